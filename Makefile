@@ -1,0 +1,71 @@
+# What there is to do here, one word each; `make help` lists them.
+# Every target brings its own tools: a Python, make, git and a package index are all it takes.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.complete
+DATA := $(or $(SCREENING_DATA_DIR),data)
+ARGS ?=
+
+# Any of these will do; the first that fits pyproject.toml's requires-python is taken. PYTHON=... decides.
+NEWEST := python3.14 python3.13 python3.12 python3.11
+PYTHON ?= $(BIN)/python python3 $(NEWEST) python
+IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
+
+# Makes Dagster's storage, with its settings, and says where it lies.
+DAGSTER_HOME_OF := import os, pathlib; from screening_pipeline import instance, paths; \
+  place = paths.Paths.under(pathlib.Path("$(DATA)"), os.environ); \
+  instance.ensure_instance_files(place); print(place.dagster.absolute())
+
+# Byte-code halves the time of every start after the first.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-newest check format dev bench lock clean
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(READY) ## play the pipeline against the bundled sandbox and print turnaround per vendor
+	@$(BIN)/screening-pipeline demo $(ARGS)
+
+test: $(READY) ## run the test suite
+	@$(BIN)/pytest $(ARGS)
+
+test-newest: ## run the test suite with the newest supported Python found, in an environment of its own
+	@$(MAKE) --no-print-directory test VENV=.venv-newest PYTHON="$(NEWEST)" ARGS="$(ARGS)"
+
+check: $(READY) ## run what continuous integration runs before the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar screening_pipeline/sql
+	$(BIN)/dagster definitions validate --log-level warning --workspace workspace.yaml
+	$(BIN)/python tools/lock.py --check
+
+format: $(READY) ## lay out Python and SQL as the checks want them
+	$(BIN)/ruff check --fix --exit-zero --quiet .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix --disable-progress-bar screening_pipeline/sql
+
+dev: $(READY) ## open Dagster's pages on this machine
+	@umask 077; DAGSTER_HOME="$$($(BIN)/python -c '$(DAGSTER_HOME_OF)')" || exit 3; \
+	export DAGSTER_HOME DAGSTER_DISABLE_TELEMETRY=yes; \
+	exec $(BIN)/dagster dev --workspace workspace.yaml $(ARGS)
+
+bench: $(READY) ## run the short form of every benchmark
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" --short || exit 1; done
+
+lock: $(READY) ## bring uv.lock and tools/bootstrap.txt up to pyproject.toml
+	@$(BIN)/python tools/lock.py
+
+clean: ## remove environments, caches and builds; data/ is left alone
+	rm -rf .venv .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml uv.lock tools/bootstrap.txt tools/bootstrap.py
+	@for python in $(PYTHON); do \
+	  if "$$python" -c '$(IS_SUPPORTED)' 2>/dev/null; then exec "$$python" tools/bootstrap.py $(VENV); fi; \
+	done; \
+	echo "No Python from 3.11 to 3.14 among: $(PYTHON)"; \
+	echo "Install one, or name it: make PYTHON=/path/to/python3.12 ..."; exit 2

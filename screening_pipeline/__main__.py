@@ -1,0 +1,5 @@
+"""`python -m screening_pipeline` is `screening-pipeline`."""
+
+from screening_pipeline.cli import main
+
+main()

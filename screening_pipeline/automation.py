@@ -1,0 +1,271 @@
+"""When runs start by themselves: sensors for checks that are due and for new manifests, schedules for the rest."""
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from screening_pipeline import retention, warehouse
+from screening_pipeline import settings as configuration
+from screening_pipeline.agenda import Agenda, Summary
+from screening_pipeline.assets import RAW_ORDER, SNAPSHOT, Screening, call_key, pulled_endpoints, rule_specs
+from screening_pipeline.clock import Clock, system_clock
+from screening_pipeline.errors import ScreeningError
+from screening_pipeline.intake import manifests
+from screening_pipeline.limiter import Limiter
+from screening_pipeline.model import Vendor
+from screening_pipeline.settings import Account, Settings
+from screening_pipeline.state import State
+from screening_pipeline.vendors import all_vendors
+
+RECHECK_TAG = "screening/recheck"
+MINUTES_A_RUN = 5
+# An account under review, or whose credential was refused, is not asked again every half minute.
+STOPPED_FOR = timedelta(minutes=15)
+FINISHED = (
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+    dg.DagsterRunStatus.MANAGED,
+)
+UNFINISHED = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+
+# A selection brings every check of its assets; those that read whole tables are tried once a day (`maintenance`).
+SELDOM = dg.AssetSelection.checks(*(spec.key for spec in rule_specs("raw", "star", "ops", is_every_run=False)))
+CYCLE = dg.AssetSelection.assets(SNAPSHOT).upstream() - SELDOM
+DOWNSTREAM = CYCLE - dg.AssetSelection.groups(*all_vendors())
+sync = dg.define_asset_job(
+    "sync",
+    selection=CYCLE,
+    description="One cycle: orders in, every check that is due asked for, answers into the star, snapshot published.",
+    tags={"screening/trigger": "sync"},
+)
+
+
+def calls(vendor: Vendor, *, is_by_id: bool, subjects: Sequence[str] | None = None) -> list[dg.AssetKey]:
+    """The assets of a vendor's calls by id, or of its feeds and lists."""
+    return [
+        call_key(vendor, e)
+        for e in pulled_endpoints(vendor)
+        if e.is_by_id is is_by_id and (subjects is None or e.subject in subjects)
+    ]
+
+
+def recheck_keys(vendor: Vendor) -> list[dg.AssetKey]:
+    """What a recheck pulls: checks by id. Subscriptions, feeds and lists are left to the schedule."""
+    subjects = [s for s in vendor.subjects if s != "subscription"]
+    return calls(vendor, is_by_id=True, subjects=subjects)
+
+
+def _recheck_job(vendor: Vendor) -> Any:
+    return dg.define_asset_job(
+        f"{vendor.slug}_recheck_job",
+        selection=dg.AssetSelection.assets(*recheck_keys(vendor)) | (DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER)),
+        description=f"Asks {vendor.title} for checks that are due and brings what it says into the star.",
+    )
+
+
+def recheck_sensor(vendor: Vendor, job: Any) -> dg.SensorDefinition:
+    """Asks for one run per account, for the checks that are due now, as many as its budget allows."""
+
+    @dg.sensor(
+        name=f"{vendor.slug}_recheck",
+        job=job,
+        minimum_interval_seconds=30,
+        description=f"Open {vendor.title} checks that are due are asked for; ended ones never are.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        try:
+            outlook = Outlook.of(vendor)
+        except ScreeningError as problem:
+            return dg.SkipReason(str(problem))
+        requests, words = [], []
+        for account in outlook.accounts:
+            request, word = _recheck(context, outlook, account)
+            words.append(f"{account.key}: {word}")
+            if request:
+                requests.append(request)
+        if requests:
+            return dg.SensorResult(run_requests=requests)
+        return dg.SkipReason("; ".join(words) or f"no {vendor.slug} account is configured")
+
+    return sensor
+
+
+class Outlook:
+    """What a sensor needs to know, read without the warehouse, which may be busy."""
+
+    def __init__(self, settings: Settings, vendor: Vendor, clock: Clock) -> None:
+        self.settings = settings
+        self.vendor = vendor
+        self.clock = clock
+        self.state = State(settings.paths.state)
+        self.agenda = Agenda(self.state)
+        self.limiter = Limiter(self.state, clock)
+        self.accounts = [a for a in settings.accounts if a.vendor == vendor.slug]
+        self.left_out = () if "subscription" not in vendor.subjects else ("subscription",)
+
+    @classmethod
+    def of(cls, vendor: Vendor) -> "Outlook":
+        """The outlook of the configuration that holds here. Raises ScreeningError."""
+        settings = configuration.load(os.environ, Path.cwd())
+        settings.paths.create()
+        return cls(settings, vendor, system_clock(os.environ))
+
+    def summary(self, account: Account) -> Summary:
+        """How many are open and due, and when the next one is."""
+        return self.agenda.summary(account.vendor, account.name, self.clock.now(), without=self.left_out)
+
+    def used(self, account: Account) -> int:
+        """Calls of the last minute."""
+        return self.limiter.used_last_window(account.vendor, account.name)
+
+    def due_keys(self, account: Account) -> list[int]:
+        """What one run may ask for: the most urgent, as many as the budget of some minutes allows."""
+        limit = max(1, account.requests_per_minute * MINUTES_A_RUN - self.used(account))
+        now = self.clock.now()
+        items = self.agenda.due(account.vendor, account.name, now, limit=limit, without=self.left_out)
+        return [item.check_key for item in items]
+
+
+def _recheck(
+    context: dg.SensorEvaluationContext, outlook: Outlook, account: Account
+) -> tuple[dg.RunRequest | None, str]:
+    if not account.polling:
+        return None, "polling is off; pushed messages keep it"
+    summary = outlook.summary(account)
+    words = _words(outlook, account, summary)
+    if not summary.due:
+        return None, words
+    obstacle = _obstacle(context.instance, outlook, account)
+    return (None, f"{words}; {obstacle}") if obstacle else (_request(outlook, account), words)
+
+
+def _obstacle(instance: dg.DagsterInstance, outlook: Outlook, account: Account) -> str | None:
+    """Why a run would be of no use now, though something is due."""
+    unset = account.missing_secrets(os.environ)
+    if unset:
+        return f"unset: {', '.join(unset)}"
+    known = outlook.state.account(account.vendor, account.name, outlook.clock)
+    if known.silent_seconds > 0:
+        return f"silent for {known.silent_seconds:.0f} s (429)"
+    if known.stopped_code and known.stopped_at and outlook.clock.now() - known.stopped_at < STOPPED_FOR:
+        return f"stopped: {known.stopped_code}"
+    if _unfinished(instance, account):
+        return "a recheck is queued or running"
+    return "the warehouse is busy" if warehouse.is_locked(outlook.settings.paths.warehouse_lock) else None
+
+
+def _words(outlook: Outlook, account: Account, summary: Summary) -> str:
+    budget = f"{outlook.used(account)} of {account.requests_per_minute} calls used in the last minute"
+    if not summary.open:
+        return f"nothing is open, {budget}"
+    next_due = f"{summary.next_due_at:%Y-%m-%d %H:%M:%S}Z" if summary.next_due_at else "never"
+    return f"{summary.open} open, {summary.due} due, next due {next_due}, {budget}"
+
+
+def _unfinished(instance: dg.DagsterInstance, account: Account) -> bool:
+    filters = dg.RunsFilter(tags={RECHECK_TAG: account.key}, statuses=UNFINISHED)
+    return instance.get_runs_count(filters) > 0
+
+
+def _request(outlook: Outlook, account: Account) -> dg.RunRequest:
+    config = {"accounts": [account.name], "check_keys": outlook.due_keys(account), "seconds": MINUTES_A_RUN * 60}
+    return dg.RunRequest(
+        run_config={"ops": {f"{account.vendor}_pull": {"config": config}}},
+        tags={RECHECK_TAG: account.key, "screening/trigger": "recheck"},
+    )
+
+
+order_job = dg.define_asset_job(
+    "read_orders",
+    selection=DOWNSTREAM,
+    description="Reads new manifests; the checks they announce are asked for by the recheck sensors.",
+)
+
+
+@dg.sensor(
+    name="order_manifest",
+    job=order_job,
+    minimum_interval_seconds=30,
+    description="New or changed manifests in data/orders/ are read.",
+)
+def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a run when the folder differs from what it was; losing the cursor costs one run that finds nothing."""
+    try:
+        settings = configuration.load(os.environ, Path.cwd())
+    except ScreeningError as problem:
+        return dg.SkipReason(str(problem))
+    folder = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in manifests(settings.paths.orders)}
+    cursor = json.dumps(folder, sort_keys=True)
+    if not folder or cursor == context.cursor:
+        return dg.SkipReason(f"{len(folder)} manifests in {settings.paths.orders.name}/, none is new")
+    return dg.SensorResult(run_requests=[dg.RunRequest(tags={"screening/trigger": "orders"})], cursor=cursor)
+
+
+def _pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
+    rest = [key for key in map_keys(vendor) if key not in recheck_keys(vendor)]
+    return dg.ScheduleDefinition(
+        name=f"{vendor.slug}_pull",
+        cron_schedule=cron,
+        target=dg.AssetSelection.assets(*rest) | (DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER)),
+        description=f"{vendor.title}: {', '.join(key.path[-1] for key in rest)}.",
+        tags={"screening/trigger": "schedule"},
+    )
+
+
+def map_keys(vendor: Vendor) -> list[dg.AssetKey]:
+    """The assets of all calls of a vendor."""
+    return [call_key(vendor, e) for e in pulled_endpoints(vendor)]
+
+
+# Feeds wait for nobody: every minute costs 2 % of HireRight's budget. Lists and subscriptions change rarely.
+PULL_CRONS = {"hireright": "* * * * *", "goodhire": "0 * * * *", "zinc": "15 5 * * *", "workable": "30 5 * * *"}
+
+reconciliation = dg.ScheduleDefinition(
+    name="daily_reconciliation",
+    cron_schedule="30 4 * * *",
+    job=sync,
+    run_config={"ops": {f"{slug}_pull": {"config": {"reconcile": True}} for slug in all_vendors()}},
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Off unless turned on: asks again for checks that ended in the last 30 days, should one be reopened.",
+    tags={"screening/trigger": "reconciliation"},
+)
+
+
+@dg.op(description="Bodies older than [privacy] keep_raw_days keep only what the star is computed from.")
+def reduce_old_bodies(context: dg.OpExecutionContext, screening: Screening) -> None:
+    """Reduce old bodies; nothing where no number of days is set."""
+    context.log.info("%s landed lines reduced", retention.reduce_old_bodies(screening.runtime))
+
+
+@dg.job(
+    name="retention",
+    description="Reduces bodies older than [privacy] keep_raw_days. The star stays as it is, a rebuild gives the same.",
+    executor_def=dg.in_process_executor,
+)
+def retention_job() -> None:
+    """The retention job."""
+    reduce_old_bodies()
+
+
+daily_retention = dg.ScheduleDefinition(
+    name="daily_retention",
+    cron_schedule="45 3 * * *",
+    job=retention_job,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Old bodies are reduced every night, where [privacy] keep_raw_days is set.",
+)
+
+RECHECKS = {vendor.slug: _recheck_job(vendor) for vendor in all_vendors().values()}
+JOBS = [sync, order_job, retention_job, *RECHECKS.values()]
+SENSORS = [*(recheck_sensor(v, RECHECKS[v.slug]) for v in all_vendors().values()), order_manifest]
+SCHEDULES = [
+    *(_pull_schedule(v, PULL_CRONS[v.slug]) for v in all_vendors().values() if v.slug in PULL_CRONS),
+    reconciliation,
+    daily_retention,
+]

@@ -1,0 +1,401 @@
+"""How tables come to be: created empty, filled from a batch, recomputed for the checks a batch touches.
+
+One way serves the increment and the rebuild: the rows of every check that a batch touches are recomputed from
+all messages about it. So the order in which responses arrive, and how often, makes no difference.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from glob import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screening_pipeline import catalog
+from screening_pipeline.normalise import scan_sql
+from screening_pipeline.vendors import all_vendors
+
+if TYPE_CHECKING:
+    from screening_pipeline.catalog import Relation
+    from screening_pipeline.warehouse import Connection
+
+HOME = "screening"
+LANDED_FILES = "landing/**/*.ndjson"
+NO_LINES = "none.ndjson"
+
+# What a batch brings; empty here, so that every table's columns and types come from its own SELECT.
+_INPUTS = {
+    "batch_check": "check_key bigint, vendor varchar, account varchar, subject varchar, check_id varchar",
+    "known_state": "state_key ubigint",
+    "touched": "check_key bigint",
+    "recounted": "response_id varchar",
+    "changed_by": "response_id varchar",
+}
+
+
+def create(connection: Connection) -> None:
+    """Every schema, table, view and macro, with a comment on each table and column."""
+    connection.execute("begin")
+    for schema in catalog.SCHEMAS:
+        connection.execute(f"create schema if not exists {schema}")
+    connection.execute(catalog.macros("staging"))
+    for relation in catalog.refreshed("base"):
+        connection.execute(relation.sql)
+    create_derived(connection)
+    connection.execute("commit")
+
+
+def migrate(connection: Connection) -> None:
+    """Give a warehouse of an earlier version the base tables and columns that it lacks; rows stay."""
+    for relation in catalog.refreshed("base"):
+        shape = re.sub(r"create table \S+", "create or replace temp table shape", relation.sql, count=1)
+        connection.execute(shape)
+        wanted = connection.execute("describe temp.shape").fetchall()
+        known = _columns(connection, relation)
+        if not known:
+            connection.execute(relation.sql)
+        for name, kind, *_ in wanted if known else ():
+            if name not in known:
+                connection.execute(f'alter table {relation.qualified} add column "{name}" {kind}')
+        _comment(connection, relation)
+    connection.execute("drop table temp.shape")
+
+
+def _columns(connection: Connection, relation: Relation) -> set[str]:
+    found = connection.execute(
+        f"select column_name from duckdb_columns() where database_name = current_database() "
+        f"and schema_name = {_literal(relation.schema)} and table_name = {_literal(relation.name)}"
+    ).fetchall()
+    return {row[0] for row in found}
+
+
+def create_derived(connection: Connection) -> None:
+    """The tables and views that are computed, empty. Base tables must be there."""
+    _empty_inputs(connection)
+    for relation in catalog.relations().values():
+        _create(connection, relation)
+    for relation in catalog.relations().values():
+        if relation.schema != "work" and relation.refresh != "landed":
+            _comment(connection, relation)
+    drop_work(connection)
+
+
+def drop_derived(connection: Connection) -> None:
+    """Everything that `create_derived` makes."""
+    for relation in reversed(tuple(catalog.relations().values())):
+        if relation.schema != "work" and relation.refresh not in ("base", "landed"):
+            kind = {"view": "view", "macro": "macro table"}.get(relation.refresh, "table")
+            connection.execute(f"drop {kind} if exists {relation.qualified}")
+
+
+def _empty_inputs(connection: Connection) -> None:
+    for name, columns in _INPUTS.items():
+        connection.execute(f"create or replace temp table {name} ({columns})")
+    connection.execute("create or replace temp table new_order as from raw.order limit 0")
+    connection.execute("set variable part_key = ''")
+    with tempfile.NamedTemporaryFile(suffix=".ndjson") as empty:
+        scan(connection, {slug: [Path(empty.name)] for slug in all_vendors()})
+
+
+def _create(connection: Connection, relation: Relation) -> None:
+    match relation.refresh:
+        case "base" | "landed":
+            return
+        case "work":
+            connection.execute(f"create or replace temp table {relation.name} as {relation.sql}")
+        case "view":
+            connection.execute(f"create view {relation.qualified} as {relation.sql}")
+        case "macro":
+            connection.execute(relation.sql)
+        case "once":
+            connection.execute(f"create table {relation.qualified} as {relation.sql}")
+        case _:
+            connection.execute(f"create table {relation.qualified} as from ({relation.sql}) limit 0")
+
+
+def _comment(connection: Connection, relation: Relation) -> None:
+    kind = {"view": "view", "landed": "view", "macro": "macro table"}.get(relation.refresh, "table")
+    comments = [f"comment on {kind} {relation.qualified} is {_literal(relation.grain)}"]
+    if relation.refresh != "macro":
+        comments += [
+            f'comment on column {relation.qualified}."{column}" is {_literal(meaning)}'
+            for column, meaning in relation.columns.items()
+        ]
+    connection.execute(";".join(comments))
+
+
+def show_landed(connection: Connection, root: Path, *, is_forced: bool = False) -> None:
+    """Have the views of kind `landed` read the landing area at `root`, made anew only where they do not yet.
+
+    A view knows its files by their absolute place, and one file must be there: an empty one is put there.
+    """
+    (root / NO_LINES).touch(mode=0o600)
+    place = str(Path(escape(str(root.resolve()))) / "**" / "*.ndjson")
+    for relation in catalog.refreshed("landed"):
+        sql = relation.sql.replace(_literal(LANDED_FILES), _literal(place))
+        if is_forced or _literal(place) not in _view_text(connection, relation):
+            connection.execute(f"create or replace view {relation.qualified} as {sql}")
+            _comment(connection, relation)
+
+
+def _view_text(connection: Connection, relation: Relation) -> str:
+    found = connection.execute(
+        f"select sql from duckdb_views() where database_name = current_database() "
+        f"and schema_name = {_literal(relation.schema)} and view_name = {_literal(relation.name)}"
+    ).fetchone()
+    return str(found[0]) if found else ""
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def empty_batch(connection: Connection) -> None:
+    """Begin a batch: nothing was read, nobody is touched. Several loads may follow and add up."""
+    connection.execute("create or replace temp table batch_touched (check_key bigint, is_late boolean)")
+    connection.execute("create or replace temp table batch_response (response_id varchar)")
+    connection.execute("create or replace temp table batch_package (package_id varchar)")
+
+
+def scan(connection: Connection, sources: Mapping[str, Sequence[Path | str]]) -> None:
+    """Read the landed lines of each vendor into the temporary table `landed`: one typed scan per vendor."""
+    scans = []
+    for slug, paths in sources.items():
+        listed = ", ".join(_literal(str(path)) for path in paths)
+        scans.append(f"from ({scan_sql(all_vendors()[slug], f'[{listed}]')})")
+    connection.execute(f"create or replace temp table landed as {' union all by name '.join(scans)}")
+
+
+def load(connection: Connection, *, part_key: str) -> None:
+    """Append what `landed` holds to staging, number checks never seen, and note whom it touches.
+
+    `part_key`: the key (hex) of the hash that stands for people's names in labels.
+    """
+    connection.execute(f"set variable part_key = {_literal(part_key)}")
+    _refresh_work(connection, "landed_message")
+    _number_checks(connection)
+    connection.execute("create or replace temp table known_state as select state_key from staging.state")
+    _refresh_work(connection, "new_state")
+    connection.execute(_NOTE_TOUCHED)
+    for relation in catalog.refreshed("load"):
+        connection.execute(f"insert into {relation.qualified} by name {relation.sql}")
+    _reject(connection)
+
+
+def _refresh_work(connection: Connection, name: str) -> None:
+    connection.execute(f"create or replace temp table {name} as {catalog.relations()[name].sql}")
+
+
+_NUMBER_CHECKS = """
+create or replace temp table batch_id as
+select
+    vendor, account, subject, check_id,
+    staging.id_hash(vendor, account, subject, check_id) as id_hash,
+    min(received_at) as seen_at
+from (
+    select vendor, account, subject, check_id, received_at from landed_message where message_index is not null
+    union all
+    select vendor, account, asked_subject, asked_check_id, received_at
+    from landed_message where asked_subject is not null
+)
+where subject <> 'package' and check_id is not null
+group by vendor, account, subject, check_id;
+
+insert into raw.check
+select
+    row_number() over (order by seen_at, vendor, account, subject, check_id)
+    + (select coalesce(max(check_key), 0) from raw.check),
+    vendor, account, subject, check_id, id_hash, seen_at, false
+from batch_id as b
+where not exists (select 1 from raw.check as c where b.id_hash = c.id_hash);
+
+create or replace temp table batch_check as
+select c.check_key, b.vendor, b.account, b.subject, b.check_id
+from batch_id as b
+inner join raw.check as c on b.id_hash = c.id_hash;
+"""
+
+
+def _number_checks(connection: Connection) -> None:
+    connection.execute(_NUMBER_CHECKS)
+
+
+_REGISTER_ORDERS = """
+insert into raw.check
+select
+    row_number() over (order by min(n.place)) + (select coalesce(max(check_key), 0) from raw.check),
+    n.vendor, n.account, n.subject, n.check_id, n.id_hash, min(n.loaded_at), true
+from (
+    select
+        *, staging.id_hash(vendor, account, subject, check_id) as id_hash,
+        row_number() over (order by file, line) as place
+    from new_order
+) as n
+where not exists (select 1 from raw.check as c where n.id_hash = c.id_hash)
+group by n.vendor, n.account, n.subject, n.check_id, n.id_hash;
+
+create or replace temp table new_order as
+select
+    o.* replace (
+        c.check_key as check_key,
+        row_number() over (order by o.file, o.line) + (select coalesce(max(order_seq), 0) from raw.order) as order_seq
+    )
+from new_order as o
+inner join raw.check as c on c.id_hash = staging.id_hash(o.vendor, o.account, o.subject, o.check_id);
+
+insert into raw.order by name from new_order;
+
+-- An order for a check that only messages had told of: it is a stub no longer.
+update raw.check set is_announced = true
+where is_announced is false and check_key in (select check_key from new_order);
+"""
+
+
+def register_orders(connection: Connection) -> None:
+    """Number the checks of `new_order`, in the order of files and lines, and append it to `raw.order`."""
+    connection.execute(_REGISTER_ORDERS)
+
+
+_REJECT = """
+insert into ops.reject by name
+select
+    response_id as reject_id, if(channel = 'push', 'push', 'response') as source, vendor, account,
+    coalesce(asked_check_id, check_id) as check_id, response_id, reject as reason, received_at as rejected_at
+from landed_message
+where reject is not null and coalesce(message_index, 1) = 1
+union all by name
+select
+    concat(response_id, '/', bad.index + 1) as reject_id, 'message' as source, vendor, account, response_id,
+    bad.index + 1 as message_index, bad.reason, received_at as rejected_at
+from (
+    select response_id, vendor, account, received_at, unnest(message_rejects) as bad
+    from landed_message where coalesce(message_index, 1) = 1 and message_rejects is not null
+);
+"""
+
+
+def _reject(connection: Connection) -> None:
+    connection.execute(_REJECT)
+
+
+def refresh(connection: Connection) -> None:
+    """Recompute every derived row of the checks in `touched`, and the calls of the batch (`recounted`)."""
+    found = connection.execute("select exists (from new_order) or exists (from batch_package)").fetchone()
+    is_packaged = found is not None and found[0]
+    for relation in catalog.relations().values():
+        match relation.refresh:
+            case "work" if relation.name not in ("landed_message", "new_state"):
+                _refresh_work(connection, relation.name)
+            case "check_key":
+                _replace(connection, relation, "check_key", "touched")
+            case "append":
+                _append(connection, relation)
+            case "full" if is_packaged:
+                _refill(connection, relation)
+    connection.execute(
+        "create or replace temp table changed_by as "
+        "select distinct response_id from star.fact_check_event inner join touched using (check_key)"
+    )
+    for relation in catalog.refreshed("response"):
+        _replace(connection, relation, "response_id", "recounted")
+
+
+def _replace(connection: Connection, relation: Relation, key: str, keys: str) -> None:
+    connection.execute(f"delete from {relation.qualified} where {key} in (select {key} from {keys})")
+    connection.execute(f"insert into {relation.qualified} by name {relation.sql}")
+
+
+def _refill(connection: Connection, relation: Relation) -> None:
+    connection.execute(f"delete from {relation.qualified}")
+    connection.execute(f"insert into {relation.qualified} by name {relation.sql}")
+
+
+def _append(connection: Connection, relation: Relation) -> None:
+    connection.execute(
+        f"insert into {relation.qualified} by name select * from ({relation.sql}) as n "
+        f"where not exists (select 1 from {relation.qualified} as o where n.{relation.key} = o.{relation.key})"
+    )
+
+
+# Before the batch is appended: whoever has already been told something later is told something late.
+_NOTE_TOUCHED = """
+insert into batch_touched
+select c.check_key, bool_or(l.received_at <= f.last_received_at) as is_late
+from batch_check as c
+left join landed_message as l
+    on l.vendor = c.vendor and l.account = c.account and l.subject = c.subject and l.check_id = c.check_id
+left join (
+    select o.check_key, max(o.received_at) as last_received_at
+    from staging.observation as o
+    inner join batch_check using (check_key)
+    group by o.check_key
+) as f on c.check_key = f.check_key
+group by c.check_key;
+
+insert into batch_package select check_id from landed_message where subject = 'package';
+insert into batch_response select response_id from landed_message where coalesce(message_index, 1) = 1;
+"""
+
+# A late answer may change what later calls brought: then all calls about its check are judged again.
+_TOUCH_BATCH = """
+create or replace temp table touched as
+select check_key from batch_touched
+union
+select check_key from new_order where check_key is not null;
+
+create or replace temp table recounted as
+select response_id from batch_response
+union
+select r.response_id
+from staging.response as r
+where r.check_key in (select check_key from batch_touched where is_late);
+"""
+
+
+def touch_batch(connection: Connection) -> None:
+    """Fill `touched` and `recounted` from the batch that was loaded."""
+    connection.execute(_TOUCH_BATCH)
+
+
+def touch_all(connection: Connection) -> None:
+    """Fill `touched` and `recounted` with everything, for a rebuild."""
+    connection.execute("create or replace temp table touched as select check_key from raw.check")
+    connection.execute("create or replace temp table recounted as select response_id from staging.response")
+    connection.execute("create or replace temp table new_order as from raw.order")
+
+
+def drop_work(connection: Connection) -> None:
+    """Forget the batch."""
+    batch = ("landed", "batch_id", "batch_touched", "batch_response", "batch_package", "new_order")
+    work = (relation.name for relation in catalog.refreshed("work"))
+    names = [*batch, *_INPUTS, *work]
+    for name in names:
+        connection.execute(f"drop table if exists temp.{name}")
+
+
+def copy_published(connection: Connection, database: str) -> None:
+    """Copy what analysts see into an empty attached database: tables as rows, views and macros as they are."""
+    connection.execute(f"use {database}")
+    try:
+        connection.execute("begin")  # one commit, not one for each comment
+        for schema in catalog.PUBLISHED:
+            connection.execute(f"create schema {schema}")
+        for relation in catalog.relations().values():
+            if relation.schema in catalog.PUBLISHED:
+                _copy(connection, relation)
+                _comment(connection, relation)
+        connection.execute("commit")
+    finally:
+        connection.execute(f"use {HOME}")
+
+
+def _copy(connection: Connection, relation: Relation) -> None:
+    match relation.refresh:
+        case "view":
+            connection.execute(f"create view {relation.qualified} as {relation.sql}")
+        case "macro":
+            connection.execute(relation.sql)
+        case _:
+            connection.execute(f"create table {relation.qualified} as from {HOME}.{relation.qualified}")

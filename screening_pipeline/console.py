@@ -1,0 +1,84 @@
+"""What the commands print: tables, notes, progress. Whatever comes from a vendor is printed inert."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+# Columns of times, which must not be broken in two.
+NO_WRAP = ("known at", "occurred", "completed", "next due")
+
+
+def inert(value: object) -> str:
+    """`value` as text in which no character moves a cursor, changes a colour or reverses a line."""
+    text = "" if value is None else str(value)
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
+
+
+def say(text: str = "") -> None:
+    """One line to standard output."""
+    print(text)  # noqa: T201 - this is where the program prints
+
+
+def warn(text: str) -> None:
+    """One line to standard error."""
+    print(text, file=sys.stderr)  # noqa: T201 - this is where the program prints
+
+
+def say_json(facts: object) -> None:
+    """Facts for another program."""
+    import json
+
+    say(json.dumps(facts, ensure_ascii=True, indent=2, default=str))
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str | None = None) -> None:
+    """Rows as a table: `columns` maps keys to headings. Numbers stand right. Plain where there is no terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", pad_edge=False)
+    for key, heading in columns.items():
+        is_number = bool(rows) and all(isinstance(row[key], int | float) for row in rows if row[key] is not None)
+        shown.add_column(heading, justify="right" if is_number else "left", no_wrap=heading in NO_WRAP)
+    for row in rows:
+        shown.add_row(*(_cell(row[key]) for key in columns))
+    width = None if sys.stdout.isatty() else 150
+    Console(width=width, highlight=False, markup=False).print(shown)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else inert(value)
+
+
+def span(seconds: float | None) -> str | None:
+    """A length of time as a person says it: 45 s, 12 min, 5.3 h, 4.1 d."""
+    if seconds is None:
+        return None
+    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
+        if abs(seconds) < limit:
+            return f"{seconds / unit:.0f} {name}" if unit < 3600 else f"{seconds / unit:.1f} {name}"
+    return f"{timedelta(seconds=seconds) / timedelta(days=1):.1f} d"
+
+
+@contextmanager
+def progress(title: str, total: int | None = None) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar on a terminal; elsewhere nothing. Call the given function with (done, total, what)."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total, _what: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=inert(what))

@@ -1,0 +1,378 @@
+"""One cycle, in the steps that the Dagster assets are made of: orders in, calls out, answers into the star, publish.
+
+Each step is safe to repeat and to interrupt: what was received is on disk before it is read, and what was read
+is noted in the same transaction as its rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from screening_pipeline import build, ingest, intake, warehouse
+from screening_pipeline.agenda import Item
+from screening_pipeline.errors import MissingSecret, VendorError
+from screening_pipeline.replan import replan
+from screening_pipeline.vendors import vendor
+
+if TYPE_CHECKING:
+    from screening_pipeline.client import AccountClient
+    from screening_pipeline.exchange import Exchange, Landed
+    from screening_pipeline.feed import Feed, Gap
+    from screening_pipeline.runtime import Runtime
+    from screening_pipeline.settings import Account
+
+# Until the plan is made anew at the end of a cycle, what was just asked is not asked again.
+JUST_ASKED = timedelta(minutes=15)
+PLANNED = "planned_at"
+LISTS_EVERY = timedelta(days=1)
+# How long after its end the opt-in reconciliation still asks for a check.
+RECONCILED = timedelta(days=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountReport:
+    """How pulling one account went. `code` is why it ended early, or why it was not pulled at all."""
+
+    vendor: str
+    account: str
+    accepted: int = 0
+    rejected: int = 0
+    missing: int = 0
+    failed: int = 0
+    left: int = 0
+    feed_messages: int = 0
+    gaps: tuple[Gap, ...] = ()
+    feed_code: str | None = None
+    code: str | None = None
+    message: str | None = None
+
+    @property
+    def calls(self) -> int:
+        """Calls that were answered in some way or given up."""
+        return self.accepted + self.rejected + self.missing + self.failed
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a person should look: the account was not pulled as planned, or an answer could not be read."""
+        is_feed_failed = self.feed_code not in (None, "busy", "rounds")
+        return is_feed_failed or self.code not in (None, "deadline") or bool(self.rejected or self.failed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What a batch did to the star."""
+
+    responses: int = 0
+    changed: int = 0
+    rejects: int = 0
+    is_rebuilt: bool = False
+
+
+def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
+    """Read new manifests, land what a crash left behind, and plan the checks that are new."""
+    runtime.landing.recover()
+    with runtime.warehouse() as connection:
+        prepare(connection, runtime)
+        with ingest.transaction(connection):
+            taken = intake.take_in(
+                connection, runtime.settings, key=runtime.key, now=runtime.clock.now(), run_id=run_id
+            )
+            ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
+            brought = _counted(connection).responses  # pushes, or what a crash left: what they ended is not asked
+        build.drop_work(connection)
+        if taken.orders or brought or runtime.agenda.note(PLANNED) is None:
+            plan_again(connection, runtime)
+    return taken
+
+
+def plan_again(connection: warehouse.Connection, runtime: Runtime, accounts: Sequence[Account] | None = None) -> None:
+    """Plan the next pull of every open check, or of those of some accounts."""
+    replan(connection, runtime.settings, runtime.agenda, now=runtime.clock.now(), accounts=accounts)
+    runtime.agenda.remember(PLANNED, runtime.clock.now().isoformat())
+
+
+def prepare(connection: warehouse.Connection, runtime: Runtime) -> bool:
+    """Bring reference data up to date; whether all history had to be read anew for it."""
+    return ingest.prepare(connection, runtime.settings, runtime.landing, part_key=runtime.part_key)
+
+
+def pull_account(
+    runtime: Runtime,
+    account: Account,
+    *,
+    run_id: str,
+    is_full: bool = False,
+    is_reconciling: bool = False,
+    check_keys: Collection[int] = (),
+    endpoints: Collection[str] | None = None,
+    seconds: float | None = None,
+) -> AccountReport:
+    """Ask one account for what is due: its feed first, then its lists, then checks by id, the most urgent first.
+
+    `check_keys` narrows it to some of what is due, `endpoints` to some of the vendor's calls, `seconds` bounds the
+    time. `is_reconciling` asks instead for checks that have ended lately. What fails is told in the report; only
+    the machine's own troubles are raised.
+    """
+    report = AccountReport(vendor=account.vendor, account=account.name)
+    try:
+        secrets = account.secrets(runtime.environ)
+    except MissingSecret as missing:
+        return replace(report, code=missing.code, message=str(missing))
+    lock = runtime.settings.data_dir / f"pull.{account.vendor}.{account.name}.lock"
+    with warehouse.lock(lock, clock=runtime.clock, wait_seconds=runtime.lock_wait_seconds):
+        runtime.state.resume(account.vendor, account.name)
+        wanted = _Wanted(
+            is_full=is_full,
+            is_reconciling=is_reconciling,
+            check_keys=frozenset(check_keys),
+            endpoints=frozenset(vendor(account.vendor).endpoint_names if endpoints is None else endpoints),
+        )
+        job = _Job(runtime, account, run_id=run_id, wanted=wanted)
+        try:
+            return asyncio.run(job.run(secrets, seconds=seconds))
+        except VendorError as problem:
+            return replace(job.report, code=problem.code, message=str(problem))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    is_full: bool
+    is_reconciling: bool
+    check_keys: frozenset[int]
+    endpoints: frozenset[str]
+
+
+class _Job:
+    """Pulling one account once; keeps what is reported should it end early."""
+
+    def __init__(self, runtime: Runtime, account: Account, *, run_id: str, wanted: _Wanted) -> None:
+        self.report = AccountReport(vendor=account.vendor, account=account.name)
+        self._runtime = runtime
+        self._account = account
+        self._vendor = vendor(account.vendor)
+        self._run_id = run_id
+        self._wanted = wanted
+        self._made = 0
+        self._planned = 0
+        self._told: frozenset[tuple[str, str]] = frozenset()
+
+    async def run(self, secrets: dict[str, str], *, seconds: float | None) -> AccountReport:
+        from screening_pipeline.client import AccountClient, Limits
+
+        runtime, account = self._runtime, self._account
+        async with AccountClient(
+            account,
+            self._vendor,
+            secrets=secrets,
+            limiter=runtime.limiter,
+            clock=runtime.clock,
+            sink=self._land,
+            run_id=self._run_id,
+            limits=Limits(is_proxied=runtime.settings.http.proxies_from_environment),
+        ) as client:
+            await self._drain(client)
+            await self._lists(client, None if seconds is None else runtime.clock.monotonic() + seconds)
+            await self._by_id(client, seconds)
+        return self.report
+
+    def _land(self, exchange: Exchange) -> Landed:
+        landed = self._runtime.landing.receive(exchange)
+        self._made += 1
+        self._runtime.progress(self._account.key, self._made, max(self._planned, self._made))
+        return landed
+
+    async def _drain(self, client: AccountClient) -> None:
+        """The feed forgets what it hands out: it comes first, and a gap in it is settled by asking every open id."""
+        feed = self._vendor.feed
+        if feed is None or not self._account.status_updates or feed.name not in self._wanted.endpoints:
+            return
+        runtime = self._runtime
+        drained = await _feed(runtime, self._account).drain(client, run_id=self._run_id)
+        if drained.is_in_doubt:
+            self._wanted = replace(self._wanted, is_full=True, check_keys=frozenset())
+        self._told = drained.told
+        self.report = replace(self.report, feed_messages=drained.messages, gaps=drained.gaps, feed_code=drained.code)
+
+    async def _lists(self, client: AccountClient, until: float | None) -> None:
+        now = self._runtime.clock.now()
+        for endpoint in self._vendor.lists:
+            if endpoint.name not in self._wanted.endpoints:
+                continue
+            name = f"list:{self._account.key}/{endpoint.name}"
+            last = self._runtime.agenda.note(name)
+            if last is None or now - datetime.fromisoformat(last) >= LISTS_EVERY:
+                landed = await client.call(endpoint.name, until=until)
+                if landed.is_accepted:
+                    self._runtime.agenda.remember(name, now.isoformat())
+
+    async def _by_id(self, client: AccountClient, seconds: float | None) -> None:
+        from screening_pipeline.client import Pull
+
+        if not self._account.polling:
+            return
+        items = self._due()
+        self._planned = self._made + len(items)
+        outcome = await client.pull_all(
+            [Pull(subject=i.subject, check_id=i.check_id, due_at=i.next_pull_at) for i in items], seconds=seconds
+        )
+        left = {(pull.subject, pull.check_id) for pull in outcome.left_pulls}
+        now = self._runtime.clock.now()
+        asked = (item.check_key for item in items if (item.subject, item.check_id) not in left)
+        self._runtime.agenda.postpone(asked, now + JUST_ASKED)
+        self.report = replace(
+            self.report,
+            accepted=outcome.accepted,
+            rejected=outcome.rejected,
+            missing=outcome.missing,
+            failed=outcome.failed,
+            left=outcome.left,
+            code=outcome.code,
+        )
+        if not (outcome.left or outcome.failed or outcome.rejected):
+            for gap in self.report.gaps:
+                self._runtime.agenda.remember(_gap_note(gap), now.isoformat())
+
+    def _due(self) -> list[Item]:
+        runtime, account, wanted = self._runtime, self._account, self._wanted
+        if wanted.is_reconciling:
+            return _ended_lately(runtime, account)
+        without = [e.subject for e in self._vendor.endpoints if e.subject and e.name not in wanted.endpoints]
+        items = runtime.agenda.due(
+            account.vendor, account.name, runtime.clock.now(), is_full=wanted.is_full, without=without
+        )
+        # What the feed has just told needs no asking, and a check that it ended must not be asked.
+        items = [item for item in items if (item.subject, item.check_id) not in self._told]
+        return [item for item in items if not wanted.check_keys or item.check_key in wanted.check_keys]
+
+
+_ENDED = """
+select check_key, vendor, account, subject, check_id, closed_at, 'reconciliation'
+from star.fact_check
+where is_terminal and vendor = {vendor} and account = {account} and subject <> 'subscription' and closed_at >= {since}
+order by closed_at, check_key
+"""
+
+
+def _ended_lately(runtime: Runtime, account: Account) -> list[Item]:
+    since = (runtime.clock.now() - RECONCILED).isoformat()
+    names = {"vendor": account.vendor, "account": account.name, "since": since}
+    with runtime.warehouse() as connection:
+        rows = connection.execute(_ENDED.format(**{k: warehouse.quote(v) for k, v in names.items()})).fetchall()
+    return [Item(*row) for row in rows]
+
+
+def _feed(runtime: Runtime, account: Account) -> Feed:
+    from screening_pipeline.feed import Feed
+
+    is_proxied = runtime.settings.http.proxies_from_environment
+    return Feed(runtime.landing, vendor(account.vendor), account.name, clock=runtime.clock, is_proxied=is_proxied)
+
+
+def _gap_note(gap: Gap) -> str:
+    return f"gap:{gap.vendor}/{gap.account}/{gap.id}"
+
+
+def settle(runtime: Runtime, connection: warehouse.Connection, accounts: Sequence[Account] | None = None) -> Settled:
+    """Bring everything that was landed into the star, and plan what is asked next (of these accounts, or of all)."""
+    is_rebuilt = prepare(connection, runtime)
+    with ingest.transaction(connection):
+        ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
+        settled = _counted(connection)
+        _note_accounts(connection, runtime)
+        gaps = _note_gaps(connection, runtime)
+    for feed, gap in gaps:
+        feed.acknowledge(gap)
+    build.drop_work(connection)
+    plan_again(connection, runtime, accounts)
+    return replace(settled, is_rebuilt=is_rebuilt)
+
+
+def _counted(connection: warehouse.Connection) -> Settled:
+    row = connection.execute(
+        "select (select count(*) from batch_response), "
+        "(select count(distinct check_key) from star.fact_check_event semi join touched using (check_key) "
+        " where response_id in (select response_id from batch_response)), "
+        "(select count(*) from ops.reject where response_id in (select response_id from batch_response))"
+    ).fetchone()
+    responses, changed, rejects = row or (0, 0, 0)
+    return Settled(responses=responses, changed=changed, rejects=rejects)
+
+
+def _note_gaps(connection: warehouse.Connection, runtime: Runtime) -> list[tuple[Feed, Gap]]:
+    """Put every gap of a feed on record in `ops.feed_gap`; those that a full round of pulls has settled."""
+    settled = []
+    for account in runtime.settings.accounts:
+        if not account.status_updates or vendor(account.vendor).feed is None:
+            continue
+        feed = _feed(runtime, account)
+        for gap in feed.gaps():
+            settled_at = runtime.agenda.note(_gap_note(gap))
+            connection.execute(f"delete from ops.feed_gap where gap_id = {warehouse.quote(gap.id)}")
+            warehouse.insert(connection, "ops.feed_gap", [_gap_row(gap, runtime.clock.now(), settled_at)])
+            if settled_at:
+                settled.append((feed, gap))
+    return settled
+
+
+def _gap_row(gap: Gap, now: datetime, settled_at: str | None) -> dict[str, object]:
+    return {
+        "gap_id": gap.id,
+        "vendor": gap.vendor,
+        "account": gap.account,
+        "requested_at": str(gap.requested_at),
+        "reason": gap.reason,
+        "salvaged": gap.salvaged,
+        "noted_at": now.isoformat(),
+        "settled_at": settled_at,
+    }
+
+
+def _note_accounts(connection: warehouse.Connection, runtime: Runtime) -> None:
+    warehouse.replace(connection, "ops.account_state", (_account_row(runtime, a) for a in runtime.settings.accounts))
+
+
+def _account_row(runtime: Runtime, account: Account) -> dict[str, object]:
+    state = runtime.state.account(account.vendor, account.name, runtime.clock)
+    moments = {
+        "cool_down_until": state.silent_until,
+        "stopped_at": state.stopped_at,
+        "last_error_at": state.last_error_at,
+        "last_success_at": state.answered_at,
+    }
+    return {
+        "vendor": account.vendor,
+        "account": account.name,
+        "stopped_code": state.stopped_code,
+        "last_error": state.last_error,
+        **{name: moment.isoformat() if moment else None for name, moment in moments.items()},
+    }
+
+
+def note_run(runtime: Runtime, connection: warehouse.Connection, *, run_id: str, trigger: str) -> None:
+    """Keep one row about the run that the journal tells of, in `ops.run`."""
+    journal, now = runtime.journal, runtime.clock.now()
+    settled = journal.settled or Settled()
+    row = {
+        "run_id": run_id,
+        "started_at": (journal.started_at or now).isoformat(),
+        "finished_at": now.isoformat(),
+        "trigger": trigger,
+        "order_count": journal.taken.orders,
+        "call_count": sum(report.calls for report in journal.reports),
+        "changed_count": settled.changed,
+        "reject_count": settled.rejects + journal.taken.rejects,
+        "failed_accounts": [f"{r.vendor}/{r.account}" for r in journal.reports if r.code not in (None, "deadline")],
+    }
+    warehouse.insert(connection, "ops.run", [row])
+
+
+def exit_code(reports: Sequence[AccountReport], rejects: int) -> int:
+    """0 done, 1 something needs attention, 2 no account could even be tried, 3 no host could be reached."""
+    codes = [report.code for report in reports]
+    if codes and all(code == MissingSecret.code for code in codes):
+        return MissingSecret.exit_code
+    return int(bool(rejects) or any(report.needs_attention for report in reports))

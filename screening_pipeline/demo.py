@@ -1,0 +1,141 @@
+"""Thirty virtual days of five vendors, played through the real pipeline: real HTTP, real Dagster runs, virtual time."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from screening_pipeline import embedded, run, runtime, warehouse
+from screening_pipeline.clock import StandingClock
+from screening_pipeline.errors import UsageError
+from screening_pipeline.instance import instance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from screening_pipeline.sandbox.server import Sandbox
+    from screening_pipeline.settings import Settings
+
+# Seldom enough to be quick, often enough that every vendor's states are seen come and go.
+EVERY = timedelta(hours=60)
+# After this look (by number), more of them within minutes: most Australian checks are back by then.
+CLOSE_LOOKS = {5: (2, 5)}
+
+
+class VirtualClock(StandingClock):
+    """A clock that stands at an instant until it is moved to another."""
+
+    def move_to(self, instant: datetime) -> None:
+        """Let it be `instant`."""
+        self._instant = instant.astimezone(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """What the demo did and what it found: rows for printing."""
+
+    runs: int
+    calls: int
+    checks: int
+    turnaround: list[dict[str, Any]]
+    open_checks: list[dict[str, Any]]
+    stats: Mapping[str, Any]
+    exit_code: int
+
+
+def play(
+    environ: Mapping[str, str], settings: Settings, *, now: datetime, tell: Callable[[int, int, str], None]
+) -> Played:
+    """Play the demo in the data folder of `settings`, from a clean start. Raises UsageError, ScreeningError."""
+    _clear(settings)
+    end = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    world = embedded.World(embedded.SEED, embedded.CHECKS, end - timedelta(days=embedded.DAYS))
+    world.keep(settings.data_dir / "sandbox")
+    instants = list(moments(world))
+    dagster_instance = instance(settings.paths)
+    with embedded.sandbox(settings, now=world.epoch) as (placed, sandbox):
+        clock = VirtualClock(world.epoch)
+        work = runtime.assembled(placed, environ, clock, runtime.no_progress)
+        outcomes = []
+        for number, instant in enumerate(instants, start=1):
+            tell(number - 1, len(instants), f"{instant:%d %b %H:%M}")
+            _move(placed, sandbox, clock, instant)
+            outcomes.append(run.sync(work, dagster_instance, trigger="demo"))
+        run.daily_report(work, dagster_instance)
+        tell(len(instants), len(instants), "done")
+        return _found(placed.paths.published, sandbox, outcomes)
+
+
+def moments(world: embedded.World) -> Iterator[datetime]:
+    """The instants at which the demo runs a cycle; the last one is the end of the thirty days."""
+    end = world.epoch + timedelta(days=embedded.DAYS)
+    count = timedelta(days=embedded.DAYS) // EVERY
+    for number in range(count):
+        start = end - EVERY * (count - 1 - number)
+        yield start
+        yield from (start + timedelta(minutes=m) for m in CLOSE_LOOKS.get(number, ()))
+
+
+def _move(settings: Settings, sandbox: Sandbox, clock: VirtualClock, instant: datetime) -> None:
+    sandbox.set_clock(instant)
+    clock.move_to(instant)
+    embedded.announce(settings, sandbox, until=instant)
+
+
+def _clear(settings: Settings) -> None:
+    """Remove what an earlier demo left. Data of real accounts is never touched."""
+    paths = settings.paths
+    if paths.warehouse.exists() and not (settings.data_dir / "sandbox" / "world.json").exists():
+        raise UsageError(
+            f"{settings.data_dir} holds a warehouse that is not the demo's; "
+            "set SCREENING_DATA_DIR to an empty folder for the demo",
+            code="not_the_demos_data",
+        )
+    for folder in (settings.data_dir / "sandbox", paths.landing, paths.published.parent):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in (*paths.orders.glob("sandbox-*.csv"), *paths.data_dir.glob("state.sqlite*"), paths.report):
+        file.unlink(missing_ok=True)
+    for file in paths.data_dir.glob("warehouse.duckdb*"):
+        file.unlink()
+    paths.create()
+
+
+_TURNAROUND = """
+select v.vendor_name as vendor, t.n, t.n_open, t.n_excluded, t.p50, t.p90, t.p50_business_days, t.p90_business_days
+from analytics.turnaround_by_vendor as t
+inner join star.dim_vendor as v on t.vendor = v.vendor
+order by v.vendor_name
+"""
+_OPEN = """
+select
+    v.vendor_name as vendor, f.next_actor, count(*) as open_checks,
+    (select max(last_observed_at) from star.fact_check) - min(coalesce(f.ordered_at, f.first_observed_at)) as oldest
+from star.fact_check as f
+inner join star.dim_vendor as v on f.vendor = v.vendor
+where f.is_terminal is not true
+group by v.vendor_name, f.next_actor
+order by v.vendor_name, open_checks desc
+"""
+
+
+def _found(snapshot: Path, sandbox: Sandbox, outcomes: list[run.Outcome]) -> Played:
+    with warehouse.reader(snapshot) as connection:
+        checks = connection.execute("select count(*) from star.fact_check").fetchone()
+        return Played(
+            runs=len(outcomes),
+            calls=sum(report.calls for outcome in outcomes for report in outcome.reports),
+            checks=checks[0] if checks else 0,
+            turnaround=warehouse.rows(connection, _TURNAROUND),
+            open_checks=warehouse.rows(connection, _OPEN),
+            stats=sandbox.stats(),
+            exit_code=max(_severity(outcome) for outcome in outcomes),
+        )
+
+
+def _severity(outcome: run.Outcome) -> int:
+    """What the sandbox says on purpose, to show that it is noticed, is no failure of the demo."""
+    return int(any(report.needs_attention for report in outcome.reports) or bool(outcome.rejects))

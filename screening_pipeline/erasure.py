@@ -1,0 +1,286 @@
+"""Removes a person, or a check, everywhere: landed lines, warehouse, snapshot, report, shared state.
+
+What is to be done is sealed into one file before anything is changed, every step may be repeated, and the
+file goes last: whoever opens the warehouse next finishes what a crash left. The live warehouse is not changed
+but replaced by a new one, computed from what is left, since deleted rows stay in a file as bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from screening_pipeline import build, catalog, durable, forgotten, ingest, warehouse
+from screening_pipeline.errors import UsageError
+from screening_pipeline.pseudonym import pseudonym
+
+if TYPE_CHECKING:
+    from screening_pipeline.runtime import Runtime
+    from screening_pipeline.warehouse import Connection
+
+Check = tuple[str, str, str]
+"""Vendor, account and the vendor's id."""
+_CONTEXT = "erasure.sealed"
+_RUN_ID = "erase"
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """One row of `ops.erasure`, without its instants. `pseudonym` is a keyed hash of what was erased."""
+
+    erasure_id: str
+    kind: str
+    pseudonym: str
+    check_count: int
+    response_count: int
+    order_count: int
+
+
+@dataclass(frozen=True)
+class _Intent:
+    erasure: Erasure
+    requested_at: str
+    checks: list[Check]
+    hashes: list[str]
+
+
+def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
+    """Erase everything about a person; None where they were erased before and nothing has come since.
+
+    Raises UsageError where nothing is known of them.
+    """
+    key = pseudonym(runtime.key, candidate_ref)
+    of_person = f"select vendor, account, check_id from raw.order where candidate_key = {warehouse.quote(key)}"
+    itself = f"select {forgotten.CANDIDATE} from (select {warehouse.quote(key)} as candidate_key)"
+    return _erase(runtime, "candidate", of_person, itself)
+
+
+def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | None = None) -> Erasure | None:
+    """Erase everything about one check; None where it was erased before and nothing has come since.
+
+    Raises UsageError for an unknown vendor, account or check.
+    """
+    try:
+        chosen = runtime.settings.account(vendor, account)
+    except KeyError:
+        raise UsageError(f"no one account {vendor[:40]!a} {account or ''} is configured", code="no_account") from None
+    names = {"vendor": chosen.vendor, "account": chosen.name, "check_id": check_id}
+    given = ", ".join(f"{warehouse.quote(value)} as {name}" for name, value in names.items())
+    known = (
+        f"select vendor, account, check_id from raw.check semi join (select {given}) using (vendor, account, check_id)"
+    )
+    return _erase(runtime, "check", known, f"select {forgotten.CHECK} from (select {given})")
+
+
+def _erase(runtime: Runtime, kind: str, known: str, itself: str) -> Erasure | None:
+    from screening_pipeline import cycle
+
+    cycle.take_orders(runtime, run_id=_RUN_ID)  # what has arrived by now is part of what is known
+    with runtime.warehouse() as connection:
+        cycle.prepare(connection, runtime)
+        own_hash = _values(connection, itself)[0]
+        _find(connection, known)
+        if not _values(connection, "select 1 from gone"):
+            if own_hash in _values(connection, "select pseudonym from staging.erased"):
+                return None
+            raise UsageError(f"nothing is known of this {kind}; nothing was erased", code="nothing_known")
+        intent = _intended(runtime, connection, kind, own_hash)
+    _write(runtime, intent)
+    finish(runtime)
+    return intent.erasure
+
+
+_FIND = """
+create or replace temp table gone as
+with recursive of_person as (
+    {known}
+    union
+    -- A subscription and the report it watches are about one person.
+    select l.vendor, l.account, l.other_id
+    from of_person as p
+    inner join (
+        select vendor, account, check_id, report_check_id as other_id from star.fact_subscription
+        union
+        select vendor, account, report_check_id, check_id from star.fact_subscription
+    ) as l on p.vendor = l.vendor and p.account = l.account and p.check_id = l.check_id
+    where l.other_id is not null
+)
+select p.vendor, p.account, p.check_id, c.check_key
+from of_person as p
+left join raw.check as c on p.vendor = c.vendor and p.account = c.account and p.check_id = c.check_id
+"""
+_RESPONSES = """
+select count(*) from (
+    select response_id from staging.response where check_key in (select check_key from gone)
+    union
+    select response_id from staging.observation where check_key in (select check_key from gone)
+)
+"""
+
+
+def _find(connection: Connection, known: str) -> None:
+    connection.execute(_FIND.format(known=known))
+
+
+def _intended(runtime: Runtime, connection: Connection, kind: str, own_hash: str) -> _Intent:
+    (orders,) = _values(connection, "select count(*) from raw.order where check_key in (select check_key from gone)")
+    (responses,) = _values(connection, _RESPONSES)
+    checks = connection.execute("select distinct vendor, account, check_id from gone order by all").fetchall()
+    now = runtime.clock.now()
+    erasure = Erasure(
+        erasure_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
+        kind=kind,
+        pseudonym=own_hash,
+        check_count=len(checks),
+        response_count=responses,
+        order_count=orders,
+    )
+    hashes = {own_hash, *_values(connection, f"select {forgotten.CHECK} from gone")}
+    return _Intent(erasure, now.isoformat(), checks, sorted(hashes))
+
+
+def _values(connection: Connection, query: str) -> list[Any]:
+    return [row[0] for row in connection.execute(query).fetchall()]
+
+
+# ── the intent ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def is_pending(runtime: Runtime) -> bool:
+    """Whether an erasure was begun and is not finished."""
+    return _place(runtime).exists()
+
+
+def _place(runtime: Runtime) -> Path:
+    return runtime.settings.data_dir / _CONTEXT
+
+
+def _sealer(runtime: Runtime) -> durable.Sealer:
+    return durable.Sealer(runtime.landing.key_for("erasure"), "erasure")
+
+
+def _write(runtime: Runtime, intent: _Intent) -> None:
+    with durable.telling(_CONTEXT):
+        durable.write_new(_place(runtime), _sealer(runtime).seal(json.dumps(asdict(intent)).encode(), _CONTEXT))
+
+
+def _read(runtime: Runtime) -> _Intent:
+    values = json.loads(_sealer(runtime).unseal(_place(runtime).read_bytes(), _CONTEXT))
+    checks = [(vendor, account, check_id) for vendor, account, check_id in values["checks"]]
+    return _Intent(Erasure(**values["erasure"]), values["requested_at"], checks, values["hashes"])
+
+
+# ── doing it: every step may be repeated ───────────────────────────────────────────────────────────────
+
+
+def finish(runtime: Runtime) -> None:
+    """Do what the intent says, from the beginning. Raises EnvironmentFailed; the next command tries again."""
+    intent, paths = _read(runtime), runtime.settings.paths
+    with warehouse.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
+        ingest.prepare(connection, runtime.settings, runtime.landing, part_key=runtime.part_key)
+        with ingest.transaction(connection):
+            _record(connection, intent, completed_at=None)
+    _erase_landed(runtime, intent.checks)
+    _renew(runtime, intent)
+    _forget_state(runtime, intent.checks)
+    with durable.telling("the data folder"):
+        paths.report.unlink(missing_ok=True)  # the next report is made without them
+        _place(runtime).unlink(missing_ok=True)
+        durable.sync_folder(paths.data_dir)
+
+
+def _record(connection: Connection, intent: _Intent, *, completed_at: str | None) -> None:
+    """Note the erasure, and the hashes by which what comes later is kept out."""
+    row = {**asdict(intent.erasure), "requested_at": intent.requested_at, "completed_at": completed_at}
+    connection.execute(f"delete from ops.erasure where erasure_id = {warehouse.quote(intent.erasure.erasure_id)}")
+    warehouse.insert(connection, "ops.erasure", [row])
+    known = set(_values(connection, "select pseudonym from staging.erased"))
+    warehouse.insert(connection, "staging.erased", [{"pseudonym": one} for one in intent.hashes if one not in known])
+
+
+def _erase_landed(runtime: Runtime, checks: Iterable[Check]) -> None:
+    runtime.landing.recover()
+    ids: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for vendor, account, check_id in checks:
+        ids[vendor, account].add(check_id)
+    for (vendor, account), check_ids in ids.items():
+        runtime.landing.erase(vendor, account, check_ids)
+
+
+def _renew(runtime: Runtime, intent: _Intent) -> None:
+    """Put a warehouse in the place of the old one, and a snapshot in that of the published one."""
+    from screening_pipeline import cycle
+
+    paths = runtime.settings.paths
+    with warehouse.renewed(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
+        connection.execute(f"set variable part_key = {warehouse.quote(runtime.part_key)}")
+        _copy_what_stays(connection, intent.checks)
+        ingest.rebuild(connection, runtime.landing, part_key=runtime.part_key)
+        build.show_landed(connection, runtime.landing.root, is_forced=True)
+        _record(connection, intent, completed_at=runtime.clock.now().isoformat())
+        cycle.plan_again(connection, runtime)
+        warehouse.publish(connection, paths.published)
+
+
+def _copy_what_stays(connection: Connection, checks: Iterable[Check]) -> None:
+    connection.execute(
+        "create or replace temp table gone (vendor varchar, account varchar, check_id varchar, check_key bigint)"
+    )
+    rows = [{"vendor": vendor, "account": account, "check_id": check_id} for vendor, account, check_id in checks]
+    warehouse.insert(connection, "gone", rows)
+    connection.execute(
+        "update gone set check_key = c.check_key from old.raw.check as c where gone.vendor = c.vendor "
+        "and gone.account = c.account and gone.check_id = c.check_id"
+    )
+    for relation in catalog.refreshed("base"):
+        connection.execute(
+            f"insert into {relation.qualified} by name "
+            f"from old.{relation.qualified} as r anti join gone on {_is_gone(relation)}"
+        )
+
+
+def _is_gone(relation: catalog.Relation) -> str:
+    if "check_id" in relation.columns:
+        return "r.vendor = gone.vendor and r.account = gone.account and r.check_id = gone.check_id"
+    return "r.check_key = gone.check_key" if "check_key" in relation.columns else "false"
+
+
+def _forget_state(runtime: Runtime, checks: Iterable[Check]) -> None:
+    """The plan was made anew without them; here go the ids that were not found, and the bytes of both."""
+    with runtime.state.writing() as db:
+        db.executemany("delete from not_found where vendor = ? and account = ? and check_id = ?", list(checks))
+    with runtime.state.reading() as db:
+        db.execute("vacuum")
+        db.execute("pragma wal_checkpoint(truncate)")
+
+
+# ── the command ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def command(candidate_ref: str | None, check: tuple[str, str] | None, account: str | None, *, is_json: bool) -> int:
+    """Erase for the configuration that holds here, and tell how much; never whom."""
+    import os
+
+    from screening_pipeline import console, runtime
+    from screening_pipeline import settings as configuration
+    from screening_pipeline.clock import system_clock
+
+    if (candidate_ref is None) == (check is None):
+        raise UsageError("name either --candidate-ref REF or --check VENDOR CHECK_ID", code="usage")
+    settings = configuration.load(os.environ, Path.cwd())
+    settings.paths.create()
+    work = runtime.assembled(settings, os.environ, system_clock(os.environ), runtime.no_progress)
+    erased = erase_check(work, *check, account) if check else erase_candidate(work, candidate_ref or "")
+    if is_json:
+        console.say_json(asdict(erased) if erased else None)
+    elif erased is None:
+        console.say("erased before; nothing has come since")
+    else:
+        counts = f"{erased.check_count} checks, {erased.response_count} responses, {erased.order_count} orders"
+        console.say(f"erased {counts}; {erased.erasure_id} in ops.erasure")
+    return 0

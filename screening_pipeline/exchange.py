@@ -1,0 +1,61 @@
+"""What was asked and what came back: the record that the client hands to the landing area."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+def new_response_id(received_at: datetime, monotonic_seconds: float) -> str:
+    """An id that sorts in order of receipt, also where a frozen clock gives many answers one instant."""
+    ticks = int(monotonic_seconds * 1_000_000_000)
+    return f"{received_at:%Y%m%dT%H%M%S%f}Z-{ticks:016x}-{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One call, or one pushed message. `http_status` is None where no answer came; then `failure` says why.
+
+    `received_at` is when the last byte arrived (or the attempt was given up). The body is as received and may
+    hold people's data: it is kept out of the repr.
+    """
+
+    response_id: str
+    vendor: str
+    account: str
+    endpoint: str
+    channel: str  # "pull" | "feed" | "push"
+    requested_at: datetime
+    received_at: datetime
+    run_id: str
+    subject: str | None = None
+    check_id: str | None = None
+    http_status: int | None = None
+    failure: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+    latency_ms: int = 0
+    due_at: datetime | None = None
+
+    @property
+    def is_success(self) -> bool:
+        return self.failure is None and self.http_status is not None and 200 <= self.http_status < 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landed:
+    """What became of an exchange once it was durable. `reject` is a reason code, never a value."""
+
+    response_id: str
+    http_status: int | None
+    failure: str | None = None
+    reject: str | None = None
+    message_count: int = 0
+    told: frozenset[tuple[str, str]] = frozenset()
+    """(subject, check id) of every check it speaks of."""
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.failure is None and self.reject is None and self.http_status is not None and self.http_status < 300

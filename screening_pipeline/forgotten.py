@@ -1,0 +1,77 @@
+"""Keeps out what is said later about people and checks that were erased, known by keyed hashes alone.
+
+The hashes are computed where the ids are, in the warehouse, under the session's variable `part_key`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from screening_pipeline.envelope import Envelope, without
+
+if TYPE_CHECKING:
+    from screening_pipeline.landing import Landing, Tail
+    from screening_pipeline.warehouse import Connection
+
+CHECK = "sha256(concat_ws(chr(31), getvariable('part_key'), 'erased check', vendor, account, check_id))"
+"""The hash of a check, of columns with these names."""
+CANDIDATE = "sha256(concat_ws(chr(31), getvariable('part_key'), 'erased candidate', candidate_key))"
+"""The hash of a candidate, of a column with the pseudonym."""
+
+_SKIP_ORDERS = f"""
+create or replace temp table skipped_order as
+select * from new_order
+where
+    {CHECK} in (select pseudonym from staging.erased)
+    or (candidate_key is not null and {CANDIDATE} in (select pseudonym from staging.erased));
+
+insert into staging.erased
+select distinct {CHECK} as pseudonym from skipped_order
+where {CHECK} not in (select pseudonym from staging.erased);
+
+delete from new_order where (file_sha256, line) in (select (file_sha256, line) from skipped_order);
+
+drop table skipped_order;
+"""
+_MENTIONED = f"""
+select distinct vendor, account, check_id
+from (
+    select vendor, account, check_id from landed
+    union
+    select vendor, account, asked_check_id from landed
+)
+where check_id is not null and {CHECK} in (select pseudonym from staging.erased)
+"""
+
+
+def is_anybody(connection: Connection) -> bool:
+    """Whether anything was ever erased."""
+    return bool(connection.execute("from staging.erased limit 1").fetchall())
+
+
+def skip_orders(connection: Connection) -> None:
+    """Drop orders of the erased from `new_order`; a new check of an erased person is kept out from now on."""
+    if is_anybody(connection):
+        connection.execute(_SKIP_ORDERS)
+
+
+def scrub(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> bool:
+    """Erase from the landed files what the scanned `batch` says of erased checks; whether it said anything.
+
+    Lines keep their places, so that the batch can be scanned again.
+    """
+    if not is_anybody(connection):
+        return False
+    mentioned: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for vendor, account, check_id in connection.execute(_MENTIONED).fetchall():
+        mentioned[vendor, account].add(check_id)
+    for tail in batch if mentioned else ():
+        landing.rewrite(tail.file, lambda envelope: _scrubbed(envelope, mentioned))
+    return bool(mentioned)
+
+
+def _scrubbed(envelope: Envelope, mentioned: dict[tuple[str, str], set[str]]) -> Envelope | None:
+    ids = mentioned.get((envelope["vendor"], envelope["account"]))
+    return without(envelope, ids) if ids else None

@@ -1,0 +1,29 @@
+"""For notebooks: the published snapshot as pandas DataFrames.
+
+>>> from screening_pipeline import frames
+>>> frames.read("from analytics.turnaround_by_vendor")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screening_pipeline import settings, warehouse
+from screening_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read(query: str, snapshot: Path | None = None) -> pd.DataFrame:
+    """What `query` finds in the published snapshot: by default that of the configuration that holds here.
+
+    Instants are in UTC. The snapshot is only read, and nobody waits for it. Raises UsageError where there is none.
+    """
+    path = snapshot or settings.load(os.environ, Path.cwd()).paths.published
+    if not path.exists():
+        raise UsageError(f"{path} is not there; `screening-pipeline sync` publishes it", code="nothing_published")
+    with warehouse.reader(path) as connection:
+        return warehouse.frame(connection, query)

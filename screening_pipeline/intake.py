@@ -1,0 +1,346 @@
+"""Which checks were ordered: manifests in data/orders/ → rows of `raw.order`, each file once, by its content.
+
+A row that cannot be right goes to `ops.reject` with its file, line and reason; the rest of the file loads. The
+files are the customer's: they are never moved or changed, and a person's reference leaves them only as a keyed
+pseudonym.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from screening_pipeline import build, forgotten, warehouse
+from screening_pipeline.errors import EnvironmentFailed
+from screening_pipeline.pseudonym import pseudonym
+from screening_pipeline.vendors import all_vendors
+
+if TYPE_CHECKING:
+    from screening_pipeline.settings import Settings
+    from screening_pipeline.warehouse import Connection
+
+REQUIRED = ("vendor", "check_id")
+OPTIONAL = ("account", "subject", "candidate_ref", "package", "ordered_at", "country", "region", "cost_center", "tags")
+COLUMNS = REQUIRED + OPTIONAL
+ENDINGS = (".csv", ".ndjson", ".parquet")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a row, or with line None a whole file, was not read. `detail` names columns and known words only."""
+
+    line: int | None
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One file that was not read before."""
+
+    path: Path
+    sha256: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What one look into the folder brought."""
+
+    files: int = 0
+    orders: int = 0
+    rejects: int = 0
+
+
+def manifests(folder: Path) -> list[Path]:
+    """The files in `folder` that are manifests by their names, by name; hidden ones may still be being written."""
+    found = (p for p in folder.glob("*") if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
+    return sorted(path for path in found if path.is_file())
+
+
+def unread(folder: Path, known: Iterable[str]) -> list[Manifest]:
+    """The manifests in `folder` whose content is not among the `known` hashes. Raises EnvironmentFailed."""
+    seen = set(known)
+    found = []
+    for path in manifests(folder):
+        content = _content(path)
+        digest = hashlib.sha256(content).hexdigest()
+        if digest not in seen:
+            seen.add(digest)
+            found.append(Manifest(path, digest, content))
+    return found
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        reason = problem.strerror or "not readable"
+        raise EnvironmentFailed(f"cannot read the manifest {path.name}: {reason}", code="not_readable") from None
+
+
+def take_in(connection: Connection, settings: Settings, *, key: bytes, now: datetime, run_id: str) -> Intake:
+    """Read every new manifest into `raw.order` and number the checks it announces.
+
+    The rows stay in the temporary table `new_order` for the batch that follows.
+    """
+    known = [row[0] for row in connection.execute("select file_sha256 from raw.order_file").fetchall()]
+    connection.execute("create or replace temp table new_order as from raw.order limit 0")
+    found = unread(settings.paths.orders, known)
+    orders = rejects = 0
+    for manifest in found:
+        rows, problems = read(connection, manifest, settings, key=key)
+        orders += len(rows)
+        rejects += len(problems)
+        _keep(connection, manifest, rows, problems, now=now, run_id=run_id)
+    if found:
+        forgotten.skip_orders(connection)
+        build.register_orders(connection)
+    return Intake(len(found), orders, rejects)
+
+
+def read(
+    connection: Connection, manifest: Manifest, settings: Settings, *, key: bytes
+) -> tuple[list[Row], list[Problem]]:
+    """The rows of a manifest that can be read, and why the others cannot."""
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for line, given in _lines(connection, manifest):
+        outcome = given if isinstance(given, Problem) else _order(line, given, settings, key)
+        if isinstance(outcome, Problem):
+            problems.append(outcome)
+        else:
+            rows.append(outcome)
+    return rows, problems
+
+
+def _lines(connection: Connection, manifest: Manifest) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
+    match manifest.path.suffix.lower():
+        case ".csv":
+            return _csv_lines(manifest.content)
+        case ".ndjson":
+            return _ndjson_lines(manifest.content)
+        case _:
+            return _parquet_lines(connection, manifest)
+
+
+def _csv_lines(content: bytes) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
+    records = _records(content.decode("utf-8-sig", errors="replace"))
+    line, first = next(records, (1, []))
+    header = first if isinstance(first, Problem) else [name.strip() for name in first]
+    problem = header if isinstance(header, Problem) else _bad_header(header)
+    if isinstance(header, Problem) or problem:
+        yield line, problem or Problem(line, "bad_csv", "the header cannot be read")
+        return
+    for line, cells in records:
+        if isinstance(cells, Problem):
+            yield line, cells
+        elif any(cell.strip() for cell in cells):
+            yield line, _cells(header, cells, line)
+
+
+def _records(text: str) -> Iterator[tuple[int, list[str] | Problem]]:
+    """The records of a CSV text, each with the line on which it begins."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            yield line, next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            yield line, Problem(line, "bad_csv", "the row is not well-formed CSV")
+
+
+def _bad_header(header: list[str]) -> Problem | None:
+    missing = [name for name in REQUIRED if name not in header]
+    if missing:
+        return Problem(1, "missing_column", f"the header has no {' and no '.join(missing)}")
+    twice = sorted({name for name in header if header.count(name) > 1 and name in COLUMNS})
+    return Problem(1, "duplicate_column", f"the header has {twice[0]} twice") if twice else None
+
+
+def _cells(header: list[str], cells: list[str], line: int) -> Mapping[str, str] | Problem:
+    if len(cells) != len(header):
+        return Problem(line, "bad_csv", f"{len(cells)} cells under a header of {len(header)}")
+    return dict(zip(header, cells, strict=True))
+
+
+def _ndjson_lines(content: bytes) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
+    for number, line in enumerate(content.decode("utf-8-sig", errors="replace").split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            given = json.loads(line)
+        except (ValueError, RecursionError):
+            yield number, Problem(number, "bad_json", "the line is not JSON")
+            continue
+        if isinstance(given, dict):
+            yield number, _texts(number, given)
+        else:
+            yield number, Problem(number, "bad_json", "the line is not a JSON object")
+
+
+def _texts(line: int, given: Mapping[str, object]) -> Mapping[str, str] | Problem:
+    """The columns as text. A number with a fraction, a truth value or a list is no name of anything."""
+    for name in COLUMNS:
+        is_plain = isinstance(given.get(name), str | int | None) and not isinstance(given.get(name), bool)
+        if not is_plain and not (name == "tags" and isinstance(given[name], dict)):
+            return Problem(line, "bad_value", f"{name} is neither text nor a whole number")
+    return {name: _text(given[name]) for name in COLUMNS if name in given}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _parquet_lines(connection: Connection, manifest: Manifest) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
+    try:
+        with warehouse.in_memory_file(manifest.content) as path:
+            result = connection.execute(f"select columns(*)::varchar from read_parquet({warehouse.quote(path)})")
+            header = [column[0] for column in result.description or []]
+            rows = result.fetchall()
+            fractions = _fractional_columns(connection, path)
+    except warehouse.DatabaseError:
+        yield 1, Problem(None, "bad_parquet", "the file is not readable Parquet")
+        return
+    problem = _bad_header(header) or _rounded(fractions)
+    if problem:
+        yield 1, problem
+        return
+    for number, cells in enumerate(rows, start=1):
+        yield number, {name: "" if cell is None else cell for name, cell in zip(header, cells, strict=True)}
+
+
+def _fractional_columns(connection: Connection, path: str) -> set[str]:
+    described = connection.execute(f"describe from read_parquet({warehouse.quote(path)})").fetchall()
+    return {name for name, kind, *_ in described if kind in ("FLOAT", "DOUBLE")}
+
+
+def _rounded(fractions: set[str]) -> Problem | None:
+    """Ids that passed through a floating-point column, as an absent one makes pandas do, are ids no longer."""
+    if "check_id" in fractions:
+        return Problem(None, "bad_type", "check_id is a column of floating-point numbers; make it text")
+    return None
+
+
+def _order(line: int, given: Mapping[str, str], settings: Settings, key: bytes) -> Row | Problem:
+    row = {name: given.get(name, "").strip() for name in COLUMNS}
+    problem = _unreadable(line, row) or _unknown_vendor(line, row, settings) or _unknown_subject(line, row)
+    if problem:
+        return problem
+    moment = _instant(row["ordered_at"], settings.account(row["vendor"], row["account"]).timezone)
+    if moment is None and row["ordered_at"]:
+        return Problem(line, "bad_time", "ordered_at is not an ISO 8601 time such as 2026-03-02T09:30:00+01:00")
+    if row["tags"] and not _is_object(row["tags"]):
+        return Problem(line, "bad_tags", "tags is not a JSON object")
+    reference = row.pop("candidate_ref")
+    return {
+        **{name: value or None for name, value in row.items()},
+        "line": line,
+        "ordered_at": moment,
+        "candidate_key": pseudonym(key, reference) if reference else None,
+    }
+
+
+def _unreadable(line: int, row: Row) -> Problem | None:
+    if any("\ufffd" in value or "\x00" in value or _has_lone_surrogate(value) for value in row.values()):
+        return Problem(line, "not_utf8", "the row is not UTF-8 text")
+    if not row["check_id"]:
+        return Problem(line, "empty_id", "check_id is empty")
+    return None
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _unknown_vendor(line: int, row: Row, settings: Settings) -> Problem | None:
+    vendor, account = row["vendor"], row["account"]
+    if vendor not in all_vendors():
+        return Problem(
+            line, "unknown_vendor", "vendor is none of " + ", ".join(all_vendors()) + _nearest(vendor, all_vendors())
+        )
+    names = [a.name for a in settings.accounts if a.vendor == vendor]
+    if account and account not in names:
+        return Problem(line, "unknown_account", f"no such {vendor} account is configured{_nearest(account, names)}")
+    if not names:
+        return Problem(line, "unknown_account", f"no {vendor} account is configured")
+    if not account and len(names) > 1:
+        return Problem(line, "account_required", f"{vendor} has {len(names)} accounts: name one of {', '.join(names)}")
+    row["account"] = account or names[0]
+    return None
+
+
+def _unknown_subject(line: int, row: Row) -> Problem | None:
+    vendor = all_vendors()[row["vendor"]]
+    row["subject"] = row["subject"] or vendor.default_subject
+    if row["subject"] not in vendor.subjects:
+        return Problem(line, "unknown_subject", f"a {vendor.slug} subject is one of {', '.join(vendor.subjects)}")
+    return None
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    close = get_close_matches(word.lower(), list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _instant(text: str, zone: str) -> str | None:
+    """The instant as ISO 8601 in UTC; a time without an offset is local, a date alone its first moment."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        moment = datetime.fromisoformat(text)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
+        instant = aware.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return instant.isoformat() if instant.year > 1 else None  # year 1 is how some say "never"
+
+
+def _keep(
+    connection: Connection,
+    manifest: Manifest,
+    rows: list[Row],
+    problems: list[Problem],
+    *,
+    now: datetime,
+    run_id: str,
+) -> None:
+    name, loaded = manifest.path.name, {"loaded_at": now.isoformat(), "run_id": run_id}
+    source = {"file": name, "file_sha256": manifest.sha256}
+    warehouse.insert(connection, "new_order", [{**row, **source, **loaded} for row in rows])
+    warehouse.insert(connection, "ops.reject", [_reject(manifest, problem, now) for problem in problems])
+    counts = {"row_count": len(rows) + len(problems), "reject_count": len(problems)}
+    warehouse.insert(connection, "raw.order_file", [{**source, **counts, **loaded}])
+
+
+def _reject(manifest: Manifest, problem: Problem, now: datetime) -> Row:
+    return {
+        "reject_id": f"{manifest.sha256[:16]}/{problem.line or 0}",
+        "source": "manifest",
+        "file": manifest.path.name,
+        "line": problem.line,
+        "reason": problem.reason,
+        "detail": problem.detail,
+        "rejected_at": now.isoformat(),
+    }

@@ -1,0 +1,161 @@
+"""How every account stands right now: from the published snapshot and the shared state, waiting for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from screening_pipeline import console, warehouse
+from screening_pipeline.agenda import Agenda
+from screening_pipeline.limiter import Limiter
+from screening_pipeline.state import State
+
+if TYPE_CHECKING:
+    from screening_pipeline.clock import Clock
+    from screening_pipeline.settings import Account, Settings
+
+_FACTS = """
+select
+    a.vendor,
+    a.account,
+    (select count(*) from star.fact_check as f where f.vendor = a.vendor and f.account = a.account) as checks,
+    (select min(coalesce(f.ordered_at, f.first_observed_at)) from star.fact_check as f
+        where f.vendor = a.vendor and f.account = a.account and f.is_terminal is not true) as oldest_open_at,
+    (select count(*) from ops.reject as r where r.vendor = a.vendor and r.account = a.account) as rejects,
+    (select count(*) from ops.unmapped_value as u
+        where u.vendor = a.vendor and u.account = a.account and u.is_current) as unmapped,
+    coalesce(b.is_overloaded, false) as is_overloaded,
+    coalesce(b.states_lost_per_day, 0) as states_lost_per_day
+from star.dim_account as a
+left join ops.pull_budget as b on a.vendor = b.vendor and a.account = b.account
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One account. Counts are of checks, answers and words; times are UTC; `used` is calls of the last minute."""
+
+    account: str
+    checks: int
+    open: int
+    due: int
+    next_due_at: datetime | None
+    oldest_open_seconds: float | None
+    used: int
+    requests_per_minute: int
+    last_error: str | None
+    last_error_at: datetime | None
+    stopped_code: str | None
+    silent_seconds: float
+    not_found: int
+    rejects: int
+    unmapped: int
+    missing_secrets: tuple[str, ...]
+    is_overloaded: bool
+    states_lost_per_day: float
+
+    COLUMNS: ClassVar[Mapping[str, str]] = {
+        "account": "account",
+        "checks": "checks",
+        "open": "open",
+        "due": "due",
+        "next_due": "next due",
+        "oldest": "oldest open",
+        "budget": "budget used",
+        "rejects": "rejects",
+        "unmapped": "unmapped",
+        "trouble": "trouble",
+    }
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a person should look."""
+        return bool(self.stopped_code or self.missing_secrets or self.rejects or self.unmapped or self.is_overloaded)
+
+    def facts(self) -> dict[str, Any]:
+        """For another program."""
+        return asdict(self)
+
+    def words(self) -> dict[str, Any]:
+        """For a person, by the keys of COLUMNS."""
+        return {
+            "account": self.account,
+            "checks": self.checks,
+            "open": self.open,
+            "due": self.due,
+            "next_due": f"{self.next_due_at:%d %b %H:%M:%S}" if self.next_due_at else None,
+            "oldest": console.span(self.oldest_open_seconds),
+            "budget": f"{self.used}/{self.requests_per_minute} a minute",
+            "rejects": self.rejects,
+            "unmapped": self.unmapped,
+            "trouble": self._trouble(),
+        }
+
+    def _trouble(self) -> str:
+        if self.missing_secrets:
+            return f"unset: {', '.join(self.missing_secrets)}"
+        if self.stopped_code:
+            return f"stopped: {self.stopped_code}"
+        if self.silent_seconds > 0:
+            return f"silent for {self.silent_seconds:.0f} s (429)"
+        if self.not_found:
+            return f"{self.not_found} ids not found"
+        if self.is_overloaded:
+            return f"budget too small: about {self.states_lost_per_day:.0f} states a day are missed"
+        return f"last error: {self.last_error}" if self.last_error else ""
+
+
+def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> list[Standing]:
+    """Every configured account, in the order of the configuration."""
+    settings.paths.create()
+    state = State(settings.paths.state)
+    agenda, limiter = Agenda(state), Limiter(state, clock)
+    facts = _facts(settings)
+    return [
+        _standing(account, facts.get((account.vendor, account.name), {}), state, agenda, limiter, environ, clock)
+        for account in settings.accounts
+    ]
+
+
+def _facts(settings: Settings) -> dict[tuple[str, str], dict[str, Any]]:
+    if not settings.paths.published.exists():
+        return {}
+    with warehouse.reader(settings.paths.published) as connection:
+        return {(row["vendor"], row["account"]): row for row in warehouse.rows(connection, _FACTS)}
+
+
+def _standing(
+    account: Account,
+    facts: Mapping[str, Any],
+    state: State,
+    agenda: Agenda,
+    limiter: Limiter,
+    environ: Mapping[str, str],
+    clock: Clock,
+) -> Standing:
+    now = clock.now()
+    summary = agenda.summary(account.vendor, account.name, now)
+    known = state.account(account.vendor, account.name, clock)
+    oldest = facts.get("oldest_open_at")
+    return Standing(
+        account=account.key,
+        checks=facts.get("checks", 0),
+        open=summary.open,
+        due=summary.due,
+        next_due_at=summary.next_due_at,
+        oldest_open_seconds=(now - oldest).total_seconds() if oldest else None,
+        used=limiter.used_last_window(account.vendor, account.name),
+        requests_per_minute=account.requests_per_minute,
+        last_error=known.last_error,
+        last_error_at=known.last_error_at,
+        stopped_code=known.stopped_code,
+        silent_seconds=known.silent_seconds,
+        not_found=len(state.not_found(account.vendor, account.name)),
+        rejects=facts.get("rejects", 0),
+        unmapped=facts.get("unmapped", 0),
+        missing_secrets=account.missing_secrets(environ),
+        is_overloaded=facts.get("is_overloaded", False),
+        states_lost_per_day=facts.get("states_lost_per_day", 0.0),
+    )

@@ -1,0 +1,139 @@
+"""From sojourns known only between two pulls to hazards by age and speeds by hour: expectation steps, no guesses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from screening_pipeline.planning import priors
+from screening_pipeline.planning.calendar import CELLS, WEEK_SHARE, BusinessCalendar, normalised
+from screening_pipeline.planning.model import (
+    PACKAGE_SOJOURNS,
+    PRIOR_SOJOURNS,
+    GroupKey,
+    Histogram,
+    Sojourn,
+    prior_histogram,
+)
+from screening_pipeline.planning.timeline import Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Numbers = list[float]
+
+PACE_EVENTS = 60.0
+"""The prior shape of the week speaks with the weight of this many observed ends."""
+PACE_FLOOR = 0.01
+POINTS = 24
+"""An interval between two pulls is looked at in this many places."""
+STEPS = 3
+
+
+class Stays:
+    """The sojourns of one state as columns (seconds since 1970, seconds of age)."""
+
+    def __init__(self, stays: Sequence[Sojourn], half_life_days: float) -> None:
+        self.entered = np.array([stay.entered_at.timestamp() for stay in stays])
+        self.lower = np.array([stay.seconds_lower for stay in stays], dtype=np.float64)
+        self.is_ended = np.array([not stay.is_censored for stay in stays])
+        upper = np.array([stay.seconds_upper for stay in stays], dtype=np.float64)
+        self.upper = np.where(self.is_ended, np.maximum(upper, self.lower + 1.0), self.lower)
+        self.is_followed = np.array([stay.is_followed for stay in stays])
+        ends = self.entered + self.upper
+        self.weight = 0.5 ** ((ends.max() - ends) / (half_life_days * priors.DAY))
+
+
+def learned_group(
+    stays: Sequence[Sojourn], calendar: BusinessCalendar, half_life_days: float
+) -> tuple[dict[GroupKey, Histogram], tuple[float, ...]]:
+    """Return the histograms of one state (and of its well-filled packages), and the speeds of its week."""
+    vendor, lifecycle = stays[0].vendor, stays[0].lifecycle
+    table = Stays(stays, half_life_days)
+    start, end = table.entered.min(), (table.entered + table.upper).max()
+    pace = learned_pace(table, calendar, priors.pace(lifecycle))
+    timeline = Timeline(calendar, (pace,), start - priors.DAY, end + priors.DAY)
+    prior = prior_histogram(vendor, lifecycle)
+    parts = _Parts(table, timeline, prior)
+    histograms = {GroupKey(vendor, lifecycle): parts.histogram(np.ones(len(stays), dtype=bool))}
+    for package, count in sorted(Counter(stay.package for stay in stays if stay.package is not None).items()):
+        if count >= PACKAGE_SOJOURNS:
+            mask = np.array([stay.package == package for stay in stays])
+            histograms[GroupKey(vendor, lifecycle, package)] = parts.histogram(mask)
+    return histograms, pace
+
+
+def learned_pace(table: Stays, calendar: BusinessCalendar, prior: tuple[float, ...]) -> tuple[float, ...]:
+    """Return the 48 speeds that explain in which hours sojourns of over an hour ended."""
+    start, end = table.entered.min(), (table.entered + table.upper).max()
+    timeline = Timeline(calendar, (prior,), start - priors.DAY, end + priors.DAY)
+    slow = table.is_ended & (table.upper > priors.FAST_SECONDS)
+    first = (table.entered + np.maximum(table.lower, priors.FAST_SECONDS))[slow]
+    last = (table.entered + table.upper)[slow]
+    watched = timeline.cell_hours(table.entered + priors.FAST_SECONDS, table.entered + table.upper, table.weight)
+    if watched.sum() <= 0:
+        return prior
+    shares = np.array(WEEK_SHARE) / sum(WEEK_SHARE)
+    old = np.array(prior)
+    speeds = old
+    points = (np.arange(POINTS) + 0.5) / POINTS
+    cells = timeline.cell(first[:, None] + points * (last - first)[:, None])
+    for _ in range(STEPS):
+        likely = speeds[cells]
+        likely = likely / likely.sum(axis=1, keepdims=True) * table.weight[slow][:, None]
+        events = np.bincount(cells.ravel(), weights=likely.ravel(), minlength=CELLS)
+        rate = events.sum() / watched.sum()
+        # Gamma prior of each cell: its share of PACE_EVENTS, watched for as long as the prior speed needs for them.
+        speeds = (events + PACE_EVENTS * shares * old) / (watched * rate + PACE_EVENTS * shares)
+    return normalised(tuple(np.maximum(speeds, PACE_FLOOR).tolist()))
+
+
+class _Parts:
+    """For each sojourn the part of its end and of its watched time that falls into each age bin."""
+
+    def __init__(self, table: Stays, timeline: Timeline, prior: Histogram) -> None:
+        self.table = table
+        fast = np.array(priors.FAST_EDGES)
+        slow = np.array(priors.SLOW_EDGES)
+        self.widths = np.concatenate((np.diff(fast), np.diff(slow)))
+        zero = np.zeros(len(table.entered), dtype=np.int64)
+        begin = timeline.worked(zero, table.entered + priors.FAST_SECONDS)
+
+        def slow_age(age: Floats) -> Floats:
+            when = np.maximum(table.entered + age, table.entered + priors.FAST_SECONDS)
+            return np.clip(timeline.worked(zero, when) - begin, 0.0, slow[-1] - 1.0)
+
+        low = np.concatenate((_covered(table.lower, fast), _covered(slow_age(table.lower), slow)), axis=1)
+        high = np.concatenate((_covered(table.upper, fast), _covered(slow_age(table.upper), slow)), axis=1)
+        self.before, self.between = low, high - low
+        self.prior = prior
+
+    def histogram(self, mask: NDArray[np.bool_]) -> Histogram:
+        """Return the histogram of the chosen sojourns: ends spread as likely, watched time counted up to them."""
+        table = self.table
+        ended = mask & table.is_ended
+        weight, end_weight = table.weight[mask], table.weight[ended]
+        between = self.between[ended]
+        pooled_events = np.array(self.prior.events) * PRIOR_SOJOURNS
+        pooled_exposure = np.array(self.prior.exposure) * PRIOR_SOJOURNS
+        watched = weight @ (self.before[mask] * self.widths)
+        events, exposure = np.zeros(len(self.widths)), watched
+        for _ in range(STEPS):
+            hazard = (events + pooled_events + 1e-6) / (exposure + pooled_exposure + 1.0)
+            likely = between * hazard * self.widths + between * 1e-9
+            likely /= np.maximum(likely.sum(axis=1, keepdims=True), 1e-300)
+            events = end_weight @ likely
+            later = 1.0 - np.cumsum(likely, axis=1) + likely / 2
+            exposure = watched + end_weight @ (later * between * self.widths)
+        followed = float(table.weight[ended & table.is_followed].sum())
+        return Histogram(tuple(events.tolist()), tuple(exposure.tolist()), float(end_weight.sum()), followed)
+
+
+def _covered(ages: Floats, edges: Floats) -> Floats:
+    """Return which fraction of each bin lies below each age: one row per age."""
+    return np.clip((ages[:, None] - edges[:-1]) / np.diff(edges), 0.0, 1.0)

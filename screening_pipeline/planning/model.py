@@ -1,0 +1,213 @@
+"""How long checks stay in a state: learned from the warehouse's own events, from a stated prior where there are few."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from math import expm1
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from screening_pipeline.planning import priors
+from screening_pipeline.planning.calendar import BusinessCalendar
+
+if TYPE_CHECKING:
+    from screening_pipeline.planning.learning import Numbers
+
+PRIOR_SOJOURNS = 25.0
+"""The prior speaks with the weight of this many observed sojourns."""
+PACKAGE_SOJOURNS = 40
+"""From this many sojourns on a package has a distribution of its own."""
+HALF_LIFE_DAYS = 10.0
+"""History counts half as much after this many days, so that a vendor that changes is followed."""
+
+
+SURPRISES, SURPRISED_FROM = 0.06, 300.0
+SELDOM = 0.02
+"""The prior knows of no age that fewer than this share of the checks reach."""
+BIN_AGES = (
+    *zip(priors.FAST_EDGES, priors.FAST_EDGES[1:], strict=False),
+    *(
+        (priors.FAST_SECONDS + low, priors.FAST_SECONDS + high)
+        for low, high in zip(priors.SLOW_EDGES, priors.SLOW_EDGES[1:], strict=False)
+    ),
+)
+
+
+class Sojourn(NamedTuple):
+    """One stay of one check in one state, as known from pulls: it left between two ages, or (censored) has not yet.
+
+    `seconds_lower` is the age when last seen in the state, `seconds_upper` when first seen out of it.
+    """
+
+    vendor: str
+    package: str | None
+    lifecycle: str
+    seconds_lower: float
+    seconds_upper: float
+    is_censored: bool
+    entered_at: datetime
+    is_followed: bool = False
+    """Another open state came next (and might have been lost between two pulls)."""
+
+
+class GroupKey(NamedTuple):
+    """Checks that are expected to move alike; without a package, all packages together."""
+
+    vendor: str
+    lifecycle: str
+    package: str | None = None
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many sojourns ended in each age bin, and for how many seconds it was watched."""
+
+    events: tuple[float, ...]
+    exposure: tuple[float, ...]
+    sojourns: float
+    followed: float = 0.0
+
+    def plus(self, other: Histogram, weight: float = 1.0) -> Histogram:
+        """Pool two histograms, the other one with a weight."""
+        return Histogram(
+            tuple(a + weight * b for a, b in zip(self.events, other.events, strict=True)),
+            tuple(a + weight * b for a, b in zip(self.exposure, other.exposure, strict=True)),
+            self.sojourns + weight * other.sojourns,
+            self.followed + weight * other.followed,
+        )
+
+    @property
+    def hazards(self) -> list[float]:
+        """Chance of leaving per second in each bin."""
+        return [e / x if x > 0 else 0.0 for e, x in zip(self.events, self.exposure, strict=True)]
+
+    @property
+    def mean_seconds(self) -> float:
+        """Mean length of a sojourn (seconds; working time runs like the wall clock in the long run)."""
+        left, total = 1.0, 0.0
+        for hazard, (low, high) in zip(self.hazards, BIN_AGES, strict=True):
+            leaving = -expm1(-hazard * (high - low)) if hazard > 0 else 0.0
+            total += left * (leaving / hazard if hazard > 0 else high - low)
+            left *= 1.0 - leaving
+        return total
+
+
+def prior_histogram(vendor: str, lifecycle: str) -> Histogram:
+    """Return the stated prior of a state as a histogram of one sojourn."""
+    exposure, events, left = [], [], 1.0
+    for mass, (low, high) in zip(priors.masses(vendor, lifecycle), BIN_AGES, strict=True):
+        watched = (high - low) * max(left - mass / 2, SELDOM)
+        exposure.append(watched)
+        # Surprises: what no document says happens too, as often per magnitude of age.
+        events.append(max(mass, SURPRISES * watched / (low + high + 2 * SURPRISED_FROM)))
+        left -= mass
+    return Histogram(tuple(events), tuple(exposure), 1.0, followed=0.0 if vendor == "workerchecks" else 0.6)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Durations by vendor, state and (with enough data) package, and the hours in which they end.
+
+    `learned` holds observations only; the prior is added when it is read. Models are values: `learn` returns a new one.
+    """
+
+    learned: Mapping[GroupKey, Histogram] = field(default_factory=dict)
+    paces: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def prior(cls, vendor: str | None = None) -> Model:
+        """Return the model that has seen nothing yet; the prior of every vendor is built in."""
+        del vendor
+        return cls()
+
+    def learn(
+        self,
+        sojourns: Iterable[Sojourn],
+        calendars: BusinessCalendar | Mapping[str, BusinessCalendar] | None = None,
+        half_life_days: float = HALF_LIFE_DAYS,
+    ) -> Model:
+        """Return the model of a history (all of it that should count, censored sojourns of open checks included).
+
+        States that the history does not mention keep what this model knew of them.
+        """
+        from screening_pipeline.planning.learning import learned_group
+
+        by_state: dict[tuple[str, str], list[Sojourn]] = defaultdict(list)
+        for sojourn in sojourns:
+            by_state[sojourn.vendor, sojourn.lifecycle].append(sojourn)
+        learned, paces = dict(self.learned), dict(self.paces)
+        for state, stays in by_state.items():
+            calendar = _calendar_of(calendars, state[0])
+            histograms, paces[state] = learned_group(stays, calendar, half_life_days)
+            learned = {key: value for key, value in learned.items() if key[:2] != state} | histograms
+        return Model(learned, paces)
+
+    def histogram(self, vendor: str, lifecycle: str, package: str | None = None) -> Histogram:
+        """Return a state's durations: the prior and what was observed, a package's own on top of its state's."""
+        whole = self._state(vendor, lifecycle)
+        own = self.learned.get(GroupKey(vendor, lifecycle, package)) if package is not None else None
+        if own is None:
+            return whole
+        return own.plus(whole, PRIOR_SOJOURNS / whole.sojourns)
+
+    def knows(self, vendor: str, lifecycle: str, package: str | None) -> bool:
+        """Tell whether a package has a distribution of its own in this state."""
+        return package is not None and GroupKey(vendor, lifecycle, package) in self.learned
+
+    def pace(self, vendor: str, lifecycle: str) -> tuple[float, ...]:
+        """Return the speed of each of the 48 cells of a week for a state."""
+        return self.paces.get((vendor, lifecycle)) or priors.pace(lifecycle)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and numbers, to be kept as JSON."""
+        return {
+            "version": 1,
+            "learned": [
+                [*key, _rounded(h.events), _rounded(h.exposure), round(h.sojourns, 4), round(h.followed, 4)]
+                for key, h in self.learned.items()
+            ],
+            "paces": [[*state, _rounded(pace)] for state, pace in self.paces.items()],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Model:
+        """Return the model that `to_dict` wrote; one of another version or shape is as good as none."""
+        if data.get("version") != 1:
+            return cls()
+        learned = {
+            GroupKey(vendor, lifecycle, package): Histogram(tuple(events), tuple(exposure), count, followed)
+            for vendor, lifecycle, package, events, exposure, count, followed in data["learned"]
+            if len(events) == len(exposure) == priors.BINS
+        }
+        return cls(learned, {(vendor, lifecycle): tuple(pace) for vendor, lifecycle, pace in data["paces"]})
+
+    def _state(self, vendor: str, lifecycle: str) -> Histogram:
+        key = (vendor, lifecycle)
+        if key not in self._pooled:
+            seed = prior_histogram(vendor, lifecycle)
+            start = Histogram((0.0,) * priors.BINS, (0.0,) * priors.BINS, 0.0).plus(seed, PRIOR_SOJOURNS)
+            observed = self.learned.get(GroupKey(vendor, lifecycle))
+            self._pooled[key] = start.plus(observed) if observed else start
+        return self._pooled[key]
+
+    @cached_property
+    def cache(self) -> dict[object, Any]:
+        """What others derive from this model, kept as long as it lives."""
+        return {}
+
+    @cached_property
+    def _pooled(self) -> dict[tuple[str, str], Histogram]:
+        return {}
+
+
+def _calendar_of(calendars: BusinessCalendar | Mapping[str, BusinessCalendar] | None, vendor: str) -> BusinessCalendar:
+    if isinstance(calendars, BusinessCalendar):
+        return calendars
+    return (calendars or {}).get(vendor) or BusinessCalendar()
+
+
+def _rounded(numbers: Sequence[float]) -> Numbers:
+    return [float(f"{number:.6g}") for number in numbers]

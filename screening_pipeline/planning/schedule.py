@@ -1,0 +1,343 @@
+"""From due times to a plan: who goes first, what the budget allows, and what will be missed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from screening_pipeline.planning import priors
+from screening_pipeline.planning.calendar import BusinessCalendar
+from screening_pipeline.planning.fastlane import STEP, next_ages
+from screening_pipeline.planning.model import GroupKey, Model
+from screening_pipeline.planning.rule import Tables, Waiting
+from screening_pipeline.planning.timeline import Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from screening_pipeline.planner import Budget, OpenCheck, PlanOptions
+
+    Floats = NDArray[np.float64]
+    Indexes = NDArray[np.int64]
+    Flags = NDArray[np.bool_]
+
+HISTORY = 100 * priors.DAY
+HORIZON = 15 * priors.DAY
+LONGEST = 14 * priors.DAY
+PUSH_MISSES = 0.05
+"""Share of the changes of a push-fed check that a lost or late push leaves to be found by asking."""
+FEED_MISSES = 0.02
+RECONCILE_SHARE = 0.01
+"""Share of the budget that asking by id may take where a feed reports every change."""
+OVERLOAD = 0.7
+"""Changes per call allowed from which on the load cannot be seen: good plans too need several calls per change."""
+SAMPLE = 1_000
+LOWEST_PRICE, HIGHEST_PRICE, PRICE_HALVINGS = 0.05, 1e6, 11
+AHEAD = 1e12
+PRICE_STEP, FAST = 1.3, "fast lane"
+SUBSCRIPTION = "subscription"
+CACHED = 64
+"""Look-up tables kept per model: a few accounts and days."""
+REQUESTED, NEW, CHANCE, WORST_CASE = range(4)
+
+
+@dataclass(frozen=True)
+class OpenColumns:
+    """Open checks of one account as columns; instants are seconds since 1970, never pulled is NaN."""
+
+    check_key: Indexes
+    groups: tuple[GroupKey, ...]
+    group: Indexes
+    entered: Floats
+    last_pulled: Floats
+    is_push_fed: Flags
+    is_requested: Flags
+    least_wait: Floats
+    worst_case: Floats
+    first_pull: Floats
+
+    def taken(self, chosen: Indexes) -> OpenColumns:
+        """Return the chosen checks."""
+        rest = {name: getattr(self, name)[chosen] for name in self.__dataclass_fields__ if name != "groups"}
+        return OpenColumns(groups=self.groups, **rest)
+
+    def __len__(self) -> int:
+        """Count the checks."""
+        return len(self.check_key)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The plan as columns, most urgent first."""
+
+    check_key: Indexes
+    next_pull: Floats
+    chance: Floats
+    reason: Indexes
+    waited: Floats
+    due: int
+    is_overloaded: bool
+    calls_needed_per_minute: float
+    changes_per_minute: float
+    states_lost_per_day: float
+    lag_in_force: float
+
+
+def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) -> OpenColumns:
+    """Turn open checks into columns."""
+    index: dict[GroupKey, int] = {}
+    rows = []
+    for check in checks:
+        package = check.package if model.knows(check.vendor, check.lifecycle, check.package) else None
+        key = GroupKey(check.vendor, check.lifecycle, package)
+        entered = check.entered_at.timestamp()
+        pulled = check.last_pulled_at.timestamp() if check.last_pulled_at else np.nan
+        worst = options.worst_case_seconds(check.vendor, check.lifecycle, check.subject)
+        # A subscription is for years: the calendar says when to look, not the chance of news.
+        least = worst if check.subject == SUBSCRIPTION else options.min_interval_seconds
+        rows.append((index.setdefault(key, len(index)), entered, pulled, worst, least))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 5)
+    first = {vendor: options.first_pull_seconds(vendor) for vendor in {check.vendor for check in checks}}
+    return OpenColumns(
+        check_key=np.array([check.check_key for check in checks], dtype=np.int64),
+        groups=tuple(index),
+        group=table[:, 0].astype(np.int64),
+        entered=table[:, 1],
+        last_pulled=table[:, 2],
+        is_push_fed=np.array([check.is_push_fed for check in checks], dtype=bool),
+        is_requested=np.array([check.is_requested for check in checks], dtype=bool),
+        least_wait=table[:, 4],
+        worst_case=table[:, 3],
+        first_pull=np.array([first[check.vendor] for check in checks], dtype=np.float64),
+    )
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What one look at all open checks of an account shows, before times are given out."""
+
+    waiting: Waiting
+    longest: Floats
+    lag: float
+    fast: Floats
+    is_due: Flags
+    worth: Floats
+    changes: float
+    is_overloaded: bool
+
+
+def weigh(
+    columns: OpenColumns,
+    model: Model,
+    budget: Budget,
+    calendar: BusinessCalendar,
+    now: float,
+    options: PlanOptions,
+    price: float | None = None,
+) -> Weighed:
+    """Find which checks are due now and what a call to each is worth (`price`: the lag in force of the last plan)."""
+    waiting = _waiting(columns, model, budget, calendar, now)
+    rate = _rate(budget)
+    longest = _longest(columns, now, rate)
+    changes = float(np.sum(1.0 / waiting.tables.mean_seconds[columns.group]))
+    is_overloaded = not budget.feed_covered and changes > OVERLOAD * rate
+    price = _price(columns, waiting, longest, now, rate) if price is None else price
+    lag = max(options.max_lag_seconds, price)
+    fast = _fast(columns, waiting, model, lag, options, is_scarce=is_overloaded or budget.feed_covered)
+    expected = waiting.expect(np.maximum(waiting.since, now))
+    is_late = now >= np.minimum(waiting.since + longest, _first_sight(columns, fast, budget))
+    is_worth = np.where(np.isnan(fast), expected.urgency >= options.max_lag_seconds, fast <= now)
+    is_free = now - waiting.since >= columns.least_wait
+    if is_overloaded:
+        worth = _worth_in_overload(expected.chance, waiting.since)
+    else:
+        # The fast lane counts in seconds, the rest in hours: it goes first, or it is none.
+        worth = expected.urgency + np.where(np.isnan(fast), 0.0, AHEAD)
+    is_due = columns.is_requested | is_late | (is_worth & is_free)
+    return Weighed(waiting, longest, lag, fast, is_due, worth, changes, is_overloaded)
+
+
+def urgent_keys(columns: OpenColumns, weighed: Weighed, count: int, *, fast_lane_only: bool = False) -> Indexes:
+    """Return the keys of the `count` most urgent checks among those due."""
+    is_due = weighed.is_due & ~np.isnan(weighed.fast) if fast_lane_only else weighed.is_due
+    places = np.flatnonzero(is_due)
+    worth = np.where(columns.is_requested[places], np.inf, weighed.worth[places])
+    if len(places) > count:
+        kept = np.argpartition(-worth, count - 1)[:count] if count else np.arange(0)
+        places, worth = places[kept], worth[kept]
+    return columns.check_key[places[np.lexsort((columns.check_key[places], -worth))]]
+
+
+def schedule(
+    columns: OpenColumns, model: Model, budget: Budget, calendar: BusinessCalendar, now: float, options: PlanOptions
+) -> Schedule:
+    """Plan the next pull of every open check of one account."""
+    weighed = weigh(columns, model, budget, calendar, now, options)
+    waiting, rate = weighed.waiting, _rate(budget)
+    wanted = np.where(weighed.is_due, now, _wanted(columns, weighed, options, budget, now))
+    wanted = np.maximum(wanted, now)
+    order = _order(columns, wanted, weighed)
+    at_once = max(0, budget.requests_per_minute - budget.used_last_minute)
+    next_pull = _spend(wanted[order], now, rate, at_once)
+    expected = waiting.expect(np.maximum(waiting.since, _scattered(order, next_pull)))
+    wait = np.maximum(wanted - waiting.since, columns.least_wait)
+    return Schedule(
+        check_key=columns.check_key[order],
+        next_pull=next_pull,
+        chance=expected.chance[order],
+        reason=_reasons(columns, waiting.since, weighed.longest, next_pull, order),
+        waited=(next_pull - waiting.since[order]),
+        due=int(np.count_nonzero(weighed.is_due)),
+        is_overloaded=weighed.is_overloaded,
+        calls_needed_per_minute=float(np.sum(60.0 / wait)),
+        changes_per_minute=weighed.changes * 60.0,
+        lag_in_force=weighed.lag,
+        states_lost_per_day=_lost(waiting, columns, wait, rate),
+    )
+
+
+def _waiting(columns: OpenColumns, model: Model, budget: Budget, calendar: BusinessCalendar, now: float) -> Waiting:
+    tables, timeline, clocks = _prepared(model, columns.groups, calendar, now)
+    since = np.where(np.isnan(columns.last_pulled), columns.entered, columns.last_pulled)
+    since = np.minimum(since, now)
+    thinning = np.where(columns.is_push_fed, PUSH_MISSES, FEED_MISSES if budget.feed_covered else 1.0)
+    return Waiting(
+        tables, timeline, columns.group, clocks[columns.group], np.minimum(columns.entered, since), since, thinning
+    )
+
+
+def _prepared(
+    model: Model, groups: tuple[GroupKey, ...], calendar: BusinessCalendar, now: float
+) -> tuple[Tables, Timeline, Indexes]:
+    """Return the look-up tables of the groups and of the days around `now`, made once per model and day."""
+    today = now // priors.DAY * priors.DAY
+    key = (groups, calendar, today)
+    if key not in model.cache:
+        states = sorted({group[:2] for group in groups})
+        paces = [model.pace(*state) for state in states] or [priors.NEUTRAL_PACE]
+        clocks = np.array([states.index(group[:2]) for group in groups], dtype=np.int64)
+        timeline = Timeline(calendar, paces, today - HISTORY, today + HORIZON)
+        if len(model.cache) >= CACHED:
+            model.cache.clear()
+        model.cache[key] = Tables(model, groups), timeline, clocks
+    return model.cache[key]  # type: ignore[no-any-return]
+
+
+def _rate(budget: Budget) -> float:
+    """Return the calls per second that asking by id may use."""
+    share = RECONCILE_SHARE if budget.feed_covered else 1.0
+    return max(budget.requests_per_minute, 1) * share / 60.0
+
+
+def _longest(columns: OpenColumns, now: float, rate: float) -> Floats:
+    """Return the longest wait of each check: its worst case, unless the budget cannot keep it for all."""
+    is_stale = now - columns.entered > priors.STALE_AFTER_SECONDS
+    wanted = np.where(is_stale, np.maximum(columns.worst_case, priors.STALE_SECONDS), columns.worst_case)
+    return np.maximum(wanted, 2.0 * len(columns) / rate)
+
+
+def _first_sight(columns: OpenColumns, fast: Floats, budget: Budget) -> Floats:
+    """Return until when a check that was never pulled should be; a fast lane knows better, and a feed is faster."""
+    if budget.feed_covered:
+        return np.full(len(columns), np.inf)
+    is_unseen = np.isnan(columns.last_pulled) & np.isnan(fast)
+    return np.where(is_unseen, columns.entered + columns.first_pull, np.inf)
+
+
+def _wanted(columns: OpenColumns, weighed: Weighed, options: PlanOptions, budget: Budget, now: float) -> Floats:
+    """Return when each check should be pulled if calls cost only their price."""
+    waiting = weighed.waiting
+    longest = np.minimum(weighed.longest, LONGEST)
+    wanted = np.full(len(columns), now)
+    later = np.flatnonzero(~weighed.is_due)
+    soonest = np.maximum(waiting.since + columns.least_wait, now)[later]
+    wanted[later] = waiting.taken(later).reach(options.max_lag_seconds, longest[later], soonest)
+    wanted = np.where(np.isnan(weighed.fast), wanted, weighed.fast)
+    return np.minimum(wanted, _first_sight(columns, weighed.fast, budget))
+
+
+def _fast(
+    columns: OpenColumns, waiting: Waiting, model: Model, lag: float, options: PlanOptions, *, is_scarce: bool
+) -> Floats:
+    """Return when the fast lane asks next; NaN for checks that are not in it (any more)."""
+    when = np.full(len(columns), np.nan)
+    young = waiting.young[~columns.is_push_fed[waiting.young]]
+    lag = PRICE_STEP ** round(np.log(max(lag, 1.0)) / np.log(PRICE_STEP))
+    for group in np.unique(columns.group[young]).tolist():
+        key = (FAST, columns.groups[group], lag, is_scarce, options.min_interval_seconds)
+        if key not in model.cache:
+            ages = next_ages(waiting.tables, group, lag, is_scarce=is_scarce, shortest=options.min_interval_seconds)
+            model.cache[key] = ages
+        ages = model.cache[key]
+        if ages is not None:
+            chosen = young[columns.group[young] == group]
+            node = np.ceil((waiting.since[chosen] - columns.entered[chosen]) / STEP - 1e-6).astype(np.int64)
+            when[chosen] = columns.entered[chosen] + ages[np.clip(node, 0, len(ages) - 1)]
+    return np.where(np.isinf(when), np.nan, when)
+
+
+def _price(columns: OpenColumns, waiting: Waiting, longest: Floats, now: float, rate: float) -> float:
+    """Return the expected lag per call at which the budget is just enough, judged by a sample of the checks."""
+    count = len(columns)
+    if not count:
+        return 0.0
+    sample = np.unique(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64))
+    start = np.full(len(sample), now)
+    fresh = waiting.taken(sample, start)
+    start = start + columns.least_wait[sample]
+    low, high = LOWEST_PRICE, HIGHEST_PRICE
+    for _ in range(PRICE_HALVINGS):
+        price = (low * high) ** 0.5
+        wait = fresh.reach(price, longest[sample], start) - now
+        calls = float(np.mean(1.0 / wait)) * count
+        low, high = (price, high) if calls > rate else (low, price)
+    return high if high > 2 * LOWEST_PRICE else 0.0
+
+
+def _worth_in_overload(chance: Floats, since: Floats) -> Floats:
+    """Rank by the chance that a call shows a change; among equals the freshest, whose news is worth most."""
+    bucket = np.round(chance * 10.0)
+    age_rank = np.argsort(np.argsort(since, kind="stable"), kind="stable")
+    return bucket + age_rank / (len(since) + 1.0)  # type: ignore[no-any-return]
+
+
+def _order(columns: OpenColumns, wanted: Floats, weighed: Weighed) -> Indexes:
+    """Order: requested, then due by worth, then the others by time; equals by key."""
+    first = np.where(columns.is_requested, 0, np.where(weighed.is_due, 1, 2))
+    second = np.where(weighed.is_due, -weighed.worth, wanted)
+    return np.lexsort((columns.check_key, second, first))
+
+
+def _spend(wanted: Floats, now: float, rate: float, at_once: int) -> Floats:
+    """Give each check in turn the first call that the budget leaves, never before it is wanted."""
+    if not len(wanted):
+        return wanted
+    position = np.arange(len(wanted)) / rate
+    queued = np.maximum.accumulate(wanted - position) + position - max(at_once - 1, 0) / rate
+    return np.maximum(queued, np.maximum(wanted, now))
+
+
+def _scattered(order: Indexes, values: Floats) -> Floats:
+    back = np.empty_like(values)
+    back[order] = values
+    return back
+
+
+def _reasons(columns: OpenColumns, since: Floats, longest: Floats, next_pull: Floats, order: Indexes) -> Indexes:
+    reason = np.full(len(columns), CHANCE)
+    reason[_scattered(order, next_pull) - since >= 0.999 * longest] = WORST_CASE
+    reason[np.isnan(columns.last_pulled)] = NEW
+    reason[columns.is_requested] = REQUESTED
+    return reason[order]
+
+
+def _lost(waiting: Waiting, columns: OpenColumns, wait: Floats, rate: float) -> float:
+    """Return how many states per day come and go between two pulls at the pace the budget allows."""
+    stretch = max(1.0, float(np.sum(1.0 / wait)) / rate)
+    expected = wait * stretch / waiting.tables.mean_seconds[columns.group]
+    unseen = expected - -np.expm1(-expected)
+    return float(np.sum(unseen * waiting.tables.followed[columns.group] / (wait * stretch)) * priors.DAY)

@@ -1,0 +1,190 @@
+"""The report's building blocks: escaped text, tables, figures, the page around them.
+
+Whatever comes from a vendor or a customer is hostile until it has passed `escaped`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+Row = dict[str, Any]
+NOTHING = "–"
+# Nothing may be fetched, run or sent, whatever a vendor's words contain.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def escaped(value: object) -> str:
+    """`value` as HTML text in which no character means anything; invisible ones are shown by their number."""
+    text = "" if value is None else str(value)
+    return escape("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text))
+
+
+def span(seconds: float | None) -> str:
+    """A length of time as a person says it: 45 s, 12 min, 5.3 h, 4.1 d."""
+    if seconds is None:
+        return NOTHING
+    if abs(seconds) < 120:
+        return f"{seconds:.0f} s"
+    if abs(seconds) < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if abs(seconds) < 172_800 else f"{seconds / 86_400:.1f} d"
+
+
+def days(number: float | None) -> str:
+    """A number of business days."""
+    return NOTHING if number is None else f"{number:.1f}".removesuffix(".0")
+
+
+def share(part: float | None) -> str:
+    """A share in percent; a trace of something is not nothing, and almost all is not all."""
+    if part is None:
+        return NOTHING
+    if 0 < part < 0.001:
+        return "<0.1 %"
+    if 0.999 < part < 1:
+        return ">99.9 %"
+    return f"{100 * part:.1f} %".replace(".0 %", " %")
+
+
+def number(value: float | None) -> str:
+    """A count, or an average with one place."""
+    if value is None:
+        return NOTHING
+    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+
+
+def moment(value: Any) -> str:
+    """An instant, to the minute."""
+    return NOTHING if value is None else f"{value:%Y-%m-%d %H:%M}"
+
+
+def words(value: object) -> str:
+    """What somebody else wrote."""
+    return escaped(value) or NOTHING
+
+
+def spoken(value: object) -> str:
+    """One of our own words, as a person says it."""
+    return escaped(value).replace("_", " ") or NOTHING
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its heading, and a row's cell as HTML. Its kind says how cells are set."""
+
+    heading: str
+    cell: Callable[[Row], str]
+    kind: str = "number"
+
+
+def text(heading: str, key: str, show: Callable[[Any], str] = words) -> Column:
+    """A column of text. Only foreign words break anywhere; ours stay in one piece."""
+    return Column(heading, lambda row: show(row[key]), "foreign" if show is words else "word")
+
+
+def remark(say: Callable[[Row], str], heading: str = "") -> Column:
+    """A column of what is said about a row, in our own words."""
+    return Column(heading, say, "word")
+
+
+def figures(heading: str, key: str, show: Callable[[Any], str] = number) -> Column:
+    """A column of numbers."""
+    return Column(heading, lambda row: show(row[key]))
+
+
+def bounded(heading: str, key: str, least: str, show: Callable[[Any], str] = span) -> Column:
+    """A column of numbers with the least that each can be below it, where that is less."""
+
+    def cell(row: Row) -> str:
+        told, lower = show(row[key]), show(row[least])
+        return told if lower == told else f"{told}<small>at least {lower}</small>"
+
+    return Column(heading, cell)
+
+
+def between(heading: str, key: str, low: str, high: str) -> Column:
+    """A column of lengths of time with the bounds that each lies between, where they differ."""
+
+    def cell(row: Row) -> str:
+        told, bounds = span(row[key]), (span(row[low]), span(row[high]))
+        return told if bounds == (told, told) else f"{told}<small>{bounds[0]} to {bounds[1]}</small>"
+
+    return Column(heading, cell)
+
+
+def table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    """A table that scrolls by itself where the screen is narrow."""
+    if not rows:
+        return nothing()
+    head = "".join(f'<th class="{column.kind}">{escaped(column.heading)}</th>' for column in columns)
+    body = "".join(f"<tr>{_cells(row, columns)}</tr>\n" for row in rows)
+    return (
+        f'<div class="scroll" tabindex="0"><table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}</tbody>\n</table></div>\n"
+    )
+
+
+def _cells(row: Row, columns: Sequence[Column]) -> str:
+    return "".join(f'<td class="{column.kind}">{column.cell(row)}</td>' for column in columns)
+
+
+def nothing() -> str:
+    """What stands where there is nothing to show."""
+    return '<p class="quiet">Nothing to show yet.</p>\n'
+
+
+def charts(drawings: Iterable[tuple[str, str, str]]) -> str:
+    """Figures side by side where there is room: of each its title, its SVG and a note, which may be empty."""
+    figures = "".join(_figure(*drawing) for drawing in drawings)
+    return f'<div class="charts">\n{figures}</div>\n' if figures else ""
+
+
+def _figure(title: str, svg: str, note: str) -> str:
+    small = f"<small>{escaped(note)}</small>" if note else ""
+    label = escaped(f"{title}. {note}".strip())
+    return (
+        f"<figure><figcaption>{escaped(title)}{small}</figcaption>\n"
+        f'<div role="img" aria-label="{label}">{svg}</div></figure>\n'
+    )
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: its anchor, its title, what it says and its HTML."""
+
+    anchor: str
+    title: str
+    lead: str
+    body: str
+
+
+def page(title: str, intro: str, sections: Sequence[Section], closing: str) -> str:
+    """The whole page. `intro` and `closing` are HTML, the other words are plain text."""
+    links = "".join(f'<a href="#{part.anchor}">{escaped(part.title)}</a>\n' for part in sections)
+    return (
+        "<!doctype html>\n"
+        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escaped(title)}</title>\n<style>\n{_stylesheet()}</style>\n</head>\n<body>\n"
+        f"<header><h1>{escaped(title)}</h1>\n{intro}</header>\n<nav>\n{links}</nav>\n<main>\n"
+        f"{''.join(map(_section, sections))}</main>\n<footer>{closing}</footer>\n</body>\n</html>\n"
+    )
+
+
+def _section(part: Section) -> str:
+    return (
+        f'<section id="{part.anchor}">\n<h2>{escaped(part.title)}</h2>\n'
+        f"<p>{escaped(part.lead)}</p>\n{part.body}</section>\n"
+    )
+
+
+@cache
+def _stylesheet() -> str:
+    return files("screening_pipeline").joinpath("templates", "report.css").read_text(encoding="utf-8")

@@ -1,0 +1,134 @@
+"""Runs the `sync` job in this process, recorded in the Dagster instance, as schedules and sensors run it elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from screening_pipeline import cycle
+from screening_pipeline.errors import ScreeningError
+from screening_pipeline.runtime import active
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from screening_pipeline.runtime import Runtime
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run did. `failed_checks` are `schema.table.rule`; `exit_code` as the command line's."""
+
+    run_id: str
+    orders: int = 0
+    order_rejects: int = 0
+    reports: tuple[cycle.AccountReport, ...] = ()
+    settled: cycle.Settled = field(default_factory=cycle.Settled)
+    failed_checks: tuple[str, ...] = ()
+
+    @property
+    def rejects(self) -> int:
+        """Answers and manifest rows that could not be read."""
+        return self.order_rejects + self.settled.rejects
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 something needs attention, 2 no account could be tried."""
+        return cycle.exit_code(self.reports, self.rejects) or int(bool(self.failed_checks))
+
+
+def sync(
+    runtime: Runtime,
+    instance: dg.DagsterInstance,
+    *,
+    vendors: Sequence[str] = (),
+    accounts: Sequence[str] = (),
+    is_full: bool = False,
+    trigger: str = "sync",
+) -> Outcome:
+    """One cycle as a Dagster run. Raises ScreeningError when the machine failed (lock, disk)."""
+    from screening_pipeline.definitions import defs
+
+    job = defs.resolve_job_def("sync")
+    with active(runtime):
+        result = _executed(job, instance, _config(runtime, vendors, accounts, is_full=is_full), trigger)
+    return _outcome(runtime, result)
+
+
+def rebuild(runtime: Runtime, instance: dg.DagsterInstance) -> str:
+    """Everything derived, computed again, as a Dagster run; its id. Raises ScreeningError."""
+    from screening_pipeline.definitions import defs
+
+    with active(runtime):
+        return str(_in_process(defs.resolve_job_def("rebuild"), instance, run_config=_QUIET).run_id)
+
+
+def daily_report(runtime: Runtime, instance: dg.DagsterInstance) -> str:
+    """Look at every view and write the report, as a Dagster run; its id. Raises ScreeningError."""
+    from screening_pipeline.definitions import defs
+
+    with active(runtime):
+        return str(_in_process(defs.resolve_job_def("daily_report_job"), instance, run_config=_QUIET).run_id)
+
+
+def _in_process(job: dg.JobDefinition, instance: dg.DagsterInstance, **options: Any) -> Any:
+    """Execute a job here; what it raises is our own error, not Dagster's wrapping of it."""
+    try:
+        return job.execute_in_process(instance=instance, **options)
+    except Exception as problem:  # noqa: BLE001 - whatever Dagster wraps; ours is found inside, the rest goes on
+        raise _cause(problem) from None
+
+
+def _config(runtime: Runtime, vendors: Sequence[str], accounts: Sequence[str], *, is_full: bool) -> dict[str, Any]:
+    chosen = runtime.settings.select(vendors, accounts)
+    names: dict[str, list[str]] = {}
+    for account in chosen:
+        names.setdefault(account.vendor, []).append(account.name)
+    return {f"{slug}_pull": {"config": {"full": is_full, "accounts": given}} for slug, given in names.items()}
+
+
+def _executed(job: dg.JobDefinition, instance: dg.DagsterInstance, ops: dict[str, Any], trigger: str) -> Any:
+    selection = None
+    if len(ops) < len([node for node in job.nodes if node.name.endswith("_pull")]):
+        selection = [key for key in job.asset_layer.executable_asset_keys if _is_wanted(key, ops)]
+    return _in_process(
+        job,
+        instance,
+        run_config={"ops": ops, **_QUIET},
+        tags={"screening/trigger": trigger},
+        asset_selection=selection,
+    )
+
+
+def _is_wanted(key: dg.AssetKey, ops: dict[str, Any]) -> bool:
+    from screening_pipeline.vendors import all_vendors
+
+    return key.path[0] not in all_vendors() or f"{key.path[0]}_pull" in ops
+
+
+def _cause(problem: BaseException) -> BaseException:
+    """Our own error inside Dagster's wrapping, or the problem itself."""
+    inner: BaseException | None = problem
+    while inner is not None:
+        if isinstance(inner, ScreeningError):
+            return inner
+        inner = getattr(inner, "user_exception", None) or inner.__cause__
+    return problem
+
+
+def _outcome(runtime: Runtime, result: Any) -> Outcome:
+    journal = runtime.journal
+    failed = [
+        e for e in result.get_asset_check_evaluations() if not e.passed and e.check_name != "every_account_answers"
+    ]
+    return Outcome(
+        run_id=result.run_id,
+        orders=journal.taken.orders,
+        order_rejects=journal.taken.rejects,
+        reports=tuple(journal.reports),
+        settled=journal.settled or cycle.Settled(),
+        failed_checks=tuple(sorted(f"{'.'.join(e.asset_key.path)}.{e.check_name}" for e in failed)),
+    )

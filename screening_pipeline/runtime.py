@@ -1,0 +1,157 @@
+"""Everything a cycle works with, put together once: settings, clock, keys, landing area, shared state."""
+
+from __future__ import annotations
+
+import contextvars
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screening_pipeline import settings as configuration
+from screening_pipeline import warehouse
+from screening_pipeline.agenda import Agenda
+from screening_pipeline.clock import Clock, system_clock
+from screening_pipeline.intake import Intake
+from screening_pipeline.landing import Landing
+from screening_pipeline.limiter import Limiter
+from screening_pipeline.pseudonym import kept_key, pseudonym_key
+from screening_pipeline.settings import Settings
+from screening_pipeline.state import State
+from screening_pipeline.vendors import all_vendors
+
+if TYPE_CHECKING:
+    from screening_pipeline.cycle import AccountReport, Settled
+
+Progress = Callable[[str, int, int], None]
+"""(account, calls made, calls to make): told after every call."""
+
+
+@dataclass
+class Journal:
+    """What the steps of one run tell each other and whoever started it."""
+
+    started_at: datetime | None = None
+    taken: Intake = field(default_factory=Intake)
+    reports: list[AccountReport] = field(default_factory=list)
+    settled: Settled | None = None
+
+    def begin(self, now: datetime) -> None:
+        """A new run begins; what the last one told is forgotten."""
+        self.started_at, self.taken, self.settled = now, Intake(), None
+        self.reports.clear()
+
+
+def no_progress(account: str, made: int, wanted: int) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a cycle works with. Open it with `opened`; it holds keys, so it is never shown."""
+
+    settings: Settings
+    environ: Mapping[str, str] = field(repr=False)
+    clock: Clock
+    state: State
+    agenda: Agenda
+    limiter: Limiter
+    landing: Landing
+    key: bytes = field(repr=False)
+    progress: Progress = no_progress
+    journal: Journal = field(default_factory=Journal)
+    lock_wait_seconds: float = warehouse.LOCK_WAIT_SECONDS
+
+    @property
+    def part_key(self) -> str:
+        """The key of the hashes that stand for people's names in labels."""
+        return hashlib.blake2b(b"labels", key=self.key[:64], digest_size=16).hexdigest()
+
+    @contextmanager
+    def warehouse(self) -> Iterator[warehouse.Connection]:
+        """The live warehouse for writing. Raises LockHeld when another process keeps it for too long."""
+        from screening_pipeline import erasure
+
+        paths, wait = self.settings.paths, self.lock_wait_seconds
+        if erasure.is_pending(self):
+            erasure.finish(self)
+        with warehouse.writer(
+            paths.warehouse, lock_path=paths.warehouse_lock, clock=self.clock, wait_seconds=wait
+        ) as connection:
+            yield connection
+
+
+@contextmanager
+def opened(
+    environ: Mapping[str, str],
+    cwd: Path,
+    *,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+    progress: Progress = no_progress,
+) -> Iterator[Runtime]:
+    """A runtime for the configuration that holds here; with none, the bundled sandbox runs for as long.
+
+    Raises ConfigurationError, EnvironmentFailed.
+    """
+    clock = clock or system_clock(environ)
+    settings = settings or configuration.load(environ, cwd)
+    settings.paths.create()
+    with ExitStack() as stack:
+        if settings.is_embedded_sandbox and not settings.accounts[0].base_url:
+            from screening_pipeline import embedded
+
+            settings, _ = stack.enter_context(embedded.sandbox(settings, now=clock.now()))
+        yield assembled(settings, environ, clock, progress)
+
+
+def assembled(settings: Settings, environ: Mapping[str, str], clock: Clock, progress: Progress) -> Runtime:
+    """A runtime of settings whose accounts have their addresses."""
+    state = State(settings.paths.state)
+    name = settings.privacy.landing_key_env
+    landing_key = environ.get(name, "").encode() if name else b""
+    return Runtime(
+        settings=settings,
+        environ=environ,
+        clock=clock,
+        state=state,
+        agenda=Agenda(state),
+        limiter=Limiter(state, clock),
+        landing=Landing(
+            settings.paths.landing,
+            vendors=all_vendors(),
+            spool_key=kept_key(settings.paths.spool_key),
+            landing_key=landing_key or None,
+            clock=clock,
+        ),
+        key=pseudonym_key(settings, environ),
+        progress=progress,
+    )
+
+
+_ACTIVE: contextvars.ContextVar[Runtime | None] = contextvars.ContextVar("runtime", default=None)
+
+
+@contextmanager
+def active(runtime: Runtime) -> Iterator[None]:
+    """Have Dagster runs started in this process work with `runtime`."""
+    token = _ACTIVE.set(runtime)
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)
+
+
+@contextmanager
+def current() -> Iterator[Runtime]:
+    """The runtime of this process, or one opened from the environment, as in a run worker."""
+    given = _ACTIVE.get()
+    if given is not None:
+        yield given
+        return
+    with opened(os.environ, Path.cwd()) as runtime:
+        yield runtime

@@ -1,0 +1,67 @@
+"""The sandbox as an ASGI application: the vendors' paths, and a control plane beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from screening_pipeline.sandbox.clocks import Clock
+from screening_pipeline.sandbox.control import Control
+from screening_pipeline.sandbox.counter import Counter
+from screening_pipeline.sandbox.feed import Feed
+from screening_pipeline.sandbox.gates import Gates
+from screening_pipeline.sandbox.ledger import Ledger
+from screening_pipeline.sandbox.limits import Limits
+from screening_pipeline.sandbox.world import World
+
+Faults = Callable[[ASGIApp], ASGIApp]
+"""Middleware that spoils answers; it is put around everything and has to leave /_sandbox alone."""
+
+
+def create_app(
+    world: World,
+    *,
+    clock: Clock,
+    limits: Limits,
+    faults: Faults | None = None,
+    state_path: Path | None = None,
+    has_workable_polling: bool = True,
+) -> ASGIApp:
+    """Return the application that answers as the five vendors do in `world`.
+
+    `state_path` keeps the position of the destructive feed over restarts. Without polling, a Workable
+    provider answers requests for a check with 405.
+    """
+    counter = Counter(
+        world=world,
+        clock=clock,
+        limits=limits,
+        gates=Gates.by(clock),
+        feed=Feed(world, state_path),
+        ledger=Ledger(limits.monotonic),
+        has_workable_polling=has_workable_polling,
+    )
+    app = Starlette(routes=[*_vendor_routes(counter), *Control(counter).routes()])
+    return faults(app) if faults else app
+
+
+def _vendor_routes(counter: Counter) -> list[Route]:
+    return [
+        Route("/goodhire/v1/Report/{id}", counter.check("goodhire", "report")),
+        Route("/goodhire/v1/Subscription/{id}", counter.check("goodhire", "subscription")),
+        Route("/hireright/oauth/token", counter.hireright_token),
+        Route("/hireright/connect/orders/status-updates", counter.status_updates),
+        Route("/hireright/connect/orders/{id}/status", counter.check("hireright", "order")),
+        Route("/hireright/connect/I-9/{id}/status", counter.check("hireright", "i9")),
+        Route("/zinc/partner/v2/results/{id}", counter.check("zinc", "request")),
+        Route("/zinc/partner/v2/packages", counter.packages("zinc")),
+        Route("/workerchecks/v1/auth/token", counter.workerchecks_token, methods=["POST"]),
+        Route("/workerchecks/v1/results/{id}", counter.check("workerchecks", "check")),
+        Route("/workable/v1/checks/{id}", counter.check("workable", "check")),
+        Route("/workable/v1/checks/{id}/shared-link", counter.shared_link),
+        Route("/workable/v1/packages", counter.packages("workable")),
+    ]

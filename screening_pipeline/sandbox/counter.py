@@ -1,0 +1,147 @@
+"""The vendors' counters: every request is noted, admitted or turned away, and answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from screening_pipeline.sandbox import workable, zinc
+from screening_pipeline.sandbox.clocks import Clock
+from screening_pipeline.sandbox.errors import problem
+from screening_pipeline.sandbox.feed import Feed
+from screening_pipeline.sandbox.gates import MISSING, TOKEN_SECONDS, Gates, is_secret
+from screening_pipeline.sandbox.judgement import read_state
+from screening_pipeline.sandbox.ledger import Ledger
+from screening_pipeline.sandbox.limits import Limits
+from screening_pipeline.sandbox.timeline import NONCE, Body, Check, State
+from screening_pipeline.sandbox.world import World
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+REFUSALS: Final = {MISSING: "Missing Token"}
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """All that answering takes. `flagged` holds the vendors whose account is under review (403)."""
+
+    world: World
+    clock: Clock
+    limits: Limits
+    gates: Gates
+    feed: Feed
+    ledger: Ledger
+    has_workable_polling: bool = True
+    flagged: set[str] = field(default_factory=set)
+
+    def check(self, vendor: str, subject: str) -> Endpoint:
+        """Return the endpoint that answers with the present state of one check."""
+
+        async def answer(request: Request) -> Response:
+            check_id = request.path_params["id"]
+            turned_away = self._turned_away(request, vendor, (vendor, subject, check_id))
+            return self._noted(vendor, turned_away or self._present_state(vendor, subject, check_id))
+
+        return answer
+
+    def listing(self, vendor: str, body: Callable[[], Body]) -> Endpoint:
+        """Return the endpoint that answers with something that belongs to no check."""
+
+        async def answer(request: Request) -> Response:
+            turned_away = self._turned_away(request, vendor, None)
+            return self._noted(vendor, turned_away or rendered(body()))
+
+        return answer
+
+    async def status_updates(self, request: Request) -> Response:
+        """Answer with the destructive feed of HireRight."""
+        turned_away = self._turned_away(request, "hireright", None)
+        return self._noted("hireright", turned_away or self._updates())
+
+    async def shared_link(self, request: Request) -> Response:
+        """Answer with a public link to a Workable provider's report."""
+        check_id = request.path_params["id"]
+        turned_away = self._turned_away(request, "workable", None)
+        is_known = self._state("workable", "check", check_id) is not None
+        answer = rendered(workable.shared_link(check_id)) if is_known else problem("workable", 404)
+        return self._noted("workable", turned_away or answer)
+
+    async def hireright_token(self, request: Request) -> Response:
+        """Issue a token for credentials in the query, as text where numbers belong (H4, H16)."""
+        given = request.query_params
+        if given.get("grant_type") != "client_credentials":
+            return problem("hireright", 400, "unsupported grant type")
+        is_known = is_secret(given.get("client_id", ""), "SANDBOX_HIRERIGHT_CLIENT_ID")
+        if not (is_known and is_secret(given.get("client_secret", ""), "SANDBOX_HIRERIGHT_CLIENT_SECRET")):
+            return problem("hireright", 401, "invalid client")
+        token = self.gates.tokens["hireright"].issue()
+        lifetime = str(TOKEN_SECONDS["hireright"])
+        return JSONResponse({"access_token": token, "expires_in": lifetime, "token_type": "bearer"})
+
+    async def workerchecks_token(self, request: Request) -> Response:
+        """Issue a token for the widget secret in a JSON body."""
+        try:
+            given = json.loads(await request.body())
+        except ValueError:
+            return problem("workerchecks", 400, "invalid JSON")
+        secret = given.get("widgetSecret") if isinstance(given, dict) else None
+        if not (isinstance(secret, str) and is_secret(secret, "SANDBOX_WORKERCHECKS_WIDGET_SECRET")):
+            return problem("workerchecks", 401, "invalid widget secret")
+        token = self.gates.tokens["workerchecks"].issue()
+        return JSONResponse({"token": token, "expiresIn": TOKEN_SECONDS["workerchecks"]})
+
+    def packages(self, vendor: str) -> Endpoint:
+        """Return the endpoint that lists the packages of Zinc or of a Workable provider."""
+        return self.listing(vendor, {"zinc": zinc.packages, "workable": workable.packages}[vendor])
+
+    def _turned_away(self, request: Request, vendor: str, key: tuple[str, str, str] | None) -> Response | None:
+        """Note the request; return the answer of one that is not let through."""
+        self.ledger.asked(vendor, key)
+        refusal = self.gates.refusal(vendor, request.headers.get("authorization"))
+        if refusal is not None:
+            return problem(vendor, 401, REFUSALS.get(refusal, "Invalid Token"))
+        if vendor in self.flagged:
+            return problem(vendor, 403, "The account is under review")  # G15: the account, not the check
+        wait = self.limits.excess(vendor)
+        return None if wait is None else problem(vendor, 429, retry_after=wait)
+
+    def _present_state(self, vendor: str, subject: str, check_id: str) -> Response:
+        if vendor == "workable" and not self.has_workable_polling:
+            return problem(vendor, 405)  # K9: polling is optional
+        found = self._state(vendor, subject, check_id)
+        if found is None:
+            return problem(vendor, 404)
+        self._tell(*found)
+        return rendered(found[1].body)
+
+    def _updates(self) -> Response:
+        updates = self.feed.drain(self.clock.now())
+        for check, state in updates:
+            self._tell(check, state)
+        return rendered([state.body for _, state in updates])
+
+    def _state(self, vendor: str, subject: str, check_id: str) -> tuple[Check, State] | None:
+        check = self.world.by_key.get((vendor, subject, check_id))
+        state = check.state_at(self.clock.now()) if check else None
+        return (check, state) if check and state else None
+
+    def _tell(self, check: Check, state: State) -> None:
+        order = check.order
+        key = (order.vendor, order.subject, order.check_id)
+        self.ledger.told(key, state.at, is_over=read_state(check, state).is_over)
+
+    def _noted(self, vendor: str, response: Response) -> Response:
+        self.ledger.answered(vendor, response.status_code)
+        return response
+
+
+def rendered(body: Body | list[Body]) -> Response:
+    """Return `body` as JSON, with something new wherever the vendor writes something new at each request."""
+    text = json.dumps(body, ensure_ascii=False).replace(NONCE, str(uuid4()))
+    return Response(text, media_type="application/json")

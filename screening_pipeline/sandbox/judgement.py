@@ -1,0 +1,277 @@
+"""What the sandbox itself makes of an answer: the canonical reading, as an independent witness. Pure.
+
+It assumes an account that expects adjudication and takes `FINAL_ADJUDICATIONS` for final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final, cast
+
+from screening_pipeline.sandbox.timeline import Body, Check, State
+
+FINAL_ADJUDICATIONS: Final = ("Approved By Security",)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The vendor's own words on five axes; None where it says nothing."""
+
+    status: str | None = None
+    status_detail: str | None = None
+    result: str | None = None
+    adjudication: str | None = None
+    dispute: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The canonical state. `is_released` is false only for a referral that nobody has released yet."""
+
+    lifecycle: str
+    next_actor: str
+    result: str = "none"
+    adjudication: str = "not_exposed"
+    dispute: str = "none"
+    is_released: bool = True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to ask for."""
+        if self.lifecycle in {"canceled", "expired", "declined"}:
+            return True
+        is_decided = self.adjudication not in {"pending", "unknown"} and self.dispute != "open"
+        has_result = self.result != "none" and self.is_released
+        return self.lifecycle == "completed" and has_result and is_decided
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the vendor has done its part."""
+        return self.lifecycle == "completed" and self.is_released
+
+
+def words(vendor: str, subject: str, body: Body) -> Words:
+    """Return the vendor's words in `body`, verbatim."""
+    names = WORD_FIELDS[vendor, subject]
+    source = body | _object(body.get("check"))
+    return Words(**{axis: _text(source.get(name)) for axis, name in names.items()})
+
+
+def read(vendor: str, subject: str, body: Body) -> Reading:
+    """Return the canonical reading of `body`."""
+    return READERS[vendor, subject](body)
+
+
+def read_state(check: Check, state: State) -> Reading:
+    """Return the canonical reading of one state of `check`."""
+    return read(check.order.vendor, check.order.subject, state.body)
+
+
+def completion(check: Check, states: Iterable[State]) -> State | None:
+    """Return the first of `states` in which the vendor has done its part."""
+    return next((state for state in states if read_state(check, state).is_complete), None)
+
+
+WORD_FIELDS: Final = {
+    ("goodhire", "report"): {"status": "Status", "status_detail": "StatusDetails"},
+    ("goodhire", "subscription"): {"status": "LastStatus"},
+    ("hireright", "order"): {
+        "status": "orderStatus",
+        "adjudication": "adjudicationStatus",
+        "dispute": "disputeStatus",
+    },
+    ("hireright", "i9"): {"status": "i9Status", "status_detail": "eVerifyStatus"},
+    ("zinc", "request"): {"status": "status", "status_detail": "statusV2", "result": "result"},
+    ("workerchecks", "check"): {"status": "status", "result": "result"},
+    ("workable", "check"): {"status": "status", "result": "overall_status"},
+}
+
+OPEN_REPORT: Final = {
+    "New": ("created", "vendor"),
+    "AwaitingInput": ("awaiting_candidate", "candidate"),
+    "MissingInfo": ("awaiting_client", "client"),
+    "AwaitingConfirmation": ("awaiting_client", "client_or_candidate"),
+    "AwaitingConsent": ("awaiting_candidate", "client_or_candidate"),
+    "AwaitingConsentReview": ("awaiting_vendor", "vendor"),
+    "AwaitingCountyFee": ("awaiting_client", "client"),
+    "AwaitingDrugTestScheduling": ("awaiting_candidate", "candidate"),
+    "Locked": ("awaiting_vendor", "vendor"),
+    "NotVerified": ("awaiting_client", "client"),
+}
+REPORT: Final = {
+    "Canceled": Reading("canceled", "none"),
+    "Expired": Reading("expired", "none"),
+    "CompletedAlert": Reading("completed", "client", "consider"),
+    "CompletedClear": Reading("completed", "none", "clear"),
+}
+RUN: Final = {"New": ("none", "vendor"), "Clear": ("clear", "none"), "Alert": ("consider", "client")}
+
+ORDER: Final = {
+    "Sent to Applicant": ("awaiting_candidate", "candidate"),
+    "Pending Applicant": ("awaiting_candidate", "candidate"),
+    "Pending Requestor": ("awaiting_client", "client"),
+    "InProgress": ("in_progress", "vendor"),
+    "Completed": ("completed", "client"),
+    "Invite Expired": ("expired", "none"),
+    "Cancelled": ("canceled", "none"),
+    "Canceled": ("canceled", "none"),
+}
+DECISION: Final = {
+    "Meets Company Standards": ("meets", "clear", "none"),
+    "Does Not Meet Company Standards": ("does_not_meet", "consider", "client"),
+    "Canceled": ("canceled", "unknown", "none"),
+} | dict.fromkeys(FINAL_ADJUDICATIONS, ("custom", "unknown", "none"))
+REVIEWS: Final = frozenset({"Client Review Required", "Pending - Potential Conflict"})
+DISPUTE: Final = {None: "none", "Received": "open", "Completed": "closed"}
+
+FORM: Final = {
+    "Sent to Employee": ("awaiting_candidate", "candidate"),
+    "Pending Employer": ("awaiting_client", "client"),
+    "Pending Remote Agent": ("awaiting_client", "client"),
+}
+E_VERIFY: Final = {
+    None: ("completed", "none", "unknown"),
+    "AUTHORIZED": ("completed", "none", "clear"),
+    "FINAL_NON_CONFIRM": ("completed", "client", "consider"),
+    "TNC": ("awaiting_candidate", "candidate", "none"),
+    "CONTINUANCE": ("in_progress", "vendor", "none"),
+    "IN_PROGRESS": ("in_progress", "vendor", "none"),
+}
+
+REQUEST: Final = {
+    "requested": ("awaiting_candidate", "candidate"),
+    "paused": ("paused", "unknown"),
+    "awaiting-candidate": ("awaiting_candidate", "candidate"),
+    "attention-needed": ("awaiting_client", "client"),
+    "in-progress": ("in_progress", "vendor"),
+    "ready-for-review": ("review_required", "client"),
+    "all-clear": ("completed", "none"),
+    "reviewed": ("completed", "none"),
+    "cancelled": ("canceled", "none"),
+}
+COARSE_REQUEST: Final = {
+    "pending": ("pending", "unknown"),
+    "partially-completed": REQUEST["in-progress"],
+    "action-required": REQUEST["ready-for-review"],
+    "completed": REQUEST["all-clear"],
+    "reviewed": REQUEST["reviewed"],
+    "cancelled": REQUEST["cancelled"],
+}
+REQUEST_ADJUDICATION: Final = {
+    "ready-for-review": "pending",
+    "action-required": "pending",
+    "reviewed": "reviewed_unspecified",
+}
+
+WORKER: Final = {
+    "Pending": ("awaiting_candidate", "candidate"),
+    "In Progress": ("in_progress", "vendor"),
+    "Cancelled": ("canceled", "none"),
+}
+WORKER_RESULT: Final = {"Clear": "clear", "Attention Required": "consider", "Refer": "referred"}
+
+PROVIDER: Final = {
+    "pending": ("awaiting_candidate", "candidate"),
+    "consented": ("in_progress", "vendor"),
+    "declined": ("declined", "none"),
+    "expired": ("expired", "none"),
+}
+
+
+def _report(body: Body) -> Reading:
+    status, details = _text(body["Status"]), _text(body["StatusDetails"])
+    if status in REPORT:
+        return REPORT[status]
+    return Reading(*OPEN_REPORT.get(details or "", ("in_progress", "vendor")))
+
+
+def _subscription(body: Body) -> Reading:
+    if not body["IsActive"]:
+        return Reading("canceled", "none")
+    result, actor = RUN[str(body["LastStatus"])]
+    return Reading("in_progress", actor, result)
+
+
+def _order(body: Body) -> Reading:
+    adjudication = _text(body.get("adjudicationStatus"))
+    lifecycle, actor = ORDER[str(body["orderStatus"])]
+    reading = Reading(lifecycle, actor, adjudication="pending", dispute=DISPUTE[_text(body.get("disputeStatus"))])
+    if adjudication in DECISION:
+        decision, result, actor = DECISION[adjudication]
+        reading = replace(reading, adjudication=decision, result=result, next_actor=actor)
+    elif lifecycle == "completed":
+        reading = replace(reading, result="unknown")
+    elif lifecycle == "in_progress" and adjudication in REVIEWS:
+        reading = replace(reading, lifecycle="review_required", next_actor="client")
+    if lifecycle == "canceled":
+        return replace(reading, result="none")
+    return replace(reading, next_actor="vendor") if reading.dispute == "open" else reading
+
+
+def _i9(body: Body) -> Reading:
+    status = str(body["i9Status"])
+    if status in FORM:
+        return Reading(*FORM[status], adjudication="not_expected")
+    lifecycle, actor, result = E_VERIFY[_text(body.get("eVerifyStatus"))]
+    return Reading(lifecycle, actor, result, adjudication="not_expected")
+
+
+def _request(body: Body) -> Reading:
+    fine = _text(body.get("statusV2"))
+    name = fine or str(body["status"])
+    lifecycle, actor = REQUEST[name] if fine else COARSE_REQUEST[name]
+    result = _text(body.get("result")) or "none"
+    reading = Reading(lifecycle, actor, result, REQUEST_ADJUDICATION.get(name, "not_expected"))
+    is_contradicted = name in {"all-clear", "completed"} and "consider" in {
+        result,
+        *_statuses(body.get("checks")),
+    }
+    return replace(reading, result="consider", next_actor="client") if is_contradicted else reading
+
+
+def _worker(body: Body) -> Reading:
+    status, result = str(body["status"]), _text(body["result"])
+    if status != "Completed":
+        return Reading(*WORKER[status])
+    if result is None:
+        return Reading("in_progress", "vendor")
+    is_released = result != "Refer" or body["releaseDate"] is not None
+    actor = "vendor" if not is_released else "none" if result == "Clear" else "client"
+    return Reading("completed", actor, WORKER_RESULT[result], is_released=is_released)
+
+
+def _provider(body: Body) -> Reading:
+    status = str(body["status"])
+    if status in PROVIDER:
+        return Reading(*PROVIDER[status])
+    check = _object(body.get("check"))
+    said = {_text(check.get("overall_status")), *_statuses(check.get("result"))} - {None}
+    result = "consider" if "consider" in said else "clear" if said else "unknown"
+    return Reading("completed", "client" if result == "consider" else "none", result)
+
+
+READERS: Final[dict[tuple[str, str], Callable[[Body], Reading]]] = {
+    ("goodhire", "report"): _report,
+    ("goodhire", "subscription"): _subscription,
+    ("hireright", "order"): _order,
+    ("hireright", "i9"): _i9,
+    ("zinc", "request"): _request,
+    ("workerchecks", "check"): _worker,
+    ("workable", "check"): _provider,
+}
+
+
+def _statuses(parts: object) -> list[str]:
+    """Return the components' statuses, whatever shape the components have (K4)."""
+    if isinstance(parts, dict):
+        return [str(_object(part).get("status", part)) for part in parts.values()]
+    return [str(_object(part)["status"]) for part in parts] if isinstance(parts, list) else []
+
+
+def _object(value: object) -> Body:
+    return cast("Body", value) if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,102 @@
+-- One row per check that turnaround figures look at: how long it took, or has been open so far.
+--
+-- check_key                        the check
+-- vendor                           vendor
+-- account                          account
+-- subject                          what kind of thing the vendor checks; never a subscription
+-- check_id                         the vendor's id, as text
+-- package                          what was ordered
+-- ordered_month                    first day of the local month in which it was ordered
+-- is_open                          whether something is still expected
+-- is_included                      whether it is closed and has a turnaround
+-- excluded_reason                  why a closed one has no part in the figures
+-- ordered_at                       when it was ordered
+-- ended_at                         when its clock stopped, or the last known instant while it runs
+-- ended_at_earliest                the earliest it can have stopped
+-- seconds                          calendar seconds from ordered to complete, null unless included
+-- seconds_earliest                 the same to the earliest it can have been complete
+-- business_days                    business days from ordered to complete, null unless included
+-- business_days_earliest           the same to the earliest it can have been complete
+-- observed_seconds                 calendar seconds that it took, or has been open; null if unknown
+-- observed_seconds_earliest        the same to the earliest it can have been complete
+-- observed_business_days           business days that it took, or has been open
+-- observed_business_days_earliest  the same to the earliest it can have been complete
+-- ordered_day                      running number of the business day on which it was ordered
+-- ended_day                        running number of the business day on which its clock stopped
+-- ended_day_earliest               the same of the earliest it can have stopped
+-- is_complete                      whether it took that long (true), or is only known to take longer (false)
+-- @refresh view
+with
+placed as (
+    select
+        f.*,
+        h.calendar,
+        h.timezone,
+        f.is_terminal is not true as is_open,
+        (
+            f.is_terminal is true
+            and f.turnaround_excluded_reason is null
+            and f.turnaround_seconds is not null
+        ) as is_included,
+        -- First seen complete without a vendor's time: nobody knows since when.
+        (
+            f.completed_at = f.first_observed_at and coalesce(f.completed_at_source <> 'vendor', true)
+        ) as is_left_censored,
+        coalesce(f.completed_at, f.closed_at, h.known_at) as ended_at,
+        coalesce(f.completed_at_earliest, f.closed_at, h.known_at) as ended_at_earliest
+    from star.fact_check as f
+    inner join analytics.account_horizon as h on f.vendor = h.vendor and f.account = h.account
+    where f.subject <> 'subscription'
+),
+
+timed as (
+    select
+        p.*,
+        date_sub('second', p.ordered_at, p.ended_at) as elapsed_seconds,
+        date_sub('second', p.ordered_at, p.ended_at_earliest) as elapsed_seconds_earliest,
+        order_day.business_day_number as ordered_day,
+        end_day.business_day_number as ended_day,
+        early_day.business_day_number as ended_day_earliest,
+        -- An open check that is complete already waits for something else: its clock has stopped.
+        (
+            p.is_included
+            or (p.is_open and p.is_left_censored is not true and p.ended_at >= p.ordered_at)
+        ) as is_observed
+    from placed as p
+    left join star.dim_calendar as order_day
+        on p.calendar = order_day.calendar and timezone(p.timezone, p.ordered_at)::date = order_day.date
+    left join star.dim_calendar as end_day
+        on p.calendar = end_day.calendar and timezone(p.timezone, p.ended_at)::date = end_day.date
+    left join star.dim_calendar as early_day
+        on
+            p.calendar = early_day.calendar
+            and timezone(p.timezone, p.ended_at_earliest)::date = early_day.date
+)
+
+select
+    check_key,
+    vendor,
+    account,
+    subject,
+    check_id,
+    package,
+    date_trunc('month', timezone(timezone, ordered_at))::date as ordered_month,
+    is_open,
+    is_included,
+    case when not is_open and not is_included then turnaround_excluded_reason end as excluded_reason,
+    ordered_at,
+    ended_at,
+    ended_at_earliest,
+    case when is_included then turnaround_seconds end as seconds,
+    case when is_included then turnaround_seconds_earliest end as seconds_earliest,
+    case when is_included then turnaround_business_days end as business_days,
+    case when is_included then ended_day_earliest - ordered_day end as business_days_earliest,
+    case when is_observed then elapsed_seconds end as observed_seconds,
+    case when is_observed then elapsed_seconds_earliest end as observed_seconds_earliest,
+    case when is_observed then ended_day - ordered_day end as observed_business_days,
+    case when is_observed then ended_day_earliest - ordered_day end as observed_business_days_earliest,
+    ordered_day,
+    ended_day,
+    ended_day_earliest,
+    case when is_observed then completed_at is not null end as is_complete
+from timed

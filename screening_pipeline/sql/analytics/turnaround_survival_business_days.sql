@@ -1,0 +1,41 @@
+-- One row per vendor and number of business days at which checks completed or were last open: Kaplan–Meier.
+--
+-- vendor              vendor
+-- time_business_days  business days since ordering
+-- n_at_risk           checks not complete, and still followed, just before that time
+-- n_events            checks completed at that time
+-- n_censored          open checks that are only known to take longer than that time
+-- survival            estimated share of all checks that take longer than that time, open ones counted
+-- survival_middle     the same estimate if each completion came in the middle between its bounds
+-- survival_earliest   the same estimate if each completion came as early as it can have come
+-- @refresh view
+with
+latest as (
+    select * from analytics.survival_curve
+    where unit = 'business_days' and assumption = 'latest'
+),
+
+middle as (
+    select * from analytics.survival_curve
+    where unit = 'business_days' and assumption = 'middle'
+),
+
+earliest as (
+    select * from analytics.survival_curve
+    where unit = 'business_days' and assumption = 'earliest'
+)
+
+select
+    l.vendor,
+    l.time::bigint as time_business_days,
+    l.n_at_risk,
+    l.n_events,
+    l.n_censored,
+    l.survival,
+    coalesce(m.survival, 1) as survival_middle,
+    coalesce(e.survival, 1) as survival_earliest
+from latest as l
+asof left join middle as m
+    on l.vendor = m.vendor and l.time >= m.time
+asof left join earliest as e
+    on l.vendor = e.vendor and l.time >= e.time

@@ -1,0 +1,9 @@
+-- No open check contradicts itself now; the contradictions of ended ones are listed, and nothing is to be done.
+-- every run
+-- severity: warn
+select
+    c.check_key,
+    c.conflict
+from ops.mapping_conflict as c
+inner join star.fact_check as f on c.check_key = f.check_key
+where c.is_current and f.is_terminal is not true

@@ -1,0 +1,64 @@
+-- One row per check and contradiction that its vendor or its orders told, now or earlier.
+--
+-- check_key          the check
+-- vendor             vendor
+-- account            account
+-- subject            subject
+-- check_id           the vendor's id, as text
+-- conflict           code of the contradiction; order.<column> where two orders disagree
+-- first_observed_at  when it was first seen
+-- last_observed_at   when it was last seen
+-- is_current         whether the check's present state has it
+-- @refresh check_key
+with
+told as (
+    select
+        check_key,
+        place,
+        observed_at,
+        max(place) over (partition by check_key) as last_place,
+        unnest(conflicts) as conflict
+    from applied
+),
+
+conflict as (
+    select
+        check_key,
+        conflict,
+        min(observed_at) as first_observed_at,
+        max(observed_at) as last_observed_at,
+        bool_or(place = last_place) as is_current
+    from told
+    group by check_key, conflict
+    union all
+    select
+        check_key,
+        'second_end' as conflict,
+        min(received_at) as first_observed_at,
+        max(received_at) as last_observed_at,
+        false as is_current
+    from sequence
+    where is_contradicted
+    group by check_key
+    union all
+    select
+        check_key,
+        concat('order.', unnest(contradictions)) as conflict,
+        announced_at as first_observed_at,
+        announced_at as last_observed_at,
+        true as is_current
+    from order_fact
+)
+
+select
+    k.check_key,
+    c.vendor,
+    c.account,
+    c.subject,
+    c.check_id,
+    k.conflict,
+    k.first_observed_at,
+    k.last_observed_at,
+    k.is_current
+from conflict as k
+inner join raw."check" as c on k.check_key = c.check_key

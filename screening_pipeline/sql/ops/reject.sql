@@ -1,0 +1,29 @@
+-- One row per answer, message or manifest row that could not be read.
+--
+-- reject_id      which
+-- source         response, push, message (one of several in an answer) or manifest
+-- vendor         vendor, where it is known
+-- account        account, where it is known
+-- check_id       id asked for, where it is known
+-- response_id    the response; its body stays in raw.response
+-- message_index  the message within it, from 1
+-- file           manifest file
+-- line           line in it
+-- reason         code of what is wrong
+-- detail         for a person; never a value of a payload
+-- rejected_at    since when
+-- @refresh base
+create table ops.reject (
+    reject_id varchar,
+    source varchar,
+    vendor varchar,
+    account varchar,
+    check_id varchar,
+    response_id varchar,
+    message_index integer,
+    file varchar,
+    line integer,
+    reason varchar,
+    detail varchar,
+    rejected_at timestamptz
+)

@@ -1,0 +1,41 @@
+-- One row per manifest row that could be read.
+--
+-- order_seq      running number, in order of arrival
+-- file           manifest file
+-- file_sha256    its content
+-- line           line in the file, the header is line 1
+-- check_key      the check it orders
+-- vendor         vendor
+-- account        account
+-- subject        subject
+-- check_id       the vendor's id, as text
+-- candidate_key  keyed pseudonym of candidate_ref; the reference itself is not kept
+-- package        what was ordered
+-- ordered_at     when
+-- country        country
+-- region         region
+-- cost_center    cost center
+-- tags           a JSON object
+-- loaded_at      when it was read
+-- run_id         the run that read it
+-- @refresh base
+create table raw."order" (
+    order_seq bigint,
+    file varchar,
+    file_sha256 varchar,
+    line integer,
+    check_key bigint,
+    vendor varchar,
+    account varchar,
+    subject varchar,
+    check_id varchar,
+    candidate_key varchar,
+    package varchar,
+    ordered_at timestamptz,
+    country varchar,
+    region varchar,
+    cost_center varchar,
+    tags varchar,
+    loaded_at timestamptz,
+    run_id varchar
+)

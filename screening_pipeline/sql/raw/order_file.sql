@@ -1,0 +1,17 @@
+-- One row per manifest that was read; the same content is read once.
+--
+-- file_sha256  the content
+-- file         the name it was first read under
+-- row_count    rows in it
+-- reject_count rows that could not be read
+-- loaded_at    when
+-- run_id       the run that read it
+-- @refresh base
+create table raw.order_file (
+    file_sha256 varchar,
+    file varchar,
+    row_count integer,
+    reject_count integer,
+    loaded_at timestamptz,
+    run_id varchar
+)

@@ -1,0 +1,23 @@
+-- What several tables need said in one way.
+create or replace macro staging.instant(told, zone) as (
+    case
+        when told is null or told like '0001-01-01%' then null
+        -- With an offset it is an instant, whatever the zone of the account.
+        when
+            regexp_full_match(
+                told, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)', 'i'
+            )
+            then try_cast(upper(told) as timestamptz)
+        -- Without one it is local time; a date alone is its first moment. Anything else is not guessed at.
+        when regexp_full_match(told, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?')
+            then timezone(zone, try_cast(told as timestamp))
+    end
+);
+
+create or replace macro staging.key_of(a, b, c) as (
+    case when c is not null then (md5_number_lower(concat_ws(chr(31), a, b, c)) >> 1)::bigint end
+);
+
+create or replace macro staging.id_hash(vendor, account, subject, check_id) as (
+    md5_number_lower(concat_ws(chr(31), vendor, account, subject, check_id))
+);

@@ -1,0 +1,69 @@
+-- One row per check that may be asked for: every open one, and ended ones of which a message says otherwise.
+--
+-- check_key       which check
+-- vendor          vendor
+-- account         account
+-- subject         subject
+-- check_id        the vendor's id, as text
+-- package         what was ordered
+-- lifecycle       where it stands
+-- next_actor      who has to act
+-- ordered_at      when it was ordered
+-- state_since     since when it stands there, as far as is known
+-- last_pulled_at  when it was last asked for, whatever the answer
+-- is_push_fed     whether the vendor pushes messages about it
+-- is_requested    whether a message waits to be confirmed by one pull
+-- @refresh check_key
+with
+-- A message that was not applied and says something else than what is known: one pull settles it.
+doubt as (
+    select q.check_key
+    from (
+        select
+            *,
+            max(place) filter (where channel = 'pull') over (partition by check_key) as last_pull_place,
+            arg_max(fingerprint, place) filter (where is_applied) over (partition by check_key) as present
+        from sequence
+    ) as q
+    where
+        -- A dated message needs no confirming: its date says what it is worth.
+        not q.is_applied and q.true_at is null
+        and q.place > coalesce(q.last_pull_place, 0) and q.fingerprint is distinct from q.present
+    group by q.check_key
+),
+
+pulled as (
+    select
+        r.check_key,
+        max(r.received_at) as last_pulled_at
+    from staging.response as r
+    inner join touched using (check_key)
+    where r.channel = 'pull'
+    group by r.check_key
+),
+
+pushed as (
+    select distinct check_key from sequence where channel = 'push'
+)
+
+select
+    f.check_key,
+    f.vendor,
+    f.account,
+    f.subject,
+    f.check_id,
+    f.package,
+    f.lifecycle,
+    f.next_actor,
+    f.ordered_at,
+    coalesce(f.last_changed_at, f.ordered_at, c.first_seen_at) as state_since,
+    p.last_pulled_at,
+    u.check_key is not null as is_push_fed,
+    d.check_key is not null as is_requested
+from star.fact_check as f
+inner join touched using (check_key)
+inner join raw."check" as c on f.check_key = c.check_key
+left join doubt as d on f.check_key = d.check_key
+left join pulled as p on f.check_key = p.check_key
+left join pushed as u on f.check_key = u.check_key
+where f.is_terminal is not true or d.check_key is not null

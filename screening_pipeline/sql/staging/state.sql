@@ -1,0 +1,17 @@
+-- One row per distinct set of words ever told about an account's checks.
+--
+-- state_key             the set
+-- vendor                vendor
+-- account               account
+-- subject               subject
+-- vendor_status         verbatim
+-- vendor_status_detail  verbatim
+-- vendor_result         verbatim
+-- vendor_adjudication   verbatim
+-- vendor_dispute        verbatim
+-- part_words            the distinct words of the parts
+-- is_active             whether a subscription is active, as told
+-- has_vendor_time       whether the vendor dated it
+-- as_of                 the version date of the mapping that applies
+-- @refresh load
+select * from new_state

@@ -1,0 +1,23 @@
+-- One row per vendor and subject: how the fields of its messages hang together, from the vendor's declaration.
+--
+-- vendor                   vendor
+-- subject                  subject
+-- detail_role              none, refines, overrides or concludes
+-- result_from              status, detail, result or adjudication
+-- is_result_awaited        completed without a result is not yet completed
+-- time_means               whether the vendor's time dates the state or the completion
+-- has_personal_part_names  parts are labelled with people's names
+-- adjudication_default     the adjudication where no word says one
+-- boundaries               days on which the meaning of words changes, the first day of all included
+-- @refresh base
+create table staging.trait (
+    vendor varchar,
+    subject varchar,
+    detail_role varchar,
+    result_from varchar,
+    is_result_awaited boolean,
+    time_means varchar,
+    has_personal_part_names boolean,
+    adjudication_default varchar,
+    boundaries date[]
+)

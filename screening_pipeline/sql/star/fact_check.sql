@@ -1,0 +1,216 @@
+-- One row per check: its current state, as last told, and its times.
+--
+-- check_key                    which check, numbered in order of arrival
+-- vendor                       vendor
+-- account                      account
+-- subject                      what kind of thing the vendor checks
+-- check_id                     the vendor's id, as text
+-- environment                  the account's environment
+-- vendor_status                verbatim status, null when absent
+-- vendor_status_detail         verbatim detail of the status, null when absent
+-- vendor_result                verbatim result, null when absent
+-- vendor_adjudication          verbatim adjudication, null when absent
+-- vendor_dispute               verbatim dispute status, null when absent
+-- lifecycle                    where the check stands; unknown until it was first observed
+-- lifecycle_reason             why it ended, where the vendor tells
+-- result                       clear, consider, referred, none (not produced yet) or unknown
+-- result_source                vendor, derived_from_adjudication, derived_from_components, or null
+-- adjudication                 the client's decision
+-- dispute                      none, open, closed or unknown
+-- next_actor                   who has to act
+-- is_terminal                  whether nothing more is expected
+-- is_partial                   completed with canceled parts
+-- has_conflict                 whether the present words contradict each other
+-- package                      what was ordered
+-- package_key                  star.dim_package
+-- candidate_key                keyed pseudonym of the person (star.dim_candidate)
+-- country                      country of the order
+-- region                       region of the order
+-- cost_center                  cost center of the order
+-- tags                         labels of the order, a JSON object
+-- ordered_at                   when it was ordered
+-- first_observed_at            the first message about it
+-- last_observed_at             the last message that says how it stands
+-- last_changed_at              the last change of its state
+-- started_at                   first observation past created and awaiting_candidate
+-- completed_at                 when the screening was complete: the vendor's time, or the first observation of it
+-- completed_at_earliest        the earliest it can have been complete
+-- completed_at_source          vendor, push or observed
+-- adjudicated_at               first observation of a final adjudication
+-- closed_at                    first observation of the present ended stretch, null while open
+-- reopened_count               how often it was opened again
+-- reopened_at                  when it was last opened again
+-- turnaround_seconds           seconds from ordered_at to completed_at; null while open or excluded
+-- turnaround_seconds_earliest  the same to completed_at_earliest
+-- turnaround_business_days     business days between the two local dates, in the account's calendar and zone
+-- turnaround_excluded_reason   canceled, expired, declined, left_censored, no_order_time or negative, if left out
+-- next_pull_at                 when it is asked next, null when terminal
+-- report_url                   the vendor's page, without its query
+-- @refresh check_key
+with
+summary as (
+    select
+        check_key,
+        max_by(e, e.place) as last,
+        min_by(e, e.place) filter (where e.is_complete) as done,
+        min(e.observed_at) as first_observed_at,
+        max(e.observed_at) as last_observed_at,
+        max(e.observed_at) filter (where e.is_change) as last_changed_at,
+        min(e.observed_at) filter (
+            where e.lifecycle not in (
+                'created', 'pending', 'awaiting_candidate', 'unknown', 'canceled', 'expired', 'declined'
+            )
+        ) as started_at,
+        min(e.observed_at) filter (
+            where e.adjudication in (
+                'meets', 'does_not_meet', 'final_adverse', 'reviewed_unspecified', 'custom'
+            )
+        ) as adjudicated_at,
+        max(e.observed_at) filter (where e.is_closing) as last_closed_at,
+        count(*) filter (where e.is_reopening) as reopened_count,
+        max(e.observed_at) filter (where e.is_reopening) as reopened_at
+    from applied as e
+    group by check_key
+),
+
+link as (
+    select
+        o.check_key,
+        max_by(o.report_url, q.place) as report_url
+    from staging.observation as o
+    inner join touched using (check_key)
+    inner join sequence as q
+        on o.check_key = q.check_key and o.response_id = q.response_id and o.message_index = q.message_index
+    where q.is_applied and o.report_url <> ''
+    group by o.check_key
+),
+
+timed as (
+    select
+        c.check_key,
+        c.vendor,
+        c.account,
+        c.subject,
+        c.check_id,
+        c.first_seen_at,
+        a.environment,
+        a.calendar,
+        a.timezone,
+        f.package,
+        f.candidate_key,
+        f.country,
+        f.region,
+        f.cost_center,
+        f.tags,
+        f.ordered_at,
+        link.report_url,
+        s.* exclude (check_key),
+        coalesce(s.last.lifecycle, 'unknown') as lifecycle,
+        coalesce(s.last.is_terminal, false) as is_terminal,
+        s.done.told_at is not null as is_dated,
+        -- A person's view of one day: a date without a time is the whole local day.
+        case
+            when s.done.told_at is null then s.done.observed_at
+            else least(s.done.told_until, if(s.done.told_until > s.done.told_at, s.done.observed_at, null))
+        end as done_at,
+        case
+            when s.done.told_at is null then coalesce(s.done.previous_observed_at, f.ordered_at)
+            when s.done.told_until > s.done.told_at
+                then greatest(s.done.told_at, coalesce(f.ordered_at, s.done.told_at))
+            else s.done.told_at
+        end as done_at_earliest
+    from raw."check" as c
+    inner join touched using (check_key)
+    left join summary as s on c.check_key = s.check_key
+    left join order_fact as f on c.check_key = f.check_key
+    left join link on c.check_key = link.check_key
+    left join staging.account as a on c.vendor = a.vendor and c.account = a.account
+),
+
+completed as (
+    select
+        *,
+        lifecycle in ('canceled', 'expired', 'declined') as is_ended_otherwise,
+        case when lifecycle not in ('canceled', 'expired', 'declined') then done_at end as completed_at,
+        case
+            when done_at is null or done_at_earliest is null then null
+            when lifecycle not in ('canceled', 'expired', 'declined') then least(done_at_earliest, done_at)
+        end as completed_at_earliest,
+        case
+            when not is_terminal then null
+            when lifecycle in ('canceled', 'expired', 'declined') then lifecycle
+            when not is_dated and done.previous_observed_at is null then 'left_censored'
+            when ordered_at is null then 'no_order_time'
+            -- No time at all is as impossible as less than none.
+            when done_at <= ordered_at then 'negative'
+        end as turnaround_excluded_reason
+    from timed
+)
+
+select
+    c.check_key,
+    c.vendor,
+    c.account,
+    c.subject,
+    c.check_id,
+    c.environment,
+    c.last.vendor_status as vendor_status,
+    c.last.vendor_status_detail as vendor_status_detail,
+    c.last.vendor_result as vendor_result,
+    c.last.vendor_adjudication as vendor_adjudication,
+    c.last.vendor_dispute as vendor_dispute,
+    c.lifecycle,
+    c.last.lifecycle_reason as lifecycle_reason,
+    coalesce(c.last.result, 'unknown') as result,
+    c.last.result_source as result_source,
+    coalesce(c.last.adjudication, 'unknown') as adjudication,
+    coalesce(c.last.dispute, 'unknown') as dispute,
+    coalesce(c.last.next_actor, 'unknown') as next_actor,
+    c.is_terminal,
+    coalesce(c.last.is_partial, false) as is_partial,
+    coalesce(len(c.last.conflicts) > 0, false) as has_conflict,
+    c.package,
+    staging.key_of(c.vendor, c.account, c.package) as package_key,
+    c.candidate_key,
+    c.country,
+    c.region,
+    c.cost_center,
+    c.tags,
+    c.ordered_at,
+    c.first_observed_at,
+    c.last_observed_at,
+    c.last_changed_at,
+    c.started_at,
+    c.completed_at,
+    c.completed_at_earliest,
+    case
+        when c.completed_at is null then null
+        when c.is_dated then 'vendor'
+        when c.done.channel = 'push' then 'push'
+        else 'observed'
+    end as completed_at_source,
+    c.adjudicated_at,
+    case when c.is_terminal then c.last_closed_at end as closed_at,
+    coalesce(c.reopened_count, 0)::integer as reopened_count,
+    c.reopened_at,
+    case
+        when c.is_terminal and coalesce(c.turnaround_excluded_reason, '') in ('', 'negative')
+            then date_sub('second', c.ordered_at, c.completed_at)
+    end as turnaround_seconds,
+    case
+        when c.is_terminal and coalesce(c.turnaround_excluded_reason, '') in ('', 'negative')
+            then date_sub('second', c.ordered_at, c.completed_at_earliest)
+    end as turnaround_seconds_earliest,
+    case
+        when c.is_terminal and coalesce(c.turnaround_excluded_reason, '') in ('', 'negative')
+            then done_day.business_day_number - order_day.business_day_number
+    end as turnaround_business_days,
+    c.turnaround_excluded_reason,
+    case when not c.is_terminal then coalesce(p.next_pull_at, c.first_observed_at, c.first_seen_at) end as next_pull_at,
+    c.report_url
+from completed as c
+left join star.dim_calendar as order_day
+    on c.calendar = order_day.calendar and timezone(c.timezone, c.ordered_at)::date = order_day.date
+left join star.dim_calendar as done_day
+    on c.calendar = done_day.calendar and timezone(c.timezone, c.completed_at)::date = done_day.date
+left join ops.pull_plan as p on c.check_key = p.check_key

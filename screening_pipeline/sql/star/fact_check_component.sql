@@ -1,0 +1,143 @@
+-- One row per part of a check: a section, a product, or a check inside a request.
+--
+-- check_key            the check
+-- vendor               vendor
+-- account              account
+-- subject              what kind of thing the vendor checks
+-- check_id             the vendor's id, as text
+-- component_id         which part, within the check; people's names only as a keyed hash
+-- component_name       what the part is called, people's names removed
+-- component_type       the vendor's type of it, where it has one
+-- check_type_key       star.dim_check_type
+-- vendor_status        verbatim status or result of the part
+-- vendor_adjudication  verbatim adjudication of the part
+-- lifecycle            where the part stands
+-- result               clear, consider, none or unknown
+-- adjudication         the client's decision on the part
+-- first_observed_at    when it was first shown
+-- completed_at         the first observation that shows it completed
+-- last_observed_at     when it was last shown; a part that vanishes is kept
+-- @refresh check_key
+with
+shown as (
+    select
+        o.check_key,
+        q.place,
+        q.received_at as observed_at,
+        generate_subscripts(o.components, 1) as position,
+        unnest(o.components, recursive := true)
+    from staging.observation as o
+    inner join touched using (check_key)
+    inner join sequence as q
+        on o.check_key = q.check_key and o.response_id = q.response_id and o.message_index = q.message_index
+    where q.is_applied
+),
+
+-- Only the words matter from here: a part is told the same way many times.
+told as (
+    select
+        h.*,
+        c.vendor,
+        c.account,
+        c.subject,
+        c.check_id,
+        t.adjudication_default,
+        t.result_from,
+        t.detail_role,
+        coalesce(list_contains(a.final_adjudications, h.adjudication), false) as is_declared_final,
+        coalesce(h.status, h.result) as word,
+        nullif(nullif(h.adjudication, 'Not Available'), '') as adjudication_word
+    from shown as h
+    inner join raw."check" as c on h.check_key = c.check_key
+    inner join staging.trait as t on c.vendor = t.vendor and c.subject = t.subject
+    left join staging.account as a on c.vendor = a.vendor and c.account = a.account
+),
+
+read as (
+    select
+        t.*,
+        case
+            -- GoodHire names only the sections with alerts; not being named is not being clear.
+            when t.word is null and t.result_from = 'status' then 'completed'
+            -- The Workable contract shows parts as results only.
+            when t.result_from = 'result' and t.detail_role = 'none' then 'completed'
+            else coalesce(s.lifecycle, 'unknown')
+        end as part_lifecycle,
+        case
+            when t.word is null and t.result_from = 'status' then 'consider'
+            when s.value is null then 'unknown'
+            when t.result_from = 'adjudication' and s.lifecycle = 'completed' then coalesce(j.result, 'unknown')
+            else coalesce(s.result, 'unknown')
+        end as part_result,
+        case
+            when t.result_from <> 'adjudication' then t.adjudication_default
+            when t.adjudication_word is null then 'not_expected'
+            when t.is_declared_final then 'custom'
+            else coalesce(j.adjudication, 'pending')
+        end as part_adjudication
+    from told as t
+    left join star.dim_vendor_status as s
+        on
+            t.vendor = s.vendor and t.subject = s.subject and s.field = 'component_status' and t.word = s.value
+            and t.observed_at::date >= s.valid_from and t.observed_at::date < s.valid_to
+    left join star.dim_vendor_status as j
+        on
+            t.vendor = j.vendor and t.subject = j.subject
+            and j.field = 'component_adjudication' and t.adjudication_word = j.value
+            and t.observed_at::date >= j.valid_from and t.observed_at::date < j.valid_to
+),
+
+part as (
+    select
+        check_key,
+        vendor,
+        account,
+        subject,
+        check_id,
+        component_id,
+        -- All from one message: the last that shows the part.
+        max_by(read, place) as last,
+        min(observed_at) as first_observed_at,
+        min(observed_at) filter (where part_lifecycle = 'completed') as completed_at,
+        max(observed_at) as last_observed_at,
+        min((place, position)) as first_place
+    from read
+    group by check_key, vendor, account, subject, check_id, component_id
+),
+
+named as (
+    select
+        * exclude (last),
+        last.component_name as component_name,
+        last.component_type as component_type,
+        last.word as vendor_status,
+        last.adjudication as vendor_adjudication,
+        last.part_lifecycle as lifecycle,
+        last.part_result as result,
+        last.part_adjudication as adjudication,
+        row_number() over (partition by check_key, last.component_type order by first_place, component_id) as ordinal
+    from part
+)
+
+select
+    check_key,
+    vendor,
+    account,
+    subject,
+    check_id,
+    component_id,
+    coalesce(
+        component_name,
+        concat(coalesce(component_type, 'check'), if(ordinal > 1, concat(' ', ordinal), ''))
+    ) as component_name,
+    component_type,
+    staging.key_of(vendor, subject, coalesce(component_type, component_name, 'check')) as check_type_key,
+    vendor_status,
+    vendor_adjudication,
+    lifecycle,
+    result,
+    adjudication,
+    first_observed_at,
+    completed_at,
+    last_observed_at
+from named

@@ -1,0 +1,72 @@
+-- One row per run of a subscription, by its time; the vendor rewrites runs and may stop listing old ones.
+--
+-- check_key          the subscription
+-- vendor             vendor
+-- account            account
+-- subject            always subscription
+-- check_id           the subscription's id
+-- run_at             when it ran
+-- vendor_status      verbatim status, as last told
+-- result             clear, consider, none or unknown
+-- rewritten_count    how often the vendor told it differently from before
+-- first_observed_at  when it was first listed
+-- last_observed_at   when it was last listed
+-- @refresh check_key
+with
+listed as (
+    select
+        o.check_key,
+        q.place,
+        q.received_at as observed_at,
+        a.timezone,
+        unnest(o.runs, recursive := true)
+    from staging.observation as o
+    inner join touched using (check_key)
+    inner join sequence as q
+        on o.check_key = q.check_key and o.response_id = q.response_id and o.message_index = q.message_index
+    inner join raw."check" as c on o.check_key = c.check_key
+    left join staging.account as a on c.vendor = a.vendor and c.account = a.account
+    where q.is_applied
+),
+
+compared as (
+    select
+        check_key,
+        place,
+        observed_at,
+        status,
+        staging.instant(run_at, timezone) as ran_at,
+        lag(status) over (partition by check_key, staging.instant(run_at, timezone) order by place) as status_before
+    from listed
+),
+
+run as (
+    select
+        check_key,
+        ran_at as run_at,
+        max_by(compared, place) as last,
+        count(*) filter (where status <> status_before)::integer as rewritten_count,
+        min(observed_at) as first_observed_at
+    from compared
+    where ran_at is not null
+    group by check_key, ran_at
+)
+
+select
+    r.check_key,
+    c.vendor,
+    c.account,
+    c.subject,
+    c.check_id,
+    r.run_at,
+    r.last.status as vendor_status,
+    coalesce(m.result, 'unknown') as result,
+    r.rewritten_count,
+    r.first_observed_at,
+    r.last.observed_at as last_observed_at
+from run as r
+inner join raw."check" as c on r.check_key = c.check_key
+left join star.dim_vendor_status as m
+    on
+        c.vendor = m.vendor and c.subject = m.subject and m.field = 'run' and r.last.status = m.value
+        and r.last.observed_at::date >= m.valid_from and r.last.observed_at::date < m.valid_to

@@ -1,0 +1,76 @@
+"""GoodHire: reports with alerts and required actions, and Ongoing Alerts subscriptions."""
+
+from __future__ import annotations
+
+from screening_pipeline.model import Auth, Endpoint, Json, Message, Parts, Record, Vendor
+
+
+def reshape(endpoint: str, body: Json) -> list[tuple[str, Message]]:
+    """A webhook wraps the report; a subscription spells its link in two ways (G5)."""
+    if endpoint == "push":
+        return [("report", _inner_report(body))]
+    if endpoint == "subscription" and "ReportURL" in body:
+        body = {**body, "ReportUrl": body["ReportURL"]}
+        del body["ReportURL"]
+    return [(endpoint, body)]
+
+
+def _inner_report(body: Json) -> Message:
+    report = body.get("ReportStatus") if isinstance(body, dict) else None
+    if not isinstance(report, dict):
+        raise ValueError("missing_report_status")
+    return report
+
+
+VENDOR = Vendor(
+    slug="goodhire",
+    title="GoodHire",
+    documentation="https://www.goodhire.com/api/",
+    # G4: the page says "HTTP Basic Auth", every example sends the ApiKey scheme.
+    auth={"api_key": Auth(scheme="api_key", secrets=("api_key",))},
+    requests_per_minute=20,
+    cool_down_seconds=60,
+    endpoints=(
+        Endpoint(name="report", path="/Report/{id}", subject="report"),
+        Endpoint(name="subscription", path="/Subscription/{id}", subject="subscription"),
+    ),
+    default_subject="report",
+    records={
+        "report": Record(
+            id="Id",
+            required=("Status",),
+            detail_role="refines",
+            result_from="status",
+            columns={
+                "vendor_status": "Status",
+                "vendor_status_detail": "StatusDetails",
+                "report_url": "ReportViewerUrl",
+            },
+            components=Parts(at="SectionsContainingAlerts", columns={"name": ""}),
+            actions=Parts(at="RequiredReportActions", columns={"type": "Type"}),
+        ),
+        "subscription": Record(
+            id="Id",
+            required=("LastStatus",),
+            result_from="status",
+            columns={
+                "vendor_status": "LastStatus",
+                "is_active": "IsActive",
+                "started_on": "StartedOn",
+                "report_check_id": "ReportId",
+                "report_url": "ReportUrl",
+            },
+            runs=Parts(at="Results", columns={"run_at": "Date", "status": "Status"}),
+        ),
+    },
+    reshape=reshape,
+    never_store=(
+        "**.SSN",
+        "**.DateOfBirth",
+        "**.Address",
+        "**.Zip",
+        "**.DriverLicenseNum",
+        "**.DriverLicenseState",
+    ),
+    error_shape=("StatusCode",),
+)

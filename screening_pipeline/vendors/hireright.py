@@ -1,0 +1,79 @@
+"""HireRight Connect: orders with products, adjudication and disputes, I-9 forms, and a feed that forgets."""
+
+from __future__ import annotations
+
+from screening_pipeline.model import Auth, Endpoint, Json, Message, Parts, Record, Vendor
+
+
+def reshape(endpoint: str, body: Json) -> list[tuple[str, Message]]:
+    """The feed is a bare array or wrapped in `statusUpdates`; orders and I-9 forms share it and the pushes."""
+    if endpoint == "status_updates":
+        return [(_subject(message), message) for message in _updates(body)]
+    if not isinstance(body, dict):
+        raise ValueError("not_an_object")
+    return [({"order_status": "order", "i9_status": "i9"}.get(endpoint) or _subject(body), body)]
+
+
+def _updates(body: Json) -> list[Json]:
+    updates = body.get("statusUpdates") if isinstance(body, dict) else body
+    if not isinstance(updates, list):
+        raise ValueError("no_list_of_updates")
+    return updates
+
+
+def _subject(message: Json) -> str:
+    return "i9" if isinstance(message, dict) and "i9Status" in message else "order"
+
+
+VENDOR = Vendor(
+    slug="hireright",
+    title="HireRight",
+    documentation="https://developer.hireright.com/",
+    auth={
+        "oauth2": Auth(scheme="oauth2", secrets=("client_id", "client_secret")),
+        "basic": Auth(scheme="basic", secrets=("username", "password")),
+    },
+    # H7: the limit names no scope, so all calls of an account share it.
+    requests_per_minute=50,
+    is_limit_published=True,
+    cool_down_seconds=60,
+    endpoints=(
+        Endpoint(name="order_status", path="/orders/{id}/status", subject="order"),
+        Endpoint(name="status_updates", path="/orders/status-updates", is_destructive=True),
+        Endpoint(name="i9_status", path="/I-9/{id}/status", subject="i9"),
+    ),
+    default_subject="order",
+    records={
+        "order": Record(
+            id="orderId",
+            required=("orderStatus", "status"),
+            result_from="adjudication",
+            columns={
+                "vendor_status": ("orderStatus", "status"),
+                "vendor_adjudication": "adjudicationStatus",
+                "vendor_dispute": "disputeStatus",
+                "vendor_time": "statusDate",
+            },
+            components=Parts(
+                at="products",
+                columns={"name": "name", "status": "status", "adjudication": "adjudicationStatus"},
+            ),
+        ),
+        "i9": Record(
+            id="id",
+            required=("i9Status",),
+            detail_role="concludes",
+            result_from="detail",
+            columns={
+                "vendor_status": "i9Status",
+                "vendor_status_detail": "eVerifyStatus",
+                "vendor_time": "statusDate",
+            },
+        ),
+    },
+    reshape=reshape,
+    # H3: the failure body of the token call is misspelt; both spellings are error bodies.
+    error_shape=("errror", "error", "errorCode"),
+    adjudication_default="not_expected",
+    unverified=("order status body", "I-9 body", "updates feed body", "paths"),
+)

@@ -1,0 +1,43 @@
+"""Zinc: one request of several checks, told twice: a granular statusV2 and a coarse status."""
+
+from __future__ import annotations
+
+from screening_pipeline.model import PACKAGE, Auth, Endpoint, Parts, Record, Vendor
+
+VENDOR = Vendor(
+    slug="zinc",
+    title="Zinc",
+    documentation="https://docs.zincwork.com/",
+    auth={"bearer": Auth(scheme="bearer", secrets=("api_key",))},
+    requests_per_minute=20,
+    cool_down_seconds=60,
+    endpoints=(
+        Endpoint(name="results", path="/results/{id}", subject="request"),
+        Endpoint(name="packages", path="/packages", is_list=True),
+    ),
+    default_subject="request",
+    records={
+        "package": PACKAGE,
+        "request": Record(
+            id="id",
+            required=("statusV2", "status"),
+            detail_role="overrides",
+            columns={
+                "vendor_status": "status",
+                "vendor_status_detail": "statusV2",
+                "vendor_result": "result",
+                "report_url": "reportUrl",
+            },
+            # Z1: `type` is the discriminator, the schema example has it in `checkType`.
+            components=Parts(
+                at="checks",
+                columns={"name": "name", "type": "type", "type_fallback": "checkType", "status": "status"},
+            ),
+        ),
+    },
+    # Z9: an error's statusCode is Zinc's own number, not HTTP's.
+    error_shape=("statusCode",),
+    has_personal_part_names=True,
+    adjudication_default="not_expected",
+    unverified=("body of GET /results/{id}", "body of GET /packages"),
+)

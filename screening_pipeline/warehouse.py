@@ -1,0 +1,292 @@
+"""The only module that opens the warehouse: DuckDB files, their lock, their making and their publishing.
+
+One writer at a time, guarded by a lock of our own beside the file: DuckDB's own is a POSIX lock, which is lost
+as soon as the same process opens and closes the file by any other path. Nothing here, or elsewhere, ever reads
+or copies the live file's bytes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from screening_pipeline import build, catalog
+from screening_pipeline.clock import Clock
+from screening_pipeline.errors import EnvironmentFailed, LockHeld, NotWritable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Connection = duckdb.DuckDBPyConnection
+DatabaseError = duckdb.Error
+NAME = build.HOME
+LOCK_WAIT_SECONDS = 60.0
+
+
+def quote(text: str) -> str:
+    """`text` as a SQL literal. Bound parameters would import pandas into every process, for 0.8 CPU s."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def lock(path: Path, *, clock: Clock, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
+    """Hold the writer's lock at `path`. Raises LockHeld, naming the holder, when it is not free in time."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise NotWritable(str(path), error.strerror or "not writable") from None
+    try:
+        _acquire(handle, path, clock=clock, until=clock.monotonic() + wait_seconds)
+        os.truncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _acquire(handle: int, path: Path, *, clock: Clock, until: float) -> None:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if clock.monotonic() >= until:
+                raise LockHeld(path.name, holder_pid=_holder(handle)) from None
+            clock.sleep(0.2)
+        else:
+            return
+
+
+def _holder(handle: int) -> int | None:
+    text = os.pread(handle, 32, 0).decode(errors="replace").strip()
+    return int(text) if text.isdigit() else None
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the writer's lock right now."""
+    with suppress(FileNotFoundError):
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+    return False
+
+
+@contextmanager
+def writer(
+    path: Path, *, lock_path: Path, clock: Clock, wait_seconds: float = LOCK_WAIT_SECONDS
+) -> Iterator[Connection]:
+    """The live warehouse for writing, made if it is missing. Raises LockHeld, NotWritable."""
+    with lock(lock_path, clock=clock, wait_seconds=wait_seconds):
+        if not path.exists():
+            _make(path)
+        with attached(path) as connection:
+            yield connection
+
+
+@contextmanager
+def attached(path: Path, *, is_read_only: bool = False) -> Iterator[Connection]:
+    """A connection whose default database is the file at `path`, in UTC, spilling nowhere outside its folder."""
+    connection = duckdb.connect()
+    try:
+        connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false; set memory_limit = '4GB'")
+        use_threads(connection, 1)  # most batches are small, and threads that wait for each other cost more
+        connection.execute(f"set temp_directory = {quote(str(path.parent / '.duckdb_spill'))}")
+        connection.execute("set temp_file_encryption = true")
+        mode = " (read_only)" if is_read_only else ""
+        try:
+            connection.execute(f"attach {quote(str(path))} as {NAME}{mode}; use {NAME}")
+        except duckdb.Error as problem:
+            raise EnvironmentFailed(
+                f"cannot open {path.name}: {type(problem).__name__}; `screening-pipeline doctor` looks into it",
+                code="warehouse_unreadable",
+            ) from None
+        yield connection
+    finally:
+        connection.close()
+
+
+def use_threads(connection: Connection, count: int | None) -> None:
+    """How many threads the connection computes with; None: one for each core."""
+    connection.execute(f"set threads = {count or os.cpu_count() or 1}")
+
+
+@contextmanager
+def reader(path: Path) -> Iterator[Connection]:
+    """A published snapshot, read-only. It is replaced, never changed, so an open handle disturbs nobody."""
+    with attached(path, is_read_only=True) as connection:
+        yield connection
+
+
+def _make(path: Path) -> None:
+    """Create under a temporary name and rename: a process killed in between leaves no file that cannot be opened."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    for leftover in (new, new.with_name(new.name + ".wal")):
+        leftover.unlink(missing_ok=True)
+    with attached(new) as connection:
+        build.create(connection)
+        connection.execute("checkpoint")
+    new.chmod(0o600)
+    _sync(new)
+    new.replace(path)
+    _sync(path.parent)
+
+
+@contextmanager
+def renewed(path: Path, *, lock_path: Path, clock: Clock) -> Iterator[Connection]:
+    """A new warehouse, empty, that takes the live one's place when the block ends well; `old` is the live one.
+
+    Deleted rows stay in a file as bytes; what is not copied into a new file is gone. Raises LockHeld, NotWritable.
+    """
+    with lock(lock_path, clock=clock):
+        new = path.with_name(f".{path.name}.renewed")
+        for leftover in (new, _log_of(new)):
+            leftover.unlink(missing_ok=True)
+        with attached(path) as connection:
+            connection.execute("checkpoint")  # a log that stayed would be replayed onto the new file
+        with attached(new) as connection:
+            build.create(connection)
+            connection.execute(f"attach {quote(str(path))} as old (read_only)")
+            yield connection
+            connection.execute("detach old")
+            connection.execute("checkpoint")
+        if _log_of(path).exists():
+            raise NotWritable(path.name, "its write-ahead log is still there")
+        new.chmod(0o600)
+        _sync(new)
+        new.replace(path)
+        _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def insert(connection: Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Append `rows` to `table`, by column name; values are JSON values, cast to the columns' types."""
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if not lines:
+        return
+    types = {name: kind for name, kind, *_ in connection.execute(f"describe {table}").fetchall()}
+    columns = ", ".join(f'"{name}": {quote(kind)}' for name, kind in types.items())
+    with in_memory_file(lines.encode()) as path:
+        connection.execute(
+            f"insert into {table} by name from read_json({quote(path)}, "
+            f"format = 'newline_delimited', columns = {{{columns}}})"
+        )
+
+
+def replace(connection: Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Make `rows` all that `table` holds."""
+    connection.execute(f"delete from {table}")
+    insert(connection, table, rows)
+
+
+@contextmanager
+def in_memory_file(content: bytes) -> Iterator[str]:
+    """A path under which this process can read `content`, without anything of it on a disk where that is possible."""
+    if hasattr(os, "memfd_create"):
+        handle = os.memfd_create("rows", os.MFD_CLOEXEC)
+        try:
+            with open(handle, "wb", closefd=False) as file:
+                file.write(content)
+            yield f"/proc/self/fd/{handle}"
+        finally:
+            os.close(handle)
+    else:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name
+
+
+def publish(connection: Connection, target: Path) -> int:
+    """Make the file at `target` a snapshot of what analysts see; its size in bytes.
+
+    It is written beside and renamed, so a reader has the old one or the new one whole. A write-ahead log that
+    somebody left beside it, by opening the old one for writing, would be replayed onto the new one: it goes.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = target.with_name(f".{target.name}.new")
+    for leftover in (new, _log_of(new)):
+        leftover.unlink(missing_ok=True)
+    connection.execute(f"attach {quote(str(new))} as published")
+    try:
+        build.copy_published(connection, "published")
+        connection.execute("checkpoint published")
+    except BaseException:
+        with suppress(duckdb.Error):
+            connection.execute("rollback")  # else whoever holds the connection could do nothing more with it
+        connection.execute(f"use {NAME}")
+        raise
+    finally:
+        connection.execute("detach published")
+    new.chmod(0o440)
+    _sync(new)
+    _log_of(target).unlink(missing_ok=True)
+    new.replace(target)
+    _sync(target.parent)
+    return target.stat().st_size
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")
+
+
+def rows(connection: Connection, query: str) -> list[dict[str, Any]]:
+    """What a query finds, as one dictionary per row."""
+    result = connection.execute(query)
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def export_parquet(connection: Connection, folder: Path) -> int:
+    """Write every table and view of a snapshot as `<folder>/<schema>/<name>.parquet`; how many files.
+
+    `folder` is a link that is moved to the new files when all are complete; the set before it is kept, for those
+    who are reading it, and goes with the next one.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    before = folder.resolve().name if folder.is_symlink() else None
+    new = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+    new.chmod(0o755)
+    files = list(_parquet_files(connection, new))
+    link = folder.with_name(f".{folder.name}.new")
+    link.unlink(missing_ok=True)
+    link.symlink_to(new.name)
+    link.replace(folder)
+    for stale in folder.parent.glob(f"{folder.name}-*"):
+        if stale.name not in (new.name, before):
+            shutil.rmtree(stale)
+    return len(files)
+
+
+def _parquet_files(connection: Connection, folder: Path) -> Iterator[Path]:
+    for relation in catalog.relations().values():
+        if relation.schema in catalog.PUBLISHED and relation.refresh != "macro":
+            file = folder / relation.schema / f"{relation.name}.parquet"
+            file.parent.mkdir(mode=0o755, exist_ok=True)
+            connection.execute(f"copy (from {relation.qualified}) to {quote(str(file))} (format parquet)")
+            file.chmod(0o444)
+            yield file
+
+
+def frame(connection: Connection, query: str) -> pd.DataFrame:
+    """What a query finds, as a pandas DataFrame: instants in UTC, numbers that may be missing as such."""
+    return connection.execute(query).df()

@@ -1,0 +1,127 @@
+"""What may be believed of an answer before anyone reads it: its length, its coding, its few useful headers.
+
+Pure: bytes and headers in, bytes or a reason code out.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+LONGEST_SILENCE = 3600.0
+"""Seconds; whatever a vendor asks for, it is asked again after this long."""
+
+_KEPT = frozenset({"content-type", "content-length", "content-encoding", "date", "retry-after", "x-request-id"})
+_KEPT_PREFIX = "x-ratelimit-"
+_LONGEST_HEADER = 200
+
+
+class BrokenAnswer(Exception):
+    """The body cannot be had in full. `code`: too_large, truncated, encoding."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Body:
+    """A body as it arrives, decoded piece by piece and never beyond `limit` bytes.
+
+    `content_encoding` may be empty, identity or gzip (the one we ask for); anything else, nested codings
+    too, raises BrokenAnswer at once.
+    """
+
+    def __init__(self, content_encoding: str, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._decoded_bytes = self._raw_bytes = 0
+        self._is_gzip = _is_gzip(content_encoding.strip().lower())
+        self._inflater = _inflater()
+
+    def feed(self, raw: bytes) -> None:
+        """Take the next bytes off the wire. Raises BrokenAnswer."""
+        self._raw_bytes += len(raw)
+        if self._raw_bytes > self._limit:
+            raise BrokenAnswer("too_large")
+        if self._is_gzip:
+            self._inflate(raw)
+        else:
+            self._keep(raw)
+
+    def _inflate(self, raw: bytes) -> None:
+        try:
+            while raw:
+                if self._inflater.eof:  # gzip allows several members, one after the other
+                    self._inflater = _inflater()
+                self._keep(self._inflater.decompress(raw, self._limit - self._decoded_bytes + 1))
+                raw = self._inflater.unconsumed_tail or self._inflater.unused_data
+        except zlib.error:
+            raise BrokenAnswer("truncated") from None
+
+    def _keep(self, decoded: bytes) -> None:
+        self._decoded_bytes += len(decoded)
+        if self._decoded_bytes > self._limit:
+            raise BrokenAnswer("too_large")
+        self._pieces.append(decoded)
+
+    def finish(self) -> bytes:
+        """The whole body. Raises BrokenAnswer where a compressed one has no end."""
+        if self._is_gzip and self._raw_bytes and not self._inflater.eof:
+            raise BrokenAnswer("truncated")
+        return self.so_far
+
+    @property
+    def so_far(self) -> bytes:
+        """What has been decoded up to now."""
+        return b"".join(self._pieces)
+
+
+def _is_gzip(content_encoding: str) -> bool:
+    if content_encoding in ("", "identity"):
+        return False
+    if content_encoding in ("gzip", "x-gzip"):
+        return True
+    raise BrokenAnswer("encoding")
+
+
+def _inflater() -> zlib._Decompress:
+    return zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+
+def kept(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The headers worth keeping, by lower-case name; all others are forgotten (cookies, tokens, …)."""
+    named = ((name.lower(), value) for name, value in headers)
+    return {name: value[:_LONGEST_HEADER] for name, value in named if name in _KEPT or name.startswith(_KEPT_PREFIX)}
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that `Retry-After` asks for, as seconds or as a date; None where it says nothing readable.
+
+    A date is read against the answer's own `Date`, else against `now`, so that our clock need not be right.
+    """
+    text = headers.get("retry-after", "").strip()
+    seconds = _seconds(text)
+    if seconds is None:
+        until = instant(text)
+        seconds = (until - (instant(headers.get("date", "")) or now)).total_seconds() if until else None
+    return None if seconds is None else min(max(seconds, 1.0), LONGEST_SILENCE)
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+def instant(text: str) -> datetime | None:
+    """An HTTP date as an aware instant; None where it is none."""
+    try:
+        found = parsedate_to_datetime(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None

@@ -1,0 +1,1 @@
+"""The tests, and what they share: nothing here is installed with the package."""

@@ -1,0 +1,62 @@
+"""What every test may rely on: a clean environment, no way out of this machine, the same examples always."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+OURS = ("SCREENING_", "SANDBOX_", "DAGSTER_")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+# No deadline and no stored examples: neither a slow machine nor an earlier run decides the outcome.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, print_blob=True)
+settings.load_profile("repeatable")
+
+
+def pytest_configure() -> None:
+    """Forget the settings of the person who runs the tests, for this process and all it starts."""
+    for name in list(os.environ):
+        if name.startswith(OURS) or name.lower() in PROXIES:
+            del os.environ[name]
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+    sys.addaudithook(_stay_on_this_machine)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a browser where there is none."""
+    if _browser() is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason="no headless Chromium is installed"))
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> Path:
+    """The Chromium to drive; ask for it in tests marked `browser`."""
+    found = _browser()
+    assert found is not None, "mark the test with pytest.mark.browser"
+    return found
+
+
+def _browser() -> Path | None:
+    found = (shutil.which(name) for name in BROWSERS)
+    return next((Path(path) for path in found if path), None)
+
+
+def _stay_on_this_machine(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "socket.connect" and isinstance(address := arguments[1], tuple) and not _is_here(address[0]):
+        pytest.fail(f"a test tried to reach {address[0]}: tests talk to loopback only")
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,227 @@
+"""A few months of an imagined customer, as rows of the star: for what is built on the views."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from screening_pipeline import reference, warehouse
+from screening_pipeline.warehouse import Connection
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+DAY = 86_400
+HOME = {
+    "goodhire": ("US", "America/Los_Angeles", "report"),
+    "hireright": ("US", "America/Los_Angeles", "order"),
+    "zinc": ("GB", "Europe/London", "request"),
+    "workerchecks": ("AU", "Australia/Sydney", "check"),
+    "workable": ("US", "UTC", "check"),
+}
+# Median seconds from ordered to complete; WorkerChecks answers four of five within minutes.
+PACE = {"goodhire": 3 * DAY, "hireright": 5 * DAY, "zinc": 6 * DAY, "workerchecks": 150, "workable": 2 * DAY}
+ACTORS = ("candidate", "vendor", "client", "vendor", "unknown")
+Row = dict[str, Any]
+
+_COUNT_BUSINESS_DAYS = """
+update star.fact_check as f
+set turnaround_business_days = d.business_day_number - o.business_day_number
+from star.dim_account as a, star.dim_calendar as o, star.dim_calendar as d
+where
+    f.turnaround_seconds is not null and f.vendor = a.vendor and f.account = a.account
+    and o.calendar = a.calendar and o.date = timezone(a.timezone, f.ordered_at)::date
+    and d.calendar = a.calendar and d.date = timezone(a.timezone, f.completed_at)::date
+"""
+
+
+def fill(connection: Connection, *, checks: int = 60, packages: tuple[str, ...] = ("basic", "standard")) -> None:
+    """Fill the star of an empty warehouse with `checks` checks of each vendor."""
+    generator = random.Random(7)
+    for code in sorted({calendar for calendar, _, _ in HOME.values()}):
+        warehouse.insert(connection, "star.dim_calendar", reference.calendar_rows(code))
+    warehouse.insert(connection, "star.dim_vendor", reference.vendors())
+    warehouse.insert(connection, "star.dim_account", [_account(vendor) for vendor in HOME])
+    warehouse.insert(connection, "star.dim_setting", _settings())
+    warehouse.insert(connection, "star.dim_sla_target", _targets())
+    story = [row for vendor in HOME for row in _checks(generator, vendor, checks, packages)]
+    for table in dict.fromkeys(name for name, _ in story):
+        warehouse.insert(connection, table, [row for name, row in story if name == table])
+    connection.execute(_COUNT_BUSINESS_DAYS)
+
+
+def _account(vendor: str) -> Row:
+    calendar, timezone, _ = HOME[vendor]
+    return {
+        "vendor": vendor,
+        "account": "main",
+        "environment": "production",
+        "calendar": calendar,
+        "timezone": timezone,
+        "requests_per_minute": 30,
+        "adjudication_expected": vendor == "hireright",
+        "is_analyzed": True,
+    }
+
+
+def _settings() -> list[Row]:
+    return [
+        {"name": "adverse_waiting_business_days", "value": 5},
+        {"name": "stale_after_days", "value": 30},
+    ]
+
+
+def _targets() -> list[Row]:
+    return [
+        {"sla_target": 1, "clock": "vendor", "target_business_days": 4},
+        {"sla_target": 2, "clock": "total", "target_hours": 1, "vendor": "workerchecks"},
+    ]
+
+
+def _checks(generator: random.Random, vendor: str, checks: int, packages: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
+    for number in range(checks):
+        key = 1000 * list(HOME).index(vendor) + number + 1
+        ordered_at = NOW - timedelta(seconds=generator.randrange(150 * DAY))
+        took = _duration(generator, vendor)
+        yield from _life(generator, _identity(vendor, key) | {"package": generator.choice(packages)}, ordered_at, took)
+
+
+def _identity(vendor: str, key: int) -> Row:
+    return {
+        "check_key": key,
+        "vendor": vendor,
+        "account": "main",
+        "subject": HOME[vendor][2],
+        "check_id": f"{key:05}",
+    }
+
+
+def _duration(generator: random.Random, vendor: str) -> int:
+    if vendor == "workerchecks" and generator.random() < 0.2:
+        return generator.randrange(DAY, 18 * DAY)
+    return math.ceil(generator.lognormvariate(math.log(PACE[vendor]), 0.4 if vendor == "workerchecks" else 0.8))
+
+
+def _life(generator: random.Random, check: Row, ordered_at: datetime, took: int) -> Iterator[tuple[str, Row]]:
+    """A check handed around, looked at now and then, and complete after `took` seconds if that is past."""
+    done_at = ordered_at + timedelta(seconds=took)
+    cuts = sorted(generator.random() for _ in range(generator.randrange(1, 4)))
+    turns = [ordered_at + timedelta(seconds=took * cut) for cut in (0.0, *cuts)]
+    seen = [
+        (_look(generator, ordered_at, at), actor)
+        for at, actor in zip(turns, ACTORS, strict=False)
+        if at <= min(done_at, NOW)
+    ]
+    is_done = done_at < NOW
+    events = [(at, "in_progress", actor) for (_, at), actor in seen if at < NOW]
+    yield from _calls(generator, check, ordered_at)
+    last = events[-1][0] if events else ordered_at
+    found = _look(generator, last, done_at)
+    if is_done and found[1] < NOW:
+        lifecycle = "canceled" if generator.random() < 0.05 else "completed"
+        yield "star.fact_check", _closed(generator, check, ordered_at, found, lifecycle)
+        events.append((found[1], lifecycle, "none"))
+    else:
+        yield "star.fact_check", _open(check, ordered_at, events)
+    yield from _events(check, events)
+
+
+def _look(generator: random.Random, after: datetime, at: datetime) -> tuple[datetime, datetime]:
+    """The last look before `at`, and the first one after it."""
+    gap = timedelta(seconds=generator.randrange(60, 12 * 3600))
+    return min(at, max(after, at - gap)), at + gap / 4
+
+
+def _closed(
+    generator: random.Random,
+    check: Row,
+    ordered_at: datetime,
+    found: tuple[datetime, datetime],
+    lifecycle: str,
+) -> Row:
+    earliest, observed = found
+    is_complete = lifecycle == "completed"
+    result = generator.choice(("clear", "clear", "clear", "consider"))
+    row = check | {
+        "lifecycle": lifecycle,
+        "result": result,
+        "adjudication": "meets" if result == "clear" else "pending",
+        "next_actor": "none" if result == "clear" else "client",
+        "is_terminal": result == "clear" or not is_complete,
+        "is_partial": False,
+        "has_conflict": False,
+        "ordered_at": str(ordered_at),
+        "first_observed_at": str(ordered_at + timedelta(seconds=30)),
+        "last_observed_at": str(observed),
+        "last_changed_at": str(observed),
+        "reopened_count": 0,
+    }
+    if not is_complete:
+        return row | {"closed_at": str(observed), "turnaround_excluded_reason": lifecycle}
+    return row | {
+        "completed_at": str(observed),
+        "completed_at_earliest": str(earliest),
+        "completed_at_source": "observed",
+        **(_measured(ordered_at, earliest, observed) if row["is_terminal"] else {}),
+    }
+
+
+def _measured(ordered_at: datetime, earliest: datetime, observed: datetime) -> Row:
+    return {
+        "closed_at": str(observed),
+        "turnaround_seconds": int((observed - ordered_at).total_seconds()),
+        "turnaround_seconds_earliest": int((earliest - ordered_at).total_seconds()),
+    }
+
+
+def _open(check: Row, ordered_at: datetime, events: list[tuple[datetime, str, str]]) -> Row:
+    return check | {
+        "lifecycle": events[-1][1] if events else "unknown",
+        "result": "none",
+        "adjudication": "pending",
+        "next_actor": events[-1][2] if events else "unknown",
+        "is_terminal": False,
+        "ordered_at": str(ordered_at),
+        "first_observed_at": str(events[0][0]) if events else None,
+        "last_observed_at": str(NOW) if events else None,
+        "last_changed_at": str(events[-1][0]) if events else None,
+        "reopened_count": 0,
+    }
+
+
+def _events(check: Row, events: list[tuple[datetime, str, str]]) -> Iterator[tuple[str, Row]]:
+    previous = None
+    for number, (at, lifecycle, actor) in enumerate(events, start=1):
+        yield (
+            "star.fact_check_event",
+            check
+            | {
+                "event_seq": number,
+                "lifecycle": lifecycle,
+                "result": "none",
+                "next_actor": actor,
+                "is_terminal": lifecycle != "in_progress",
+                "channel": "pull",
+                "observed_at": str(at),
+                "observed_at_earliest": previous and str(previous),
+            },
+        )
+        previous = at
+
+
+def _calls(generator: random.Random, check: Row, ordered_at: datetime) -> Iterator[tuple[str, Row]]:
+    for number in range(generator.randrange(2, 8)):
+        at = min(NOW, ordered_at + timedelta(hours=generator.randrange(1, 200)))
+        yield (
+            "star.fact_pull",
+            check
+            | {
+                "response_id": f"{check['check_key']}-{number}",
+                "channel": "pull",
+                "requested_at": str(at),
+                "received_at": str(at),
+                "was_due_at": str(at - timedelta(minutes=1)),
+                "outcome": generator.choice(("changed", "unchanged", "unchanged", "unchanged", "failed")),
+            },
+        )

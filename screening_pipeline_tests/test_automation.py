@@ -1,0 +1,292 @@
+"""Sensors and schedules: a run only when something is due, for what is due, within the account's budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from screening_pipeline import warehouse
+from screening_pipeline.agenda import Agenda, Item
+from screening_pipeline.automation import PULL_CRONS, RECHECK_TAG
+from screening_pipeline.clock import StandingClock
+from screening_pipeline.limiter import Limiter
+from screening_pipeline.paths import Paths
+from screening_pipeline.state import State
+from screening_pipeline.vendors import all_vendors
+from screening_pipeline_tests.playing import dagster_words, definitions
+
+pytestmark = dagster_words
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+CONFIGURATION = """
+[[accounts]]
+vendor = "goodhire"
+name = "east"
+base_url = "http://127.0.0.1:9/goodhire"
+api_key_env = "EAST_KEY"
+requests_per_minute = 2
+
+[[accounts]]
+vendor = "goodhire"
+name = "west"
+base_url = "http://127.0.0.1:9/goodhire"
+api_key_env = "WEST_KEY"
+
+[[accounts]]
+vendor = "zinc"
+name = "pushed"
+base_url = "http://127.0.0.1:9/zinc"
+api_key_env = "ZINC_KEY"
+polling = false
+"""
+
+
+@dataclass
+class Desk:
+    """A data folder with accounts in which nothing was pulled yet, and an instance without runs."""
+
+    paths: Paths
+    instance: dg.DagsterInstance
+
+    def plan(self, account: str, *due_in_minutes: float, subject: str = "report", first_key: int = 1) -> None:
+        items = [
+            Item(key, "goodhire", account, subject, f"secret-id-{key}", NOW + timedelta(minutes=minutes), "planned")
+            for key, minutes in enumerate(due_in_minutes, start=first_key)
+        ]
+        Agenda(State(self.paths.state)).replace("goodhire", account, items)
+
+    def evaluate(self, name: str, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+        context = dg.build_sensor_context(instance=self.instance, cursor=cursor)
+        answer = definitions().resolve_sensor_def(name)(context)
+        assert isinstance(answer, dg.SensorResult | dg.SkipReason)
+        return answer
+
+    def requests(self, name: str = "goodhire_recheck") -> list[dg.RunRequest]:
+        answer = self.evaluate(name)
+        assert isinstance(answer, dg.SensorResult), answer
+        return list(answer.run_requests or [])
+
+    def skipped(self, name: str = "goodhire_recheck") -> str:
+        answer = self.evaluate(name)
+        assert isinstance(answer, dg.SkipReason)
+        return answer.skip_message or ""
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    (tmp_path / "screening.toml").write_text(CONFIGURATION)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCREENING_NOW", NOW.isoformat())
+    for name in ("EAST_KEY", "WEST_KEY", "ZINC_KEY"):
+        monkeypatch.setenv(name, "secret-key")
+    paths = Paths.under(tmp_path / "data", {})
+    paths.create()
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Desk(paths, instance)
+
+
+def asked_keys(request: dg.RunRequest) -> list[int]:
+    keys: list[int] = request.run_config["ops"]["goodhire_pull"]["config"]["check_keys"]
+    return keys
+
+
+def test_nothing_ordered_is_nothing_to_do(desk: Desk) -> None:
+    assert "goodhire/east: nothing is open, 0 of 2 calls used in the last minute" in desk.skipped()
+
+
+def test_a_skip_says_how_many_are_open_and_when_the_next_is_due(desk: Desk) -> None:
+    desk.plan("east", 5, 90)
+    assert "goodhire/east: 2 open, 0 due, next due 2026-03-02 09:05:00Z, 0 of 2 calls" in desk.skipped()
+
+
+def test_one_run_is_asked_for_each_account_with_the_ids_that_are_due(desk: Desk) -> None:
+    desk.plan("east", -5, 0, 5)
+    desk.plan("west", -1, first_key=11)
+    requests = desk.requests()
+    assert [request.tags[RECHECK_TAG] for request in requests] == ["goodhire/east", "goodhire/west"]
+    assert [asked_keys(request) for request in requests] == [[1, 2], [11]]
+
+
+def test_a_run_is_asked_for_as_many_as_the_budget_of_five_minutes_allows_the_most_overdue_first(desk: Desk) -> None:
+    desk.plan("east", *range(-30, 0))
+    limiter = Limiter(State(desk.paths.state), StandingClock(NOW))
+    used = limiter.used_last_window("goodhire", "east")
+    assert used == 0
+    assert asked_keys(desk.requests()[0]) == list(range(1, 11))
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+        dg.DagsterRunStatus.CANCELING,
+    ],
+)
+def test_no_second_recheck_of_an_account_is_asked_for_while_one_is_unfinished(
+    desk: Desk, status: dg.DagsterRunStatus
+) -> None:
+    desk.plan("east", -5)
+    desk.plan("west", -5, first_key=11)
+    desk.instance.add_run(
+        dg.DagsterRun(job_name="goodhire_recheck_job", status=status, tags={RECHECK_TAG: "goodhire/east"})
+    )
+    assert [request.tags[RECHECK_TAG] for request in desk.requests()] == ["goodhire/west"]
+
+
+@pytest.mark.parametrize(
+    "status", [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+)
+def test_a_finished_recheck_holds_up_nothing(desk: Desk, status: dg.DagsterRunStatus) -> None:
+    desk.plan("east", -5)
+    desk.instance.add_run(
+        dg.DagsterRun(job_name="goodhire_recheck_job", status=status, tags={RECHECK_TAG: "goodhire/east"})
+    )
+    assert len(desk.requests()) == 1
+
+
+def test_nothing_is_asked_for_while_the_warehouse_is_busy(desk: Desk) -> None:
+    desk.plan("east", -5)
+    with warehouse.lock(desk.paths.warehouse_lock, clock=StandingClock(NOW)):
+        assert "the warehouse is busy" in desk.skipped()
+    assert len(desk.requests()) == 1
+
+
+def test_an_account_that_the_vendor_silenced_is_left_alone(desk: Desk) -> None:
+    desk.plan("east", -5)
+    State(desk.paths.state).silence("goodhire", "east", 60, StandingClock(NOW))
+    assert "silent for 60 s" in desk.skipped()
+
+
+def test_an_account_that_was_stopped_is_tried_again_after_a_quarter_of_an_hour(desk: Desk) -> None:
+    desk.plan("east", -60)
+    state = State(desk.paths.state)
+    state.stop("goodhire", "east", "credential_refused", StandingClock(NOW - timedelta(minutes=14)))
+    assert "stopped: credential_refused" in desk.skipped()
+    state.stop("goodhire", "east", "credential_refused", StandingClock(NOW - timedelta(minutes=16)))
+    assert len(desk.requests()) == 1
+
+
+def test_an_account_without_its_secret_is_named_and_not_tried(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.plan("east", -5)
+    monkeypatch.delenv("EAST_KEY")
+    assert "unset: EAST_KEY" in desk.skipped()
+
+
+def test_a_check_that_has_ended_is_on_no_agenda_and_so_never_asked_for(desk: Desk) -> None:
+    desk.plan("east", -5, -4)
+    desk.plan("east", -4, first_key=2)  # the next plan, after check 1 has ended
+    assert asked_keys(desk.requests()[0]) == [2]
+
+
+def test_subscriptions_are_left_to_the_schedule(desk: Desk) -> None:
+    desk.plan("east", -5, subject="subscription")
+    assert "nothing is open" in desk.skipped()
+
+
+def test_an_account_that_is_only_pushed_is_never_asked(desk: Desk) -> None:
+    assert "polling is off" in desk.skipped("zinc_recheck")
+
+
+def test_a_vendor_without_an_account_is_no_error(desk: Desk) -> None:
+    assert desk.skipped("workable_recheck") == "no workable account is configured"
+
+
+def test_a_wrong_configuration_is_said_and_raises_nothing(desk: Desk) -> None:
+    Path("screening.toml").write_text("[[accounts]]\nvendor = 'goodhyre'\n")
+    assert "goodhire" in desk.skipped()
+    assert "goodhire" in desk.skipped("order_manifest")
+
+
+def test_what_is_asked_for_names_no_secret_and_no_check(desk: Desk) -> None:
+    desk.plan("east", -5)
+    request = desk.requests()[0]
+    assert "secret" not in json.dumps([request.run_config, request.tags, request.run_key])
+
+
+def test_the_run_that_is_asked_for_can_be_made(desk: Desk) -> None:
+    desk.plan("east", -5)
+    job = definitions().resolve_job_def("goodhire_recheck_job")
+    assert dg.validate_run_config(job, desk.requests()[0].run_config)
+
+
+# ── manifests ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def cursor_of(answer: dg.SensorResult | dg.SkipReason) -> str:
+    assert isinstance(answer, dg.SensorResult)
+    assert len(answer.run_requests or []) == 1
+    assert answer.cursor is not None
+    return answer.cursor
+
+
+def test_a_new_manifest_is_read_once_and_a_changed_one_again(desk: Desk) -> None:
+    assert isinstance(desk.evaluate("order_manifest"), dg.SkipReason)
+    manifest = desk.paths.orders / "a.csv"
+    manifest.write_text("vendor,check_id\n")
+    cursor = cursor_of(desk.evaluate("order_manifest"))
+    assert isinstance(desk.evaluate("order_manifest", cursor), dg.SkipReason)
+    manifest.write_text("vendor,check_id\ngoodhire,r1\n")
+    assert cursor_of(desk.evaluate("order_manifest", cursor)) != cursor
+
+
+def test_a_lost_cursor_costs_one_run_and_no_more(desk: Desk) -> None:
+    (desk.paths.orders / "a.csv").write_text("vendor,check_id\n")
+    cursor = cursor_of(desk.evaluate("order_manifest"))
+    again = cursor_of(desk.evaluate("order_manifest", None))
+    assert again == cursor
+    assert isinstance(desk.evaluate("order_manifest", again), dg.SkipReason)
+
+
+def test_files_that_are_no_manifests_wake_nobody(desk: Desk) -> None:
+    (desk.paths.orders / "notes.txt").write_text("")
+    (desk.paths.orders / ".half.csv").write_text("")
+    (desk.paths.orders / "folder.csv").mkdir()
+    assert "0 manifests" in desk.skipped("order_manifest")
+
+
+# ── schedules ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", [*(f"{slug}_pull" for slug in PULL_CRONS), "daily_reconciliation", "daily_report"])
+def test_every_schedule_asks_for_one_run_that_can_be_made(desk: Desk, name: str) -> None:
+    schedule = definitions().resolve_schedule_def(name)
+    tick = schedule.evaluate_tick(dg.build_schedule_context(instance=desk.instance, scheduled_execution_time=NOW))
+    requests = list(tick.run_requests or [])
+    assert len(requests) == 1
+    assert dg.validate_run_config(definitions().resolve_job_def(schedule.job_name), requests[0].run_config) is not None
+
+
+@pytest.mark.parametrize(
+    ("slug", "calls"),
+    [
+        ("goodhire", {"subscription"}),
+        ("hireright", {"status_updates"}),
+        ("zinc", {"packages"}),
+        ("workable", {"packages"}),
+    ],
+)
+def test_a_schedule_pulls_what_no_recheck_does(slug: str, calls: set[str]) -> None:
+    def pulled(job_name: str) -> set[str]:
+        keys = definitions().resolve_job_def(job_name).asset_layer.executable_asset_keys
+        return {key.path[1] for key in keys if key.path[0] == slug}
+
+    scheduled = pulled(definitions().resolve_schedule_def(f"{slug}_pull").job_name)
+    assert scheduled == calls
+    assert not scheduled & pulled(f"{slug}_recheck_job")
+
+
+def test_reconciliation_is_off_until_somebody_turns_it_on() -> None:
+    assert definitions().resolve_schedule_def("daily_reconciliation").default_status is dg.DefaultScheduleStatus.STOPPED
+
+
+def test_every_vendor_has_its_recheck_sensor() -> None:
+    names = {sensor.name for sensor in definitions().sensors or []}
+    assert {f"{slug}_recheck" for slug in all_vendors()} | {"order_manifest"} <= names

@@ -1,0 +1,329 @@
+"""The command line as a person or a script meets it: what it prints, what it leaves, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from screening_pipeline import console, embedded, run, warehouse
+from screening_pipeline.cli import app
+from screening_pipeline.clock import StandingClock
+from screening_pipeline.errors import LockHeld
+from screening_pipeline.sandbox.credentials import SECRETS
+from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
+from screening_pipeline_tests.playing import Row, dagster_words, playing
+
+pytestmark = [dagster_words, pytest.mark.timeout(300)]  # whole runs in processes of their own
+
+ROOT = Path(__file__).parent.parent
+NOW = VIRTUAL_EPOCH + timedelta(days=4, hours=21)
+
+
+@dataclass
+class Desk:
+    """A working directory of its own and the environment of whoever works there."""
+
+    folder: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "screening_pipeline", *words],
+            cwd=self.folder,
+            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "HOME": str(self.folder), **self.environ, **environ},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+
+    def published(self, query: str) -> list[Row]:
+        """The rows of a query on the published snapshot."""
+        with warehouse.reader(self.folder / "data" / "published" / "screening.duckdb") as connection:
+            return warehouse.rows(connection, query)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def assert_plain_failure(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    """It ended with that code and a message, and nothing that only a programmer reads."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+# ── one cycle with everything that can be wrong ────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def closed_port() -> Iterator[int]:
+    """A port on which nobody listens for as long as the tests run."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Iterator[Desk]:
+    """Two accounts that work, one without its secret, one whose vendor is down, and a manifest with broken rows."""
+    desk = Desk(tmp_path_factory.mktemp("troubled"), {"SCREENING_NOW": NOW.isoformat()})
+    for name in ("SANDBOX_GOODHIRE_API_KEY", "SANDBOX_WORKERCHECKS_WIDGET_SECRET", "SANDBOX_ZINC_API_KEY"):
+        desk.environ[name] = SECRETS[name]
+    with running_sandbox(seed=7, checks=24, epoch=VIRTUAL_EPOCH, days=4, virtual=True, limit_factor=None) as sandbox:
+        sandbox.set_clock(NOW)
+        (desk.folder / "screening.toml").write_text(configuration(sandbox.url, closed_port))
+        orders = desk.folder / "data" / "orders"
+        orders.mkdir(parents=True)
+        wanted = [row for row in sandbox.orders() if row["vendor"] != "hireright"]
+        lines = "".join(json.dumps({**row, "account": "main"}) + "\n" for row in wanted)
+        (orders / "good.ndjson").write_text(lines)
+        (orders / "broken.csv").write_text("vendor,check_id\ngoodhyre,r1\ngoodhire,\n")
+        yield desk
+
+
+def configuration(url: str, closed_port: int) -> str:
+    accounts: Mapping[str, Mapping[str, Any]] = {
+        "goodhire": {"base_url": f"{url}/goodhire/v1", "api_key_env": "SANDBOX_GOODHIRE_API_KEY"},
+        "workerchecks": {
+            "base_url": f"{url}/workerchecks/v1",
+            "widget_secret_env": "SANDBOX_WORKERCHECKS_WIDGET_SECRET",
+        },
+        "workable": {"base_url": f"{url}/workable/v1", "token_env": "NOBODY_SET_THIS"},
+        "zinc": {"base_url": f"http://127.0.0.1:{closed_port}", "api_key_env": "SANDBOX_ZINC_API_KEY"},
+    }
+    tables = []
+    for vendor, keys in accounts.items():
+        given = {"vendor": vendor, "name": "main", **keys}
+        tables.append("[[accounts]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in given.items()))
+    return "\n".join(tables)
+
+
+@pytest.fixture(scope="module")
+def synced(troubled: Desk) -> subprocess.CompletedProcess[str]:
+    return troubled.run("sync", "--json")
+
+
+@pytest.fixture(scope="module")
+def told(synced: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(synced.stdout)
+    return facts
+
+
+def by_vendor(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {account["vendor"]: account for account in told["accounts"]}
+
+
+def test_a_cycle_with_trouble_ends_with_1_and_no_traceback(synced: subprocess.CompletedProcess[str]) -> None:
+    assert synced.returncode == 1
+    assert "Traceback" not in synced.stderr
+
+
+def test_an_account_without_its_secret_is_skipped_and_the_variable_named(told: dict[str, Any]) -> None:
+    skipped = by_vendor(told)["workable"]
+    assert skipped["code"] == "missing_secret"
+    assert "NOBODY_SET_THIS" in skipped["message"]
+    assert skipped["calls"] == 0
+
+
+def test_a_vendor_that_is_down_is_marked_and_the_others_complete(troubled: Desk, told: dict[str, Any]) -> None:
+    accounts = by_vendor(told)
+    assert accounts["zinc"]["code"] or accounts["zinc"]["failed"]
+    assert accounts["zinc"]["accepted"] == 0
+    for vendor in ("goodhire", "workerchecks"):
+        assert accounts[vendor]["code"] is None
+        assert accounts[vendor]["accepted"] > 0
+    marked = troubled.published("select vendor, last_error from ops.account_state where last_error is not null")
+    assert [row["vendor"] for row in marked] == ["zinc"]
+    known = troubled.published("select distinct vendor from star.fact_check where lifecycle is not null order by 1")
+    assert [row["vendor"] for row in known if row["vendor"] in ("goodhire", "workerchecks")] == [
+        "goodhire",
+        "workerchecks",
+    ]
+
+
+def test_broken_rows_are_listed_with_their_lines_and_the_rest_loads(troubled: Desk, told: dict[str, Any]) -> None:
+    rejected = troubled.published("select file, line, reason from ops.reject where source = 'manifest' order by line")
+    assert rejected == [
+        {"file": "broken.csv", "line": 2, "reason": "unknown_vendor"},
+        {"file": "broken.csv", "line": 3, "reason": "empty_id"},
+    ]
+    loaded = (troubled.folder / "data" / "orders" / "good.ndjson").read_text().count("\n")
+    assert told["orders"] == loaded == troubled.published("select count(*) as n from star.fact_check")[0]["n"]
+    assert told["rejects"] == 2
+
+
+def test_the_given_now_is_the_time_of_the_run(troubled: Desk, told: dict[str, Any]) -> None:
+    assert troubled.published("select run_id, started_at from ops.run") == [
+        {"run_id": told["run_id"], "started_at": NOW}
+    ]
+
+
+def test_no_secret_is_written_anywhere(troubled: Desk, synced: subprocess.CompletedProcess[str]) -> None:
+    secrets = [value.encode() for value in troubled.environ.values() if value in SECRETS.values()]
+    assert len(secrets) == 3
+    assert not any(secret in (synced.stdout + synced.stderr).encode() for secret in secrets)
+    written = [path for path in (troubled.folder / "data").rglob("*") if path.is_file()]
+    assert [path.name for path in written if any(secret in path.read_bytes() for secret in secrets)] == []
+
+
+def test_status_afterwards_names_the_troubles(troubled: Desk, synced: subprocess.CompletedProcess[str]) -> None:
+    done = troubled.run("status", "--json")
+    assert done.returncode == 1
+    standing = {row["account"]: row for row in json.loads(done.stdout)}
+    assert standing["workable/main"]["missing_secrets"] == ["NOBODY_SET_THIS"]
+    assert standing["zinc/main"]["last_error"]
+    assert standing["goodhire/main"]["checks"] > 0
+    assert standing["goodhire/main"]["last_error"] is None
+
+
+def test_where_no_account_can_be_tried_the_configuration_is_at_fault(
+    troubled: Desk, synced: subprocess.CompletedProcess[str]
+) -> None:
+    done = troubled.run("sync", "--vendor", "workable")
+    assert done.returncode == 2
+    assert "skipped" in done.stdout
+    assert "NOBODY_SET_THIS" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+# ── without any configuration ──────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_configuration_a_cycle_runs_against_the_bundled_sandbox(desk: Desk) -> None:
+    embedded.World(7, 12, VIRTUAL_EPOCH, 4).keep(desk.folder / "data" / "sandbox")
+    done = desk.run("sync", SCREENING_NOW=NOW.isoformat())
+    assert done.returncode == 0, done.stderr
+    assert "goodhire/sandbox" in done.stdout
+    assert "12 orders read" in done.stdout
+    assert desk.published("select count(*) as n from star.fact_check") == [{"n": 12}]
+
+
+def test_status_before_the_first_run_shows_every_account_and_nothing_open(desk: Desk) -> None:
+    done = desk.run("status", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [(row["checks"], row["open"]) for row in json.loads(done.stdout)] == [(0, 0)] * 5
+    assert "workerchecks/sandbox" in desk.run("status").stdout
+
+
+# ── wrong use ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_unknown_vendor_is_wrong_use_and_the_nearest_is_named(desk: Desk) -> None:
+    assert_plain_failure(desk.run("sync", "--vendor", "goodhyre"), 2, "goodhyre", "did you mean goodhire")
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ("[[accounts]\n", "screening.toml"),
+        (
+            '[[accounts]]\nvendor = "goodhire"\nname = "us"\nbase_url = "http://vendor.example"\napi_key_env = "K"\n',
+            "http",
+        ),
+        ('[[acounts]]\nvendor = "goodhire"\n', "accounts"),
+    ],
+)
+def test_a_wrong_configuration_is_wrong_use(desk: Desk, content: str, word: str) -> None:
+    (desk.folder / "screening.toml").write_text(content)
+    assert_plain_failure(desk.run("sync"), 2, word)
+
+
+def test_a_time_that_is_none_is_wrong_use(desk: Desk) -> None:
+    assert_plain_failure(desk.run("status", SCREENING_NOW="yesterday"), 2, "SCREENING_NOW")
+
+
+def test_init_writes_a_configuration_once(desk: Desk) -> None:
+    assert desk.run("init").returncode == 0
+    written = (desk.folder / "screening.toml").read_text()
+    assert (desk.folder / "data" / "orders").is_dir()
+    (desk.folder / "screening.toml").write_text(written + "# mine\n")
+    assert_plain_failure(desk.run("init"), 2, "--force")
+    assert (desk.folder / "screening.toml").read_text().endswith("# mine\n")
+    assert desk.run("init", "--force").returncode == 0
+    assert (desk.folder / "screening.toml").read_text() == written
+
+
+@pytest.mark.parametrize("command", ["status", "sync", "init"])
+def test_a_data_folder_that_cannot_be_made_is_the_machines_failure(desk: Desk, command: str) -> None:
+    (desk.folder / "file").write_text("")
+    done = desk.run(command, SCREENING_DATA_DIR=str(desk.folder / "file" / "data"))
+    assert_plain_failure(done, 3, "data")
+
+
+def test_a_configuration_that_cannot_be_written_is_the_machines_failure(desk: Desk) -> None:
+    (desk.folder / "screening.toml").symlink_to(desk.folder / "nowhere" / "screening.toml")
+    assert_plain_failure(desk.run("init"), 3, "screening.toml")
+
+
+def test_a_warehouse_that_is_none_is_the_machines_failure(desk: Desk) -> None:
+    (desk.folder / "data" / "published").mkdir(parents=True)
+    (desk.folder / "data" / "published" / "screening.duckdb").write_bytes(b"not a database" * 1000)
+    assert_plain_failure(desk.run("status"), 3, "screening.duckdb")
+
+
+@pytest.mark.parametrize(
+    "command", sorted(str(c.name or c.callback.__name__) for c in app.registered_commands if c.callback)
+)
+def test_every_command_explains_itself(command: str) -> None:
+    shown = CliRunner().invoke(app, [command, "--help"])
+    assert shown.exit_code == 0
+    assert "Usage" in shown.stdout
+
+
+# ── two at once ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_second_cycle_waits_and_then_gives_up_naming_the_lock(tmp_path: Path) -> None:
+    with playing(tmp_path / "data", checks=5, days=2) as stage:
+        hasty = replace(stage.runtime, lock_wait_seconds=0.3)
+        with (
+            warehouse.lock(stage.paths.warehouse_lock, clock=StandingClock(NOW)),
+            pytest.raises(LockHeld, match=r"warehouse\.lock.*process") as held,
+        ):
+            run.sync(hasty, stage.instance)
+        assert held.value.exit_code == 3
+        assert [recorded.status.value for recorded in stage.instance.get_runs()] == ["FAILURE"]
+        assert run.sync(hasty, stage.instance).exit_code == 0  # the lock is free again
+
+
+# ── what is printed ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_words_of_a_vendor_move_no_cursor_and_change_no_colour(capsys: pytest.CaptureFixture[str]) -> None:
+    nasty = "\x1b[2J\x1b]0;title\x07 [bold]word[/bold] \u202etxt\r\n"
+    console.table([{"word": nasty}], {"word": "word"})
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown.replace("\x1b[1m", "").replace("\x1b[0m", "")
+    assert "\\x1b[2J" in shown
+    assert "[bold]word[/bold]" in shown
+    assert "\u202e" not in shown
+
+
+def test_facts_for_a_program_are_plain_ascii_json(capsys: pytest.CaptureFixture[str]) -> None:
+    console.say_json({"word": "\x1b\u202eé", "at": datetime(2026, 3, 2, tzinfo=UTC)})
+    shown = capsys.readouterr().out
+    assert shown.isascii()
+    assert json.loads(shown)["word"] == "\x1b\u202eé"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2.0 h"), (172_800, "2.0 d"), (None, None)],
+)
+def test_a_length_of_time_is_said_as_a_person_says_it(seconds: float | None, words: str | None) -> None:
+    assert console.span(seconds) == words

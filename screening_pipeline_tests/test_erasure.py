@@ -1,0 +1,464 @@
+"""Who was erased is nowhere any more, does not come back, and takes nobody else along; a crash only delays it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from screening_pipeline import catalog, cycle, erasure, ingest, warehouse
+from screening_pipeline.clock import ManualClock
+from screening_pipeline.errors import UsageError
+from screening_pipeline.exchange import Exchange, new_response_id
+from screening_pipeline.landing import Landing
+from screening_pipeline.paths import Paths
+from screening_pipeline.pseudonym import pseudonym
+from screening_pipeline.runtime import Runtime, assembled, no_progress
+from screening_pipeline.settings import Settings
+from screening_pipeline.state import State
+from screening_pipeline.vendors import all_vendors, vendor
+from screening_pipeline_tests.scene import FACTS, MORNING, account
+
+PERSON = "employee-CANARY"
+ACCOUNTS = tuple(replace(account(slug), status_updates=slug == "hireright") for slug in sorted(all_vendors()))
+ERASED_IDS = ("CANARY-report", "CANARY-watch", "CANARY-order", "CANARY-request")
+
+
+@dataclass
+class House:
+    """A data folder in which things are said and ordered."""
+
+    work: Runtime
+    clock: ManualClock
+    manifests: int = 0
+
+    @property
+    def data(self) -> Path:
+        return self.work.settings.data_dir
+
+    def order(self, *rows: Mapping[str, Any]) -> None:
+        self.manifests += 1
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (self.work.settings.paths.orders / f"{self.manifests:03d}.ndjson").write_text(text)
+
+    def say(
+        self, slug: str, check_id: str | None, body: Any, *, channel: str = "pull", subject: str | None = None
+    ) -> None:
+        self.clock.advance(60)
+        now, declared = self.clock.now(), vendor(slug)
+        wanted = subject or declared.default_subject
+        calls = {
+            "push": "push",
+            "feed": "status_updates",
+            "pull": declared.endpoint_for(wanted).name,
+        }
+        self.work.landing.receive(
+            Exchange(
+                response_id=new_response_id(now, self.clock.monotonic()),
+                vendor=slug,
+                account="main",
+                subject=wanted if check_id else None,
+                check_id=check_id,
+                endpoint=calls[channel],
+                channel=channel,
+                requested_at=now - timedelta(seconds=1),
+                received_at=now,
+                run_id="test",
+                http_status=200,
+                headers={"content-type": "application/json"},
+                body=body if isinstance(body, bytes) else json.dumps(body).encode(),
+            )
+        )
+
+    def push_report(self, check_id: str, status: str) -> None:
+        report = {"Id": check_id, "Status": status}
+        self.say("goodhire", None, {"Id": "w", "ReportStatus": report}, channel="push")
+
+    def cycle(self) -> None:
+        """What a run does with what was ordered and said."""
+        cycle.take_orders(self.work, run_id="test")
+        with self.work.warehouse() as connection:
+            cycle.settle(self.work, connection)
+            warehouse.publish(connection, self.work.settings.paths.published)
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        with self.work.warehouse() as connection:
+            result = connection.execute(sql)
+            names = [column[0] for column in result.description or []]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def facts(self) -> dict[str, list[str]]:
+        """Everything derived, as text; when a check is asked next is a plan and no fact."""
+        with self.work.warehouse() as connection:
+            return {table: sorted(map(str, connection.execute(_all_of(table)).fetchall())) for table in FACTS}
+
+    def rebuild(self) -> None:
+        with self.work.warehouse() as connection:
+            ingest.rebuild(connection, self.work.landing, part_key=self.work.part_key)
+
+    def broken_rules(self) -> list[str]:
+        with self.work.warehouse() as connection:
+            return [
+                name
+                for name, sql in catalog.checks().items()
+                if "-- severity: warn" not in sql and connection.execute(sql).fetchall()
+            ]
+
+    def mentions(self, *words: str) -> list[str]:
+        """Where a word stands: files outside data/orders by their bytes, databases row by row."""
+        files = (path for path in self.data.rglob("*") if path.is_file() and path.parent.name != "orders")
+        found = [str(path.relative_to(self.data)) for path in files if _holds(path.read_bytes(), words)]
+        paths = self.work.settings.paths
+        with self.work.warehouse() as connection:
+            found += _tables_with(connection, words)
+        with warehouse.reader(paths.published) as published:
+            found += [f"published {table}" for table in _tables_with(published, words)]
+        return found
+
+
+def _all_of(table: str) -> str:
+    return f"select * exclude (next_pull_at) from {table}" if table == "star.fact_check" else f"from {table}"
+
+
+def _holds(content: bytes, words: Iterable[str]) -> bool:
+    return any(word.encode() in content for word in words)
+
+
+def _tables_with(connection: warehouse.Connection, words: Iterable[str]) -> list[str]:
+    names = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where not internal union all "
+        "select schema_name || '.' || view_name from duckdb_views() where not internal"
+    ).fetchall()
+    matches = " or ".join(f"contains(r::varchar, {warehouse.quote(word)})" for word in words)
+    query = " union all ".join(
+        f"select {warehouse.quote(name)} where exists (select 1 from {name} as r where {matches})" for (name,) in names
+    )
+    return [name for (name,) in connection.execute(query).fetchall()]
+
+
+def house_in(folder: Path) -> House:
+    paths = Paths.under(folder, {})
+    paths.create()
+    clock = ManualClock(MORNING)
+    return House(assembled(Settings(accounts=ACCOUNTS, paths=paths), {}, clock, no_progress), clock)
+
+
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one person to erase, known to three vendors, among others."""
+    house = house_in(tmp_path_factory.mktemp("lived-in") / "data")
+    house.order(
+        {"vendor": "goodhire", "check_id": "CANARY-report", "candidate_ref": PERSON, "package": "basic"},
+        {"vendor": "hireright", "check_id": "CANARY-order", "candidate_ref": PERSON},
+        {"vendor": "zinc", "check_id": "CANARY-request", "candidate_ref": PERSON},
+        {"vendor": "goodhire", "check_id": "other-report", "candidate_ref": "employee-2", "package": "basic"},
+        {"vendor": "zinc", "check_id": "other-request", "candidate_ref": "employee-3"},
+    )
+    house.say("goodhire", "CANARY-report", {"Id": "CANARY-report", "Status": "Processing"})
+    house.say("goodhire", "other-report", {"Id": "other-report", "Status": "Processing"})
+    house.push_report("CANARY-report", "CompletedClear")
+    house.say("goodhire", "CANARY-report", b"<html>CANARY-report</html>")
+    watch = {"Id": "CANARY-watch", "LastStatus": "Clear", "IsActive": True, "ReportId": "CANARY-report"}
+    house.say("goodhire", "CANARY-watch", watch, subject="subscription")
+    updates = [
+        {"orderId": "CANARY-order", "orderStatus": "InProgress"},
+        {"orderId": "other-order", "orderStatus": "Completed"},
+    ]
+    house.say("hireright", None, updates, channel="feed")
+    for name in ("CANARY-request", "other-request"):
+        house.say("zinc", name, {"id": name, "status": "pending", "statusV2": "strange"})
+    house.work.state.count_not_found("zinc", "main", "request", "CANARY-request", house.clock)
+    house.cycle()
+    house.work.settings.paths.report.write_text("CANARY-request is open")
+    house.work.state.close()
+    return house.data
+
+
+@pytest.fixture
+def house(lived_in: Path, tmp_path: Path) -> Iterator[House]:
+    shutil.copytree(lived_in, tmp_path / "data")
+    house = house_in(tmp_path / "data")
+    house.clock.advance(86_400)
+    house.manifests = 10
+    yield house
+    house.work.state.close()
+
+
+def test_a_person_is_nowhere_any_more(house: House) -> None:
+    key = pseudonym(house.work.key, PERSON)
+    assert len(house.mentions("CANARY", key)) > 20, "they are in many places before"
+    erased = erasure.erase_candidate(house.work, PERSON)
+    assert erased is not None
+    assert house.mentions("CANARY", key) == []
+    assert not house.work.settings.paths.report.exists()
+
+
+def test_the_others_are_as_they_were(house: House) -> None:
+    before = _about_others(house)
+    erasure.erase_candidate(house.work, PERSON)
+    assert _about_others(house) == before
+    assert len(before["star.fact_check"]) == 3
+
+
+def _about_others(house: House) -> dict[str, list[str]]:
+    return {table: [row for row in rows if "other-" in row] for table, rows in house.facts().items()}
+
+
+def test_every_rule_holds_afterwards_and_every_answer_is_accounted_for(house: House) -> None:
+    calls = len(house.rows("from star.fact_pull"))
+    erasure.erase_candidate(house.work, PERSON)
+    assert house.broken_rules() == []
+    assert len(house.rows("from star.fact_pull")) == calls, "that calls were made stays true"
+    assert len(house.rows("from raw.response")) == calls + 1
+    assert house.rows("from ops.reject where reason = 'erased'") == []
+
+
+def test_a_rebuild_does_not_bring_them_back(house: House) -> None:
+    erasure.erase_candidate(house.work, PERSON)
+    before = house.facts()
+    house.rebuild()
+    assert house.facts() == before
+    assert house.mentions("CANARY") == []
+
+
+def test_the_erasure_is_on_record_without_the_person(house: House) -> None:
+    erased = erasure.erase_candidate(house.work, PERSON)
+    assert erased is not None
+    (row,) = house.rows("from ops.erasure")
+    assert (row["kind"], row["check_count"], row["response_count"], row["order_count"]) == (
+        "candidate",
+        4,
+        6,
+        3,
+    )
+    assert row["completed_at"] >= row["requested_at"]
+    assert len(row["pseudonym"]) == 64
+    with warehouse.reader(house.work.settings.paths.published) as published:
+        assert published.execute("select erasure_id from ops.erasure").fetchall() == [(erased.erasure_id,)]
+
+
+def test_what_is_said_of_them_later_is_kept_out(house: House) -> None:
+    erasure.erase_candidate(house.work, PERSON)
+    before = house.facts()
+    house.push_report("CANARY-report", "Processing")
+    house.say("zinc", "CANARY-request", {"id": "CANARY-request", "status": "completed"})
+    updates = [
+        {"orderId": "CANARY-order", "orderStatus": "Completed"},
+        {
+            "orderId": "other-order",
+            "orderStatus": "Completed",
+            "disputeStatus": "Received",
+            "statusDate": "2026-03-03T09:00:00Z",
+        },
+    ]
+    house.say("hireright", None, updates, channel="feed")
+    house.cycle()
+    assert house.mentions("CANARY") == []
+    assert house.broken_rules() == []
+    after = house.facts()
+    assert after["star.dim_candidate"] == before["star.dim_candidate"]
+    assert "other-order" in "".join(after["star.fact_dispute"]), "the other message of the feed counts"
+
+
+def test_later_orders_of_them_are_skipped_and_so_is_what_is_said_of_those(house: House) -> None:
+    erasure.erase_candidate(house.work, PERSON)
+    house.order(
+        {"vendor": "zinc", "check_id": "CANARY-again", "candidate_ref": PERSON},
+        {"vendor": "zinc", "check_id": "CANARY-request", "candidate_ref": "somebody else"},
+        {"vendor": "zinc", "check_id": "newcomer", "candidate_ref": "employee-9"},
+    )
+    house.cycle()
+    house.say("zinc", None, {"id": "CANARY-again", "status": "pending"}, channel="push")
+    house.cycle()
+    assert house.mentions("CANARY") == []
+    checks = house.rows("select check_id from star.fact_check where vendor = 'zinc' order by check_id")
+    assert [row["check_id"] for row in checks] == ["newcomer", "other-request"]
+
+
+def test_one_check_can_be_erased_alone(house: House) -> None:
+    erased = erasure.erase_check(house.work, "zinc", "CANARY-request")
+    assert erased is not None
+    assert (erased.kind, erased.check_count, erased.order_count) == ("check", 1, 1)
+    assert house.mentions("CANARY-request") == []
+    left = house.rows("select check_id from star.fact_check where check_id like 'CANARY%' order by check_id")
+    assert [row["check_id"] for row in left] == ["CANARY-order", "CANARY-report", "CANARY-watch"]
+
+
+def test_a_report_takes_the_subscription_that_watches_it_along(house: House) -> None:
+    erasure.erase_check(house.work, "goodhire", "CANARY-report")
+    assert house.mentions("CANARY-report", "CANARY-watch") == []
+
+
+def test_whoever_was_erased_can_be_erased_again(house: House) -> None:
+    erasure.erase_candidate(house.work, PERSON)
+    assert erasure.erase_candidate(house.work, PERSON) is None
+    assert len(house.rows("from ops.erasure")) == 1
+
+
+def test_two_erasures_are_two_records(house: House) -> None:
+    erasure.erase_candidate(house.work, PERSON)
+    erasure.erase_candidate(house.work, "employee-2")
+    assert len(house.rows("from ops.erasure where completed_at is not null")) == 2
+    house.push_report("CANARY-report", "Processing")
+    house.cycle()
+    assert house.mentions("CANARY", "other-report") == []
+
+
+@pytest.mark.parametrize(
+    ("slug", "check_id", "name"),
+    [("zinc", "nobody", None), ("zinc", "CANARY-request", "elsewhere"), ("acme", "1", None)],
+)
+def test_what_nothing_is_known_of_is_not_said_to_be_erased(
+    house: House, slug: str, check_id: str, name: str | None
+) -> None:
+    with pytest.raises(UsageError):
+        erasure.erase_check(house.work, slug, check_id, name)
+    with pytest.raises(UsageError, match="nothing is known of this candidate"):
+        erasure.erase_candidate(house.work, "nobody")
+    assert house.rows("from ops.erasure") == []
+
+
+def test_an_id_that_begins_like_another_is_another(house: House) -> None:
+    for name in ("7", "77"):
+        house.say("zinc", name, {"id": name, "status": "pending", "statusV2": "awaiting-candidate"})
+    house.cycle()
+    erasure.erase_check(house.work, "zinc", "7")
+    left = house.rows("select check_id from star.fact_check where vendor = 'zinc' and check_id like '7%'")
+    assert left == [{"check_id": "77"}]
+
+
+def test_encrypted_lines_are_erased_too(house: House) -> None:
+    sealed = Landing(
+        house.work.landing.root,
+        vendors=all_vendors(),
+        spool_key=b"another spool key",
+        landing_key=b"landing key of a test",
+        clock=house.clock,
+    )
+    house.work = replace(house.work, landing=sealed)
+    house.say("zinc", "CANARY-request", {"id": "CANARY-request", "status": "completed"})
+    house.cycle()
+    erasure.erase_candidate(house.work, PERSON)
+    lines = "".join(sealed.read(tail).decode() for tail in sealed.tails({}))
+    assert "CANARY" not in lines
+    assert house.mentions("CANARY") == []
+
+
+# ── crashes ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Crash(BaseException):
+    pass
+
+
+class _LandingThatCrashes(Landing):
+    def erase(self, *_: Any) -> int:
+        raise _Crash
+
+
+class _StateThatCrashes(State):
+    def reading(self) -> Any:
+        raise _Crash
+
+
+def _crashing(house: House, name: str) -> Runtime:
+    if name == "landing":
+        return replace(house.work, landing=_landing(house, _LandingThatCrashes))
+    return replace(house.work, state=_StateThatCrashes(house.work.settings.paths.state))
+
+
+def _landing(house: House, kind: type[Landing]) -> Landing:
+    key = house.work.settings.paths.spool_key.read_bytes().strip()
+    return kind(house.work.landing.root, vendors=all_vendors(), spool_key=key, clock=house.clock)
+
+
+@pytest.mark.parametrize("name", ["landing", "state"])
+def test_the_next_command_finishes_what_a_crash_interrupted(house: House, name: str) -> None:
+    with pytest.raises(_Crash):
+        erasure.erase_candidate(_crashing(house, name), PERSON)
+    assert erasure.is_pending(house.work)
+    assert not _holds((house.data / "erasure.sealed").read_bytes(), ["CANARY", "zinc"])
+    house.cycle()
+    assert not erasure.is_pending(house.work)
+    assert house.mentions("CANARY") == []
+    assert len(house.rows("from ops.erasure where completed_at is not null")) == 1
+
+
+def test_killed_at_any_moment_an_erasure_is_done_in_the_end(house: House) -> None:
+    started = _killed_after(house, None)
+    shutil.rmtree(house.data)
+    killed = 0
+    for share in (0.3, 0.6, 0.85):
+        shutil.copytree(LIVED_IN[0], house.data)
+        killed += _killed_after(house, started * share) > 0
+        again = house_in(house.data)
+        if not erasure.is_pending(again.work) and again.rows("from raw.order where check_id like 'CANARY%'"):
+            erasure.erase_candidate(again.work, PERSON)
+        again.cycle()
+        assert again.mentions("CANARY") == []
+        assert again.broken_rules() == []
+        assert len(again.rows("from ops.erasure")) == 1
+        again.work.state.close()
+        shutil.rmtree(house.data)
+    assert killed >= 1, "most were killed while they worked"
+
+
+LIVED_IN: list[Path] = []
+
+
+@pytest.fixture(autouse=True)
+def _remember(lived_in: Path) -> None:
+    LIVED_IN[:] = [lived_in]
+
+
+def _erase_in(folder: Path) -> None:
+    erasure.erase_candidate(house_in(folder).work, PERSON)
+
+
+def _killed_after(house: House, seconds: float | None) -> float:
+    """Erase in a process of its own, killed after so long; the seconds that it lived, 0 where it was done before."""
+    process = multiprocessing.get_context("fork").Process(target=_erase_in, args=(house.data,))
+    begun = time.monotonic()
+    process.start()
+    process.join(timeout=seconds if seconds is not None else 60)
+    is_alive = process.is_alive()
+    if is_alive and process.pid is not None:
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+    lived = time.monotonic() - begun
+    return lived if is_alive or seconds is None else 0
+
+
+# ── the command ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_command_tells_how_much_and_not_whom(tmp_path: Path) -> None:
+    environ = {**os.environ, "SCREENING_DATA_DIR": str(tmp_path / "data")}
+    (tmp_path / "data" / "orders").mkdir(parents=True)
+    order = {"vendor": "zinc", "check_id": "CANARY-request", "candidate_ref": PERSON}
+    (tmp_path / "data" / "orders" / "1.ndjson").write_text(json.dumps(order) + "\n")
+
+    def erase(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "screening_pipeline", "erase", *arguments]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=110, check=False
+        )
+
+    done = erase("--check", "zinc", "CANARY-request", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["order_count"] == 1
+    assert "CANARY" not in done.stdout
+    both = erase("--check", "zinc", "CANARY-request", "--candidate-ref", PERSON)
+    assert (both.returncode, both.stdout) == (2, "")

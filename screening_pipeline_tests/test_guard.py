@@ -1,0 +1,534 @@
+"""What is believed of an answer, what is refused and why, and what is masked."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from screening_pipeline.exchange import Exchange
+from screening_pipeline.guard import MASK, REASONS, Examined, examine, mask, masked_keys
+from screening_pipeline.model import Vendor
+from screening_pipeline.vendors import all_vendors, vendor
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+SSN = "900-55-1234"
+
+REPORT = {
+    "Id": "a1",
+    "Candidate": {"FirstName": "Canaria", "SSN": SSN, "Address": {"Street": "900 Canary Row"}},
+    "Status": "MissingInput",
+    "StatusDetails": "AwaitingInput",
+    "SectionsContainingAlerts": ["Sex Offender List Check"],
+    "ReportViewerUrl": "https://example.com/?x=1",
+    "RequiredReportActions": [{"Type": "IncompleteCandidateInfo", "Url": "https://example.com/"}],
+}
+SUBSCRIPTION = {
+    "Id": "s1",
+    "ReportId": "a1",
+    "IsActive": True,
+    "StartedOn": "2016-07-25T15:28:14.1312006-07:00",
+    "LastStatus": "Clear",
+    "ReportUrl": "https://example.com/",
+    "Results": [{"Date": "2016-07-25T16:23:04.433-07:00", "Status": "Clear"}],
+}
+ORDER = {
+    "orderId": "HR-1",
+    "orderStatus": "InProgress",
+    "adjudicationStatus": "Client Review Required",
+    "products": [{"name": "Criminal", "status": "Completed"}],
+    "statusDate": "2026-03-01T10:00:00-08:00",
+}
+I9 = {"id": "I-1", "i9Status": "Pending Employer", "eVerifyStatus": "TNC"}
+REQUEST = {
+    "id": "z1",
+    "status": "partially-completed",
+    "statusV2": "in-progress",
+    "checks": [{"name": "Address check for Jane Doe", "status": "clear", "type": "address-check"}],
+}
+CHECK = {"checkId": "w1", "status": "Completed", "result": "Clear", "releaseDate": "2026-03-01"}
+WORKABLE = {
+    "results_url": "https://example.com/",
+    "status": "completed",
+    "check": {"overall_status": "consider", "result": [{"name": "mvr", "status": "clear"}]},
+}
+# (vendor, endpoint, id asked for, body): one good answer of each call that tells of a check.
+GOOD: tuple[tuple[str, str, str | None, Any], ...] = (
+    ("goodhire", "report", "a1", REPORT),
+    ("goodhire", "subscription", "s1", SUBSCRIPTION),
+    ("hireright", "order_status", "HR-1", ORDER),
+    ("hireright", "i9_status", "I-1", I9),
+    ("hireright", "status_updates", None, [ORDER, I9, {**ORDER, "orderId": "HR-2"}]),
+    ("zinc", "results", "z1", REQUEST),
+    ("workerchecks", "results", "w1", CHECK),
+    ("workable", "checks", "k1", WORKABLE),
+)
+
+
+def exchange(slug: str, endpoint: str, check_id: str | None, body: Any, **others: Any) -> Exchange:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    given_values = {
+        "headers": {"content-type": "application/json; charset=utf-8"},
+        "http_status": 200,
+        "channel": "pull",
+        **others,
+    }
+    return Exchange(
+        response_id="20260302T120000000000Z-0000000000000001-abcd",
+        vendor=slug,
+        account="us",
+        endpoint=endpoint,
+        check_id=check_id,
+        requested_at=NOON,
+        received_at=NOON,
+        run_id="run",
+        body=raw,
+        **given_values,
+    )
+
+
+def examined(slug: str, endpoint: str, check_id: str | None, body: Any, **others: Any) -> Examined:
+    return examine(exchange(slug, endpoint, check_id, body, **others), vendor(slug))
+
+
+def report(body: Any, **others: Any) -> Examined:
+    return examined("goodhire", "report", "a1", body, **others)
+
+
+def changed(body: dict[str, Any], **values: Any) -> dict[str, Any]:
+    return {**body, **values}
+
+
+def bare(body: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in names}
+
+
+@pytest.mark.parametrize(("slug", "endpoint", "check_id", "body"), GOOD)
+def test_a_good_answer_is_accepted(slug: str, endpoint: str, check_id: str | None, body: Any) -> None:
+    found = examined(slug, endpoint, check_id, body)
+    assert (found.reject, found.message_rejects) == (None, ())
+    assert len(found.messages) == (len(body) if isinstance(body, list) else 1)
+
+
+def test_an_ordinary_answer_is_taken_to_the_letter() -> None:
+    body = b'{"status" : "Pending","checkId":"w1", "extra":1.50}'
+    found = examined("workerchecks", "results", "w1", body)
+    assert found.is_verbatim
+    assert found.text == body.decode()
+
+
+@pytest.mark.parametrize("body", [json.dumps(CHECK, indent=1).encode(), b"\xef\xbb\xbf" + json.dumps(CHECK).encode()])
+def test_an_answer_on_several_lines_or_with_a_byte_order_mark_is_accepted_but_not_to_the_letter(
+    body: bytes,
+) -> None:
+    found = examined("workerchecks", "results", "w1", body)
+    assert found.reject is None
+    assert not found.is_verbatim
+    assert found.messages[0].body == CHECK
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "empty"),
+        (b" \r\n", "empty"),
+        (b"<!doctype html><p>Sign in", "html"),
+        (b"\xef\xbb\xbf <html>", "html"),
+        (b'{"Id": "a1", "Status": "N\xff"}', "not_utf8"),
+        (b"OK", "not_json"),
+        (b"{'Id': 1}", "not_json"),
+        (b'{"Id": "a1"} trailing', "not_json"),
+        (b'{"Id": "a1", "Status": "Proc', "truncated"),
+        (b'{"Id": "a1", "Status": "New",', "truncated"),
+        (b'{"Id": "a1", "Status": "New", "Status": "Expired"}', "duplicate_key"),
+        (b'{"Id": "a1", "Status": "New", "x": {"y": 1, "y": 1}}', "duplicate_key"),
+        (b'{"Id": "a1", "Status": "New", "x": NaN}', "not_finite"),
+        (b'{"Id": "a1", "Status": "New", "x": -Infinity}', "not_finite"),
+        (b'{"Id": "a1", "Status": "New", "x": 1e999}', "not_finite"),
+        (b'{"Id": "a1", "Status": "New", "x": ' + b"9" * 5000 + b"}", "not_finite"),
+        (b'{"Id": "a1", "Status": "\\ud800"}', "lone_surrogate"),
+        (b'{"Id": "a1", "Status": "New", "\\udfff": 1}', "lone_surrogate"),
+        (b'{"Id": "a1", "Status": "New", "x": ' + b"[" * 64 + b"]" * 64 + b"}", "too_deep"),
+        (b"[" * 200_000, "too_deep"),
+        (b'{"x":' * 100_000, "too_deep"),
+        (b'"New"', "not_an_object"),
+        (b"[]", "not_an_object"),
+        (b"null", "not_an_object"),
+        (b'{"StatusCode": "BadRequest", "StatusMessage": "x"}', "error_body"),
+        (b'{"Id": "a1"}', "missing_status"),
+        (b'{"Id": "a1", "Status": null}', "missing_status"),
+        (b'{"Id": "a1", "Status": ""}', "missing_status"),
+        (b'{"Id": "a1", "Status": 5}', "wrong_type"),
+        (b'{"Id": "a1", "Status": ["New"]}', "wrong_type"),
+        (b'{"Status": "New"}', "missing_id"),
+        (b'{"Id": null, "Status": "New"}', "missing_id"),
+        (b'{"Id": ["a1"], "Status": "New"}', "wrong_type"),
+        (b'{"Id": true, "Status": "New"}', "wrong_type"),
+        (b'{"Id": 1.0, "Status": "New"}', "wrong_type"),
+        (b'{"Id": "A1", "Status": "New"}', "id_mismatch"),
+        (b'{"Id": "a1 ", "Status": "New"}', "id_mismatch"),
+        (b'{"Id": "a1", "Status": "New", "StatusDetails": {}}', "wrong_type"),
+        (b'{"Id": "a1", "Status": "New", "SectionsContainingAlerts": "x"}', "wrong_type"),
+        (b'{"Id": "a1", "Status": "New", "SectionsContainingAlerts": [{}]}', "wrong_type"),
+        (b'{"Id": "a1", "Status": "New", "RequiredReportActions": ["x"]}', "wrong_type"),
+        (b'{"Id": "a1", "Status": "New", "RequiredReportActions": [{"Type": []}]}', "wrong_type"),
+    ],
+)
+def test_what_cannot_be_believed_is_refused_with_a_reason(body: bytes, reason: str) -> None:
+    found = report(body)
+    assert found.reject == reason
+    assert found.messages == ()
+    assert reason in REASONS
+
+
+def test_sixty_four_levels_are_not_too_deep() -> None:
+    body = b'{"Id": "a1", "Status": "New", "x": ' + b"[" * 63 + b"]" * 63 + b"}"
+    assert report(body).reject is None
+
+
+def test_brackets_in_texts_are_no_levels() -> None:
+    assert report({"Id": "a1", "Status": "New", "x": '[{"' * 500}).reject is None
+
+
+def test_a_pair_of_surrogates_is_a_letter() -> None:
+    assert report(b'{"Id": "a1", "Status": "New", "x": "\\ud83d\\ude00"}').reject is None
+
+
+def test_a_body_beyond_the_size_limit_is_refused() -> None:
+    assert report(b'{"Id": "a1", "x": "' + b"y" * 10_485_760 + b'"}').reject == "too_large"
+
+
+def test_an_id_that_is_a_number_is_compared_as_text() -> None:
+    assert examined("workerchecks", "results", "17", {"checkId": 17, "status": "Pending"}).reject is None
+    assert examined("workerchecks", "results", "017", {"checkId": 17, "status": "Pending"}).reject == "id_mismatch"
+    assert examined("workerchecks", "results", "17", {"checkId": "017", "status": "x"}).reject == "id_mismatch"
+
+
+@pytest.mark.parametrize("kind", ["text/html", "TEXT/HTML; charset=utf-8", "application/xhtml+xml"])
+def test_an_answer_that_calls_itself_html_is_refused_whatever_is_in_it(kind: str) -> None:
+    assert report(REPORT, headers={"content-type": kind}).reject == "html"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", "application/problem+json", ""])
+def test_the_documented_object_is_accepted_under_another_content_type(kind: str) -> None:
+    assert report(REPORT, headers={"content-type": kind}).reject is None
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("application/pdf", "content_type"), ("application/json", "not_utf8")])
+def test_bytes_of_another_content_type_are_named_for_it(kind: str, reason: str) -> None:
+    assert report(b"%PDF-\xff", headers={"content-type": kind}).reject == reason
+
+
+@pytest.mark.parametrize("others", [{"http_status": 404}, {"http_status": 500}, {"failure": "truncated"}])
+def test_failures_and_error_statuses_are_kept_and_not_judged(others: dict[str, Any]) -> None:
+    found = report(b'{"StatusCode": "NotFound", "SSN": "900-55-1234', **others)
+    assert (found.reject, found.messages) == (None, ())
+    assert found.text == '{"StatusCode": "NotFound", "SSN": "***"'
+
+
+def test_no_content_is_empty() -> None:
+    assert report(b"", http_status=204).reject == "empty"
+
+
+def test_no_content_from_a_feed_says_that_nothing_waits() -> None:
+    found = examined("hireright", "status_updates", None, b"", http_status=204)
+    assert (found.reject, found.messages) == (None, ())
+
+
+def test_an_integer_status_beside_a_message_is_an_error_and_no_lifecycle() -> None:
+    assert examined("workable", "checks", "k1", {"status": 401, "message": "Invalid Token"}).reject == "error_body"
+    assert examined("workable", "checks", "k1", {"status": 401}).reject == "wrong_type"
+    assert examined("workable", "checks", "k1", {"status": "pending", "message": "x"}).reject is None
+
+
+def test_zincs_own_status_code_is_an_error() -> None:
+    assert examined("zinc", "results", "z1", {"statusCode": 703, "message": "no"}).reject == "error_body"
+
+
+def test_the_coarse_status_alone_is_enough() -> None:
+    assert examined("zinc", "results", "z1", bare(REQUEST, "statusV2")).reject is None
+    assert examined("zinc", "results", "z1", bare(REQUEST, "statusV2", "status")).reject == "missing_status"
+
+
+def test_an_answer_without_an_id_speaks_of_the_check_asked_for_where_none_is_documented() -> None:
+    assert examined("workable", "checks", "k1", WORKABLE).messages[0].check_id == "k1"
+    assert examined("workable", "checks", "k1", changed(WORKABLE, id="k2")).reject == "id_mismatch"
+    assert examined("workable", "push", None, WORKABLE, channel="push").reject == "missing_id"
+
+
+@pytest.mark.parametrize(
+    "result", [{"mvr": "clear"}, {"mvr": {"status": "clear"}}, [{"name": "mvr", "status": "clear"}]]
+)
+def test_results_in_three_shapes_are_read_alike(result: Any) -> None:
+    found = examined("workable", "checks", "k1", changed(WORKABLE, check={"result": result}))
+    assert found.messages[0].body["check"]["result"] == [{"name": "mvr", "status": "clear"}]
+    assert found.is_verbatim is isinstance(result, list)
+
+
+@pytest.mark.parametrize(
+    "check", ["consider", {"overall_status": []}, {"result": "clear"}, {"result": {"mvr": {"status": {}}}}]
+)
+def test_results_in_a_fourth_shape_are_refused(check: Any) -> None:
+    assert examined("workable", "checks", "k1", changed(WORKABLE, check=check)).reject == "wrong_type"
+
+
+def test_a_subscription_that_spells_its_link_otherwise_is_reshaped() -> None:
+    body = changed(bare(SUBSCRIPTION, "ReportUrl"), ReportURL="https://example.com/other")
+    found = examined("goodhire", "subscription", "s1", body)
+    assert found.messages[0].body["ReportUrl"] == "https://example.com/other"
+    assert not found.is_verbatim
+
+
+def test_fields_of_another_subject_must_fit_the_common_scan() -> None:
+    """One typed scan reads all messages of a vendor, so no shape may break it for the others."""
+    assert examined("hireright", "i9_status", "I-1", changed(I9, products=5)).reject == "wrong_type"
+    assert examined("hireright", "i9_status", "I-1", changed(I9, products=[{"name": "x"}])).reject is None
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_one_bad_message_of_a_feed_leaves_the_others_standing(wrapped: bool) -> None:
+    updates = [ORDER, {"orderId": "HR-2"}, "x", {**ORDER, "orderId": 7}]
+    body: Any = {"statusUpdates": updates} if wrapped else updates
+    found = examined("hireright", "status_updates", None, body)
+    assert [m.check_id for m in found.messages] == ["HR-1", "7"]
+    assert found.message_rejects == ((1, "missing_status"), (2, "not_an_object"))
+    assert found.reject is None
+
+
+def test_a_feed_of_bad_messages_only_is_refused() -> None:
+    assert examined("hireright", "status_updates", None, [{"orderId": "HR-2"}]).reject == "missing_status"
+
+
+@pytest.mark.parametrize("body", [[], {"statusUpdates": []}])
+def test_an_empty_feed_is_accepted(body: Any) -> None:
+    found = examined("hireright", "status_updates", None, body)
+    assert (found.reject, found.messages) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [({"updates": []}, "unreadable_shape"), ({"error": "x"}, "error_body"), ("x", "not_an_object")],
+)
+def test_a_feed_in_another_shape_is_refused(body: Any, reason: str) -> None:
+    assert examined("hireright", "status_updates", None, body).reject == reason
+
+
+def test_the_complete_messages_of_half_a_feed_are_saved() -> None:
+    for body in ([ORDER, I9, ORDER], {"count": 3, "statusUpdates": [ORDER, I9, ORDER]}):
+        text = json.dumps(body)
+        for cut in range(len(text)):
+            found = examined("hireright", "status_updates", None, text[:cut].encode())
+            complete = sum(text[:cut].count(json.dumps(message)) for message in (ORDER, I9))
+            assert len(found.messages) == complete
+            if complete:
+                assert found.message_rejects == ((complete, "truncated"),)
+            else:
+                assert found.reject in {"truncated", "empty", "unreadable_shape"}
+
+
+def test_half_an_answer_about_one_check_is_refused_and_nothing_is_saved() -> None:
+    assert report(json.dumps(REPORT).encode()[:-1]).reject == "truncated"
+
+
+@pytest.mark.parametrize("body", [{"packages": []}, [], [{"id": 1, "name": "x"}]])
+def test_lists_are_kept_whole(body: Any) -> None:
+    found = examined("zinc", "packages", None, body)
+    assert (found.reject, found.is_verbatim) == (None, False)
+    assert found.text == json.dumps(body)
+
+
+@pytest.mark.parametrize("body", [[{"id": 1, "name": "x"}], {"packages": [{"id": "1", "name": "x"}]}])
+def test_each_package_of_a_list_is_a_message_whether_its_id_is_a_number_or_a_text(body: Any) -> None:
+    found = examined("zinc", "packages", None, body)
+    assert [(m.subject, m.check_id, m.body["name"]) for m in found.messages] == [("package", "1", "x")]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body", "reason"),
+    [
+        ("packages", {"status": 401, "message": "Invalid Token"}, "error_body"),
+        ("packages", 5, "not_an_object"),
+        ("shared_link", [], "not_an_object"),
+        ("shared_link", {"url": "https://example.com/"}, None),
+    ],
+)
+def test_answers_about_no_check_are_refused_only_where_they_are_plainly_wrong(
+    endpoint: str, body: Any, reason: str | None
+) -> None:
+    assert examined("workable", endpoint, None, body).reject == reason
+
+
+def test_a_pushed_report_is_taken_out_of_its_wrapping() -> None:
+    found = examined("goodhire", "push", None, {"Id": "hook", "ReportStatus": REPORT}, channel="push")
+    assert [(m.subject, m.check_id) for m in found.messages] == [("report", "a1")]
+
+
+@pytest.mark.parametrize("body", [{"Id": "hook"}, {"ReportStatus": [REPORT]}])
+def test_a_push_in_another_shape_is_refused(body: Any) -> None:
+    assert examined("goodhire", "push", None, body, channel="push").reject == "unreadable_shape"
+
+
+def test_a_push_about_an_unknown_subject_or_a_call_nobody_declared_is_refused() -> None:
+    assert examined("zinc", "push", None, REQUEST, channel="push", subject="parcel").reject == "unreadable_shape"
+    assert examined("zinc", "push", None, REQUEST, channel="push").reject is None
+    assert examined("zinc", "parcels", "z1", REQUEST).reject == "unreadable_shape"
+
+
+# ── masking ──────────────────────────────────────────────────────────────────────────────────────────────
+
+KEYS = ("SSN", "Address")
+
+
+def test_values_that_are_never_stored_are_masked_in_the_text_and_in_the_messages() -> None:
+    found = report(REPORT)
+    assert found.text == json.dumps(REPORT).replace(f'"{SSN}"', '"***"').replace(
+        '{"Street": "900 Canary Row"}', '"***"'
+    )
+    assert found.messages[0].body["Candidate"] == {"FirstName": "Canaria", "SSN": MASK, "Address": MASK}
+    assert SSN not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"SSN": "900-55-1234"',
+        '{"SSN": "900-55-1234',
+        '{"ssn": 900551234, "a": 1',
+        '{"a": [{"Ssn" :\t"900-55-1234"}, {',
+        '{"\\u0053SN": "900-55-1234"}',
+        '{"s\\u0073\\u004E": "900-55-1234"}',
+        '{"SSN": {"value": "900-55-1234"}}',
+        '{"SSN": ["900-55-1234"',
+        '{"SSN": 900-55-1234}',
+        "{'a': 1, \"SSN\": '900-55-1234'}",
+        '<script>x = {"SSN":"900-55-1234"}</script>',
+        '{"data": "{\\"SSN\\": \\"900-55-1234\\"}"}',
+        '{"data": "{\\"SSN\\": 900551234, \\"x\\": 1}"}',
+        '{"data": "{\\"SSN\\"\\n:\\t{\\"v\\": \\"900-55-1234\\"}}"}',
+        '"{\\"data\\": \\"{\\\\\\"SSN\\\\\\": \\\\\\"900-55-1234\\\\\\"}\\"}"',
+        '{"SSN": "900-55-1234", "SSN": "900-55-1234", "x": NaN}',
+    ],
+)
+def test_masking_finds_its_keys_in_broken_bodies_too(body: str) -> None:
+    for raw in (body.encode(), body.encode("utf-16"), body.encode("utf-16-be"), b"\xff" + body.encode()):
+        found = report(raw)
+        kept = (found.text or "").encode() + found.raw
+        assert b"900" not in kept.replace(b"\0", b"")
+        assert b"***" in kept
+
+
+def test_what_cannot_be_read_is_masked_to_the_end() -> None:
+    assert mask('{"a": 1, "SSN": tru, "b": 2}', KEYS) == '{"a": 1, "SSN": "***"'
+
+
+def test_keys_that_only_contain_a_masked_name_are_left_alone() -> None:
+    text = '{"SSNs": 1, "xSSN": 2, "text": "SSN: 5", "EmailAddress": "x"}'
+    assert mask(text, KEYS) == text
+
+
+def test_a_declaration_that_cannot_be_masked_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"candidate\.ssn"):
+        masked_keys(replace(vendor("goodhire"), never_store=("candidate.ssn",)))
+
+
+def masked_tree(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: MASK if k.lower() in {"ssn", "address"} else masked_tree(v) for k, v in value.items()}
+    return [masked_tree(item) for item in value] if isinstance(value, list) else value
+
+
+names = st.sampled_from(["SSN", "ssn", "Address", "a", "x\\", 'q"', ":", "é", "\n"]) | st.text(max_size=3)
+trees = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.sampled_from(['"', "\\", '\\"', ":"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(trees, st.booleans(), st.sampled_from([None, 1]))
+@settings(max_examples=500)
+def test_masking_the_text_is_masking_the_tree(tree: Any, is_ascii: bool, indent: int | None) -> None:
+    text = json.dumps(tree, ensure_ascii=is_ascii, indent=indent)
+    assert json.loads(mask(text, KEYS)) == masked_tree(tree)
+
+
+# ── any bytes at all ─────────────────────────────────────────────────────────────────────────────────────
+
+junk = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["", "New", "Completed", 401, "\ud800", "a1"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = (
+        list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    )
+    return [path, *(place for key, item in inner for place in places(item, (*path, key)))]
+
+
+def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    changed_value = copy.copy(value)
+    changed_value[path[0]] = put(value[path[0]], path[1:], new)
+    return changed_value
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> tuple[str, str, str | None, bytes]:
+    """An answer of any vendor with something put in the place of something else, and its bytes damaged."""
+    slug, endpoint, check_id, body = draw(st.sampled_from(GOOD))
+    for _ in range(draw(st.integers(0, 2))):
+        body = put(body, draw(st.sampled_from(places(body))), draw(junk))
+    raw = json.dumps(body, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
+    for _ in range(draw(st.integers(0, 1))):
+        at = draw(st.integers(0, len(raw)))
+        end = draw(st.integers(at, min(len(raw), at + 8)))
+        raw = raw[:at] + draw(st.binary(max_size=4) | st.sampled_from([b'"', b"{", b"\\", b"\0"])) + raw[end:]
+    return slug, endpoint, check_id, raw[: draw(st.integers(0, len(raw)) | st.just(len(raw)))]
+
+
+@given(mutated())
+@settings(max_examples=3000)
+def test_any_bytes_are_either_accepted_or_refused_with_a_reason(
+    case: tuple[str, str, str | None, bytes],
+) -> None:
+    slug, endpoint, check_id, raw = case
+    found = examined(slug, endpoint, check_id, raw)
+    reasons = [found.reject, *(reason for _, reason in found.message_rejects)]
+    assert all(reason in (None, *REASONS) for reason in reasons)
+    assert not (found.reject and found.messages)
+    assert not (found.is_verbatim and len(found.messages) != 1)
+    assert (found.text is None) == bool(found.raw) or not raw
+    for message in found.messages:
+        assert message.subject in all_vendors()[slug].records
+        assert check_id in (None, message.check_id)
+    if slug == "goodhire" and f'"SSN": "{SSN}"'.encode() in raw:
+        assert SSN not in (found.text or found.raw.decode("latin-1"))
+
+
+@given(st.lists(st.sampled_from([ORDER, I9]) | junk, max_size=5))
+@settings(max_examples=500)
+def test_accepted_and_refused_messages_of_a_feed_are_all_that_were_given(updates: list[Any]) -> None:
+    raw = json.dumps(updates).encode("utf-8", "surrogatepass")
+    found = examined("hireright", "status_updates", None, raw)
+    if found.reject is None:
+        assert len(found.messages) + len(found.message_rejects) == len(updates)
+
+
+@pytest.mark.parametrize("declared", list(all_vendors().values()), ids=list(all_vendors()))
+def test_every_declaration_can_be_masked(declared: Vendor) -> None:
+    assert all(key.isalnum() for key in masked_keys(declared))

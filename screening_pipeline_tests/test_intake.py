@@ -1,0 +1,298 @@
+"""Order manifests: what is read, what is refused and why, and that nothing is read twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from screening_pipeline import build, ingest, intake, warehouse
+from screening_pipeline.intake import Manifest, Problem
+from screening_pipeline_tests.scene import MORNING, PART_KEY, Row, Stage, opened
+
+KEY = b"pseudonym key of a test"
+HEADER = "vendor,check_id\n"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with opened(tmp_path_factory) as prepared:
+        yield prepared
+
+
+def read(stage: Stage, content: str | bytes, name: str = "orders.csv") -> tuple[list[Row], list[Problem]]:
+    """What one manifest says; nothing is kept."""
+    body = content if isinstance(content, bytes) else content.encode()
+    manifest = Manifest(Path(name), "0" * 64, body)
+    return intake.read(stage.connection, manifest, stage.settings, key=KEY)
+
+
+def ids(stage: Stage, content: str | bytes, name: str = "orders.csv") -> list[str]:
+    rows, problems = read(stage, content, name)
+    assert problems == []
+    return [row["check_id"] for row in rows]
+
+
+def reasons(stage: Stage, content: str | bytes, name: str = "orders.csv") -> list[tuple[int | None, str]]:
+    return [(problem.line, problem.reason) for problem in read(stage, content, name)[1]]
+
+
+def lines(*rows: Any) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def take_in(stage: Stage, **files: str | bytes) -> intake.Intake:
+    """Put these files (`name__ending`) into the folder and read what is new, as a cycle does."""
+    for name, content in files.items():
+        body = content if isinstance(content, bytes) else content.encode()
+        (stage.settings.paths.orders / name.replace("__", ".")).write_bytes(body)
+    with ingest.transaction(stage.connection):
+        taken = intake.take_in(stage.connection, stage.settings, key=KEY, now=MORNING, run_id="test")
+        ingest.advance(stage.connection, stage.landing, part_key=PART_KEY)
+    build.drop_work(stage.connection)
+    return taken
+
+
+# ── CSV ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_order_needs_no_more_than_a_vendor_and_an_id(stage: Stage) -> None:
+    rows, problems = read(stage, HEADER + "goodhire,r1\n")
+    assert problems == []
+    assert rows[0]["account"] == "main"
+    assert rows[0]["subject"] == "report"
+    assert rows[0]["line"] == 2
+    assert [rows[0][name] for name in ("package", "ordered_at", "candidate_key", "tags")] == [None] * 4
+
+
+def test_leading_zeros_of_an_id_survive_in_every_format(stage: Stage, tmp_path: Path) -> None:
+    assert ids(stage, HEADER + "goodhire,007\n") == ["007"]
+    assert ids(stage, lines({"vendor": "goodhire", "check_id": "007"}), "o.ndjson") == ["007"]
+    assert ids(stage, parquet(stage, tmp_path, "'goodhire' as vendor, '007' as check_id"), "o.parquet") == ["007"]
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_part_of_a_value(stage: Stage) -> None:
+    assert ids(stage, b"\xef\xbb\xbfvendor,check_id\r\ngoodhire,r1\r\ngoodhire,r2\r\n") == ["r1", "r2"]
+    body = b'\xef\xbb\xbf{"vendor": "goodhire", "check_id": "r1"}\r\n\r\n{"vendor": "goodhire", "check_id": "r2"}'
+    assert ids(stage, body, "o.ndjson") == ["r1", "r2"]
+
+
+def test_a_quoted_line_break_stays_in_its_cell_and_lines_are_counted_as_an_editor_does(stage: Stage) -> None:
+    content = 'vendor,check_id,package\ngoodhire,r1,"two\nlines"\n\ngoodhire,,\n'
+    rows, problems = read(stage, content)
+    assert rows[0]["package"] == "two\nlines"
+    assert rows[0]["line"] == 2
+    assert [(problem.line, problem.reason) for problem in problems] == [(5, "empty_id")]
+
+
+def test_a_ragged_row_is_refused_and_the_others_load(stage: Stage) -> None:
+    rows, problems = read(stage, HEADER + "goodhire\ngoodhire,r1,surplus\ngoodhire,r2\n")
+    assert [row["check_id"] for row in rows] == ["r2"]
+    assert [(problem.line, problem.reason) for problem in problems] == [(2, "bad_csv"), (3, "bad_csv")]
+
+
+def test_a_quote_that_never_ends_refuses_the_rest_and_keeps_what_came_before(stage: Stage) -> None:
+    rows, problems = read(stage, HEADER + 'goodhire,r1\ngoodhire,"r2\ngoodhire,r3\n')
+    assert [row["check_id"] for row in rows] == ["r1"]
+    assert [(problem.line, problem.reason) for problem in problems] == [(3, "bad_csv")]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "missing_column"),
+        ("\n", "missing_column"),
+        ("vendor,id\ngoodhire,r1\n", "missing_column"),
+        ("vendor,check_id,check_id\ngoodhire,r1,r2\n", "duplicate_column"),
+        ('"vendor"x,check_id\ngoodhire,r1\n', "bad_csv"),
+    ],
+)
+def test_a_header_that_cannot_be_right_refuses_the_file_at_its_first_line(
+    stage: Stage, content: str, reason: str
+) -> None:
+    assert read(stage, content)[0] == []
+    assert reasons(stage, content) == [(1, reason)]
+
+
+def test_columns_of_the_customers_own_are_left_alone(stage: Stage) -> None:
+    assert ids(stage, "note,check_id,note,vendor\nx,r1,y,goodhire\n") == ["r1"]
+
+
+def test_a_row_that_is_not_utf_8_is_refused_and_the_others_load(stage: Stage) -> None:
+    content = b"vendor,check_id,package\ngoodhire,r1,caf\xe9\ngoodhire,r2,caf\xc3\xa9\n"
+    rows, problems = read(stage, content)
+    assert [row["package"] for row in rows] == ["café"]
+    assert [(problem.line, problem.reason) for problem in problems] == [(2, "not_utf8")]
+
+
+# ── NDJSON and Parquet ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_lines_that_are_no_json_objects_are_refused_one_by_one(stage: Stage) -> None:
+    content = 'not json\n[1]\n"text"\n' + "[" * 100_000 + "\n" + lines({"vendor": "goodhire", "check_id": "r1"})
+    rows, problems = read(stage, content, "o.ndjson")
+    assert [row["check_id"] for row in rows] == ["r1"]
+    assert [(problem.line, problem.reason) for problem in problems] == [(n, "bad_json") for n in (1, 2, 3, 4)]
+
+
+def test_a_whole_number_is_an_id_and_nothing_else_is(stage: Stage) -> None:
+    rows, problems = read(
+        stage,
+        lines(*({"vendor": "goodhire", "check_id": given} for given in (12, 1.5, True, ["r1"], {"id": "r1"}, None))),
+        "o.ndjson",
+    )
+    assert [row["check_id"] for row in rows] == ["12"]
+    assert [problem.reason for problem in problems] == ["bad_value"] * 4 + ["empty_id"]
+
+
+def test_half_a_character_is_refused_and_not_stumbled_over(stage: Stage) -> None:
+    content = '{"vendor": "goodhire", "check_id": "r1", "package": "\\ud83d"}\n'
+    assert reasons(stage, content, "o.ndjson") == [(1, "not_utf8")]
+
+
+def test_tags_are_a_json_object_in_every_format(stage: Stage) -> None:
+    csv = 'vendor,check_id,tags\ngoodhire,r1,"{""team"": 7}"\ngoodhire,r2,"[7]"\ngoodhire,r3,seven\n'
+    rows, problems = read(stage, csv)
+    assert [json.loads(row["tags"]) for row in rows] == [{"team": 7}]
+    assert [problem.reason for problem in problems] == ["bad_tags", "bad_tags"]
+    given, problems = read(stage, lines({"vendor": "goodhire", "check_id": "r1", "tags": {"team": 7}}), "o.ndjson")
+    assert [json.loads(row["tags"]) for row in given] == [{"team": 7}]
+    assert problems == []
+
+
+def parquet(stage: Stage, folder: Path, columns: str) -> bytes:
+    target = folder / "made.parquet"
+    stage.connection.execute(f"copy (select {columns}) to {warehouse.quote(str(target))} (format parquet)")
+    return target.read_bytes()
+
+
+def test_a_parquet_manifest_may_have_typed_columns(stage: Stage, tmp_path: Path) -> None:
+    columns = "'goodhire' as vendor, 12 as check_id, timestamptz '2026-03-02 09:30:00+01' as ordered_at"
+    rows, problems = read(stage, parquet(stage, tmp_path, columns), "o.parquet")
+    assert problems == []
+    assert rows[0]["check_id"] == "12"
+    assert rows[0]["ordered_at"] == "2026-03-02T08:30:00+00:00"
+
+
+def test_ids_that_became_floating_point_numbers_are_refused(stage: Stage, tmp_path: Path) -> None:
+    content = parquet(stage, tmp_path, "'goodhire' as vendor, 12.0::double as check_id")
+    assert reasons(stage, content, "o.parquet") == [(None, "bad_type")]
+
+
+def test_a_file_that_only_claims_to_be_parquet_is_refused(stage: Stage) -> None:
+    assert reasons(stage, b"vendor,check_id\n", "o.parquet") == [(None, "bad_parquet")]
+
+
+# ── what a row may say ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason", "detail"),
+    [
+        ("goodhyre,r1,,,", "unknown_vendor", "did you mean goodhire?"),
+        ("GoodHire,r1,,,", "unknown_vendor", "did you mean goodhire?"),
+        (",r1,,,", "unknown_vendor", "none of"),
+        ("goodhire,,,,", "empty_id", "empty"),
+        ("goodhire,  ,,,", "empty_id", "empty"),
+        ("goodhire,r1,mian,,", "unknown_account", "did you mean main?"),
+        ("hireright,r1,,,", "account_required", "judged"),
+        ("goodhire,r1,,order,", "unknown_subject", "report, subscription"),
+        ("goodhire,r1,,,02.03.2026", "bad_time", "ISO 8601"),
+        ("goodhire,r1,,,0001-01-01T00:00:00Z", "bad_time", "ISO 8601"),
+        ("goodhire,r1,,,9999-12-31T23:59:59-12:00", "bad_time", "ISO 8601"),
+    ],
+)
+def test_a_row_that_cannot_be_right_says_why(stage: Stage, cells: str, reason: str, detail: str) -> None:
+    rows, problems = read(stage, f"vendor,check_id,account,subject,ordered_at\n{cells}\n")
+    assert rows == []
+    assert [(problem.line, problem.reason) for problem in problems] == [(2, reason)]
+    assert detail in problems[0].detail
+
+
+@pytest.mark.parametrize(
+    ("vendor", "given", "instant"),
+    [
+        ("goodhire", "2026-03-02T09:30:00+01:00", "2026-03-02T08:30:00+00:00"),
+        ("goodhire", "2026-03-02T09:30:00.1234567Z", "2026-03-02T09:30:00.123456+00:00"),
+        ("goodhire", "2026-01-15T09:30:00", "2026-01-15T17:30:00+00:00"),
+        ("goodhire", "2026-07-15 09:30", "2026-07-15T16:30:00+00:00"),
+        ("workerchecks", "2026-03-02T09:30:00", "2026-03-01T22:30:00+00:00"),
+        ("workable", "2026-03-02", "2026-03-02T00:00:00+00:00"),
+        ("workable", "2026-03-02T09:30:00+01:00:30", "2026-03-02T08:29:30+00:00"),
+    ],
+)
+def test_a_time_without_an_offset_is_that_of_the_account(stage: Stage, vendor: str, given: str, instant: str) -> None:
+    rows, problems = read(stage, f"vendor,check_id,ordered_at\n{vendor},r1,{given}\n")
+    assert problems == []
+    assert rows[0]["ordered_at"] == instant
+
+
+def test_a_candidate_is_kept_under_a_pseudonym_only(stage: Stage) -> None:
+    rows, _ = read(stage, "vendor,check_id,candidate_ref\ngoodhire,r1,jane@example.com\ngoodhire,r2,jane@example.com\n")
+    assert rows[0]["candidate_key"] == rows[1]["candidate_key"]
+    assert "jane" not in json.dumps(rows)
+
+
+def test_a_refusal_never_repeats_what_was_written(stage: Stage) -> None:
+    content = "vendor,check_id,account,ordered_at\nJane Doe,r1,,\ngoodhire,r1,Jane Doe,\ngoodhire,r1,,Jane Doe\n"
+    problems = read(stage, content)[1]
+    assert len(problems) == 3
+    assert "Jane" not in "".join(problem.detail for problem in problems)
+
+
+# ── files ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_is_read_once_whatever_it_is_called_and_never_changed(stage: Stage) -> None:
+    content = HEADER + "goodhire,once-1\n"
+    assert take_in(stage, once_a__csv=content, once_b__csv=content) == intake.Intake(1, 1, 0)
+    assert take_in(stage, once_c__csv=content) == intake.Intake(0, 0, 0)
+    assert (stage.settings.paths.orders / "once_a.csv").read_text() == content
+    assert len(stage.rows("from raw.order where check_id = 'once-1'")) == 1
+
+
+def test_rejected_rows_are_listed_with_file_line_and_reason(stage: Stage) -> None:
+    taken = take_in(stage, broken__csv=HEADER + "goodhire,\ngoodhire,kept-1\nnobody,r1\n")
+    assert taken == intake.Intake(1, 1, 2)
+    listed = stage.rows("select source, file, line, reason from ops.reject where file = 'broken.csv' order by line")
+    assert listed == [
+        {"source": "manifest", "file": "broken.csv", "line": 2, "reason": "empty_id"},
+        {"source": "manifest", "file": "broken.csv", "line": 4, "reason": "unknown_vendor"},
+    ]
+    assert len(stage.rows("from star.fact_check where check_id = 'kept-1'")) == 1
+
+
+def test_the_same_order_in_two_files_merges_and_a_contradiction_keeps_the_first(stage: Stage) -> None:
+    first = "vendor,check_id,package,country\ngoodhire,twice-1,Basic,\n"
+    second = "vendor,check_id,package,country\ngoodhire,twice-1,Gold,US\n"
+    take_in(stage, twice_b__csv=second, twice_a__csv=first)
+    assert stage.rows("select package from star.fact_check where check_id = 'twice-1'") == [{"package": "Basic"}]
+    conflicts = stage.rows(
+        "select c.* from ops.mapping_conflict as c semi join star.fact_check as f "
+        "on c.check_key = f.check_key and f.check_id = 'twice-1'"
+    )
+    assert len(conflicts) == 1
+    assert "package" in json.dumps(conflicts, default=str)
+
+
+def test_only_files_that_are_manifests_are_looked_at(stage: Stage) -> None:
+    folder = stage.settings.paths.orders
+    (folder / "folder.csv").mkdir()
+    (folder / "gone.csv").symlink_to(folder / "nowhere")
+    content = HEADER + "goodhire,{}\n"
+    taken = take_in(
+        stage,
+        UPPER__CSV=content.format("upper-1"),
+        note__txt=content.format("note-1"),
+        **{"_half__csv".replace("_", ".", 1): content.format("half-1")},
+    )
+    assert taken == intake.Intake(1, 1, 0)
+    assert len(stage.rows("from raw.order where check_id = 'upper-1'")) == 1
+
+
+def test_an_empty_folder_brings_nothing(stage: Stage, tmp_path: Path) -> None:
+    assert intake.unread(tmp_path, ()) == []
+    assert intake.unread(tmp_path / "missing", ()) == []

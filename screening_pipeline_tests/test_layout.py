@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import ast
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from importlib.metadata import metadata
+from pathlib import Path
+
+import pytest
+
+from screening_pipeline.model import Vendor
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
+PACKAGE = ROOT / "screening_pipeline"
+EXAMPLES = TESTS / "vendors"
+VENDORS = sorted(path.stem for path in (PACKAGE / "vendors").glob("*.py") if path.stem != "__init__")
+OURS = "screening_pipeline"
+
+# What interprets and plans: no I/O, no clock, no chance; time and randomness are arguments.
+PURE = ("model", "vendors", "guard", "normalise", "planner", "planning")
+OUTSIDE = ("httpx", "duckdb", "dagster", "sqlite3", "socket", "subprocess", "asyncio", "random", "time")
+
+# The doors to the outside, and the modules that may open them.
+DOORS = {
+    "httpx": {"client"},
+    "duckdb": {"warehouse"},
+    "dagster": {"assets", "automation", "definitions", "instance", "maintenance", "run", "watch"},
+}
+WALL_CLOCK = re.compile(r"\b(time\.time(_ns)?|datetime\.(now|utcnow|today)|date\.today)\(")
+
+GENERATED = {"uv.lock"}
+IGNORED = {".git", "data", "dist", "build", "__pycache__"}
+MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:root|work|home/\w+|Users/\w+|tmp/\w+)(?:/|\b)")
+
+
+@pytest.mark.parametrize("slug", VENDORS)
+def test_every_vendor_has_its_words_mapped_beside_it(slug: str) -> None:
+    mapping = PACKAGE / "vendors" / f"{slug}.csv"
+    assert mapping.is_file(), f"{slug} declares addresses but no meaning: write {mapping.name}"
+    assert len(mapping.read_text(encoding="utf-8").splitlines()) > 1
+
+
+@pytest.mark.parametrize("slug", VENDORS)
+def test_every_vendor_has_example_payloads_each_with_the_rows_it_becomes(slug: str) -> None:
+    payloads = cases(slug, "payload")
+    assert payloads, f"{slug} has no example: put <case>.payload.json and <case>.rows.json under vendors/{slug}/"
+    assert payloads == cases(slug, "rows")
+
+
+def test_no_example_belongs_to_a_vendor_that_does_not_exist() -> None:
+    assert {path.name for path in EXAMPLES.glob("*")} <= set(VENDORS)
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_each_door_to_the_outside_stands_in_one_place(library: str) -> None:
+    users = {name for name in modules() if library in foreign(name) and not name.startswith("sandbox")}
+    assert users <= DOORS[library]
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_the_pure_core_reaches_nothing_outside(name: str) -> None:
+    reachable = closure(name)
+    assert reachable
+    for reached in reachable:
+        assert not foreign(reached) & set(OUTSIDE), f"{name} reaches outside through {reached}"
+
+
+def test_only_the_clock_asks_the_time() -> None:
+    askers = {name for name in modules() if WALL_CLOCK.search(source(name)) and not name.startswith("sandbox")}
+    assert askers <= {"clock"}
+
+
+def test_the_sandbox_is_an_independent_witness() -> None:
+    for name in modules():
+        if name.startswith("sandbox"):
+            assert all(used.startswith("sandbox") for used in uses(name)), f"{name} knows the pipeline"
+
+
+def test_imports_point_in_one_direction() -> None:
+    graph = {name: uses(name, at_import=True) - {name} for name in modules()}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(graph)  # raises CycleError with the cycle
+
+
+def test_the_workspace_loads_the_definitions_from_a_bare_clone() -> None:
+    text = (ROOT / "workspace.yaml").read_text(encoding="utf-8")
+    assert "module_name: screening_pipeline.definitions\n" in text
+    assert "working_directory: .\n" in text
+
+
+def test_no_file_knows_the_machine_it_was_written_on() -> None:
+    for path in files():
+        found = MACHINE_PATH.search(path.read_text(encoding="utf-8"))
+        assert found is None, f"{path.relative_to(ROOT)} mentions {found.group() if found else ''}"
+
+
+def test_every_locked_package_comes_from_one_index_and_is_known_by_hash() -> None:
+    packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    foreign_packages = [package for package in packages if "registry" in package["source"]]
+    files_of = [[package.get("sdist"), *package.get("wheels", [])] for package in foreign_packages]
+    assert len({package["source"]["registry"] for package in foreign_packages}) == 1
+    assert all(file["hash"].startswith("sha256:") for group in files_of for file in group if file)
+
+
+def test_the_supported_pythons_are_those_that_dagster_supports() -> None:
+    ours = pyproject()["project"]["requires-python"]
+    theirs = re.search(r"<3\.\d+", metadata("dagster")["Requires-Python"])
+    assert theirs is not None
+    assert ours == f">=3.11,{theirs.group()}"
+
+
+def test_every_lint_exemption_has_its_reason() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    exempted = re.findall(r'^.*"(?!ALL)[A-Z]{1,4}\d*"[],].*$', text, re.MULTILINE)
+    assert len(exempted) > 20
+    assert [line for line in exempted if "  # " not in line and " # " not in line] == []
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    for page in pages():
+        links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+        missing = [link for link in links if not (page.parent / link).exists()]
+        assert missing == [], f"{page.relative_to(ROOT)} links to nothing"
+
+
+def test_every_make_target_that_the_pages_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {name for page in pages() for name in re.findall(r"\bmake ([a-z-]+)`", page.read_text(encoding="utf-8"))}
+    assert named <= targets
+
+
+def test_the_example_declaration_in_the_pages_is_a_vendor() -> None:
+    page = (ROOT / "docs" / "adding-a-vendor.md").read_text(encoding="utf-8")
+    declared: dict[str, Vendor] = {}
+    exec(page.split("```python\n")[1].split("```")[0], declared)  # noqa: S102 - our own page, as its readers use it
+    assert declared["VENDOR"].endpoint_for("order").is_by_id
+
+
+def cases(slug: str, kind: str) -> set[str]:
+    """The names of a vendor's examples: `<case>.<kind>.json`."""
+    return {path.name.removesuffix(f".{kind}.json") for path in (EXAMPLES / slug).glob(f"*.{kind}.json")}
+
+
+def files() -> Iterator[Path]:
+    """Every text file that belongs to the project and was written by hand."""
+    for folder, below, names in os.walk(ROOT):
+        below[:] = [name for name in below if name not in IGNORED and (name == ".ci" or not name.startswith("."))]
+        found = [Path(folder) / name for name in names if name not in GENERATED]
+        yield from (path for path in found if b"\0" not in path.read_bytes())
+
+
+def pages() -> list[Path]:
+    """The written documentation."""
+    return sorted(path for path in files() if path.suffix == ".md")
+
+
+def pyproject() -> dict[str, dict[str, str]]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name below the package; packages by their own name."""
+    found = {path.relative_to(PACKAGE).with_suffix(""): path for path in PACKAGE.rglob("*.py")}
+    return {".".join(name.parts).removesuffix("__init__").removesuffix("."): path for name, path in found.items()}
+
+
+@cache
+def source(name: str) -> str:
+    return modules()[name].read_text(encoding="utf-8")
+
+
+@cache
+def imported(name: str, *, at_import: bool = False) -> frozenset[str]:
+    """The full names that a module imports; with `at_import`, only those that loading it loads."""
+    tree = ast.parse(source(name))
+    nodes = tree.body if at_import else ast.walk(tree)
+    return frozenset(full for node in nodes for full in _names(node))
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
+
+
+def foreign(name: str) -> set[str]:
+    """The top-level names of what a module imports from elsewhere."""
+    return {full.split(".")[0] for full in imported(name)} - {OURS}
+
+
+def uses(name: str, *, at_import: bool = False) -> set[str]:
+    """Our own modules that a module imports."""
+    below = {full.removeprefix(f"{OURS}.") for full in imported(name, at_import=at_import) if full.startswith(OURS)}
+    return below & set(modules())
+
+
+def closure(name: str) -> set[str]:
+    """A module or package, and all of ours that it needs."""
+    reached: set[str] = set()
+    waiting = [known for known in modules() if known == name or known.startswith(f"{name}.")]
+    while waiting:
+        reached.add(current := waiting.pop())
+        waiting += uses(current) - reached
+    return reached

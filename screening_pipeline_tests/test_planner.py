@@ -1,0 +1,309 @@
+"""The planner: who is asked next, when and why."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from screening_pipeline.planner import Budget, BusinessCalendar, Model, OpenCheck, Plan, PlanOptions, Sojourn, plan
+
+NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)  # Wednesday, 13:00 in Sydney
+SYDNEY = BusinessCalendar("Australia/Sydney")
+LIFECYCLES = ["created", "pending", "awaiting_candidate", "awaiting_client", "in_progress", "paused", "completed"]
+VENDORS = ["goodhire", "hireright", "zinc", "workerchecks", "workable"]
+
+
+def check(key: int = 1, *, age: float = 0.0, pulled: float | None = None, **changes: object) -> OpenCheck:
+    """An open check ordered `age` seconds ago and last pulled `pulled` seconds ago."""
+    ordered = NOW - timedelta(seconds=age)
+    seen = None if pulled is None else NOW - timedelta(seconds=pulled)
+    one = OpenCheck(key, "workerchecks", "au", "check", None, "in_progress", "vendor", ordered, ordered, seen)
+    return replace(one, **changes)  # type: ignore[arg-type]
+
+
+def planned(
+    checks: Sequence[OpenCheck],
+    budget: Budget | None = None,
+    model: Model | None = None,
+    calendar: BusinessCalendar = SYDNEY,
+    now: datetime = NOW,
+    **options: float,
+) -> Plan:
+    return plan(
+        checks,
+        model=model or Model.prior(),
+        budget=budget or Budget(30),
+        calendar=calendar,
+        now=now,
+        options=PlanOptions(**options),  # type: ignore[arg-type]
+    )
+
+
+def pulls_of(one: OpenCheck, count: int, **options: float) -> list[float]:
+    """Ages in seconds at which a check that never changes is pulled."""
+    ages, now = [], one.entered_at
+    for _ in range(count):
+        now = planned([one], now=now, **options).planned[0].next_pull_at  # type: ignore[arg-type]
+        one = replace(one, last_pulled_at=now)
+        ages.append((now - one.entered_at).total_seconds())
+    return ages
+
+
+@st.composite
+def open_checks(draw: st.DrawFn) -> list[OpenCheck]:
+    ages = draw(st.lists(st.floats(0, 200 * 86_400), max_size=30))
+    vendor = draw(st.sampled_from(VENDORS))
+    return [
+        check(
+            key,
+            age=age,
+            pulled=draw(st.none() | st.floats(0, age)),
+            vendor=vendor,
+            lifecycle=draw(st.sampled_from(LIFECYCLES)),
+            is_push_fed=draw(st.booleans()),
+            is_requested=draw(st.integers(0, 9)) == 0,
+        )
+        for key, age in enumerate(ages)
+    ]
+
+
+budgets = st.builds(Budget, st.integers(1, 60), st.integers(0, 60), st.booleans())
+
+
+@settings(deadline=None, max_examples=60)
+@given(open_checks(), budgets)
+def test_every_open_check_gets_exactly_one_next_pull_that_is_not_in_the_past(
+    checks: list[OpenCheck], budget: Budget
+) -> None:
+    found = planned(checks, budget).planned
+    assert sorted(one.check_key for one in found) == [one.check_key for one in checks]
+    assert all(one.next_pull_at >= NOW for one in found)
+    assert all(one.reason for one in found)
+
+
+@settings(deadline=None, max_examples=60)
+@given(open_checks(), st.integers(1, 60))
+def test_no_check_waits_longer_than_its_worst_case_while_the_budget_allows(checks: list[OpenCheck], calls: int) -> None:
+    options = PlanOptions()
+    queue = timedelta(minutes=2 * len(checks) / calls + 1)
+    worst = {
+        one.check_key: timedelta(
+            seconds=options.worst_case_seconds(one.vendor, one.lifecycle, one.subject)
+            if NOW - one.entered_at <= timedelta(days=45)
+            else 7 * 86_400
+        )
+        for one in checks
+    }
+    for one in planned(checks, Budget(calls)).planned:
+        assert one.next_pull_at <= NOW + worst[one.check_key] + queue
+
+
+@settings(deadline=None, max_examples=60)
+@given(open_checks(), budgets)
+def test_what_was_asked_for_goes_first(checks: list[OpenCheck], budget: Budget) -> None:
+    asked = {one.check_key for one in checks if one.is_requested}
+    found = planned(checks, budget)
+    assert {one.check_key for one in found.planned[: len(asked)]} == asked
+    assert set(found.due_keys) >= asked
+    assert all((one.reason == "asked for") == (one.check_key in asked) for one in found.planned)
+
+
+@settings(deadline=None, max_examples=40)
+@given(open_checks(), budgets, st.randoms())
+def test_the_plan_does_not_depend_on_the_order_in_which_checks_are_given(
+    checks: list[OpenCheck], budget: Budget, random: Random
+) -> None:
+    shuffled = random.sample(checks, len(checks))
+    assert planned(shuffled, budget).planned == planned(checks, budget).planned
+
+
+@settings(deadline=None, max_examples=60)
+@given(open_checks(), st.integers(1, 59), st.integers(1, 60))
+def test_a_larger_budget_never_delays_the_plan(checks: list[OpenCheck], calls: int, more: int) -> None:
+    small = sorted(one.next_pull_at for one in planned(checks, Budget(calls)).planned)
+    large = sorted(one.next_pull_at for one in planned(checks, Budget(calls + more)).planned)
+    assert all(late <= early for early, late in zip(small, large, strict=True))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 300), st.integers(1, 60), st.integers(0, 60))
+def test_planned_pulls_keep_to_the_budget(count: int, calls: int, used: int) -> None:
+    times = [
+        one.next_pull_at for one in planned([check(n, age=900) for n in range(count)], Budget(calls, used)).planned
+    ]
+    for minute in range(1, 10):
+        end = NOW + timedelta(minutes=minute)
+        assert sum(at < end for at in times) <= max(0, calls - used) + calls * minute + 1
+
+
+def test_nothing_open_means_an_empty_plan() -> None:
+    found = planned([])
+    assert found.planned == ()
+    assert found.due_keys == []
+    assert found.next_due_at is None
+    assert not found.is_overloaded
+
+
+def test_a_fresh_check_of_a_fast_vendor_is_pulled_within_its_first_minutes_and_then_left_alone() -> None:
+    ages = pulls_of(check(), 8)
+    assert [60 < age <= 185 for age in ages[:2]] == [True, True]
+    assert ages[2] > 600
+
+
+def test_a_lower_price_per_call_means_earlier_pulls() -> None:
+    old = check(age=5 * 86_400, pulled=0)
+    eager, lazy = (planned([old], max_lag_seconds=lag).planned[0].next_pull_at for lag in (5, 300))
+    assert NOW < eager < lazy
+
+
+def test_a_check_is_pulled_less_at_night_and_on_holidays_than_in_working_hours() -> None:
+    old = check(age=5 * 86_400, pulled=0)
+    working = planned([old]).planned[0].next_pull_at - NOW
+    closed = replace(SYDNEY, holidays=frozenset({date(2026, 3, 4)}))
+    holiday = planned([old], calendar=closed).planned[0].next_pull_at - NOW
+    assert holiday > 1.5 * working
+
+
+def test_a_push_fed_check_is_pulled_less_often() -> None:
+    alone, fed = check(1, age=5 * 86_400, pulled=0), check(2, age=5 * 86_400, pulled=0, is_push_fed=True)
+    found = {one.check_key: one.next_pull_at for one in planned([alone, fed]).planned}
+    assert found[2] - NOW > 2 * (found[1] - NOW)
+
+
+def test_where_a_feed_reports_changes_asking_by_id_stays_under_one_percent_of_the_budget() -> None:
+    checks = [check(n, vendor="hireright", age=86_400, pulled=36_000) for n in range(5_000)]
+    found = planned(checks, Budget(50, feed_covered=True)).planned
+    end = NOW + timedelta(days=1)
+    assert sum(one.next_pull_at < end for one in found) <= 0.01 * 50 * 1_440 + 50
+
+
+def test_a_subscription_is_looked_at_once_a_week() -> None:
+    one = check(subject="subscription", vendor="goodhire", age=400 * 86_400, pulled=0)
+    assert timedelta(days=1) < planned([one]).planned[0].next_pull_at - NOW <= timedelta(days=7, minutes=1)
+
+
+def test_reasons_are_words_for_people() -> None:
+    new, old = check(1, vendor="zinc"), check(2, age=5 * 86_400, pulled=86_000)
+    found = {one.check_key: one.reason for one in planned([new, old]).planned}
+    assert found[1] == "not seen yet"
+    assert found[2].endswith("% chance of a change")
+
+
+def test_a_load_that_cannot_be_seen_is_called_overload_and_the_likeliest_changes_go_first() -> None:
+    fresh = [check(n, age=300 + n, pulled=300 + n) for n in range(2_000)]
+    old = [check(5_000 + n, age=5 * 86_400, pulled=7_200) for n in range(2_000)]
+    found = planned(fresh + old, Budget(1))
+    assert found.is_overloaded
+    assert set(found.due_keys[:2_000]) == set(range(2_000))
+    assert "over budget" in found.planned[0].reason
+    assert not planned(fresh[:10], Budget(30)).is_overloaded
+
+
+def test_states_lost_between_pulls_are_estimated_and_grow_as_the_budget_shrinks() -> None:
+    checks = [check(n, vendor="hireright", age=86_400, pulled=600) for n in range(5_000)]
+    roomy, tight = planned(checks, Budget(500)), planned(checks, Budget(2))
+    assert 0 <= roomy.states_lost_per_day < tight.states_lost_per_day
+    assert tight.calls_needed_per_minute > 2
+    assert planned([check()]).states_lost_per_day == 0  # one change is all there is to see
+
+
+def stays(count: int, low: float, high: float, **changes: object) -> list[Sojourn]:
+    """Sojourns that ended between two ages, one entered every hour of the weeks before."""
+    return [
+        Sojourn("workerchecks", None, "in_progress", low, high, False, NOW - timedelta(hours=n + 400))._replace(
+            **changes  # type: ignore[arg-type]
+        )
+        for n in range(count)
+    ]
+
+
+def test_the_model_follows_what_history_shows() -> None:
+    model = Model.prior().learn(stays(400, 1_200.0, 1_230.0), SYDNEY)
+    histogram_key = ("workerchecks", "in_progress")
+    histogram = model.histogram(*histogram_key)
+    young = check(age=1_150, pulled=5)
+    before = planned([young]).planned[0].next_pull_at
+    after = planned([young], model=model).planned[0].next_pull_at
+    assert histogram.mean_seconds < 10 * 3_600 < Model().histogram(*histogram_key).mean_seconds
+    assert before - NOW > timedelta(minutes=3)
+    assert timedelta(seconds=40) < after - NOW < timedelta(seconds=120)
+
+
+def test_censored_sojourns_count_as_time_without_a_change() -> None:
+    ended = stays(50, 3 * 86_400, 3 * 86_400 + 3_600)
+    waiting = stays(500, 20 * 86_400, 20 * 86_400, is_censored=True)
+    naive = Model().learn(ended, SYDNEY).histogram("workerchecks", "in_progress").mean_seconds
+    honest = Model().learn(ended + waiting, SYDNEY).histogram("workerchecks", "in_progress").mean_seconds
+    assert honest > 4 * naive
+
+
+def test_the_hours_in_which_things_happen_are_learned() -> None:
+    start = datetime(2026, 1, 5, tzinfo=UTC)
+    ends = [start + timedelta(days=5 + n % 20, hours=20) for n in range(300)]
+    spans = [3_600.0 * (30 + n % 50) for n in range(300)]
+    evening = [
+        Sojourn("zinc", None, "in_progress", span, span + 3_600, False, end - timedelta(seconds=span))
+        for end, span in zip(ends, spans, strict=True)
+    ]
+    pace = Model().learn(evening, BusinessCalendar()).pace("zinc", "in_progress")
+    assert pace[20] > 3 * pace[12]
+    assert sum(5 * pace[hour] + 2 * pace[24 + hour] for hour in range(24)) == pytest.approx(168)
+
+
+def test_a_package_with_enough_history_has_durations_of_its_own() -> None:
+    slow = stays(100, 5 * 86_400, 5 * 86_400 + 600, package="police")
+    quick = stays(100, 100, 110, package="basic")
+    few = stays(5, 100, 110, package="rare")
+    model = Model().learn(slow + quick + few, SYDNEY)
+    assert (
+        model.histogram("workerchecks", "in_progress", "police").mean_seconds
+        > 3 * model.histogram("workerchecks", "in_progress", "basic").mean_seconds
+    )
+    assert model.knows("workerchecks", "in_progress", "basic")
+    assert not model.knows("workerchecks", "in_progress", "rare")
+
+
+def test_a_model_survives_being_written_and_read() -> None:
+    model = Model().learn(stays(60, 100, 130, package="basic"), SYDNEY)
+    again = Model.from_dict(json.loads(json.dumps(model.to_dict())))
+    one = [check(age=90, pulled=5, package="basic")]
+    assert [p.reason for p in planned(one, model=again).planned] == [
+        p.reason for p in planned(one, model=model).planned
+    ]
+    assert Model.from_dict({"version": 0}) == Model()
+
+
+def test_learning_is_deterministic_and_does_not_depend_on_order() -> None:
+    history = stays(50, 100, 130) + stays(50, 90_000, 100_000)
+    first, second = Model().learn(history, SYDNEY), Model().learn(history[::-1], SYDNEY)
+    events = [model.histogram("workerchecks", "in_progress").events for model in (first, second)]
+    assert np.allclose(events[0], events[1])
+
+
+def test_planning_a_hundred_thousand_open_checks_takes_under_a_second_of_cpu() -> None:
+    random = Random(1)
+    checks = [
+        check(n, age=(age := random.expovariate(1 / 400_000)), pulled=age * random.random()) for n in range(100_000)
+    ]
+    planned(checks[:10])
+    started = time.process_time()
+    found = planned(checks)
+    spent = time.process_time() - started
+    assert len(found.schedule.check_key) == 100_000
+    assert spent < 1.0
+
+
+def test_importing_the_planner_does_not_import_numpy() -> None:
+    code = "import sys, screening_pipeline.planner; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

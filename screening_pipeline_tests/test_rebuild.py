@@ -1,0 +1,306 @@
+"""For any history: computed anew it is the same, and neither the order of arrival nor copies matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from screening_pipeline import catalog
+from screening_pipeline.sandbox.judgement import read_state
+from screening_pipeline.sandbox.timeline import Check
+from screening_pipeline.sandbox.world import World
+from screening_pipeline.vendors import vendor
+from screening_pipeline_tests.scene import MORNING, Stage, Story, opened
+
+few = settings(max_examples=4)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One way a vendor tells something: the call or the push, and the body for a check's id."""
+
+    vendor: str
+    account: str
+    subject: str
+    channel: str
+    body: Callable[[str], Any]
+    http_status: int = 200
+
+
+def _report(channel: str = "pull", **fields: Any) -> Line:
+    def body(check_id: str) -> Any:
+        report = {"Id": check_id, **fields}
+        return {"Id": "w", "ReportStatus": report} if channel == "push" else report
+
+    return Line("goodhire", "main", "report", channel, body)
+
+
+def _subscription(**fields: Any) -> Line:
+    return Line("goodhire", "main", "subscription", "pull", lambda check_id: {"Id": check_id, **fields})
+
+
+def _order(channel: str = "pull", account: str = "judged", **fields: Any) -> Line:
+    def body(check_id: str) -> Any:
+        message = {"orderId": check_id, **fields}
+        return [message] if channel == "feed" else message
+
+    return Line("hireright", account, "order", channel, body)
+
+
+def _request(channel: str = "pull", **fields: Any) -> Line:
+    return Line("zinc", "main", "request", channel, lambda check_id: {"id": check_id, **fields})
+
+
+def _worker(**fields: Any) -> Line:
+    return Line("workerchecks", "main", "check", "pull", lambda check_id: {"checkId": check_id, **fields})
+
+
+def _provider(channel: str = "pull", **fields: Any) -> Line:
+    return Line("workable", "main", "check", channel, lambda _: fields)
+
+
+CONSENT = [{"Type": "MissingCandidateConsent"}]
+RUN = {"Date": "2026-03-01T08:00:00-08:00", "Status": "Clear"}
+JANE = {"name": "Address check for Jane Doe", "status": "clear", "type": "address-check"}
+DONE = {"orderStatus": "Completed", "adjudicationStatus": "Meets Company Standards"}
+LINES = (
+    _report(Status="MissingInput", StatusDetails="AwaitingConsent", RequiredReportActions=CONSENT),
+    _report(Status="Processing", RequiredReportActions=[]),
+    _report(Status="CompletedClear", StatusDetails="Clear", SectionsContainingAlerts=[]),
+    _report(Status="CompletedAlert", SectionsContainingAlerts=["Misc Court Records"]),
+    _report("push", Status="Processing"),
+    _report("push", Status="CompletedClear", StatusDetails="Clear"),
+    Line("goodhire", "main", "report", "pull", lambda _: b"<html>"),
+    Line("goodhire", "main", "report", "pull", lambda _: {"StatusCode": "Gone"}, 404),
+    _subscription(LastStatus="Clear", IsActive=True, ReportId="r", Results=[RUN]),
+    _subscription(LastStatus="Canceled", IsActive=False, Results=[{**RUN, "Status": "Canceled"}]),
+    _order(orderStatus="InProgress", products=[{"name": "Education", "status": "InProgress"}]),
+    _order(**DONE),
+    _order(**DONE, disputeStatus="Received"),
+    _order("feed", orderStatus="InProgress", statusDate="2026-03-02T09:10:00Z"),
+    _order("feed", **DONE, statusDate="2026-03-02T09:40:00Z"),
+    _order("feed", orderStatus="Pending Requestor"),
+    _order("push", orderStatus="Invite Expired", statusDate="2026-03-02T09:20:00Z"),
+    _order("push", orderStatus="InProgress"),
+    _request(status="partially-completed", statusV2="in-progress", checks=[JANE, {**JANE, "status": "pending"}]),
+    _request(status="pending", statusV2="awaiting-candidate"),
+    _request("push", status="completed", statusV2="all-clear", result="clear", checks=[JANE]),
+    _worker(status="In Progress", result=None),
+    _worker(status="Completed", result="Refer"),
+    _worker(status="Completed", result="Clear", releaseDate="2026-03-02"),
+    _worker(status="Nowhere", result="Clear"),
+    _provider(status="consented"),
+    _provider("push", status="completed", check={"result": {"mvr": "clear"}}),
+    _provider("push", status="expired"),
+)
+
+# Which line, about which of two checks, how many minutes later; a minute of its own for each.
+steps = st.lists(
+    st.tuples(st.sampled_from(LINES), st.sampled_from(["one", "two"]), st.integers(1, 9)),
+    min_size=20,
+    max_size=45,
+)
+Told = list[dict[str, Any]]
+
+
+def told(history: Sequence[tuple[Line, str, int]]) -> Told:
+    """The exchanges of a history, in the order of their receipt."""
+    now, exchanges = MORNING, []
+    for number, (line, check_id, minutes) in enumerate(history):
+        now += timedelta(minutes=minutes)
+        exchanges.append(exchange(line, check_id) | {"received_at": now, "response_id": f"r{number:06d}"})
+    return exchanges
+
+
+def exchange(line: Line, check_id: str) -> dict[str, Any]:
+    """What is said, without when."""
+    declared = vendor(line.vendor)
+    is_asked = line.channel == "pull" or line.vendor == "workable"
+    calls = {"push": "push", "feed": "status_updates", "pull": declared.endpoint_for(line.subject).name}
+    return {
+        "vendor": line.vendor,
+        "account": line.account,
+        "endpoint": calls[line.channel],
+        "channel": line.channel,
+        "http_status": line.http_status,
+        "body": line.body(check_id),
+        **({"subject": line.subject, "check_id": check_id} if is_asked else {}),
+    }
+
+
+def order_everything(stage: Stage) -> None:
+    """Manifests for one of the two checks of each vendor."""
+    for slug in ("goodhire", "zinc", "workerchecks", "workable"):
+        story = stage.story("one").of(slug)
+        story.order(ordered_at="2026-03-02T08:00Z", package="basic", candidate_ref="employee-17")
+
+
+def errors(stage: Stage) -> list[str]:
+    """The rules that are broken and are more than a warning."""
+    rules = {name: sql for name, sql in catalog.checks().items() if "-- severity: warn" not in sql}
+    return [name for name, sql in rules.items() if stage.rows(sql)]
+
+
+@few
+@given(history=steps, cuts=st.lists(st.integers(0, 45), max_size=3), ordered_after=st.integers(0, 45))
+def test_computed_anew_every_fact_is_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    history: list[tuple[Line, str, int]],
+    cuts: list[int],
+    ordered_after: int,
+) -> None:
+    with opened(tmp_path_factory) as stage:
+        for number, said in enumerate(told(history)):
+            if number == ordered_after:
+                order_everything(stage)
+            stage.land(**said)
+            if number in cuts:
+                stage.settle()
+        stage.settle()
+        before = stage.facts()
+        assert errors(stage) == []
+        stage.rebuild()
+        assert stage.facts() == before
+
+
+@settings(max_examples=3)
+@given(history=steps, chance=st.integers(0, 2**16), parts=st.integers(2, 4))
+def test_the_order_of_arrival_makes_no_difference(
+    tmp_path_factory: pytest.TempPathFactory, history: list[tuple[Line, str, int]], chance: int, parts: int
+) -> None:
+    exchanges = told(history)
+    with opened(tmp_path_factory) as stage:
+        order_everything(stage)
+        for said in exchanges:
+            stage.land(**said)
+        stage.settle()
+        in_order = stage.facts(without_arrival=True)
+    with opened(tmp_path_factory) as stage:
+        order_everything(stage)
+        for number, said in enumerate(Random(chance).sample(exchanges, len(exchanges))):
+            stage.land(**said)
+            if number % parts == 0 and number < 4 * parts:
+                stage.settle()
+        stage.settle()
+        assert stage.facts(without_arrival=True) == in_order
+        assert errors(stage) == []
+
+
+@few
+@given(history=steps)
+def test_late_copies_of_pushed_messages_change_no_fact(
+    tmp_path_factory: pytest.TempPathFactory, history: list[tuple[Line, str, int]]
+) -> None:
+    exchanges = told(history)
+    with opened(tmp_path_factory) as stage:
+        for said in exchanges:
+            stage.land(**said)
+        stage.settle()
+        before = stage.facts()
+        for number, said in enumerate(exchange for exchange in exchanges if exchange["channel"] == "push"):
+            late = MORNING + timedelta(days=9, minutes=number)
+            stage.land(**{**said, "received_at": late, "response_id": f"s{number:06d}"})
+        stage.settle()
+        after = stage.facts()
+        assert without_conflicts(after) == without_conflicts(before)
+
+
+def without_conflicts(facts: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Without the list of contradictions, where a copy may tell that one was still told later."""
+    return {table: rows for table, rows in facts.items() if table != "ops.mapping_conflict"}
+
+
+@few
+@given(order=st.permutations(["pending", "consented", "completed"] * 2))
+def test_pushes_of_one_life_in_any_order_never_go_back(
+    tmp_path_factory: pytest.TempPathFactory, order: list[str]
+) -> None:
+    with opened(tmp_path_factory) as stage:
+        story = stage.story("shuffled").of("workable")
+        for status in order:
+            story.push(status=status)
+        stage.settle()
+        ranks = ["awaiting_candidate", "in_progress", "completed"]
+        seen = [ranks.index(lifecycle) for lifecycle in story.lifecycles()]
+        assert seen == sorted(set(seen))
+        assert seen[-1] == 2
+
+
+@few
+@given(history=steps)
+def test_the_last_pull_says_how_an_open_check_stands(
+    tmp_path_factory: pytest.TempPathFactory, history: list[tuple[Line, str, int]]
+) -> None:
+    pulls = [step for step in history if step[0].channel == "pull" and step[0].vendor == "zinc"]
+    with opened(tmp_path_factory) as stage:
+        for said in told(pulls):
+            stage.land(**said)
+        stage.settle()
+        for check_id in {check_id for _, check_id, _ in pulls}:
+            last = [line for line, told_of, _ in pulls if told_of == check_id][-1]
+            assert stage.story(check_id).of("zinc").check()["vendor_status"] == last.body("")["status"]
+
+
+def test_a_rebuild_twice_is_a_rebuild_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with opened(tmp_path_factory) as stage:
+        order_everything(stage)
+        for said in told([(line, check_id, 1) for line in LINES for check_id in ("one", "two")]):
+            stage.land(**said)
+        stage.settle()
+        before = stage.facts()
+        stage.rebuild()
+        stage.rebuild()
+        assert stage.facts() == before
+        assert all(before[table] for table in ("star.fact_check", "star.fact_dispute", "ops.reject")), (
+            "it is a rich one"
+        )
+
+
+# -- an independent witness ----------------------------------------------------------------------------------
+
+AXES = ("lifecycle", "result", "adjudication", "dispute", "next_actor")
+
+
+def read_by_the_witness(check: Check) -> list[tuple[str, ...]]:
+    """The sandbox's own reading of each state of a check, repetitions left out."""
+    readings = [read_state(check, state) for state in check.states]
+    told = [tuple(str(getattr(reading, axis)) for axis in AXES) for reading in readings]
+    return [axes for axes, _ in groupby(told)]
+
+
+def test_the_warehouse_reads_a_whole_world_as_the_sandbox_does(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    world = World(seed=11, checks=100, epoch=MORNING)
+    with opened(tmp_path_factory) as stage:
+        for check in world.everything:
+            live_through(stage, check)
+        stage.settle()
+        for check in world.everything:
+            story = story_of(stage, check)
+            seen = [tuple(event[axis] for axis in AXES) for event in story.events()]
+            assert [axes for axes, _ in groupby(seen)] == read_by_the_witness(check), check.order.check_id
+            assert story.check()["is_terminal"] is read_state(check, check.states[-1]).is_over
+        assert errors(stage) == []
+
+
+def live_through(stage: Stage, check: Check) -> None:
+    """Have every state of a check pulled a second after it began."""
+    story = story_of(stage, check)
+    story.order(ordered_at=check.order.ordered_at.isoformat(), package=check.order.package)
+    for state in check.states:
+        story.say(state.body, when=(state.at + timedelta(seconds=1)).isoformat())
+
+
+def story_of(stage: Stage, check: Check) -> Story:
+    """The story of a check of the sandbox, which takes it that orders are adjudicated and forms are not."""
+    name = "judged" if (check.order.vendor, check.order.subject) == ("hireright", "order") else "main"
+    return stage.story(check.order.check_id).of(check.order.vendor, account=name, subject=check.order.subject)

@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from screening_pipeline import report, report_charts, report_page, warehouse
+from screening_pipeline.clock import SystemClock
+from screening_pipeline.errors import NotWritable
+from screening_pipeline.warehouse import Connection
+from screening_pipeline_tests import imagined
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+GENERATED_AT = datetime(2026, 6, 1, 12, 30, tzinfo=UTC)
+HOSTILE = (
+    "basic",
+    "</style><script>alert('it ran')</script>",
+    '"><img src=https://example.com/x onerror=alert(1)>',
+)
+SECTIONS = {
+    "turnaround",
+    "packages",
+    "survival",
+    "who",
+    "ageing",
+    "sla",
+    "adjudication",
+    "afterwards",
+    "pulls",
+    "quality",
+}
+# One of all vendors; packages, trend, survival of each; whose time, who holds, ages, decisions, calls.
+CHARTS = 1 + 3 * 5 + 5
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    with _warehouse(tmp_path_factory.mktemp("filled")) as filled:
+        imagined.fill(filled, packages=HOSTILE)
+        yield filled
+
+
+@pytest.fixture(scope="module")
+def page_file(connection: Connection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    report.write_report(connection, path, generated_at=GENERATED_AT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def content(page_file: Path) -> str:
+    return page_file.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    with _warehouse(tmp_path_factory.mktemp("empty")) as made:
+        yield made
+
+
+def test_it_has_every_section_and_a_chart_for_every_vendor(content: str) -> None:
+    found = Elements(content)
+    assert set(found.ids("section")) == SECTIONS
+    assert found.names.count("svg") == CHARTS
+    assert found.unclosed == []
+
+
+def test_an_empty_warehouse_makes_a_page_that_says_so(empty: Connection) -> None:
+    empty_page = report.build_report(empty, generated_at=GENERATED_AT)
+    found = Elements(empty_page)
+    assert "there is nothing to report" in empty_page
+    assert set(found.ids("section")) == SECTIONS
+    assert found.names.count("svg") == 0
+    assert found.unclosed == []
+
+
+def test_nothing_that_anybody_wrote_becomes_markup(content: str) -> None:
+    found = Elements(content)
+    assert "&lt;script&gt;alert(&#x27;it ran&#x27;)&lt;/script&gt;" in content
+    assert {"script", "img", "iframe", "link", "object"} & set(found.names) == set()
+    assert [name for name in found.attributes if name.startswith("on")] == []
+
+
+def test_the_page_names_no_address_that_could_be_fetched(content: str) -> None:
+    found = Elements(content)
+    fetching = {"src", "href", "xlink:href", "data", "action", "srcset", "poster"}
+    assert {value for name, value in found.pairs if name in fetching} == {f"#{anchor}" for anchor in SECTIONS}
+    assert "@import" not in content
+    assert set(re.findall(r"url\(([^)]*)\)", content)) <= {f"#{anchor}" for anchor in found.ids()}
+
+
+def test_what_one_chart_calls_its_own_no_other_chart_uses(content: str) -> None:
+    anchors = Elements(content).ids()
+    assert len(anchors) == len(set(anchors))
+
+
+def test_colours_are_those_of_the_page(content: str) -> None:
+    drawings = re.findall(r"<svg.*?</svg>", content, re.DOTALL)
+    colours = {colour for svg in drawings for colour in re.findall(r'(?:fill|stroke)="([^"]+)"', svg)}
+    assert {colour for colour in colours if not colour.startswith("var(--")} <= {"none", "transparent"}
+
+
+def test_the_same_warehouse_makes_the_same_page(connection: Connection, content: str) -> None:
+    assert report.build_report(connection, generated_at=GENERATED_AT) == content
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(empty: Connection, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("the old one", encoding="utf-8")
+    (tmp_path / ".report.html.new").mkdir()
+    with pytest.raises(NotWritable):
+        report.write_report(empty, path, generated_at=GENERATED_AT)
+    assert path.read_text(encoding="utf-8") == "the old one"
+
+
+def test_the_page_replaces_the_one_before_it_and_is_its_owners(empty: Connection, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("the old one", encoding="utf-8")
+    report.write_report(empty, path, generated_at=GENERATED_AT)
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (None, "–"),
+        (0, "0 s"),
+        (119, "119 s"),
+        (150, "2 min"),
+        (7199, "120 min"),
+        (7200, "2.0 h"),
+        (172_800, "2.0 d"),
+        (-7200, "-2.0 h"),
+    ],
+)
+def test_lengths_of_time_are_said_as_people_say_them(seconds: float | None, said: str) -> None:
+    assert report_page.span(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        (None, "–"),
+        (0.0, "0 %"),
+        (0.0004, "<0.1 %"),
+        (0.5, "50 %"),
+        (0.1234, "12.3 %"),
+        (0.9996, ">99.9 %"),
+        (1.0, "100 %"),
+    ],
+)
+def test_a_trace_is_not_nothing_and_almost_all_is_not_all(part: float | None, said: str) -> None:
+    assert report_page.share(part) == said
+
+
+def test_characters_that_cannot_be_seen_are_shown_by_their_number() -> None:
+    assert report_page.escaped("a\u202eb\x00<") == "a\\u202eb\\u0000&lt;"
+
+
+@pytest.mark.parametrize(
+    ("longest", "name"),
+    [(30, "minutes"), (7199, "minutes"), (7200, "hours"), (172_800, "days"), (10**9, "days")],
+)
+def test_an_axis_is_in_the_unit_that_its_longest_time_asks_for(longest: float, name: str) -> None:
+    assert report_charts.unit(longest)[1] == name
+
+
+# ── in a real browser ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path: Path) -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's own sandbox cannot be set up by root.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser_path, args=options)
+        yield opened
+        opened.close()
+
+
+@pytest.mark.browser
+def test_it_opens_without_an_error_and_asks_nothing_of_any_network(browser: Browser, page_file: Path) -> None:
+    page, heard, asked = browser.new_page(), [], []
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("dialog", lambda dialog: heard.append(dialog.message))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(page_file.as_uri(), wait_until="networkidle")
+    assert heard == []
+    assert asked == [page_file.as_uri()]
+    assert page.evaluate("document.scripts.length") == 0
+    page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_charts_and_words_can_be_read_in_both_themes(browser: Browser, page_file: Path, scheme: Any) -> None:
+    page = _opened(browser, page_file, color_scheme=scheme)
+    paper = _lightness(page, "document.body", "backgroundColor")
+    assert paper > 0.9 if scheme == "light" else paper < 0.2
+    for words in ("document.querySelector('td')", "document.querySelector('svg text')"):
+        what = "fill" if "svg" in words else "color"
+        assert abs(_lightness(page, words, what) - paper) > 0.4
+    page.close()
+
+
+@pytest.mark.browser
+def test_every_chart_is_drawn_where_it_can_be_seen(browser: Browser, page_file: Path) -> None:
+    page = _opened(browser, page_file)
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('figure svg')]"
+        ".map(svg => [svg.clientWidth, svg.clientHeight, svg.textContent.length])"
+    )
+    assert len(sizes) == CHARTS
+    assert all(width > 200 and height > 60 and letters > 5 for width, height, letters in sizes)
+    page.close()
+
+
+@pytest.mark.browser
+def test_a_phone_scrolls_down_and_never_sideways(browser: Browser, page_file: Path) -> None:
+    page = _opened(browser, page_file, viewport=PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    outside = "[...document.querySelectorAll('figure')].filter(f => f.getBoundingClientRect().right > innerWidth)"
+    assert page.evaluate(f"{outside}.length") == 0
+    smallest = (
+        "Math.min(...[...document.querySelectorAll('svg text')].map("
+        "t => parseFloat(getComputedStyle(t).fontSize) * t.ownerSVGElement.getScreenCTM().a))"
+    )
+    assert page.evaluate(smallest) > 9.5
+    page.close()
+
+
+@pytest.mark.browser
+def test_paper_is_white_whatever_the_screen_and_nothing_is_cut_off(browser: Browser, page_file: Path) -> None:
+    page = _opened(browser, page_file, color_scheme="dark", viewport={"width": 703, "height": 1000})
+    page.emulate_media(media="print", color_scheme="dark")
+    assert _lightness(page, "document.body", "backgroundColor") == 1.0
+    assert page.evaluate("document.documentElement.scrollWidth") == 703
+    assert page.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+    page.close()
+
+
+def _opened(browser: Browser, path: Path, **options: Any) -> Page:
+    page = browser.new_page(**options)
+    page.goto(path.as_uri())
+    return page
+
+
+def _lightness(page: Page, element: str, what: str) -> float:
+    """How light a computed colour is, from 0 to 1."""
+    colour = page.evaluate(f"getComputedStyle({element}).{what}")
+    red, green, blue = (int(part) for part in re.findall(r"\d+", colour)[:3])
+    return (red + green + blue) / 765
+
+
+def _warehouse(folder: Path) -> Any:
+    return warehouse.writer(folder / "warehouse.duckdb", lock_path=folder / "lock", clock=SystemClock())
+
+
+class Elements(HTMLParser):
+    """What a page consists of: the names of its elements, and their attributes."""
+
+    VOID = frozenset({"meta", "br", "img", "link", "input", "hr"})
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.unclosed: list[str] = []
+        self.pairs: list[tuple[str, str | None]] = []
+        self._found: list[tuple[str, str]] = []
+        self.feed(content)
+        self.close()
+
+    @property
+    def attributes(self) -> list[str]:
+        return [name for name, _ in self.pairs]
+
+    def ids(self, element: str | None = None) -> list[str]:
+        return [anchor for name, anchor in self._found if element in (None, name)]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._note(tag, attrs)
+        if tag not in self.VOID:
+            self.unclosed.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._note(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.unclosed
+        assert self.unclosed.pop() == tag
+
+    def _note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        self.pairs += attrs
+        self._found += [(tag, value) for name, value in attrs if name == "id" and value]

@@ -1,0 +1,149 @@
+"""Old bodies are reduced to what the star needs: it stays the same, also when it is computed anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from screening_pipeline import retention
+from screening_pipeline.clock import ManualClock
+from screening_pipeline.instance import instance
+from screening_pipeline.paths import Paths
+from screening_pipeline.runtime import Runtime, active, assembled, no_progress
+from screening_pipeline.settings import Privacy, Settings
+from screening_pipeline_tests.scene import MORNING, Stage, account, opened
+from screening_pipeline_tests.test_rebuild import LINES, order_everything, told
+
+NAME = "Canaria Testperson"
+
+
+@pytest.fixture
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with opened(tmp_path_factory) as empty:
+        yield empty
+
+
+def test_after_reduction_every_fact_is_the_same_also_when_computed_anew(stage: Stage) -> None:
+    order_everything(stage)
+    for said in told([(line, check_id, 1) for line in LINES for check_id in ("one", "two")]):
+        stage.land(**said)
+    stage.settle()
+    before = stage.facts()
+    assert stage.landing.purge((MORNING + timedelta(days=2)).date()) > 0
+    assert stage.facts() == before
+    stage.rebuild()
+    assert stage.facts() == before
+    assert all(before[table] for table in ("star.fact_check", "star.fact_check_component", "ops.reject"))
+
+
+def test_what_was_reduced_before_it_was_loaded_is_read_all_the_same(stage: Stage) -> None:
+    story = stage.story("r1").of("goodhire")
+    story.say(Status="Processing", FirstName=NAME)
+    stage.landing.purge((MORNING + timedelta(days=1)).date())
+    stage.settle()
+    assert story.check()["lifecycle"] == "in_progress"
+
+
+def test_names_of_people_leave_with_the_body_and_so_does_its_text(stage: Stage) -> None:
+    stage.story("r1").of("goodhire").say(Status="Processing", FirstName=NAME)
+    stage.story("r1").of("goodhire").say(f"<html>{NAME}</html>".encode())
+    stage.story("z1").of("zinc").say(status="pending", statusV2="requested", candidate={"name": NAME})
+    assert NAME in landed_text(stage)
+    stage.landing.purge((MORNING + timedelta(days=1)).date())
+    assert NAME not in landed_text(stage)
+    rows = stage.rows("from raw.response")
+    assert [row["body"] for row in rows] == [None, None, None]
+    assert {row["http_status"] for row in rows} == {200}
+
+
+def landed_text(stage: Stage) -> str:
+    return "".join(stage.landing.read(tail).decode() for tail in stage.landing.tails({}))
+
+
+# ── how long ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("days", "first"), [(None, None), (1, date(2026, 3, 1)), (30, date(2026, 1, 31)), (365, date(2025, 3, 2))]
+)
+def test_so_many_days_are_kept_before_today(days: int | None, first: date | None) -> None:
+    assert retention.first_day_kept(date(2026, 3, 2), days) == first
+
+
+def runtime(folder: Path, keep_raw_days: int | None) -> tuple[Runtime, ManualClock]:
+    paths = Paths.under(folder / "data", {})
+    paths.create()
+    clock = ManualClock(MORNING)
+    settings = Settings(accounts=(account("workerchecks"),), paths=paths, privacy=Privacy(keep_raw_days=keep_raw_days))
+    return assembled(settings, {}, clock, no_progress), clock
+
+
+def land(work: Runtime, clock: ManualClock) -> None:
+    from screening_pipeline.exchange import Exchange, new_response_id
+
+    now = clock.now()
+    body: dict[str, Any] = {"checkId": "1", "status": "Pending", "name": NAME}
+    work.landing.receive(
+        Exchange(
+            response_id=new_response_id(now, clock.monotonic()),
+            vendor="workerchecks",
+            account="main",
+            subject="check",
+            check_id="1",
+            endpoint="results",
+            channel="pull",
+            requested_at=now,
+            received_at=now,
+            run_id="test",
+            http_status=200,
+            body=json.dumps(body).encode(),
+        )
+    )
+
+
+def named(work: Runtime) -> int:
+    return sum(work.landing.read(tail).decode().count(NAME) for tail in work.landing.tails({}))
+
+
+def test_only_bodies_older_than_that_are_reduced_and_only_once(tmp_path: Path) -> None:
+    work, clock = runtime(tmp_path, 7)
+    for _ in range(10):
+        land(work, clock)
+        clock.advance(86_400)
+    assert retention.reduce_old_bodies(work) == 3
+    assert named(work) == 7
+    assert retention.reduce_old_bodies(work) == 0
+    clock.advance(86_400)
+    assert retention.reduce_old_bodies(work) == 1
+
+
+def test_without_a_number_everything_is_kept(tmp_path: Path) -> None:
+    work, clock = runtime(tmp_path, None)
+    land(work, clock)
+    clock.advance(10_000 * 86_400)
+    assert retention.reduce_old_bodies(work) == 0
+    assert named(work) == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Dagster's own, as it is loaded
+def test_a_schedule_runs_the_job_every_night_and_the_job_reduces(tmp_path: Path) -> None:
+    from screening_pipeline.definitions import defs
+
+    schedule = defs.resolve_schedule_def("daily_retention")
+    assert schedule.job_name == "retention"
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    work, clock = runtime(tmp_path, 7)
+    land(work, clock)
+    clock.advance(30 * 86_400)
+    with active(replace(work)), instance(work.settings.paths) as storage:
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        result = defs.resolve_job_def("retention").execute_in_process(instance=storage, run_config=quiet)
+    assert result.success
+    assert named(work) == 0
