@@ -4,6 +4,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.complete
+# The benchmarks' rivals are large, and nothing else needs them.
+BENCH := .venv-bench
 DATA := $(or $(SCREENING_DATA_DIR),data)
 ARGS ?=
 
@@ -42,6 +44,7 @@ check: $(READY) ## run what continuous integration runs before the tests
 	$(BIN)/sqlfluff lint --disable-progress-bar screening_pipeline/sql
 	$(BIN)/dagster definitions validate --log-level warning --workspace workspace.yaml
 	$(BIN)/python tools/lock.py --check
+	$(BIN)/python tools/audit.py
 
 format: $(READY) ## lay out Python and SQL as the checks want them
 	$(BIN)/ruff check --fix --exit-zero --quiet .
@@ -53,19 +56,20 @@ dev: $(READY) ## open Dagster's pages on this machine
 	export DAGSTER_HOME DAGSTER_DISABLE_TELEMETRY=yes; \
 	exec $(BIN)/dagster dev --workspace workspace.yaml $(ARGS)
 
-bench: $(READY) ## run the short form of every benchmark
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" --short || exit 1; done
+bench: $(BENCH)/.complete ## run the short form of every benchmark and write benchmarks/RESULTS.md; ARGS=--full is longer
+	@$(BENCH)/bin/python benchmarks/all.py $(ARGS)
 
 lock: $(READY) ## bring uv.lock and tools/bootstrap.txt up to pyproject.toml
 	@$(BIN)/python tools/lock.py
 
 clean: ## remove environments, caches and builds; data/ is left alone
-	rm -rf .venv .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-newest $(BENCH) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml uv.lock tools/bootstrap.txt tools/bootstrap.py
+$(BENCH)/.complete: GROUP := bench
+$(READY) $(BENCH)/.complete: pyproject.toml uv.lock tools/bootstrap.txt tools/bootstrap.py
 	@for python in $(PYTHON); do \
-	  if "$$python" -c '$(IS_SUPPORTED)' 2>/dev/null; then exec "$$python" tools/bootstrap.py $(VENV); fi; \
+	  if "$$python" -c '$(IS_SUPPORTED)' 2>/dev/null; then exec "$$python" tools/bootstrap.py $(@D) $(GROUP); fi; \
 	done; \
 	echo "No Python from 3.11 to 3.14 among: $(PYTHON)"; \
 	echo "Install one, or name it: make PYTHON=/path/to/python3.12 ..."; exit 2

@@ -3,6 +3,7 @@
 The assets of a vendor, and all tables, are made by one step each: steps cost, and a table is not made alone.
 """
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from screening_pipeline import catalog, cycle, lineage, warehouse
+from screening_pipeline import catalog, console, cycle, lineage, publication
 from screening_pipeline.model import Endpoint, Vendor
 from screening_pipeline.runtime import Runtime, current
 from screening_pipeline.vendors import all_vendors
@@ -250,46 +251,50 @@ def _judged_asset(rule: catalog.Rule) -> dg.AssetKey:
             owners=OWNERS,
         ),
         *(_table_spec(relation) for relation in _tables("star")),
+        dg.AssetSpec(
+            SNAPSHOT,
+            deps=[table_key(relation.qualified) for relation in _tables("star")],
+            group_name="published",
+            kinds={"duckdb"},
+            owners=OWNERS,
+            description="data/published/screening.duckdb: star, analytics and ops for analysts, replaced as a whole.",
+            skippable=True,
+        ),
     ],
     check_specs=rule_specs("raw", "star", "ops", is_every_run=True),
 )
-def star(screening: Screening) -> Iterator[Any]:
-    """Read what was landed, and recompute every check that it is about."""
+def star(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[Any]:
+    """Read what was landed, recompute every check that it is about, and replace the published snapshot.
+
+    A table of which no row changed is not materialized: events cost more than tables do.
+    """
     runtime = screening.runtime
     with runtime.warehouse() as connection:
         settled = runtime.journal.settled = cycle.settle(runtime, connection)
         counts = {"responses": settled.responses, "changed": settled.changed, "rejects": settled.rejects}
         yield dg.MaterializeResult(asset_key=RAW_RESPONSE, metadata=counts)
-        yield from materialized_tables(connection, "star")
+        yield from materialized(connection, [r for r in _tables("star") if r.qualified in runtime.journal.written])
         yield from judged(connection, "raw", "star", "ops", is_every_run=True)
+        yield from _published(context, runtime, connection)
 
 
-@dg.asset(
-    key=SNAPSHOT,
-    deps=[table_key(relation.qualified) for relation in _tables("star")],
-    group_name="published",
-    kinds={"duckdb"},
-    owners=OWNERS,
-    description="data/published/screening.duckdb: star, analytics and ops for analysts, replaced as a whole.",
-)
-def snapshot(context: dg.AssetExecutionContext, screening: Screening) -> dg.MaterializeResult[None]:
-    """Replace the published snapshot by the warehouse as it is now."""
-    runtime = screening.runtime
-    trigger = context.run.tags.get("screening/trigger", "dagster")
-    with runtime.warehouse() as connection:
-        cycle.note_run(runtime, connection, run_id=context.run.run_id, trigger=trigger)
-        size = warehouse.publish(connection, runtime.settings.paths.published)
-    return dg.MaterializeResult(metadata={"bytes": size, "path": str(runtime.settings.paths.published)})
-
-
-def materialized_tables(connection: Connection, schema: str) -> Iterator[dg.MaterializeResult[None]]:
-    """What each table or view of a schema says now: rows, columns, a preview."""
-    yield from _materialized(connection, _tables(schema))
-
-
-def _materialized(
-    connection: Connection, relations: Sequence[catalog.Relation]
+def _published(
+    context: dg.AssetExecutionContext, runtime: Runtime, connection: Connection
 ) -> Iterator[dg.MaterializeResult[None]]:
+    """Replace the published snapshot by the warehouse as it is now, if its time has come."""
+    trigger = context.run.tags.get("screening/trigger", "dagster")
+    cycle.note_run(runtime, connection, run_id=context.run.run_id, trigger=trigger)
+    size = publication.publish(runtime, connection)
+    if size is None:
+        due = publication.due_at(runtime.agenda)
+        context.log.info("making a snapshot takes long by now: the next one is made after %s", due)
+        return
+    path = str(runtime.settings.paths.published)
+    yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata={"bytes": size, "path": path})
+
+
+def materialized(connection: Connection, relations: Sequence[catalog.Relation]) -> Iterator[dg.MaterializeResult[None]]:
+    """What each of these tables or views says now: rows, columns, a preview."""
     for relation in relations:
         yield dg.MaterializeResult(
             asset_key=table_key(relation.qualified), metadata=_table_metadata(connection, relation)
@@ -323,8 +328,17 @@ def _preview(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.Metadata
 
 
 def _cell(value: object) -> str:
-    text = "" if value is None else str(value)[:80]
-    return "".join(f"&#{ord(c)};" if c in "|<>&`*_[]()!\\#~" or not c.isprintable() else c for c in text)
+    return inert_markdown("" if value is None else str(value)[:80])
+
+
+_JOINER = "\u2060"  # nobody sees it, and it makes no link of what stands on both sides of it
+_BARE_LINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+
+
+def inert_markdown(text: str) -> str:
+    """`text` as Markdown, and as HTML, that means nothing but itself; also addresses in it are no links."""
+    shown = _BARE_LINK.sub(_JOINER, console.inert(text))
+    return "".join(f"&#{ord(c)};" if c in f"|<>&`*_[]()!\\#~{_JOINER}" else c for c in shown)
 
 
 def judged(connection: Connection, *schemas: str, is_every_run: bool) -> Iterator[dg.AssetCheckResult]:
@@ -340,4 +354,4 @@ def judged(connection: Connection, *schemas: str, is_every_run: bool) -> Iterato
         )
 
 
-ASSETS = [raw_order, *(vendor_assets(v) for v in all_vendors().values()), star, snapshot]
+ASSETS = [raw_order, *(vendor_assets(v) for v in all_vendors().values()), star]

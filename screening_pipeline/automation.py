@@ -9,12 +9,13 @@ from typing import Any
 
 import dagster as dg
 
-from screening_pipeline import retention, warehouse
+from screening_pipeline import publication, retention, warehouse
 from screening_pipeline import settings as configuration
 from screening_pipeline.agenda import Agenda, Summary
 from screening_pipeline.assets import RAW_ORDER, SNAPSHOT, Screening, call_key, pulled_endpoints, rule_specs
 from screening_pipeline.clock import Clock, system_clock
 from screening_pipeline.errors import ScreeningError
+from screening_pipeline.instance import forget_runs
 from screening_pipeline.intake import manifests
 from screening_pipeline.limiter import Limiter
 from screening_pipeline.model import Vendor
@@ -26,6 +27,7 @@ RECHECK_TAG = "screening/recheck"
 MINUTES_A_RUN = 5
 # An account under review, or whose credential was refused, is not asked again every half minute.
 STOPPED_FOR = timedelta(minutes=15)
+RUNS_KEPT = timedelta(days=14)
 FINISHED = (
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
@@ -169,8 +171,9 @@ def _words(outlook: Outlook, account: Account, summary: Summary) -> str:
 
 
 def _unfinished(instance: dg.DagsterInstance, account: Account) -> bool:
-    filters = dg.RunsFilter(tags={RECHECK_TAG: account.key}, statuses=UNFINISHED)
-    return instance.get_runs_count(filters) > 0
+    """Whether a recheck of this account is on; one that a person started without naming an account is of all."""
+    filters = dg.RunsFilter(job_name=f"{account.vendor}_recheck_job", statuses=UNFINISHED)
+    return any(run.tags.get(RECHECK_TAG, account.key) == account.key for run in instance.get_runs(filters))
 
 
 def _request(outlook: Outlook, account: Account) -> dg.RunRequest:
@@ -186,6 +189,36 @@ order_job = dg.define_asset_job(
     selection=DOWNSTREAM,
     description="Reads new manifests; the checks they announce are asked for by the recheck sensors.",
 )
+
+
+publish_job = dg.define_asset_job(
+    "publish",
+    selection=DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER),
+    description="Brings what was landed into the star and replaces the snapshot.",
+)
+
+
+@dg.sensor(
+    name="snapshot_put_off",
+    job=publish_job,
+    minimum_interval_seconds=60,
+    description="A snapshot that a run put off, since making it takes long by now, is made when its time has come.",
+)
+def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for one run at a time; without a key, for one that was used is skipped for good, also when its run failed."""
+    try:
+        settings = configuration.load(os.environ, Path.cwd())
+        settings.paths.create()
+        agenda = Agenda(State(settings.paths.state))
+    except ScreeningError as problem:
+        return dg.SkipReason(str(problem))
+    since = publication.overdue(agenda, system_clock(os.environ).now())
+    if since is None:
+        return dg.SkipReason("no snapshot waits to be made")
+    under_way = dg.RunsFilter(tags={"screening/trigger": "snapshot"}, statuses=UNFINISHED)
+    if context.instance.get_runs_count(under_way):
+        return dg.SkipReason(f"the snapshot put off at {since} is being made")
+    return dg.RunRequest(tags={"screening/trigger": "snapshot"})
 
 
 @dg.sensor(
@@ -243,14 +276,26 @@ def reduce_old_bodies(context: dg.OpExecutionContext, screening: Screening) -> N
     context.log.info("%s landed lines reduced", retention.reduce_old_bodies(screening.runtime))
 
 
+@dg.op(
+    description="What Dagster keeps of runs that ended more than two weeks ago goes; ops.run goes on telling of them."
+)
+def forget_old_runs(context: dg.OpExecutionContext, screening: Screening) -> None:
+    """Forget old runs: one a minute makes half a gigabyte a day."""
+    before = screening.runtime.clock.now() - RUNS_KEPT
+    context.log.info("%s old runs forgotten", forget_runs(context.instance, before=before))
+
+
 @dg.job(
     name="retention",
-    description="Reduces bodies older than [privacy] keep_raw_days. The star stays as it is, a rebuild gives the same.",
+    description=(
+        "Reduces bodies older than [privacy] keep_raw_days, and forgets Dagster's old runs. The star stays as it is."
+    ),
     executor_def=dg.in_process_executor,
 )
 def retention_job() -> None:
     """The retention job."""
     reduce_old_bodies()
+    forget_old_runs()
 
 
 daily_retention = dg.ScheduleDefinition(
@@ -258,12 +303,12 @@ daily_retention = dg.ScheduleDefinition(
     cron_schedule="45 3 * * *",
     job=retention_job,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Old bodies are reduced every night, where [privacy] keep_raw_days is set.",
+    description="Every night old bodies are reduced, where [privacy] keep_raw_days is set, and old runs forgotten.",
 )
 
 RECHECKS = {vendor.slug: _recheck_job(vendor) for vendor in all_vendors().values()}
-JOBS = [sync, order_job, retention_job, *RECHECKS.values()]
-SENSORS = [*(recheck_sensor(v, RECHECKS[v.slug]) for v in all_vendors().values()), order_manifest]
+JOBS = [sync, order_job, publish_job, retention_job, *RECHECKS.values()]
+SENSORS = [*(recheck_sensor(v, RECHECKS[v.slug]) for v in all_vendors().values()), order_manifest, snapshot_put_off]
 SCHEDULES = [
     *(_pull_schedule(v, PULL_CRONS[v.slug]) for v in all_vendors().values() if v.slug in PULL_CRONS),
     reconciliation,

@@ -27,10 +27,12 @@ NO_LINES = "none.ndjson"
 
 # What a batch brings; empty here, so that every table's columns and types come from its own SELECT.
 _INPUTS = {
-    "batch_check": "check_key bigint, vendor varchar, account varchar, subject varchar, check_id varchar",
+    "batch_check": (
+        "check_key bigint, vendor varchar, account varchar, subject varchar, check_id varchar, id_hash ubigint"
+    ),
     "known_state": "state_key ubigint",
     "touched": "check_key bigint",
-    "recounted": "response_id varchar",
+    "recounted": "response_id varchar, received_at timestamptz, is_known boolean",
     "changed_by": "response_id varchar",
 }
 
@@ -155,7 +157,7 @@ def _literal(text: str) -> str:
 def empty_batch(connection: Connection) -> None:
     """Begin a batch: nothing was read, nobody is touched. Several loads may follow and add up."""
     connection.execute("create or replace temp table batch_touched (check_key bigint, is_late boolean)")
-    connection.execute("create or replace temp table batch_response (response_id varchar)")
+    connection.execute("create or replace temp table batch_response (response_id varchar, received_at timestamptz)")
     connection.execute("create or replace temp table batch_package (package_id varchar)")
 
 
@@ -178,9 +180,11 @@ def load(connection: Connection, *, part_key: str) -> None:
     _number_checks(connection)
     connection.execute("create or replace temp table known_state as select state_key from staging.state")
     _refresh_work(connection, "new_state")
+    is_state_new = connection.execute("from new_state limit 1").fetchone() is not None
     connection.execute(_NOTE_TOUCHED)
     for relation in catalog.refreshed("load"):
-        connection.execute(f"insert into {relation.qualified} by name {relation.sql}")
+        if is_state_new or "new_state" not in catalog.upstream(relation, ("new_state",)):
+            connection.execute(f"insert into {relation.qualified} by name {relation.sql}")
     _reject(connection)
 
 
@@ -188,7 +192,7 @@ def _refresh_work(connection: Connection, name: str) -> None:
     connection.execute(f"create or replace temp table {name} as {catalog.relations()[name].sql}")
 
 
-_NUMBER_CHECKS = """
+_FIND_CHECKS = """
 create or replace temp table batch_id as
 select
     vendor, account, subject, check_id,
@@ -203,23 +207,41 @@ from (
 where subject <> 'package' and check_id is not null
 group by vendor, account, subject, check_id;
 
+-- Nearly all are found among the few that are open; only the others are looked for among all there ever were.
+create or replace temp table batch_check as
+with open_check as (
+    select b.*, o.check_key
+    from batch_id as b
+    left join staging.open_check as o using (vendor, account, subject, check_id)
+)
+select check_key, vendor, account, subject, check_id, id_hash from open_check where check_key is not null
+union all
+select c.check_key, o.vendor, o.account, o.subject, o.check_id, o.id_hash
+from raw.check as c
+inner join open_check as o on c.id_hash = o.id_hash
+where o.check_key is null;
+
+create or replace temp table batch_new as from batch_id anti join batch_check using (id_hash);
+"""
+_NUMBER_CHECKS = """
 insert into raw.check
 select
     row_number() over (order by seen_at, vendor, account, subject, check_id)
     + (select coalesce(max(check_key), 0) from raw.check),
     vendor, account, subject, check_id, id_hash, seen_at, false
-from batch_id as b
-where not exists (select 1 from raw.check as c where b.id_hash = c.id_hash);
+from batch_new;
 
-create or replace temp table batch_check as
-select c.check_key, b.vendor, b.account, b.subject, b.check_id
-from batch_id as b
-inner join raw.check as c on b.id_hash = c.id_hash;
+insert into batch_check
+select c.check_key, c.vendor, c.account, c.subject, c.check_id, c.id_hash
+from raw.check as c
+inner join batch_new as n on c.id_hash = n.id_hash;
 """
 
 
 def _number_checks(connection: Connection) -> None:
-    connection.execute(_NUMBER_CHECKS)
+    connection.execute(_FIND_CHECKS)
+    if connection.execute("from batch_new limit 1").fetchone():
+        connection.execute(_NUMBER_CHECKS)
 
 
 _REGISTER_ORDERS = """
@@ -280,43 +302,63 @@ def _reject(connection: Connection) -> None:
     connection.execute(_REJECT)
 
 
-def refresh(connection: Connection) -> None:
-    """Recompute every derived row of the checks in `touched`, and the calls of the batch (`recounted`)."""
-    found = connection.execute("select exists (from new_order) or exists (from batch_package)").fetchone()
-    is_packaged = found is not None and found[0]
+_WHAT_THERE_IS = """
+select exists (from new_order) or exists (from batch_package), exists (from touched) or exists (from recounted)
+"""
+
+
+def refresh(connection: Connection) -> set[str]:
+    """Recompute every derived row of the checks in `touched`, and the calls of the batch (`recounted`).
+
+    Returns the tables of which rows were written or removed.
+    """
+    written: dict[str, int] = {}
+    is_packaged, is_touched = connection.execute(_WHAT_THERE_IS).fetchone() or (False, False)
+    if not (is_packaged or is_touched):
+        return set()
     for relation in catalog.relations().values():
         match relation.refresh:
             case "work" if relation.name not in ("landed_message", "new_state"):
                 _refresh_work(connection, relation.name)
             case "check_key":
-                _replace(connection, relation, "check_key", "touched")
+                written[relation.qualified] = _replace(connection, relation, "select check_key from touched")
             case "append":
-                _append(connection, relation)
+                written[relation.qualified] = _append(connection, relation)
             case "full" if is_packaged:
-                _refill(connection, relation)
+                written[relation.qualified] = _refill(connection, relation)
     connection.execute(
         "create or replace temp table changed_by as "
         "select distinct response_id from star.fact_check_event inner join touched using (check_key)"
     )
     for relation in catalog.refreshed("response"):
-        _replace(connection, relation, "response_id", "recounted")
+        written[relation.qualified] = _replace(connection, relation, "select response_id from recounted where is_known")
+    return {name for name, rows in written.items() if rows}
 
 
-def _replace(connection: Connection, relation: Relation, key: str, keys: str) -> None:
-    connection.execute(f"delete from {relation.qualified} where {key} in (select {key} from {keys})")
-    connection.execute(f"insert into {relation.qualified} by name {relation.sql}")
+def _replace(connection: Connection, relation: Relation, keys: str) -> int:
+    """Put the rows as they are now in the place of those with these keys (a query for one column)."""
+    key = keys.split()[1]
+    gone = _rows(connection, f"delete from {relation.qualified} where {key} in ({keys})")
+    return gone + _rows(connection, f"insert into {relation.qualified} by name {relation.sql}")
 
 
-def _refill(connection: Connection, relation: Relation) -> None:
-    connection.execute(f"delete from {relation.qualified}")
-    connection.execute(f"insert into {relation.qualified} by name {relation.sql}")
+def _refill(connection: Connection, relation: Relation) -> int:
+    gone = _rows(connection, f"delete from {relation.qualified}")
+    return gone + _rows(connection, f"insert into {relation.qualified} by name {relation.sql}")
 
 
-def _append(connection: Connection, relation: Relation) -> None:
-    connection.execute(
+def _append(connection: Connection, relation: Relation) -> int:
+    return _rows(
+        connection,
         f"insert into {relation.qualified} by name select * from ({relation.sql}) as n "
-        f"where not exists (select 1 from {relation.qualified} as o where n.{relation.key} = o.{relation.key})"
+        f"where not exists (select 1 from {relation.qualified} as o where n.{relation.key} = o.{relation.key})",
     )
+
+
+def _rows(connection: Connection, change: str) -> int:
+    """Make a change; how many rows it wrote or removed."""
+    counted = connection.execute(change).fetchone()
+    return int(counted[0]) if counted else 0
 
 
 # Before the batch is appended: whoever has already been told something later is told something late.
@@ -335,7 +377,8 @@ left join (
 group by c.check_key;
 
 insert into batch_package select check_id from landed_message where subject = 'package';
-insert into batch_response select response_id from landed_message where coalesce(message_index, 1) = 1;
+insert into batch_response
+select response_id, received_at from landed_message where coalesce(message_index, 1) = 1;
 """
 
 # A late answer may change what later calls brought: then all calls about its check are judged again.
@@ -346,11 +389,13 @@ union
 select check_key from new_order where check_key is not null;
 
 create or replace temp table recounted as
-select response_id from batch_response
-union
-select r.response_id
+select *, false as is_known from batch_response
+union all
+select r.response_id, r.received_at, true as is_known
 from staging.response as r
-where r.check_key in (select check_key from batch_touched where is_late);
+where
+    r.check_key in (select check_key from batch_touched where is_late)
+    and r.response_id not in (select response_id from batch_response);
 """
 
 
@@ -362,13 +407,16 @@ def touch_batch(connection: Connection) -> None:
 def touch_all(connection: Connection) -> None:
     """Fill `touched` and `recounted` with everything, for a rebuild."""
     connection.execute("create or replace temp table touched as select check_key from raw.check")
-    connection.execute("create or replace temp table recounted as select response_id from staging.response")
+    connection.execute(
+        "create or replace temp table recounted as "
+        "select response_id, received_at, false as is_known from staging.response"
+    )
     connection.execute("create or replace temp table new_order as from raw.order")
 
 
 def drop_work(connection: Connection) -> None:
     """Forget the batch."""
-    batch = ("landed", "batch_id", "batch_touched", "batch_response", "batch_package", "new_order")
+    batch = ("landed", "batch_id", "batch_new", "batch_touched", "batch_response", "batch_package", "new_order")
     work = (relation.name for relation in catalog.refreshed("work"))
     names = [*batch, *_INPUTS, *work]
     for name in names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -29,7 +30,7 @@ Accounts = Annotated[
 
 
 def main() -> NoReturn:
-    """Run the command line; end with 0 done, 1 needs attention, 2 wrong use, 3 the environment failed."""
+    """Run the command line; end with 0 done, 1 needs attention, 2 wrong use, 3 machine or program failed."""
     os.umask(0o077)
     try:
         app(standalone_mode=True)
@@ -43,7 +44,16 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         console.warn("screening-pipeline: interrupted; what was received is on disk, the next run goes on from there")
         sys.exit(130)
+    except Exception as problem:  # noqa: BLE001 - nobody foresaw it, so its text may quote anything
+        console.warn(_place(problem))
+        sys.exit(EnvironmentFailed.exit_code)
     sys.exit(0)
+
+
+def _place(problem: Exception) -> str:
+    """Where something failed that nobody foresaw, without its text: that may hold what a vendor said."""
+    frames = "".join(traceback.format_tb(problem.__traceback__))
+    return f"{frames}screening-pipeline: a mistake of this program: {type(problem).__name__}, raised above"
 
 
 @app.command()
@@ -152,12 +162,13 @@ def sandbox(
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8765,
     seed: Annotated[int, typer.Option(help="The same seed plays the same world.")] = 7,
     checks: Annotated[int, typer.Option(help="How many checks are ordered over 30 days.")] = 300,
+    faults: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that go wrong.")] = 0.0,
 ) -> None:
     """Serve the bundled vendor sandbox alone, in real time, with the vendors' own rate limits."""
     from screening_pipeline.sandbox.server import serve
 
     try:
-        serve(port=port, seed=seed, checks=checks)
+        serve(port=port, seed=seed, checks=checks, faults=faults)
     except OSError as problem:
         raise EnvironmentFailed(f"port {port}: {problem.strerror}; try --port 0", code="port_taken") from None
 
@@ -178,7 +189,8 @@ def webhooks(
 @app.command()
 def erase(
     candidate_ref: Annotated[
-        str | None, typer.Option("--candidate-ref", help="The person, as in the order manifests.")
+        str | None,
+        typer.Option("--candidate-ref", help="The person, as in the manifests; - reads it from standard input."),
     ] = None,
     check: Annotated[
         tuple[str, str] | None, typer.Option("--check", metavar="VENDOR CHECK_ID", help="One check instead.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +101,12 @@ def doctor(*, is_json: bool) -> int:
     from screening_pipeline import doctor as examination
     from screening_pipeline import runtime
 
-    clock = system_clock(os.environ)
-    with runtime.opened(os.environ, Path.cwd(), clock=clock) as work:
+    clock, settings = system_clock(os.environ), configuration.load(os.environ, Path.cwd())
+    # Nothing is landed here, so that a missing key is one finding among others.
+    keyless = replace(settings, privacy=replace(settings.privacy, landing_key_env=None))
+    with runtime.opened(os.environ, Path.cwd(), settings=keyless, clock=clock) as work:
         findings = examination.diagnose(
-            work.settings,
+            replace(work.settings, privacy=settings.privacy),
             os.environ,
             clock,
             probe=examination.client_probe(work.limiter, clock, is_proxied=work.settings.http.proxies_from_environment),

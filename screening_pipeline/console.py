@@ -19,20 +19,25 @@ def inert(value: object) -> str:
 
 
 def say(text: str = "") -> None:
-    """One line to standard output."""
-    print(text)  # noqa: T201 - this is where the program prints
+    """Lines to standard output."""
+    print(_inert_lines(text))  # noqa: T201 - this is where the program prints
 
 
 def warn(text: str) -> None:
-    """One line to standard error."""
-    print(text, file=sys.stderr)  # noqa: T201 - this is where the program prints
+    """Lines to standard error."""
+    print(_inert_lines(text), file=sys.stderr)  # noqa: T201 - this is where the program prints
+
+
+def _inert_lines(text: str) -> str:
+    return "\n".join(map(inert, text.split("\n")))
 
 
 def say_json(facts: object) -> None:
     """Facts for another program."""
     import json
 
-    say(json.dumps(facts, ensure_ascii=True, indent=2, default=str))
+    text = json.dumps(facts, ensure_ascii=True, indent=2, default=str)
+    say(text.replace("\x7f", "\\u007f"))  # the one character of ASCII that JSON leaves as it is
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str | None = None) -> None:

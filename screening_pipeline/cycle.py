@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from screening_pipeline import build, ingest, intake, warehouse
-from screening_pipeline.agenda import Item
+from screening_pipeline import build, catalog, ingest, intake, news, warehouse
+from screening_pipeline.agenda import Agenda, Item
 from screening_pipeline.errors import MissingSecret, VendorError
 from screening_pipeline.replan import replan
 from screening_pipeline.vendors import vendor
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # Until the plan is made anew at the end of a cycle, what was just asked is not asked again.
 JUST_ASKED = timedelta(minutes=15)
 PLANNED = "planned_at"
+# Hours pass and budgets are spent: what nobody touched is weighed again this often.
+PLAN_EVERY = timedelta(hours=1)
 LISTS_EVERY = timedelta(days=1)
 # How long after its end the opt-in reconciliation still asks for a check.
 RECONCILED = timedelta(days=30)
@@ -75,29 +77,60 @@ class Settled:
 def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
     """Read new manifests, land what a crash left behind, and plan the checks that are new."""
     runtime.landing.recover()
+    paths = runtime.settings.paths
+    if runtime.agenda.note(PLANNED) is not None and not news.is_any(runtime.agenda, paths, runtime.landing):
+        return intake.Intake()
     with runtime.warehouse() as connection:
         prepare(connection, runtime)
+        read = news.sources(paths, runtime.landing)
         with ingest.transaction(connection):
             taken = intake.take_in(
                 connection, runtime.settings, key=runtime.key, now=runtime.clock.now(), run_id=run_id
             )
-            ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
-            brought = _counted(connection).responses  # pushes, or what a crash left: what they ended is not asked
+            runtime.journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
+            # Pushes, or what a crash left, are planned too: what they ended is not asked.
+            touched = _touched_accounts(connection)
         build.drop_work(connection)
-        if taken.orders or brought or runtime.agenda.note(PLANNED) is None:
-            plan_again(connection, runtime)
+        runtime.journal.read = read
+        plan_again(connection, runtime, touched)
     return taken
 
 
-def plan_again(connection: warehouse.Connection, runtime: Runtime, accounts: Sequence[Account] | None = None) -> None:
-    """Plan the next pull of every open check, or of those of some accounts."""
-    replan(connection, runtime.settings, runtime.agenda, now=runtime.clock.now(), accounts=accounts)
-    runtime.agenda.remember(PLANNED, runtime.clock.now().isoformat())
+def plan_again(connection: warehouse.Connection, runtime: Runtime, touched: Collection[str] | None = None) -> None:
+    """Plan the next pull of every open check of the accounts that were touched, and of those whose plan is old.
+
+    `touched`: keys of accounts; None means all.
+    """
+    now, agenda = runtime.clock.now(), runtime.agenda
+    accounts = [a for a in runtime.settings.accounts if touched is None or a.key in touched or _is_old(agenda, a, now)]
+    replan(connection, runtime.settings, agenda, now=now, accounts=accounts)
+    for account in accounts:
+        agenda.remember(_planned_note(account), now.isoformat())
+    agenda.remember(PLANNED, now.isoformat())
+
+
+def _is_old(agenda: Agenda, account: Account, now: datetime) -> bool:
+    planned = agenda.note(_planned_note(account))
+    return planned is None or abs(now - datetime.fromisoformat(planned)) >= PLAN_EVERY
+
+
+def _planned_note(account: Account) -> str:
+    return f"{PLANNED}:{account.key}"
+
+
+def _touched_accounts(connection: warehouse.Connection) -> set[str]:
+    found = connection.execute(
+        "select distinct vendor || '/' || account from raw.check semi join touched using (check_key)"
+    )
+    return {row[0] for row in found.fetchall()}
 
 
 def prepare(connection: warehouse.Connection, runtime: Runtime) -> bool:
     """Bring reference data up to date; whether all history had to be read anew for it."""
-    return ingest.prepare(connection, runtime.settings, runtime.landing, part_key=runtime.part_key)
+    found = ingest.prepare(connection, runtime.settings, runtime.landing, part_key=runtime.part_key)
+    if found is not ingest.Prepared.READY:
+        runtime.journal.written |= set(catalog.relations())
+    return found is ingest.Prepared.REREAD
 
 
 def pull_account(
@@ -136,6 +169,29 @@ def pull_account(
             return asyncio.run(job.run(secrets, seconds=seconds))
         except VendorError as problem:
             return replace(job.report, code=problem.code, message=str(problem))
+
+
+def is_wanted(runtime: Runtime, account: Account) -> bool:
+    """Whether an account has something to be asked for now, or something to be told about it."""
+    now, agenda = runtime.clock.now(), runtime.agenda
+    declared = vendor(account.vendor)
+    known = runtime.state.account(account.vendor, account.name, runtime.clock)
+    return bool(
+        (account.polling and agenda.summary(account.vendor, account.name, now).due)
+        or (declared.feed and account.status_updates)
+        or any(_is_list_due(agenda, account, endpoint.name, now) for endpoint in declared.lists)
+        or known.stopped_code
+        or account.missing_secrets(runtime.environ)
+    )
+
+
+def _list_note(account: Account, endpoint: str) -> str:
+    return f"list:{account.key}/{endpoint}"
+
+
+def _is_list_due(agenda: Agenda, account: Account, endpoint: str, now: datetime) -> bool:
+    last = agenda.note(_list_note(account, endpoint))
+    return last is None or now - datetime.fromisoformat(last) >= LISTS_EVERY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,16 +254,13 @@ class _Job:
         self.report = replace(self.report, feed_messages=drained.messages, gaps=drained.gaps, feed_code=drained.code)
 
     async def _lists(self, client: AccountClient, until: float | None) -> None:
-        now = self._runtime.clock.now()
+        agenda, now = self._runtime.agenda, self._runtime.clock.now()
         for endpoint in self._vendor.lists:
-            if endpoint.name not in self._wanted.endpoints:
-                continue
-            name = f"list:{self._account.key}/{endpoint.name}"
-            last = self._runtime.agenda.note(name)
-            if last is None or now - datetime.fromisoformat(last) >= LISTS_EVERY:
+            is_wanted = endpoint.name in self._wanted.endpoints
+            if is_wanted and _is_list_due(agenda, self._account, endpoint.name, now):
                 landed = await client.call(endpoint.name, until=until)
                 if landed.is_accepted:
-                    self._runtime.agenda.remember(name, now.isoformat())
+                    agenda.remember(_list_note(self._account, endpoint.name), now.isoformat())
 
     async def _by_id(self, client: AccountClient, seconds: float | None) -> None:
         from screening_pipeline.client import Pull
@@ -276,18 +329,21 @@ def _gap_note(gap: Gap) -> str:
     return f"gap:{gap.vendor}/{gap.account}/{gap.id}"
 
 
-def settle(runtime: Runtime, connection: warehouse.Connection, accounts: Sequence[Account] | None = None) -> Settled:
-    """Bring everything that was landed into the star, and plan what is asked next (of these accounts, or of all)."""
+def settle(runtime: Runtime, connection: warehouse.Connection) -> Settled:
+    """Bring everything that was landed into the star, and plan what is asked next."""
     is_rebuilt = prepare(connection, runtime)
+    read = news.sources(runtime.settings.paths, runtime.landing)
     with ingest.transaction(connection):
-        ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
+        runtime.journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
         settled = _counted(connection)
+        touched = _touched_accounts(connection)
         _note_accounts(connection, runtime)
         gaps = _note_gaps(connection, runtime)
     for feed, gap in gaps:
         feed.acknowledge(gap)
     build.drop_work(connection)
-    plan_again(connection, runtime, accounts)
+    runtime.journal.read = read
+    plan_again(connection, runtime, None if is_rebuilt else touched)
     return replace(settled, is_rebuilt=is_rebuilt)
 
 

@@ -1,4 +1,4 @@
-"""Removes a person, or a check, everywhere: landed lines, warehouse, snapshot, report, shared state.
+"""Removes a person, or a check, everywhere: landed lines, warehouse, snapshot, Parquet, report, shared state.
 
 What is to be done is sealed into one file before anything is changed, every step may be repeated, and the
 file goes last: whoever opens the warehouse next finishes what a crash left. The live warehouse is not changed
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from screening_pipeline.errors import UsageError
 from screening_pipeline.pseudonym import pseudonym
 
 if TYPE_CHECKING:
+    from screening_pipeline.paths import Paths
     from screening_pipeline.runtime import Runtime
     from screening_pipeline.warehouse import Connection
 
@@ -187,9 +189,11 @@ def finish(runtime: Runtime) -> None:
             _record(connection, intent, completed_at=None)
     _erase_landed(runtime, intent.checks)
     _renew(runtime, intent)
+    _renew_parquet(paths)
     _forget_state(runtime, intent.checks)
     with durable.telling("the data folder"):
-        paths.report.unlink(missing_ok=True)  # the next report is made without them
+        for page in _pages(paths):
+            page.unlink(missing_ok=True)
         _place(runtime).unlink(missing_ok=True)
         durable.sync_folder(paths.data_dir)
 
@@ -225,6 +229,22 @@ def _renew(runtime: Runtime, intent: _Intent) -> None:
         _record(connection, intent, completed_at=runtime.clock.now().isoformat())
         cycle.plan_again(connection, runtime)
         warehouse.publish(connection, paths.published)
+
+
+def _renew_parquet(paths: Paths) -> None:
+    """Put new Parquet files in the place of those there are; no set before them stays, not even for its readers."""
+    if any(paths.parquet.parent.glob(f"{paths.parquet.name}*")):
+        with warehouse.reader(paths.published) as snapshot:
+            warehouse.export_parquet(snapshot, paths.parquet, is_last_kept=False)
+
+
+def _pages(paths: Paths) -> list[Path]:
+    """What may name them and is made anew when it is needed, or was set aside: also what a crash left half written."""
+    return [
+        paths.report,
+        *paths.data_dir.glob(f".{paths.report.name}.*"),
+        *paths.data_dir.glob(f"{paths.state.name}.broken"),
+    ]
 
 
 def _copy_what_stays(connection: Connection, checks: Iterable[Check]) -> None:
@@ -275,7 +295,7 @@ def command(candidate_ref: str | None, check: tuple[str, str] | None, account: s
     settings = configuration.load(os.environ, Path.cwd())
     settings.paths.create()
     work = runtime.assembled(settings, os.environ, system_clock(os.environ), runtime.no_progress)
-    erased = erase_check(work, *check, account) if check else erase_candidate(work, candidate_ref or "")
+    erased = erase_check(work, *check, account) if check else erase_candidate(work, _given(candidate_ref or ""))
     if is_json:
         console.say_json(asdict(erased) if erased else None)
     elif erased is None:
@@ -284,3 +304,8 @@ def command(candidate_ref: str | None, check: tuple[str, str] | None, account: s
         counts = f"{erased.check_count} checks, {erased.response_count} responses, {erased.order_count} orders"
         console.say(f"erased {counts}; {erased.erasure_id} in ops.erasure")
     return 0
+
+
+def _given(candidate_ref: str) -> str:
+    """The reference; `-` is a line of standard input, which neither the list of processes nor a history shows."""
+    return sys.stdin.readline().rstrip("\r\n") if candidate_ref == "-" else candidate_ref

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from screening_pipeline import build, forgotten, reference, warehouse
@@ -21,24 +22,30 @@ BATCH_FILES = 200
 LARGE_BYTES = 8 * 1024 * 1024
 
 
-def prepare(connection: Connection, settings: Settings, landing: Landing, *, part_key: str) -> bool:
-    """Bring reference data up to date; where what words mean has changed, read all history anew.
+class Prepared(Enum):
+    """What `prepare` found the warehouse to be."""
 
-    Returns whether it did.
-    """
+    READY = "ready"
+    NEW = "new"
+    REREAD = "reread"
+
+
+def prepare(connection: Connection, settings: Settings, landing: Landing, *, part_key: str) -> Prepared:
+    """Bring reference data up to date; where what words mean has changed, read all history anew."""
     connection.execute(f"set variable part_key = {warehouse.quote(part_key)}")
     wanted = reference.fingerprint(settings)
     if _setting(connection, "fingerprint") == wanted:
         build.show_landed(connection, landing.root)
-        return False
+        return Prepared.READY
     with transaction(connection):
         build.migrate(connection)
         _fill_reference(connection, settings)
         is_new = not connection.execute("from raw.check limit 1").fetchall()
         warehouse.replace(connection, "staging.setting", [{"name": "fingerprint", "value": wanted}])
-    rebuild(connection, landing, part_key=part_key)
+    if not is_new:  # else the batch that follows reads all there is
+        rebuild(connection, landing, part_key=part_key)
     build.show_landed(connection, landing.root, is_forced=True)
-    return not is_new
+    return Prepared.NEW if is_new else Prepared.REREAD
 
 
 def _setting(connection: Connection, name: str) -> str | None:
@@ -70,12 +77,15 @@ def ingest(connection: Connection, landing: Landing, *, part_key: str) -> None:
     build.drop_work(connection)
 
 
-def advance(connection: Connection, landing: Landing, *, part_key: str) -> None:
-    """The same inside a transaction that is already open; the batch's temporary tables stay to be asked."""
+def advance(connection: Connection, landing: Landing, *, part_key: str) -> set[str]:
+    """The same inside a transaction that is already open; the batch's temporary tables stay to be asked.
+
+    Returns the tables of which rows were written or removed.
+    """
     _ensure_new_order(connection)
     _load(connection, landing, landing.tails(_offsets(connection)), part_key=part_key)
     build.touch_batch(connection)
-    build.refresh(connection)
+    return build.refresh(connection)
 
 
 def rebuild(connection: Connection, landing: Landing, *, part_key: str) -> None:

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline.paths import Paths
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import dagster as dg
 
 DAGSTER_YAML = """\
@@ -15,6 +18,10 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+# Steps say what they do in events. Capturing what they print would start four processes for each of them.
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
 # A run whose worker died is noticed and ended, so that it blocks nobody.
 run_monitoring:
   enabled: true
@@ -43,6 +50,29 @@ def instance(paths: Paths, environ: Mapping[str, str] = os.environ) -> "dg.Dagst
     import dagster as dg
 
     ensure_instance_files(paths)
-    return (
-        dg.DagsterInstance.get() if environ.get("DAGSTER_HOME") else dg.DagsterInstance.from_config(str(paths.dagster))
-    )
+    if environ.get("DAGSTER_HOME"):
+        return dg.DagsterInstance.get()
+    ref = dg.DagsterInstance.from_config(str(paths.dagster)).get_ref()
+    storage = ref.storage_data
+    if storage is None or storage.class_name != "DagsterSqliteStorage":  # somebody chose another in dagster.yaml
+        return dg.DagsterInstance.from_ref(ref)
+    ours = storage._replace(module_name="screening_pipeline.event_log", class_name="Storage")
+    return dg.DagsterInstance.from_ref(ref._replace(storage_data=ours))
+
+
+def forget_runs(dagster_instance: "dg.DagsterInstance", *, before: "datetime") -> int:
+    """Delete what Dagster keeps of runs that ended before an instant: half a megabyte each; how many there were.
+
+    `ops.run` goes on telling of them, and each asset of when it was last made.
+    """
+    import dagster as dg
+
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    found = dagster_instance.get_run_records(dg.RunsFilter(statuses=ended, updated_before=before))
+    for record in found:
+        run_id = record.dagster_run.run_id
+        dagster_instance.delete_run(run_id)
+        # Where events lie in a file of their own for each run, Dagster empties the file and leaves it.
+        for leftover in (Path(dagster_instance.root_directory) / "history" / "runs").glob(f"{run_id}.db*"):
+            leftover.unlink(missing_ok=True)
+    return len(found)

@@ -52,6 +52,11 @@ class Manifest:
     sha256: str
     content: bytes
 
+    @property
+    def name(self) -> str:
+        """The file's name as text; bytes of it that are no UTF-8 are shown by their numbers."""
+        return self.path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
 
 @dataclass(frozen=True)
 class Intake:
@@ -326,8 +331,8 @@ def _keep(
     now: datetime,
     run_id: str,
 ) -> None:
-    name, loaded = manifest.path.name, {"loaded_at": now.isoformat(), "run_id": run_id}
-    source = {"file": name, "file_sha256": manifest.sha256}
+    loaded = {"loaded_at": now.isoformat(), "run_id": run_id}
+    source = {"file": manifest.name, "file_sha256": manifest.sha256}
     warehouse.insert(connection, "new_order", [{**row, **source, **loaded} for row in rows])
     warehouse.insert(connection, "ops.reject", [_reject(manifest, problem, now) for problem in problems])
     counts = {"row_count": len(rows) + len(problems), "reject_count": len(problems)}
@@ -338,7 +343,7 @@ def _reject(manifest: Manifest, problem: Problem, now: datetime) -> Row:
     return {
         "reject_id": f"{manifest.sha256[:16]}/{problem.line or 0}",
         "source": "manifest",
-        "file": manifest.path.name,
+        "file": manifest.name,
         "line": problem.line,
         "reason": problem.reason,
         "detail": problem.detail,

@@ -13,8 +13,9 @@ from screening_pipeline.assets import (
     OWNERS,
     SNAPSHOT,
     Screening,
+    inert_markdown,
     judged,
-    materialized_tables,
+    materialized,
     rule_specs,
     table_key,
 )
@@ -63,7 +64,7 @@ def rebuild() -> None:
 def analytics(screening: Screening) -> Iterator[Any]:
     """The analysts' views: nothing to compute, they are always of now; this shows what they say."""
     with screening.runtime.warehouse() as connection:
-        yield from materialized_tables(connection, "analytics")
+        yield from materialized(connection, catalog.of_schema("analytics"))
 
 
 @dg.multi_asset_check(
@@ -125,7 +126,7 @@ def charts_as_markdown(page: str) -> str:
     lines = []
     for title, svg in _FIGURE.findall(page)[:SHOWN_CHARTS]:
         picture = base64.b64encode(vl_convert.svg_to_png(svg, scale=1)).decode()
-        lines.append(f"**{html.unescape(title)}**\n\n![chart](data:image/png;base64,{picture})")
+        lines.append(f"**{inert_markdown(html.unescape(title))}**\n\n![chart](data:image/png;base64,{picture})")
     return "\n\n".join(lines)
 
 

@@ -64,6 +64,7 @@ class Standing:
         "next_due": "next due",
         "oldest": "oldest open",
         "budget": "budget used",
+        "missed": "states missed",
         "rejects": "rejects",
         "unmapped": "unmapped",
         "trouble": "trouble",
@@ -88,6 +89,7 @@ class Standing:
             "next_due": f"{self.next_due_at:%d %b %H:%M:%S}" if self.next_due_at else None,
             "oldest": console.span(self.oldest_open_seconds),
             "budget": f"{self.used}/{self.requests_per_minute} a minute",
+            "missed": f"{self.states_lost_per_day:.1f} a day",
             "rejects": self.rejects,
             "unmapped": self.unmapped,
             "trouble": self._trouble(),
@@ -103,7 +105,7 @@ class Standing:
         if self.not_found:
             return f"{self.not_found} ids not found"
         if self.is_overloaded:
-            return f"budget too small: about {self.states_lost_per_day:.0f} states a day are missed"
+            return "budget too small: only the likeliest changes are asked for"
         return f"last error: {self.last_error}" if self.last_error else ""
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "PlanOptions",
     "Planned",
     "Sojourn",
+    "fast_lane",
     "most_urgent",
     "plan",
     "plan_columns",
@@ -51,14 +52,6 @@ class OpenCheck:
     last_pulled_at: datetime | None
     is_push_fed: bool = False
     is_requested: bool = False
-
-    @property
-    def entered_at(self) -> datetime:
-        """When the present state began, as well as is known: a check seen within the hour of its order is that old."""
-        if self.ordered_at is None or self.state_since <= self.ordered_at:
-            return self.state_since
-        is_fresh = (self.state_since - self.ordered_at).total_seconds() <= priors.FAST_SECONDS
-        return self.ordered_at if is_fresh else self.state_since
 
 
 @dataclass(frozen=True)
@@ -216,15 +209,34 @@ def most_urgent(
     now: datetime,
     options: PlanOptions | None = None,
     lag_in_force: float | None = None,
-    fast_lane_only: bool = False,
 ) -> list[int]:
     """Return the keys of at most `count` checks due now, most urgent first, for a fraction of a plan's work.
 
-    `lag_in_force` is that of the last plan; without it, it is worked out again. With `fast_lane_only` those alone whose
-    state is so young, and known to be so quick, that seconds count.
+    `lag_in_force` is that of the last plan; without it, it is worked out again.
     """
     from screening_pipeline.planning.schedule import urgent_keys, weigh
 
     options = options or PlanOptions()
     weighed = weigh(columns, model, budget, calendar, now.timestamp(), options, lag_in_force)
-    return urgent_keys(columns, weighed, count, fast_lane_only=fast_lane_only).tolist()
+    return urgent_keys(columns, weighed, count).tolist()
+
+
+def fast_lane(
+    columns: OpenColumns,
+    *,
+    model: Model,
+    budget: Budget,
+    calendar: BusinessCalendar,
+    now: datetime,
+    options: PlanOptions | None = None,
+    lag_in_force: float | None = None,
+) -> dict[int, float]:
+    """Return when (seconds since 1970) to pull the checks whose state is young and known to be quick: seconds count.
+
+    All others are absent: for them a look a minute is enough.
+    """
+    from screening_pipeline.planning.schedule import lane_times
+
+    options = options or PlanOptions()
+    keys, times = lane_times(columns, model, budget, calendar, now.timestamp(), options, lag_in_force)
+    return dict(zip(keys.tolist(), times.tolist(), strict=True))

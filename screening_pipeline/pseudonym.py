@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from screening_pipeline.errors import ConfigurationError, EnvironmentFailed, NotWritable
+from screening_pipeline.errors import ConfigurationError, EnvironmentFailed, MissingSecret, NotWritable
 from screening_pipeline.settings import Settings
 
 SHORTEST_KEY = 16
@@ -36,6 +36,21 @@ def pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> bytes:
         return kept_key(settings.paths.pseudonym_key)
     if len(given) < SHORTEST_KEY:
         raise ConfigurationError([f"must hold at least {SHORTEST_KEY} characters"], source=variable)
+    return given.encode()
+
+
+def landing_key(settings: Settings, environ: Mapping[str, str]) -> bytes | None:
+    """The key that landed lines are encrypted with; None where the configuration names none.
+
+    Raises MissingSecret where one is named and there is no usable one: nothing may lie in clear for want of a key.
+    """
+    variable = settings.privacy.landing_key_env
+    if variable is None:
+        return None
+    given = environ.get(variable, "").strip()
+    if len(given) < SHORTEST_KEY:
+        reason = f"must hold at least {SHORTEST_KEY} characters" if given else "is not set in the environment"
+        raise MissingSecret(variable, account="[privacy] landing_key_env", reason=reason)
     return given.encode()
 
 

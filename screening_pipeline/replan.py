@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from screening_pipeline.settings import Account, Settings
     from screening_pipeline.warehouse import Connection
 
-LEARN_EVERY = timedelta(days=1)
+LEARN_EVERY = timedelta(hours=6)
 HISTORY_DAYS = 365
+SAMPLE = 100_000
 
 _OPEN = """
 select check_key, vendor, account, subject, package, lifecycle, next_actor, ordered_at, state_since, last_pulled_at,
@@ -24,18 +25,40 @@ select check_key, vendor, account, subject, package, lifecycle, next_actor, orde
 from staging.open_check where vendor = {vendor} and account = {account} order by check_key
 """
 
-_SOJOURNS = """
+# The first state counts from the order. Checks that left it before they were announced to us are in no sample: those
+# that stayed were not at risk before (left truncation).
+_STAYS = """
 select
     e.vendor, f.package, e.lifecycle,
-    epoch(coalesce(next.observed_at_earliest, e.observed_at)) - epoch(e.observed_at) as seconds_lower,
-    epoch(coalesce(next.observed_at, f.last_observed_at)) - epoch(e.observed_at) as seconds_upper,
+    epoch(coalesce(next.observed_at_earliest, e.observed_at)) - epoch(s.entered_at) as seconds_lower,
+    epoch(coalesce(next.observed_at, f.last_observed_at)) - epoch(s.entered_at) as seconds_upper,
     next.check_key is null as is_censored,
-    e.observed_at as entered_at,
-    coalesce(next.is_terminal is not true and next.check_key is not null, false) as is_followed
+    s.entered_at,
+    coalesce(next.is_terminal is not true and next.check_key is not null, false) as is_followed,
+    greatest(0, if(e.event_seq = 1, epoch(least(c.first_seen_at, e.observed_at)) - epoch(s.entered_at), 0))
+        as seconds_before
 from star.fact_check_event as e
 inner join star.fact_check as f on e.check_key = f.check_key
+inner join raw."check" as c on e.check_key = c.check_key
+inner join lateral (
+    select if(e.event_seq = 1, least(coalesce(f.ordered_at, e.observed_at), e.observed_at), e.observed_at) as entered_at
+) as s on true
 left join star.fact_check_event as next on e.check_key = next.check_key and e.event_seq + 1 = next.event_seq
-where e.is_terminal is not true and e.observed_at >= {since}
+where e.is_terminal is not true and s.entered_at >= {since}
+"""
+
+# What was over when it was first looked at left a state that nobody saw.
+_UNSEEN_STAYS = """
+select
+    e.vendor, f.package, 'unknown' as lifecycle, 0 as seconds_lower,
+    epoch(e.observed_at) - epoch(f.ordered_at) as seconds_upper,
+    false as is_censored, f.ordered_at as entered_at, false as is_followed, 0 as seconds_before
+from star.fact_check_event as e
+inner join star.fact_check as f on e.check_key = f.check_key
+inner join raw."check" as c on e.check_key = c.check_key
+where
+    e.event_seq = 1 and e.is_terminal and f.ordered_at between {since} and e.observed_at
+    and c.first_seen_at <= f.ordered_at + interval 1 hour
 """
 
 
@@ -48,21 +71,25 @@ def replan(
     accounts: Iterable[Account] | None = None,
 ) -> None:
     """Plan the next pull of every open check of these accounts (by default all), and write it down."""
+    chosen = list(settings.accounts if accounts is None else accounts)
+    if not chosen:
+        return
     model = _model(connection, settings, now)
-    for account in settings.accounts if accounts is None else accounts:
-        _replan_account(connection, settings, agenda, account, model=model, now=now)
+    made = [_planned(connection, settings, account, model=model, now=now) for account in chosen]
+    _write(connection, made, now)
+    for account, _, items in made:
+        agenda.replace(account.vendor, account.name, items)
 
 
-def _replan_account(
-    connection: Connection, settings: Settings, agenda: Agenda, account: Account, *, model: Model, now: datetime
-) -> None:
+def _planned(
+    connection: Connection, settings: Settings, account: Account, *, model: Model, now: datetime
+) -> tuple[Account, Plan, list[Item]]:
     names = {"vendor": warehouse.quote(account.vendor), "account": warehouse.quote(account.name)}
     rows = connection.execute(_OPEN.format(**names)).fetchall()
-    budget = Budget(account.requests_per_minute, feed_covered=account.status_updates)
     made = plan(
         [OpenCheck(*row[:12]) for row in rows],
         model=model,
-        budget=budget,
+        budget=Budget(account.requests_per_minute, feed_covered=account.status_updates),
         calendar=_calendar(connection, account),
         now=now,
         options=_options(settings),
@@ -81,25 +108,27 @@ def _replan_account(
         )
         for p in made.planned
     ]
-    _write(connection, items, names, now)
-    _note_budget(connection, account, made, names)
-    agenda.replace(account.vendor, account.name, items)
+    return account, made, items
 
 
-def _write(connection: Connection, items: list[Item], names: dict[str, str], now: datetime) -> None:
-    where = "vendor = {vendor} and account = {account}".format(**names)
-    connection.execute(f"delete from ops.pull_plan where {where}")
-    warehouse.insert(connection, "ops.pull_plan", (_plan_row(item, now) for item in items))
+def _write(connection: Connection, made: Sequence[tuple[Account, Plan, list[Item]]], now: datetime) -> None:
+    keys = ", ".join(f"({warehouse.quote(a.vendor)}, {warehouse.quote(a.name)})" for a, _, _ in made)
+    connection.execute(f"delete from ops.pull_plan where (vendor, account) in ({keys})")
+    rows = (_plan_row(item, now) for account, _, items in made if account.polling for item in items)
+    warehouse.insert(connection, "ops.pull_plan", rows)
     connection.execute(
-        "update star.fact_check as f set next_pull_at = p.next_pull_at from ops.pull_plan as p "
-        f"where f.check_key = p.check_key and f.is_terminal is not true and p.{where.replace(' and ', ' and p.')} "
+        "update star.fact_check as f set next_pull_at = p.next_pull_at "
+        "from (from staging.open_check as o left join ops.pull_plan as p on o.check_key = p.check_key "
+        f"select o.check_key, p.next_pull_at where (o.vendor, o.account) in ({keys})) as p "
+        "where f.check_key = p.check_key and f.is_terminal is not true "
         "and f.next_pull_at is distinct from p.next_pull_at"
     )
+    connection.execute(f"delete from ops.pull_budget where (vendor, account) in ({keys})")
+    warehouse.insert(connection, "ops.pull_budget", (_budget_row(account, budgeted) for account, budgeted, _ in made))
 
 
-def _note_budget(connection: Connection, account: Account, made: Plan, names: dict[str, str]) -> None:
-    connection.execute("delete from ops.pull_budget where vendor = {vendor} and account = {account}".format(**names))
-    row = {
+def _budget_row(account: Account, made: Plan) -> dict[str, object]:
+    return {
         "vendor": account.vendor,
         "account": account.name,
         "planned_at": made.now.isoformat(),
@@ -108,10 +137,9 @@ def _note_budget(connection: Connection, account: Account, made: Plan, names: di
         "requests_per_minute": account.requests_per_minute,
         "calls_needed_per_minute": float(made.calls_needed_per_minute),
         "changes_per_minute": float(made.changes_per_minute),
-        "states_lost_per_day": float(made.states_lost_per_day),
-        "is_overloaded": bool(made.is_overloaded),
+        "states_lost_per_day": float(made.states_lost_per_day) if account.polling else 0.0,
+        "is_overloaded": bool(made.is_overloaded and account.polling),
     }
-    warehouse.insert(connection, "ops.pull_budget", [row])
 
 
 def _plan_row(item: Item, now: datetime) -> dict[str, object]:
@@ -142,7 +170,7 @@ def _calendar(connection: Connection, account: Account) -> BusinessCalendar:
 
 
 def _model(connection: Connection, settings: Settings, now: datetime) -> Model:
-    """What was learned of durations within the last day, else learned now from the events."""
+    """What was learned of durations within the last hours, else learned now from the events."""
     kept = connection.execute("select value from staging.setting where name = 'pull_model'").fetchone()
     if kept:
         saved = json.loads(kept[0])
@@ -157,5 +185,9 @@ def _model(connection: Connection, settings: Settings, now: datetime) -> Model:
 
 def _learn(connection: Connection, settings: Settings, now: datetime) -> Model:
     since = now - timedelta(days=settings.planning.history_days or HISTORY_DAYS)
-    rows = connection.execute(_SOJOURNS.format(since=warehouse.quote(since.isoformat()) + "::timestamptz")).fetchall()
-    return Model().learn([Sojourn(*row) for row in rows])
+    instant = warehouse.quote(since.isoformat()) + "::timestamptz"
+    # A fair sample: the latest alone would be the quick ones.
+    query = f"from (({_STAYS}) union all ({_UNSEEN_STAYS})) using sample reservoir({SAMPLE} rows) repeatable (7)"
+    rows = connection.execute(query.format(since=instant)).fetchall()
+    calendars = {account.vendor: _calendar(connection, account) for account in settings.accounts}
+    return Model().learn([Sojourn(*row) for row in rows], calendars)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from screening_pipeline import cycle
+from screening_pipeline import cycle, news
 from screening_pipeline.errors import ScreeningError
 from screening_pipeline.runtime import active
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from screening_pipeline.runtime import Runtime
+    from screening_pipeline.settings import Account
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -49,13 +50,24 @@ def sync(
     is_full: bool = False,
     trigger: str = "sync",
 ) -> Outcome:
-    """One cycle as a Dagster run. Raises ScreeningError when the machine failed (lock, disk)."""
+    """One cycle as a Dagster run. Raises ScreeningError when the machine failed (lock, disk).
+
+    Vendors of whom nothing is to be asked now take no part in it.
+    """
     from screening_pipeline.definitions import defs
 
     job = defs.resolve_job_def("sync")
+    chosen = runtime.settings.select(vendors, accounts)
+    wanted = chosen if is_full or _is_news(runtime) else [a for a in chosen if cycle.is_wanted(runtime, a)]
     with active(runtime):
-        result = _executed(job, instance, _config(runtime, vendors, accounts, is_full=is_full), trigger)
-    return _outcome(runtime, result)
+        result = _executed(job, instance, _config(wanted, is_full=is_full), trigger)
+    idle = [cycle.AccountReport(vendor=a.vendor, account=a.name) for a in chosen if a not in wanted]
+    return _outcome(runtime, result, idle)
+
+
+def _is_news(runtime: Runtime) -> bool:
+    """Whether something waits to be read: only then is it known which checks there are and what is due."""
+    return news.is_any(runtime.agenda, runtime.settings.paths, runtime.landing)
 
 
 def rebuild(runtime: Runtime, instance: dg.DagsterInstance) -> str:
@@ -82,10 +94,9 @@ def _in_process(job: dg.JobDefinition, instance: dg.DagsterInstance, **options: 
         raise _cause(problem) from None
 
 
-def _config(runtime: Runtime, vendors: Sequence[str], accounts: Sequence[str], *, is_full: bool) -> dict[str, Any]:
-    chosen = runtime.settings.select(vendors, accounts)
+def _config(accounts: Sequence[Account], *, is_full: bool) -> dict[str, Any]:
     names: dict[str, list[str]] = {}
-    for account in chosen:
+    for account in accounts:
         names.setdefault(account.vendor, []).append(account.name)
     return {f"{slug}_pull": {"config": {"full": is_full, "accounts": given}} for slug, given in names.items()}
 
@@ -119,7 +130,7 @@ def _cause(problem: BaseException) -> BaseException:
     return problem
 
 
-def _outcome(runtime: Runtime, result: Any) -> Outcome:
+def _outcome(runtime: Runtime, result: Any, idle: Sequence[cycle.AccountReport]) -> Outcome:
     journal = runtime.journal
     failed = [
         e for e in result.get_asset_check_evaluations() if not e.passed and e.check_name != "every_account_answers"
@@ -128,7 +139,7 @@ def _outcome(runtime: Runtime, result: Any) -> Outcome:
         run_id=result.run_id,
         orders=journal.taken.orders,
         order_rejects=journal.taken.rejects,
-        reports=tuple(journal.reports),
+        reports=(*journal.reports, *idle),
         settled=journal.settled or cycle.Settled(),
         failed_checks=tuple(sorted(f"{'.'.join(e.asset_key.path)}.{e.check_name}" for e in failed)),
     )

@@ -19,7 +19,7 @@ from screening_pipeline.clock import Clock, system_clock
 from screening_pipeline.intake import Intake
 from screening_pipeline.landing import Landing
 from screening_pipeline.limiter import Limiter
-from screening_pipeline.pseudonym import kept_key, pseudonym_key
+from screening_pipeline.pseudonym import kept_key, landing_key, pseudonym_key
 from screening_pipeline.settings import Settings
 from screening_pipeline.state import State
 from screening_pipeline.vendors import all_vendors
@@ -39,11 +39,16 @@ class Journal:
     taken: Intake = field(default_factory=Intake)
     reports: list[AccountReport] = field(default_factory=list)
     settled: Settled | None = None
+    written: set[str] = field(default_factory=set)
+    """The tables of which rows were written or removed."""
+    read: str | None = None
+    """What the warehouse has read of all that was there (`news.sources`)."""
 
     def begin(self, now: datetime) -> None:
         """A new run begins; what the last one told is forgotten."""
-        self.started_at, self.taken, self.settled = now, Intake(), None
+        self.started_at, self.taken, self.settled, self.read = now, Intake(), None, None
         self.reports.clear()
+        self.written.clear()
 
 
 def no_progress(account: str, made: int, wanted: int) -> None:
@@ -74,7 +79,7 @@ class Runtime:
     @contextmanager
     def warehouse(self) -> Iterator[warehouse.Connection]:
         """The live warehouse for writing. Raises LockHeld when another process keeps it for too long."""
-        from screening_pipeline import erasure
+        from screening_pipeline import erasure, news
 
         paths, wait = self.settings.paths, self.lock_wait_seconds
         if erasure.is_pending(self):
@@ -83,6 +88,8 @@ class Runtime:
             paths.warehouse, lock_path=paths.warehouse_lock, clock=self.clock, wait_seconds=wait
         ) as connection:
             yield connection
+        if self.journal.read is not None:
+            news.remember(self.agenda, paths, self.journal.read)
 
 
 @contextmanager
@@ -110,10 +117,8 @@ def opened(
 
 
 def assembled(settings: Settings, environ: Mapping[str, str], clock: Clock, progress: Progress) -> Runtime:
-    """A runtime of settings whose accounts have their addresses."""
+    """A runtime of settings whose accounts have their addresses. Raises ConfigurationError where a key is missing."""
     state = State(settings.paths.state)
-    name = settings.privacy.landing_key_env
-    landing_key = environ.get(name, "").encode() if name else b""
     return Runtime(
         settings=settings,
         environ=environ,
@@ -125,7 +130,7 @@ def assembled(settings: Settings, environ: Mapping[str, str], clock: Clock, prog
             settings.paths.landing,
             vendors=all_vendors(),
             spool_key=kept_key(settings.paths.spool_key),
-            landing_key=landing_key or None,
+            landing_key=landing_key(settings, environ),
             clock=clock,
         ),
         key=pseudonym_key(settings, environ),

@@ -158,6 +158,8 @@ def _action_row(action: dict[str, Any], when: str, what: str) -> dict[str, Any]:
 def _outlook(check: dict[str, Any]) -> str:
     if check["is_terminal"]:
         return "It is not asked for again: it has ended."
+    if not check["next_pull_at"]:
+        return "It is not asked for by itself: its account is only pushed to (polling = false)."
     reason = f", because {check['next_pull_reason']}" if check["next_pull_reason"] else ""
     return f"Next pull {_moment(check['next_pull_at'])} UTC{reason}."
 

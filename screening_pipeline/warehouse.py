@@ -91,8 +91,18 @@ def writer(
     with lock(lock_path, clock=clock, wait_seconds=wait_seconds):
         if not path.exists():
             _make(path)
-        with attached(path) as connection:
+        with attached(path) as connection, _told():
             yield connection
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What DuckDB complains of, by its kind: its texts quote values, and ours are stored in event logs and shown."""
+    try:
+        yield
+    except duckdb.Error as problem:
+        failure = EnvironmentFailed(f"the warehouse failed: {type(problem).__name__}", code="warehouse_failed")
+        raise failure.with_traceback(problem.__traceback__) from None
 
 
 @contextmanager
@@ -125,8 +135,34 @@ def use_threads(connection: Connection, count: int | None) -> None:
 @contextmanager
 def reader(path: Path) -> Iterator[Connection]:
     """A published snapshot, read-only. It is replaced, never changed, so an open handle disturbs nobody."""
-    with attached(path, is_read_only=True) as connection:
+    with _undisturbed(path) as snapshot, attached(snapshot, is_read_only=True) as connection:
         yield connection
+
+
+@contextmanager
+def _undisturbed(path: Path) -> Iterator[Path]:
+    """The snapshot, or a copy of it where its owner has opened it for writing: their lock and log are not ours."""
+    if not _is_opened_for_writing(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, path.name)
+        shutil.copyfile(path, copy)
+        yield copy
+
+
+def _is_opened_for_writing(path: Path) -> bool:
+    """Whether somebody holds DuckDB's own lock on a snapshot, or left a log that would be replayed onto it."""
+    if not path.exists() or _log_of(path).exists():
+        return path.exists()
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _make(path: Path) -> None:
@@ -159,7 +195,8 @@ def renewed(path: Path, *, lock_path: Path, clock: Clock) -> Iterator[Connection
         with attached(new) as connection:
             build.create(connection)
             connection.execute(f"attach {quote(str(path))} as old (read_only)")
-            yield connection
+            with _told():
+                yield connection
             connection.execute("detach old")
             connection.execute("checkpoint")
         if _log_of(path).exists():
@@ -256,14 +293,14 @@ def rows(connection: Connection, query: str) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def export_parquet(connection: Connection, folder: Path) -> int:
+def export_parquet(connection: Connection, folder: Path, *, is_last_kept: bool = True) -> int:
     """Write every table and view of a snapshot as `<folder>/<schema>/<name>.parquet`; how many files.
 
     `folder` is a link that is moved to the new files when all are complete; the set before it is kept, for those
-    who are reading it, and goes with the next one.
+    who are reading it, and goes with the next one, or at once where it must not stay.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    before = folder.resolve().name if folder.is_symlink() else None
+    before = folder.resolve().name if folder.is_symlink() and is_last_kept else None
     new = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     new.chmod(0o755)
     files = list(_parquet_files(connection, new))

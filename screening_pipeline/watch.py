@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from screening_pipeline import run
+from screening_pipeline import publication, run
 from screening_pipeline.clock import StandingClock
 from screening_pipeline.errors import UsageError
 from screening_pipeline.vendors import vendor
@@ -55,7 +55,8 @@ def watch(
 
 def _is_wanted(runtime: Runtime) -> bool:
     is_due = any(_is_due(runtime, account) for account in runtime.settings.accounts)
-    return is_due or _is_feed_due(runtime) or _is_ordered(runtime)
+    is_put_off = publication.overdue(runtime.agenda, runtime.clock.now()) is not None
+    return is_due or is_put_off or _is_feed_due(runtime) or _is_ordered(runtime)
 
 
 def _is_due(runtime: Runtime, account: Account) -> bool:

@@ -6,10 +6,15 @@ import ipaddress
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OURS = ("SCREENING_", "SANDBOX_", "DAGSTER_")
@@ -43,6 +48,19 @@ def browser_path() -> Path:
     found = _browser()
     assert found is not None, "mark the test with pytest.mark.browser"
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(browser_path: Path) -> Iterator[Browser]:
+    """That Chromium, running."""
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's own sandbox cannot be set up by root.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=browser_path, args=options)
+        yield opened
+        opened.close()
 
 
 def _browser() -> Path | None:

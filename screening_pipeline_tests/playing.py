@@ -103,15 +103,14 @@ class Play:
 
 
 @contextmanager
-def playing(folder: Path, *, checks: int, days: int = 30) -> Iterator[Play]:
-    """A new world and an empty data folder at `folder`."""
+def playing(folder: Path, *, checks: int, days: int = 30, **options: Any) -> Iterator[Play]:
+    """A new world and an empty data folder at `folder`; `options` are the sandbox's."""
     settings = configuration.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
     settings.paths.create()
     (folder / "sandbox").mkdir()
+    world: Row = {"seed": 7, "checks": checks, "epoch": VIRTUAL_EPOCH, "days": days}
     with (
-        running_sandbox(
-            seed=7, checks=checks, epoch=VIRTUAL_EPOCH, days=days, virtual=True, limit_factor=None
-        ) as sandbox,
+        running_sandbox(**world, virtual=True, limit_factor=None, **options) as sandbox,
         instance(settings.paths) as recorded,
     ):
         clock = VirtualClock(VIRTUAL_EPOCH)

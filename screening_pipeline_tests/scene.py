@@ -457,6 +457,15 @@ def opened(factory: pytest.TempPathFactory, accounts: tuple[Account, ...] = ACCO
 
 
 @contextmanager
+def staged(folder: Path) -> Iterator[Stage]:
+    """A stage in that folder, outside of a test run too."""
+    paths = Paths.under(folder, {})
+    paths.create()
+    with _stage(paths, ACCOUNTS) as stage:
+        yield stage
+
+
+@contextmanager
 def _stage(paths: Paths, accounts: tuple[Account, ...]) -> Iterator[Stage]:
     clock = ManualClock(MORNING)
     landing = Landing(paths.landing, vendors=all_vendors(), spool_key=b"spool key of a test", clock=clock)

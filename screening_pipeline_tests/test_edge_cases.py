@@ -479,13 +479,11 @@ def test_what_was_landed_is_read_later_when_reading_fails(tmp_path_factory: pyte
 PAGE = Path(__file__).parent.parent / "docs" / "edge-cases.md"
 
 
-def test_the_page_of_situations_names_tests_that_exist() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    here = Path(__file__).parent
-    tests = {name for file in here.glob("test_*.py") for name in re.findall(r"test_\w+", file.read_text())}
-    cases = {f"{path.parent.name}/{path.name}" for path in here.glob("sql/*/*")}
-    assert set(re.findall(r"`(test_\w+)`", page)) <= tests
-    assert set(re.findall(r"`([a-z]+\.\w+/\w+)`", page)) <= cases
+def test_the_page_of_situations_names_cases_that_exist() -> None:
+    cases = {f"{path.parent.name}/{path.name}" for path in Path(__file__).parent.glob("sql/*/*")}
+    named = set(re.findall(r"`([a-z]+\.\w+/\w+)`", PAGE.read_text(encoding="utf-8")))
+    assert named
+    assert named <= cases
 
 
 def test_every_situation_of_the_page_has_a_test() -> None:

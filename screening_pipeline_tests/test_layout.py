@@ -29,7 +29,7 @@ OUTSIDE = ("httpx", "duckdb", "dagster", "sqlite3", "socket", "subprocess", "asy
 DOORS = {
     "httpx": {"client"},
     "duckdb": {"warehouse"},
-    "dagster": {"assets", "automation", "definitions", "instance", "maintenance", "run", "watch"},
+    "dagster": {"assets", "automation", "definitions", "event_log", "instance", "maintenance", "run", "watch"},
 }
 WALL_CLOCK = re.compile(r"\b(time\.time(_ns)?|datetime\.(now|utcnow|today)|date\.today)\(")
 
@@ -125,6 +125,28 @@ def test_every_link_between_pages_leads_somewhere() -> None:
         links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
         missing = [link for link in links if not (page.parent / link).exists()]
         assert missing == [], f"{page.relative_to(ROOT)} links to nothing"
+
+
+def test_every_test_that_the_pages_name_exists() -> None:
+    sources = {path.name: path.read_text(encoding="utf-8") for path in TESTS.glob("test_*.py")}
+    tests = {
+        name for text in sources.values() for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE)
+    }
+    assigned = {name for text in sources.values() for name in re.findall(r"^(test_\w+) = ", text, re.MULTILINE)}
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        missing = set(re.findall(r"`(test_\w+)`", text)) - tests - assigned
+        missing |= set(re.findall(r"\b(test_\w+\.py)\b", text)) - set(sources)
+        assert missing == set(), f"{page.relative_to(ROOT)} names tests that do not exist"
+
+
+def test_every_promise_and_every_trap_names_the_tests_that_try_it() -> None:
+    rows = [
+        line for line in (ROOT / "docs" / "promises.md").read_text(encoding="utf-8").splitlines() if line[:2] == "| "
+    ]
+    told = [row for row in rows if not row.startswith(("| promise", "| command", "| `python", "| trap"))]  # headings
+    assert len(told) > 40
+    assert [row[:60] for row in told if not re.search(r"`test_\w+`", row.split("|")[-2])] == []
 
 
 def test_every_make_target_that_the_pages_name_exists() -> None:

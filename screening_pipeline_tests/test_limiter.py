@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from statistics import mean
 
 import pytest
@@ -68,14 +70,18 @@ Process = subprocess.Popen[bytes]
 @contextmanager
 def askers(count: int, path: Path, url: str, seconds: float) -> Iterator[list[Process]]:
     """So many processes that ask as often as they may, for so long."""
-    arguments = [str(path), url.rpartition(":")[2], str(LIMIT), str(WINDOW), str(seconds)]
-    processes = [subprocess.Popen([sys.executable, "-c", ASKER, *arguments]) for _ in range(count)]
+    processes = started(count, path, url, seconds)
     try:
         yield processes
     finally:
         for process in processes:
             process.kill()
             process.wait()
+
+
+def started(count: int, path: Path, url: str, seconds: float) -> list[Process]:
+    arguments = [str(path), url.rpartition(":")[2], str(LIMIT), str(WINDOW), str(seconds)]
+    return [subprocess.Popen([sys.executable, "-c", ASKER, *arguments]) for _ in range(count)]
 
 
 def endings(processes: list[Process]) -> set[int]:
@@ -117,6 +123,33 @@ def test_the_limit_holds_when_a_holder_is_killed_and_another_process_starts(tmp_
         arrivals = [asked.arrived for asked in server.asked]
     assert over_limit(arrivals) == 0
     assert share_of_rate(arrivals) >= 0.8
+
+
+def test_four_processes_killed_and_replaced_over_and_over_keep_the_limit_and_most_of_the_rate(tmp_path: Path) -> None:
+    """Latency varies, and kills fall on whatever is under way: waiting, holding a slot, writing it down."""
+    draw = Random(7)
+
+    def uneven(_: Asked) -> Reply:
+        time.sleep(draw.uniform(0.0, 3 * LATENCY))
+        return Reply(closes=True)
+
+    state = tmp_path / "state.sqlite"
+    with serving(uneven) as server, askers(4, state, server.url, 7.0) as processes:
+        wait_for(lambda: len(server.asked) > LIMIT)
+        for number in range(8):
+            time.sleep(draw.uniform(0.2, 0.6))
+            processes[number].kill()
+            processes.extend(started(1, state, server.url, 7.0 if number < 4 else 3.0))  # the first four are killed too
+        assert endings(processes[:8]) == {-signal.SIGKILL}
+        assert endings(processes[8:]) == {0}
+        arrivals = [asked.arrived for asked in server.asked]
+    assert over_limit(arrivals) == 0
+    assert share_of_rate(arrivals) >= 0.85
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.005)
 
 
 def test_threads_with_loops_of_their_own_share_the_limit(tmp_path: Path) -> None:

@@ -16,7 +16,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screening_pipeline.planner import Budget, BusinessCalendar, Model, OpenCheck, Plan, PlanOptions, Sojourn, plan
+from screening_pipeline.planner import (
+    Budget,
+    BusinessCalendar,
+    Model,
+    OpenCheck,
+    Plan,
+    PlanOptions,
+    Sojourn,
+    fast_lane,
+    most_urgent,
+    plan,
+)
+from screening_pipeline.planning.priors import FAST_EDGES
+from screening_pipeline.planning.schedule import columns_of
 
 NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)  # Wednesday, 13:00 in Sydney
 SYDNEY = BusinessCalendar("Australia/Sydney")
@@ -52,11 +65,11 @@ def planned(
 
 def pulls_of(one: OpenCheck, count: int, **options: float) -> list[float]:
     """Ages in seconds at which a check that never changes is pulled."""
-    ages, now = [], one.entered_at
+    ages, now = [], one.state_since
     for _ in range(count):
         now = planned([one], now=now, **options).planned[0].next_pull_at  # type: ignore[arg-type]
         one = replace(one, last_pulled_at=now)
-        ages.append((now - one.entered_at).total_seconds())
+        ages.append((now - one.state_since).total_seconds())
     return ages
 
 
@@ -100,7 +113,7 @@ def test_no_check_waits_longer_than_its_worst_case_while_the_budget_allows(check
     worst = {
         one.check_key: timedelta(
             seconds=options.worst_case_seconds(one.vendor, one.lifecycle, one.subject)
-            if NOW - one.entered_at <= timedelta(days=45)
+            if NOW - one.state_since <= timedelta(days=45)
             else 7 * 86_400
         )
         for one in checks
@@ -282,6 +295,65 @@ def test_a_model_survives_being_written_and_read() -> None:
         p.reason for p in planned(one, model=model).planned
     ]
     assert Model.from_dict({"version": 0}) == Model()
+
+
+def test_ends_known_only_between_two_pulls_are_spread_as_they_happen() -> None:
+    random = Random(3)
+    ages = [random.uniform(60, 180) for _ in range(1_000)]
+    pulled = [(0.0, 140.0) if age < 140 else (140.0, 180.0) for age in ages]
+    history = [replace_ages(stay, *pair) for stay, pair in zip(stays(1_000, 0, 1), pulled, strict=True)]
+    events = Model().learn(history, SYDNEY).learned["workerchecks", "in_progress", None].events  # type: ignore[index]
+    by_120 = sum(events[: FAST_EDGES.index(120.0)]) / sum(events)
+    assert 0.45 < by_120 < 0.55
+
+
+def replace_ages(stay: Sojourn, lower: float, upper: float) -> Sojourn:
+    return stay._replace(seconds_lower=lower, seconds_upper=upper)
+
+
+def test_checks_that_came_under_watch_late_say_nothing_of_the_time_before() -> None:
+    late = stays(200, 20 * 86_400, 20 * 86_400, is_censored=True, seconds_before=19 * 86_400.0)
+    whole = [stay._replace(seconds_before=0.0) for stay in late]
+    young = FAST_EDGES.index(300.0)
+    exposures = [
+        Model().learn(each, SYDNEY).learned["workerchecks", "in_progress", None].exposure[young]  # type: ignore[index]
+        for each in (late, whole)
+    ]
+    assert exposures[0] == 0 < exposures[1]
+
+
+def test_a_vendor_with_much_history_that_changes_its_ways_is_followed_within_days() -> None:
+    def day(days_ago: float, age: float) -> list[Sojourn]:
+        return [
+            Sojourn("workable", None, "in_progress", age, age + 10, False, NOW - timedelta(days=days_ago, minutes=n))
+            for n in range(1_000)
+        ]
+
+    before = [stay for ago in range(3, 12) for stay in day(ago, 120)]
+    model = Model().learn(before + day(1.5, 1_500) + day(0.8, 1_500), BusinessCalendar())
+    events = model.histogram("workable", "in_progress").events
+    assert events[FAST_EDGES.index(1_440.0)] > 3 * events[FAST_EDGES.index(120.0)]
+
+
+def test_a_quick_look_and_the_fast_lane_agree_with_the_whole_plan() -> None:
+    random = Random(2)
+    checks = [check(n, age=(age := random.uniform(0, 400)), pulled=age * random.random()) for n in range(200)]
+    checks += [check(500 + n, age=5 * 86_400, pulled=random.uniform(0, 90_000)) for n in range(200)]
+    columns = columns_of(checks, Model(), PlanOptions())
+    given = {"model": Model(), "budget": Budget(30), "calendar": SYDNEY, "now": NOW}
+    whole = plan(checks, **given)  # type: ignore[arg-type]
+    assert most_urgent(columns, 1_000, **given) == whole.due_keys  # type: ignore[arg-type]
+    lane = fast_lane(columns, **given)  # type: ignore[arg-type]
+    now = NOW.timestamp()
+    assert {key for key, at in lane.items() if at <= now} <= set(whole.due_keys)
+    assert all(at >= now for at in lane.values())
+    assert set(lane) <= set(range(200))
+
+
+def test_a_check_that_nobody_saw_yet_is_taken_to_stand_in_its_vendors_first_state() -> None:
+    unseen, seen = check(1, lifecycle="unknown"), check(2, lifecycle="in_progress")
+    first, second = (planned([one]).planned[0].next_pull_at for one in (unseen, seen))
+    assert first == second
 
 
 def test_learning_is_deterministic_and_does_not_depend_on_order() -> None:

@@ -17,13 +17,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from screening_pipeline import erasure, report, run, warehouse
+from screening_pipeline import erasure, run, runtime, warehouse
+from screening_pipeline import settings as configuration
+from screening_pipeline.cli import app
+from screening_pipeline.clock import ManualClock
+from screening_pipeline.errors import MissingSecret
 from screening_pipeline.landing import Landing
 from screening_pipeline.sandbox.people import BIRTH_DATE, CANARIES
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline_tests.loopback import Reply, serving
 from screening_pipeline_tests.playing import Play, dagster_words, playing
+from screening_pipeline_tests.scene import MORNING
+from screening_pipeline_tests.test_retention import NAME, land
 
 DAYS = (2, 5, 9)
 CHECKS = 60
@@ -68,8 +75,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         ):
             for day in DAYS:
                 one.cycle(day, is_full=day == DAYS[-1])
-            with warehouse.reader(one.paths.published) as connection:
-                report.write_report(connection, one.paths.report, generated_at=one.clock.now())
+            run.daily_report(one.runtime, one.instance)  # the page, the Parquet files, and every view shown in Dagster
             yield Played(one, log.getvalue() + console.getvalue())
     finally:
         logging.getLogger().removeHandler(handler)
@@ -92,6 +98,18 @@ def everything_in(connection: warehouse.Connection, *, without: Iterable[str] = 
         connection.execute(f"select t::varchar from {name} as t").fetchall() for (name,) in names if name not in without
     )
     return "\n".join(text for table in rows for (text,) in table)
+
+
+def everything_in_parquet(played: Played) -> str:
+    """Every row of every Parquet file, as text: the files are compressed, so their bytes tell nothing."""
+    files = sorted(played.play.paths.parquet.parent.rglob("*.parquet"))
+    assert files
+    with warehouse.reader(played.play.paths.published) as connection:
+        rows = (
+            connection.execute(f"select t::varchar from read_parquet({warehouse.quote(str(file))}) as t").fetchall()
+            for file in files
+        )
+        return "\n".join(text for table in rows for (text,) in table)
 
 
 def secrets_of(played: Played) -> set[str]:
@@ -133,6 +151,12 @@ def test_no_row_of_the_published_snapshot_names_anybody_or_shows_a_body(played: 
         columns = connection.execute("select distinct column_name from duckdb_columns() where not internal").fetchall()
     assert people_in(text) == []
     assert not {"body", "headers", "candidate_ref"} & {name for (name,) in columns}
+
+
+def test_no_row_of_the_parquet_files_names_anybody(played: Played) -> None:
+    text = everything_in_parquet(played)
+    assert len(text) > 10_000
+    assert people_in(text) == []
 
 
 def test_what_must_never_be_stored_is_not_even_in_the_landing_area(played: Played) -> None:
@@ -259,6 +283,46 @@ def test_with_a_landing_key_the_landed_files_name_nobody_either(played: Played, 
     assert "Canaria" in lines, "they are in there, encrypted"
 
 
+WITH_LANDING_KEY = """
+[privacy]
+landing_key_env = "LANDING_KEY"
+
+[[accounts]]
+vendor = "workerchecks"
+name = "main"
+base_url = "http://127.0.0.1:9/v1"
+widget_secret_env = "NOBODY_SET_THIS"
+"""
+
+
+@pytest.mark.parametrize("given", [{}, {"LANDING_KEY": "  \n"}, {"LANDING_KEY": "too short"}])
+def test_where_a_landing_key_is_named_and_missing_nothing_is_landed_in_clear(
+    tmp_path: Path, given: dict[str, str]
+) -> None:
+    (tmp_path / "screening.toml").write_text(WITH_LANDING_KEY)
+    environ = {"SCREENING_DATA_DIR": str(tmp_path / "data"), **given}
+    settings = configuration.load(environ, tmp_path)
+    clock = ManualClock(MORNING)
+    with pytest.raises(MissingSecret, match="LANDING_KEY") as refused:
+        runtime.assembled(settings, environ, clock, runtime.no_progress)
+    assert refused.value.exit_code == 2
+    assert "too short" not in str(refused.value)
+    work = runtime.assembled(settings, environ | {"LANDING_KEY": "a landing key of a test"}, clock, runtime.no_progress)
+    land(work, clock)
+    landed = [path.read_text() for path in work.landing.root.rglob("*.ndjson")]
+    assert len(landed) == 1
+    assert NAME not in landed[0]
+
+
+def test_doctor_lists_a_missing_landing_key_among_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "screening.toml").write_text(WITH_LANDING_KEY)
+    environ = {"SCREENING_DATA_DIR": str(tmp_path / "data"), "SCREENING_CONFIG": str(tmp_path / "screening.toml")}
+    said = CliRunner(env=environ).invoke(app, ["doctor"])
+    assert said.exit_code == 1
+    assert "LANDING_KEY is not set" in said.output
+    assert "disk" in said.output
+
+
 def test_an_erased_person_is_in_no_file_not_even_in_dagsters_storage(played: Played) -> None:
     query = "select candidate_key, check_id from star.fact_check where vendor = 'zinc' and candidate_key is not null"
     chosen = played.play.rows(f"{query} order by check_key limit 1")[0]
@@ -269,6 +333,8 @@ def test_an_erased_person_is_in_no_file_not_even_in_dagsters_storage(played: Pla
         content = path.read_bytes().decode("latin-1")
         found = [word for word in (*theirs, chosen["candidate_key"]) if word in content]
         assert found == [], path.relative_to(played.data)
+    rows = everything_in_parquet(played)
+    assert [word for word in (*theirs, chosen["candidate_key"]) if word in rows] == []
 
 
 def _orders(played: Played) -> list[dict[str, str]]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -177,18 +176,6 @@ def test_an_axis_is_in_the_unit_that_its_longest_time_asks_for(longest: float, n
 
 
 # ── in a real browser ──────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path: Path) -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    # Chromium's own sandbox cannot be set up by root.
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser_path, args=options)
-        yield opened
-        opened.close()
 
 
 @pytest.mark.browser

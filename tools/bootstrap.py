@@ -1,10 +1,11 @@
 """Makes a virtual environment with the locked dependencies, from a bare Python and a package index.
 
-Usage: python tools/bootstrap.py FOLDER
+Usage: python tools/bootstrap.py FOLDER [GROUP]
 
 Run by the Makefile with any supported Python; it needs nothing but the standard library. What it installs is
 what uv.lock says, by hash, fetched from the index that pip is configured for: a mirror serves as well as the
-public one, since hashes and not hosts are what is trusted.
+public one, since hashes and not hosts are what is trusted. GROUP is one of pyproject.toml's dependency groups;
+without it come all but the benchmarks' rivals.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,9 +23,10 @@ INSTALLER = ROOT / "tools" / "bootstrap.txt"
 # pip's setting → the environment variable by which uv knows the same.
 SETTINGS = {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE", "proxy": "ALL_PROXY"}
 SECTIONS = ("global", "install", ":env:")  # the later one wins, as with pip
+EVERYDAY = ("--all-groups", "--no-group", "bench")
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, group: str | None = None) -> None:
     """Bring `folder` up to the lock file. Raises SystemExit with what to do when that cannot be done."""
     print(f"Setting up {folder.name} with Python {sys.version.split()[0]} ...", flush=True)
     try:
@@ -32,7 +34,7 @@ def main(folder: Path) -> None:
             create(folder)
         if not (folder / "bin" / "uv").exists():
             install_installer(folder)
-        install_locked(folder)
+        install_locked(folder, EVERYDAY if group is None else ("--no-default-groups", "--group", group))
     except subprocess.CalledProcessError as failed:
         step = " ".join(Path(part).name for part in failed.cmd[:4])
         raise SystemExit(f"{step}: failed with exit code {failed.returncode}; its words are above") from None
@@ -68,12 +70,12 @@ def install_installer(folder: Path) -> None:
     run([python, "-m", "pip", "install", *options, *trust, "-r", str(INSTALLER)], clean(os.environ))
 
 
-def install_locked(folder: Path) -> None:
-    """Make the environment hold exactly what the lock file names, and this project in place."""
+def install_locked(folder: Path, groups: Sequence[str]) -> None:
+    """Make the environment hold exactly what the lock file names for these groups, and this project in place."""
     environ = translated(pip_settings(folder), clean(os.environ))
     uv, wanted = str(folder / "bin" / "uv"), str(folder / "locked.txt")
     target = ["--quiet", "--python", str(folder / "bin" / "python")]
-    run([uv, "export", *target, "--frozen", "--all-groups", "--no-emit-project", "-o", wanted], environ)
+    run([uv, "export", *target, "--frozen", *groups, "--no-emit-project", "-o", wanted], environ)
     run([uv, "pip", "sync", *target, "--require-hashes", wanted], environ)
     run([uv, "pip", "install", *target, "--no-deps", "--editable", str(ROOT)], environ)
 
@@ -111,4 +113,4 @@ def run(command: list[str], environ: Mapping[str, str], *, is_quiet: bool = Fals
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).absolute())
+    main(Path(sys.argv[1]).absolute(), *sys.argv[2:])

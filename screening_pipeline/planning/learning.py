@@ -10,6 +10,7 @@ import numpy as np
 from screening_pipeline.planning import priors
 from screening_pipeline.planning.calendar import CELLS, WEEK_SHARE, BusinessCalendar, normalised
 from screening_pipeline.planning.model import (
+    BIN_AGES,
     PACKAGE_SOJOURNS,
     PRIOR_SOJOURNS,
     GroupKey,
@@ -33,10 +34,17 @@ PACE_FLOOR = 0.01
 POINTS = 24
 """An interval between two pulls is looked at in this many places."""
 STEPS = 3
+ENOUGH = 800.0
+"""So many ends are as good as any number: the more there are a day, the sooner older ones fade."""
+SHORTEST_HALF_LIFE = 1.0 * priors.DAY
 
 
 class Stays:
-    """The sojourns of one state as columns (seconds since 1970, seconds of age)."""
+    """The sojourns of one state as columns (seconds since 1970, seconds of age), and how time past fades.
+
+    What is faded is the time watched and the ends in it, not whole sojourns: a hazard is of its own day, and long
+    stays tell of the present as well as short ones.
+    """
 
     def __init__(self, stays: Sequence[Sojourn], half_life_days: float) -> None:
         self.entered = np.array([stay.entered_at.timestamp() for stay in stays])
@@ -45,17 +53,27 @@ class Stays:
         upper = np.array([stay.seconds_upper for stay in stays], dtype=np.float64)
         self.upper = np.where(self.is_ended, np.maximum(upper, self.lower + 1.0), self.lower)
         self.is_followed = np.array([stay.is_followed for stay in stays])
-        ends = self.entered + self.upper
-        self.weight = 0.5 ** ((ends.max() - ends) / (half_life_days * priors.DAY))
+        self.before = np.minimum(np.array([stay.seconds_before for stay in stays], dtype=np.float64), self.lower)
+        self.ends = self.entered + self.upper
+        self.half_life = self._half_life(half_life_days * priors.DAY)
+
+    def faded(self, when: Floats) -> Floats:
+        """Return how much what happened at these instants still counts."""
+        return 0.5 ** (np.maximum(self.ends.max() - when, 0.0) / self.half_life)
+
+    def _half_life(self, longest: float) -> float:
+        ended = self.ends[self.is_ended]
+        lately = int(np.count_nonzero(ended > self.ends.max() - longest))
+        return min(longest, max(SHORTEST_HALF_LIFE, ENOUGH * longest / max(lately, 1)))
 
 
 def learned_group(
-    stays: Sequence[Sojourn], calendar: BusinessCalendar, half_life_days: float
+    state: tuple[str, str], stays: Sequence[Sojourn], calendar: BusinessCalendar, half_life_days: float
 ) -> tuple[dict[GroupKey, Histogram], tuple[float, ...]]:
-    """Return the histograms of one state (and of its well-filled packages), and the speeds of its week."""
-    vendor, lifecycle = stays[0].vendor, stays[0].lifecycle
+    """Return the histograms of one vendor's state (and of its well-filled packages), and the speeds of its week."""
+    vendor, lifecycle = state
     table = Stays(stays, half_life_days)
-    start, end = table.entered.min(), (table.entered + table.upper).max()
+    start, end = table.entered.min(), table.ends.max()
     pace = learned_pace(table, calendar, priors.pace(lifecycle))
     timeline = Timeline(calendar, (pace,), start - priors.DAY, end + priors.DAY)
     prior = prior_histogram(vendor, lifecycle)
@@ -70,12 +88,13 @@ def learned_group(
 
 def learned_pace(table: Stays, calendar: BusinessCalendar, prior: tuple[float, ...]) -> tuple[float, ...]:
     """Return the 48 speeds that explain in which hours sojourns of over an hour ended."""
-    start, end = table.entered.min(), (table.entered + table.upper).max()
+    start, end = table.entered.min(), table.ends.max()
     timeline = Timeline(calendar, (prior,), start - priors.DAY, end + priors.DAY)
     slow = table.is_ended & (table.upper > priors.FAST_SECONDS)
     first = (table.entered + np.maximum(table.lower, priors.FAST_SECONDS))[slow]
-    last = (table.entered + table.upper)[slow]
-    watched = timeline.cell_hours(table.entered + priors.FAST_SECONDS, table.entered + table.upper, table.weight)
+    last = table.ends[slow]
+    begin = table.entered + np.maximum(table.before, priors.FAST_SECONDS)
+    watched = timeline.cell_hours(begin, table.ends, table.faded)
     if watched.sum() <= 0:
         return prior
     shares = np.array(WEEK_SHARE) / sum(WEEK_SHARE)
@@ -85,7 +104,7 @@ def learned_pace(table: Stays, calendar: BusinessCalendar, prior: tuple[float, .
     cells = timeline.cell(first[:, None] + points * (last - first)[:, None])
     for _ in range(STEPS):
         likely = speeds[cells]
-        likely = likely / likely.sum(axis=1, keepdims=True) * table.weight[slow][:, None]
+        likely = likely / likely.sum(axis=1, keepdims=True) * table.faded(last)[:, None]
         events = np.bincount(cells.ravel(), weights=likely.ravel(), minlength=CELLS)
         rate = events.sum() / watched.sum()
         # Gamma prior of each cell: its share of PACE_EVENTS, watched for as long as the prior speed needs for them.
@@ -110,28 +129,36 @@ class _Parts:
 
         low = np.concatenate((_covered(table.lower, fast), _covered(slow_age(table.lower), slow)), axis=1)
         high = np.concatenate((_covered(table.upper, fast), _covered(slow_age(table.upper), slow)), axis=1)
-        self.before, self.between = low, high - low
+        unseen = np.concatenate((_covered(table.before, fast), _covered(slow_age(table.before), slow)), axis=1)
+        self.before, self.between = low - unseen, high - low
+        middles = np.array([(low + high) / 2 for low, high in BIN_AGES])
+        self.faded = table.faded(table.entered[:, None] + middles)
         self.prior = prior
 
     def histogram(self, mask: NDArray[np.bool_]) -> Histogram:
         """Return the histogram of the chosen sojourns: ends spread as likely, watched time counted up to them."""
-        table = self.table
-        ended = mask & table.is_ended
-        weight, end_weight = table.weight[mask], table.weight[ended]
-        between = self.between[ended]
+        ended = mask & self.table.is_ended
+        between, faded = self.between[ended], self.faded[ended]
         pooled_events = np.array(self.prior.events) * PRIOR_SOJOURNS
         pooled_exposure = np.array(self.prior.exposure) * PRIOR_SOJOURNS
-        watched = weight @ (self.before[mask] * self.widths)
+        watched = (self.faded[mask] * self.before[mask]).sum(axis=0) * self.widths
         events, exposure = np.zeros(len(self.widths)), watched
         for _ in range(STEPS):
             hazard = (events + pooled_events + 1e-6) / (exposure + pooled_exposure + 1.0)
-            likely = between * hazard * self.widths + between * 1e-9
+            likely = between * (_shares(hazard * self.widths) + 1e-9)
             likely /= np.maximum(likely.sum(axis=1, keepdims=True), 1e-300)
-            events = end_weight @ likely
+            events = (faded * likely).sum(axis=0)
             later = 1.0 - np.cumsum(likely, axis=1) + likely / 2
-            exposure = watched + end_weight @ (later * between * self.widths)
-        followed = float(table.weight[ended & table.is_followed].sum())
-        return Histogram(tuple(events.tolist()), tuple(exposure.tolist()), float(end_weight.sum()), followed)
+            exposure = watched + (faded * later * between).sum(axis=0) * self.widths
+        counted = self.table.faded(self.table.ends)
+        followed = float(counted[ended & self.table.is_followed].sum())
+        return Histogram(tuple(events.tolist()), tuple(exposure.tolist()), float(counted[ended].sum()), followed)
+
+
+def _shares(hazards: Floats) -> Floats:
+    """Return which share of all sojourns ends in each bin, from the hazard gathered in it."""
+    gathered = np.cumsum(hazards)
+    return np.exp(-(gathered - hazards)) * -np.expm1(-hazards)
 
 
 def _covered(ages: Floats, edges: Floats) -> Floats:

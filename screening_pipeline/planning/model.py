@@ -51,6 +51,8 @@ class Sojourn(NamedTuple):
     entered_at: datetime
     is_followed: bool = False
     """Another open state came next (and might have been lost between two pulls)."""
+    seconds_before: float = 0.0
+    """Age when the check came under watch at all: those that left earlier were never heard of (left truncation)."""
 
 
 class GroupKey(NamedTuple):
@@ -137,11 +139,11 @@ class Model:
 
         by_state: dict[tuple[str, str], list[Sojourn]] = defaultdict(list)
         for sojourn in sojourns:
-            by_state[sojourn.vendor, sojourn.lifecycle].append(sojourn)
+            by_state[sojourn.vendor, priors.presumed(sojourn.vendor, sojourn.lifecycle)].append(sojourn)
         learned, paces = dict(self.learned), dict(self.paces)
         for state, stays in by_state.items():
             calendar = _calendar_of(calendars, state[0])
-            histograms, paces[state] = learned_group(stays, calendar, half_life_days)
+            histograms, paces[state] = learned_group(state, stays, calendar, half_life_days)
             learned = {key: value for key, value in learned.items() if key[:2] != state} | histograms
         return Model(learned, paces)
 

@@ -79,7 +79,6 @@ GENERAL: dict[str, tuple[Spell, ...]] = {
     "unknown": _spread(HOUR, 20 * BUSINESS_DAY),
 }
 
-# W2, W6: a WorkerChecks id may be asked for before its check is submitted, so its first state has the same fast start.
 _WORKERCHECKS = (
     Spell(0.8, 1 * MINUTE, 3 * MINUTE, is_fast=True),
     Spell(0.2, 1 * BUSINESS_DAY, 15 * BUSINESS_DAY),
@@ -88,12 +87,15 @@ _WORKERCHECKS = (
 BY_VENDOR: dict[str, dict[str, tuple[Spell, ...]]] = {
     "workerchecks": {
         "in_progress": _WORKERCHECKS,
+        # W2, W6: an id may be asked for before its check is submitted, so this state has the same fast start.
         "pending": _WORKERCHECKS,
-        "unknown": _WORKERCHECKS,
         # W1: a referred result waits for its release, within the same fifteen business days.
         "completed": (Spell(1.0, HOUR, 15 * BUSINESS_DAY),),
     },
 }
+
+FIRST_STATES = {"workerchecks": "in_progress"}
+"""Where a check is taken to stand until it was first seen."""
 
 CANDIDATE_PACE = working_pace(8, 18, edges=0.9, evening=0.6, night=0.1, off=0.5)
 VENDOR_PACE = working_pace(8, 18, edges=0.6, evening=0.2, night=0.04, off=0.1)
@@ -115,6 +117,11 @@ WORST_CASE_SECONDS: dict[tuple[str | None, str | None], float] = {
 SUBSCRIPTION_SECONDS = 7 * DAY
 STALE_AFTER_SECONDS = 45 * DAY
 STALE_SECONDS = 7 * DAY
+
+
+def presumed(vendor: str, lifecycle: str) -> str:
+    """Return the state that counts: of a check that was not seen yet, its vendor's first one."""
+    return FIRST_STATES.get(vendor, lifecycle) if lifecycle == "unknown" else lifecycle
 
 
 def spells(vendor: str, lifecycle: str) -> tuple[Spell, ...]:

@@ -92,9 +92,10 @@ def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) 
     index: dict[GroupKey, int] = {}
     rows = []
     for check in checks:
-        package = check.package if model.knows(check.vendor, check.lifecycle, check.package) else None
-        key = GroupKey(check.vendor, check.lifecycle, package)
-        entered = check.entered_at.timestamp()
+        lifecycle = priors.presumed(check.vendor, check.lifecycle)
+        package = check.package if model.knows(check.vendor, lifecycle, check.package) else None
+        key = GroupKey(check.vendor, lifecycle, package)
+        entered = check.state_since.timestamp()
         pulled = check.last_pulled_at.timestamp() if check.last_pulled_at else np.nan
         worst = options.worst_case_seconds(check.vendor, check.lifecycle, check.subject)
         # A subscription is for years: the calendar says when to look, not the chance of news.
@@ -117,17 +118,25 @@ def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) 
 
 
 @dataclass(frozen=True)
+class Load:
+    """What an account's open checks ask of its budget."""
+
+    rate: float  # calls per second
+    changes: float  # expected per second
+    longest: Floats  # seconds each check may wait
+    lag: float  # what a call must be expected to save, in seconds
+    is_overloaded: bool
+
+
+@dataclass(frozen=True)
 class Weighed:
     """What one look at all open checks of an account shows, before times are given out."""
 
     waiting: Waiting
-    longest: Floats
-    lag: float
+    load: Load
     fast: Floats
     is_due: Flags
     worth: Floats
-    changes: float
-    is_overloaded: bool
 
 
 def weigh(
@@ -141,30 +150,41 @@ def weigh(
 ) -> Weighed:
     """Find which checks are due now and what a call to each is worth (`price`: the lag in force of the last plan)."""
     waiting = _waiting(columns, model, budget, calendar, now)
-    rate = _rate(budget)
-    longest = _longest(columns, now, rate)
-    changes = float(np.sum(1.0 / waiting.tables.mean_seconds[columns.group]))
-    is_overloaded = not budget.feed_covered and changes > OVERLOAD * rate
-    price = _price(columns, waiting, longest, now, rate) if price is None else price
-    lag = max(options.max_lag_seconds, price)
-    fast = _fast(columns, waiting, model, lag, options, is_scarce=is_overloaded or budget.feed_covered)
+    load = _load(columns, waiting, budget, now, options, price)
+    fast = _fast(columns, waiting, model, load, options)
     expected = waiting.expect(np.maximum(waiting.since, now))
-    is_late = now >= np.minimum(waiting.since + longest, _first_sight(columns, fast, budget))
-    is_worth = np.where(np.isnan(fast), expected.urgency >= options.max_lag_seconds, fast <= now)
+    is_late = now >= np.minimum(waiting.since + load.longest, _first_sight(columns, fast, budget))
+    threshold = load.lag if budget.feed_covered else options.max_lag_seconds
+    is_worth = np.where(np.isnan(fast), expected.urgency >= threshold, fast <= now)
     is_free = now - waiting.since >= columns.least_wait
-    if is_overloaded:
+    is_due = columns.is_requested | is_late | (is_worth & is_free)
+    if load.is_overloaded:
         worth = _worth_in_overload(expected.chance, waiting.since)
     else:
         # The fast lane counts in seconds, the rest in hours: it goes first, or it is none.
         worth = expected.urgency + np.where(np.isnan(fast), 0.0, AHEAD)
-    is_due = columns.is_requested | is_late | (is_worth & is_free)
-    return Weighed(waiting, longest, lag, fast, is_due, worth, changes, is_overloaded)
+    return Weighed(waiting, load, fast, is_due, worth)
 
 
-def urgent_keys(columns: OpenColumns, weighed: Weighed, count: int, *, fast_lane_only: bool = False) -> Indexes:
+def lane_times(
+    columns: OpenColumns,
+    model: Model,
+    budget: Budget,
+    calendar: BusinessCalendar,
+    now: float,
+    options: PlanOptions,
+    price: float | None = None,
+) -> tuple[Indexes, Floats]:
+    """Return the keys of the checks in the fast lane, and when each is asked next."""
+    waiting = _waiting(columns, model, budget, calendar, now)
+    fast = _fast(columns, waiting, model, _load(columns, waiting, budget, now, options, price), options)
+    is_in = ~np.isnan(fast)
+    return columns.check_key[is_in], np.maximum(fast[is_in], now)
+
+
+def urgent_keys(columns: OpenColumns, weighed: Weighed, count: int) -> Indexes:
     """Return the keys of the `count` most urgent checks among those due."""
-    is_due = weighed.is_due & ~np.isnan(weighed.fast) if fast_lane_only else weighed.is_due
-    places = np.flatnonzero(is_due)
+    places = np.flatnonzero(weighed.is_due)
     worth = np.where(columns.is_requested[places], np.inf, weighed.worth[places])
     if len(places) > count:
         kept = np.argpartition(-worth, count - 1)[:count] if count else np.arange(0)
@@ -177,26 +197,26 @@ def schedule(
 ) -> Schedule:
     """Plan the next pull of every open check of one account."""
     weighed = weigh(columns, model, budget, calendar, now, options)
-    waiting, rate = weighed.waiting, _rate(budget)
+    waiting, load = weighed.waiting, weighed.load
     wanted = np.where(weighed.is_due, now, _wanted(columns, weighed, options, budget, now))
     wanted = np.maximum(wanted, now)
     order = _order(columns, wanted, weighed)
     at_once = max(0, budget.requests_per_minute - budget.used_last_minute)
-    next_pull = _spend(wanted[order], now, rate, at_once)
+    next_pull = _spend(wanted[order], now, load.rate, at_once)
     expected = waiting.expect(np.maximum(waiting.since, _scattered(order, next_pull)))
     wait = np.maximum(wanted - waiting.since, columns.least_wait)
     return Schedule(
         check_key=columns.check_key[order],
         next_pull=next_pull,
         chance=expected.chance[order],
-        reason=_reasons(columns, waiting.since, weighed.longest, next_pull, order),
+        reason=_reasons(columns, waiting.since, load.longest, next_pull, order),
         waited=(next_pull - waiting.since[order]),
         due=int(np.count_nonzero(weighed.is_due)),
-        is_overloaded=weighed.is_overloaded,
+        is_overloaded=load.is_overloaded,
         calls_needed_per_minute=float(np.sum(60.0 / wait)),
-        changes_per_minute=weighed.changes * 60.0,
-        lag_in_force=weighed.lag,
-        states_lost_per_day=_lost(waiting, columns, wait, rate),
+        changes_per_minute=load.changes * 60.0,
+        lag_in_force=load.lag,
+        states_lost_per_day=_lost(waiting, columns, wait, load.rate),
     )
 
 
@@ -227,6 +247,18 @@ def _prepared(
     return model.cache[key]  # type: ignore[no-any-return]
 
 
+def _load(
+    columns: OpenColumns, waiting: Waiting, budget: Budget, now: float, options: PlanOptions, price: float | None
+) -> Load:
+    rate = _rate(budget)
+    longest = _longest(columns, now, rate)
+    changes = float(np.sum(1.0 / waiting.tables.mean_seconds[columns.group]))
+    is_overloaded = not budget.feed_covered and changes > OVERLOAD * rate
+    price = _price(columns, waiting, longest, now, rate) if price is None else price
+    lag = max(options.max_lag_seconds, price)
+    return Load(rate, changes, longest, lag, is_overloaded)
+
+
 def _rate(budget: Budget) -> float:
     """Return the calls per second that asking by id may use."""
     share = RECONCILE_SHARE if budget.feed_covered else 1.0
@@ -251,7 +283,7 @@ def _first_sight(columns: OpenColumns, fast: Floats, budget: Budget) -> Floats:
 def _wanted(columns: OpenColumns, weighed: Weighed, options: PlanOptions, budget: Budget, now: float) -> Floats:
     """Return when each check should be pulled if calls cost only their price."""
     waiting = weighed.waiting
-    longest = np.minimum(weighed.longest, LONGEST)
+    longest = np.minimum(weighed.load.longest, LONGEST)
     wanted = np.full(len(columns), now)
     later = np.flatnonzero(~weighed.is_due)
     soonest = np.maximum(waiting.since + columns.least_wait, now)[later]
@@ -260,18 +292,17 @@ def _wanted(columns: OpenColumns, weighed: Weighed, options: PlanOptions, budget
     return np.minimum(wanted, _first_sight(columns, weighed.fast, budget))
 
 
-def _fast(
-    columns: OpenColumns, waiting: Waiting, model: Model, lag: float, options: PlanOptions, *, is_scarce: bool
-) -> Floats:
+def _fast(columns: OpenColumns, waiting: Waiting, model: Model, load: Load, options: PlanOptions) -> Floats:
     """Return when the fast lane asks next; NaN for checks that are not in it (any more)."""
     when = np.full(len(columns), np.nan)
-    young = waiting.young[~columns.is_push_fed[waiting.young]]
-    lag = PRICE_STEP ** round(np.log(max(lag, 1.0)) / np.log(PRICE_STEP))
+    # Where a feed or pushes tell of changes, no fast lane is faster.
+    young = waiting.young[waiting.thinning[waiting.young] == 1.0]
+    lag = PRICE_STEP ** round(np.log(max(load.lag, 1.0)) / np.log(PRICE_STEP))
+    shortest = options.min_interval_seconds
     for group in np.unique(columns.group[young]).tolist():
-        key = (FAST, columns.groups[group], lag, is_scarce, options.min_interval_seconds)
+        key = (FAST, columns.groups[group], lag, load.is_overloaded, shortest)
         if key not in model.cache:
-            ages = next_ages(waiting.tables, group, lag, is_scarce=is_scarce, shortest=options.min_interval_seconds)
-            model.cache[key] = ages
+            model.cache[key] = next_ages(waiting.tables, group, lag, is_scarce=load.is_overloaded, shortest=shortest)
         ages = model.cache[key]
         if ages is not None:
             chosen = young[columns.group[young] == group]

@@ -10,7 +10,7 @@ import numpy as np
 from screening_pipeline.planning.calendar import CELLS, HOUR, BusinessCalendar, cells_of_hours
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -60,9 +60,9 @@ class Timeline:
         """Return the cell (0–47) of each instant."""
         return self.cells[self._place(when)[0]]  # type: ignore[no-any-return]
 
-    def cell_hours(self, begin: Floats, end: Floats, weight: Floats) -> Floats:
-        """Return how many weighted hours of each cell lie between pairs of instants."""
+    def cell_hours(self, begin: Floats, end: Floats, faded: Callable[[Floats], Floats]) -> Floats:
+        """Return how many hours of each cell lie between pairs of instants, each hour weighted by when it was."""
         first, last = self._place(begin)[0], self._place(np.maximum(begin, end))[0]
-        change = np.bincount(first, weights=weight, minlength=self.hours)
-        change = change - np.bincount(last, weights=weight, minlength=self.hours)
-        return np.bincount(self.cells, weights=np.cumsum(change), minlength=CELLS)
+        change = np.bincount(first, minlength=self.hours) - np.bincount(last, minlength=self.hours)
+        weight = faded(np.arange(self.hours, dtype=np.float64) * HOUR + self.start)
+        return np.bincount(self.cells, weights=np.cumsum(change) * weight, minlength=CELLS)

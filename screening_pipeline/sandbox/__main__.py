@@ -26,6 +26,9 @@ def parser() -> argparse.ArgumentParser:
     add("--ready-file", type=Path, help="file to write the ready line to as well")
     add("--exit-with-parent", action="store_true", help="stop when the parent process has gone")
     add("--no-workable-polling", action="store_false", dest="workable_polling", help="answer polls with 405")
+    add("--faults", type=float, default=defaults.faults, help="share of answers that go wrong, 0 to 1")
+    add("--fault-seed", type=int, default=defaults.fault_seed, help="which of them do, and how")
+    add("--fault-elsewhere", default=defaults.fault_elsewhere, help="the host that spoiled answers redirect to")
     return grammar
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from screening_pipeline.sandbox.clocks import Clock
 from screening_pipeline.sandbox.control import Control
 from screening_pipeline.sandbox.counter import Counter
+from screening_pipeline.sandbox.faults import Faults, Plan
 from screening_pipeline.sandbox.feed import Feed
 from screening_pipeline.sandbox.gates import Gates
 from screening_pipeline.sandbox.ledger import Ledger
 from screening_pipeline.sandbox.limits import Limits
+from screening_pipeline.sandbox.wire import Wire
 from screening_pipeline.sandbox.world import World
-
-Faults = Callable[[ASGIApp], ASGIApp]
-"""Middleware that spoils answers; it is put around everything and has to leave /_sandbox alone."""
 
 
 def create_app(
@@ -27,14 +25,16 @@ def create_app(
     *,
     clock: Clock,
     limits: Limits,
-    faults: Faults | None = None,
+    faults: Plan | None = None,
+    wire: Wire | None = None,
     state_path: Path | None = None,
     has_workable_polling: bool = True,
 ) -> ASGIApp:
     """Return the application that answers as the five vendors do in `world`.
 
     `state_path` keeps the position of the destructive feed over restarts. Without polling, a Workable
-    provider answers requests for a check with 405.
+    provider answers requests for a check with 405. `faults` is what goes wrong at first (nothing); `wire` are
+    the connections of the server, where there is one.
     """
     counter = Counter(
         world=world,
@@ -45,8 +45,9 @@ def create_app(
         ledger=Ledger(limits.monotonic),
         has_workable_polling=has_workable_polling,
     )
-    app = Starlette(routes=[*_vendor_routes(counter), *Control(counter).routes()])
-    return faults(app) if faults else app
+    vendors = Starlette(routes=_vendor_routes(counter))
+    spoiled = Faults(vendors, faults or Plan(), world, clock, counter.gates, wire or Wire())
+    return Starlette(routes=[*Control(counter, spoiled).routes(), Mount("/", spoiled)])
 
 
 def _vendor_routes(counter: Counter) -> list[Route]:

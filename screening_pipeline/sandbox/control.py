@@ -13,6 +13,7 @@ from starlette.routing import Route
 from screening_pipeline.sandbox.clocks import VirtualClock, instant_text, parse_instant
 from screening_pipeline.sandbox.counter import Counter
 from screening_pipeline.sandbox.credentials import ACCOUNT
+from screening_pipeline.sandbox.faults import Faults, Plan
 from screening_pipeline.sandbox.judgement import completion, read_state, words
 from screening_pipeline.sandbox.timeline import Body, Check, Order, State
 
@@ -22,6 +23,7 @@ class Control:
     """Shows and moves what stands behind the vendors' counters."""
 
     counter: Counter
+    faults: Faults
 
     def routes(self) -> list[Route]:
         """Return the routes of the control plane."""
@@ -33,6 +35,7 @@ class Control:
             Route("/_sandbox/stats", self.stats),
             Route("/_sandbox/flagged", self.flag, methods=["PUT"]),
             Route("/_sandbox/tokens", self.revoke_tokens, methods=["DELETE"]),
+            Route("/_sandbox/faults", self.set_faults, methods=["PUT"]),
         ]
 
     async def health(self, _: Request) -> Response:
@@ -79,7 +82,9 @@ class Control:
     async def stats(self, _: Request) -> Response:
         """Summarise the requests so far."""
         issued = {vendor: tokens.issued for vendor, tokens in self.counter.gates.tokens.items()}
-        return JSONResponse(self.counter.ledger.summary() | {"tokens_issued": issued})
+        feed = {"handed_out": self.counter.feed.handed_out, "lost": self.counter.feed.lost}
+        noted = {"tokens_issued": issued, "feed": feed, "faults": dict(self.faults.counts)}
+        return JSONResponse(self.counter.ledger.summary() | noted)
 
     async def flag(self, request: Request) -> Response:
         """Put the accounts of each `vendor` in the query, and no others, under review: they answer 403."""
@@ -92,6 +97,16 @@ class Control:
         for tokens in self.counter.gates.tokens.values():
             tokens.revoke_all()
         return JSONResponse({"revoked": True})
+
+    async def set_faults(self, request: Request) -> Response:
+        """Let go wrong from now on what the body says: a `rate` from 0 to 1, and some `kinds` (all)."""
+        try:
+            given = json.loads(await request.body())
+            plan = Plan(rate=float(given["rate"]), kinds=tuple(given.get("kinds", ())))
+        except (AttributeError, KeyError, TypeError, ValueError) as wrong:
+            return JSONResponse({"error": f'expected {{"rate": 0.2, "kinds": [...]}}: {wrong}'}, 400)
+        self.faults.plan.rate, self.faults.plan.kinds = plan.rate, plan.kinds
+        return JSONResponse({"rate": plan.rate, "kinds": list(plan.kinds)})
 
 
 def manifest_row(order: Order) -> Body:

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from screening_pipeline.sandbox import workable, zinc
 from screening_pipeline.sandbox.clocks import Clock
 from screening_pipeline.sandbox.errors import problem
+from screening_pipeline.sandbox.faults import IS_LOST
 from screening_pipeline.sandbox.feed import Feed
 from screening_pipeline.sandbox.gates import MISSING, TOKEN_SECONDS, Gates, is_secret
 from screening_pipeline.sandbox.judgement import read_state
@@ -46,7 +47,7 @@ class Counter:
         async def answer(request: Request) -> Response:
             check_id = request.path_params["id"]
             turned_away = self._turned_away(request, vendor, (vendor, subject, check_id))
-            return self._noted(vendor, turned_away or self._present_state(vendor, subject, check_id))
+            return self._noted(vendor, turned_away or self._present_state(request, (vendor, subject, check_id)))
 
         return answer
 
@@ -62,7 +63,7 @@ class Counter:
     async def status_updates(self, request: Request) -> Response:
         """Answer with the destructive feed of HireRight."""
         turned_away = self._turned_away(request, "hireright", None)
-        return self._noted("hireright", turned_away or self._updates())
+        return self._noted("hireright", turned_away or self._updates(request))
 
     async def shared_link(self, request: Request) -> Response:
         """Answer with a public link to a Workable provider's report."""
@@ -111,19 +112,20 @@ class Counter:
         wait = self.limits.excess(vendor)
         return None if wait is None else problem(vendor, 429, retry_after=wait)
 
-    def _present_state(self, vendor: str, subject: str, check_id: str) -> Response:
+    def _present_state(self, request: Request, key: tuple[str, str, str]) -> Response:
+        vendor, subject, check_id = key
         if vendor == "workable" and not self.has_workable_polling:
             return problem(vendor, 405)  # K9: polling is optional
         found = self._state(vendor, subject, check_id)
         if found is None:
             return problem(vendor, 404)
-        self._tell(*found)
+        self._tell(request, *found)
         return rendered(found[1].body)
 
-    def _updates(self) -> Response:
-        updates = self.feed.drain(self.clock.now())
+    def _updates(self, request: Request) -> Response:
+        updates = self.feed.drain(self.clock.now(), is_lost=_is_lost(request))
         for check, state in updates:
-            self._tell(check, state)
+            self._tell(request, check, state)
         return rendered([state.body for _, state in updates])
 
     def _state(self, vendor: str, subject: str, check_id: str) -> tuple[Check, State] | None:
@@ -131,7 +133,9 @@ class Counter:
         state = check.state_at(self.clock.now()) if check else None
         return (check, state) if check and state else None
 
-    def _tell(self, check: Check, state: State) -> None:
+    def _tell(self, request: Request, check: Check, state: State) -> None:
+        if _is_lost(request):
+            return
         order = check.order
         key = (order.vendor, order.subject, order.check_id)
         self.ledger.told(key, state.at, is_over=read_state(check, state).is_over)
@@ -139,6 +143,11 @@ class Counter:
     def _noted(self, vendor: str, response: Response) -> Response:
         self.ledger.answered(vendor, response.status_code)
         return response
+
+
+def _is_lost(request: Request) -> bool:
+    """Whether a fault on the way will keep the visitor from reading the answer."""
+    return bool(request.scope.get(IS_LOST))
 
 
 def rendered(body: Body | list[Body]) -> Response:

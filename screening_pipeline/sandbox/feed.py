@@ -24,10 +24,15 @@ SWAPPED: Final = 0.15
 
 @dataclass(slots=True)
 class Feed:
-    """Hands out the order updates of `world`; with a `state_path` no update is replayed after a restart."""
+    """Hands out the order updates of `world`; with a `state_path` no update is replayed after a restart.
+
+    `handed_out` counts the updates that are gone, `lost` those of them that a fault took on their way.
+    """
 
     world: World
     state_path: Path | None = None
+    handed_out: int = field(default=0, init=False)
+    lost: int = field(default=0, init=False)
     _updates: list[Update] = field(init=False)
     _drained_to: datetime = field(init=False)
 
@@ -44,15 +49,17 @@ class Feed:
         )
         self._drained_to = self._load()
 
-    def drain(self, now: datetime) -> list[Update]:
+    def drain(self, now: datetime, *, is_lost: bool = False) -> list[Update]:
         """Return the updates since the previous call, some twice and some out of order, and forget them."""
         fresh = self._between(self._drained_to, now)
-        if fresh:
-            disorder = drawn(self.world.seed, "feed", self._drained_to, now)
-            self._drained_to = now
-            self._save()
-            return _disturbed(fresh, disorder)
-        return []
+        if not fresh:
+            return []
+        told = _disturbed(fresh, drawn(self.world.seed, "feed", self._drained_to, now))
+        self._drained_to = now
+        self._save()
+        self.handed_out += len(told)
+        self.lost += len(told) if is_lost else 0
+        return told
 
     def _between(self, after: datetime, until: datetime) -> list[Update]:
         first, last = (bisect_right(self._updates, instant, key=lambda u: u[1].at) for instant in (after, until))

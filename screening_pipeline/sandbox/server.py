@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -30,18 +31,23 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.types import ASGIApp
 
+    from screening_pipeline.sandbox.wire import Wire
+
 VIRTUAL_EPOCH: Final = datetime(2026, 1, 5, tzinfo=UTC)
 """A Monday: where a virtual clock starts when nobody says otherwise."""
 
 HOST: Final = "127.0.0.1"
 GRACE: Final = 5.0
 """Seconds that a stopping process is given."""
+REFUSALS: Final = 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How to serve: port 0 is any free one, `limit_factor` None is no rate limit.
 
+    `faults` is the share of answers that go wrong, `fault_seed` decides which and how,
+    `fault_elsewhere` is where redirects lead.
     Without an epoch a virtual world starts at VIRTUAL_EPOCH, and a real one so that two thirds are past.
     """
 
@@ -56,6 +62,9 @@ class Options:
     ready_file: Path | None = None
     exit_with_parent: bool = False
     workable_polling: bool = True
+    faults: float = 0.0
+    fault_seed: int = 7
+    fault_elsewhere: str = "http://elsewhere.invalid"
 
     def arguments(self) -> list[str]:
         """Return the command-line arguments that mean the same."""
@@ -68,6 +77,9 @@ class Options:
             "--limit-factor": self.limit_factor,
             "--state": self.state,
             "--ready-file": self.ready_file,
+            "--faults": self.faults,
+            "--fault-seed": self.fault_seed,
+            "--fault-elsewhere": self.fault_elsewhere,
         }
         flags = {
             "--virtual": self.virtual,
@@ -86,7 +98,10 @@ def serve(**options: Any) -> None:
     """
     chosen = Options(**options)
     with listening(chosen.port) as listener:
-        server = http_server(_app(chosen))
+        from screening_pipeline.sandbox.wire import Wire
+
+        wire = Wire()
+        server = wire.server = http_server(_app(chosen, wire))
         stop_quietly = _noted_signals(server)
         if chosen.exit_with_parent:
             _watch_parent(server)
@@ -151,11 +166,26 @@ class Sandbox:
         """Make all issued tokens worthless."""
         self._call("DELETE", "tokens")
 
+    def set_faults(self, rate: float, *kinds: str) -> None:
+        """From now on let this share of the answers go wrong, in these ways (or in every way)."""
+        self._call("PUT", "faults", {"rate": rate, "kinds": kinds})
+
     def _call(self, method: str, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.url}/_sandbox/{path}", data, method=method)  # noqa: S310 - always http
-        with build_opener(ProxyHandler({})).open(request, timeout=30) as response:
-            return json.loads(response.read())
+        for _ in range(REFUSALS):  # it may be refusing connections just now, on purpose
+            try:
+                return _read(request)
+            except URLError as problem:
+                if not isinstance(problem.reason, ConnectionRefusedError):
+                    raise
+                time.sleep(0.02)
+        return _read(request)
+
+
+def _read(request: Request) -> Any:
+    with build_opener(ProxyHandler({})).open(request, timeout=30) as response:
+        return json.loads(response.read())
 
 
 @contextmanager
@@ -183,8 +213,9 @@ def http_server(app: ASGIApp) -> uvicorn.Server:
     )
 
 
-def _app(options: Options) -> ASGIApp:
+def _app(options: Options, wire: Wire) -> ASGIApp:
     from screening_pipeline.sandbox.app import create_app
+    from screening_pipeline.sandbox.faults import Plan
     from screening_pipeline.sandbox.limits import Limits
     from screening_pipeline.sandbox.world import World
 
@@ -196,6 +227,8 @@ def _app(options: Options) -> ASGIApp:
         limits=Limits.scaled(options.limit_factor),
         state_path=options.state,
         has_workable_polling=options.workable_polling,
+        faults=Plan(rate=options.faults, seed=options.fault_seed, elsewhere=options.fault_elsewhere),
+        wire=wire,
     )
 
 

@@ -30,6 +30,10 @@ class Tokens:
         expires_at = self._expires_at.get(token)
         return expires_at is not None and self.clock.now() < expires_at
 
+    def revoke(self, token: str) -> None:
+        """Let `token` be accepted no more."""
+        self._expires_at.pop(token, None)
+
     def revoke_all(self) -> None:
         """Let no token issued so far be accepted again."""
         self._expires_at.clear()

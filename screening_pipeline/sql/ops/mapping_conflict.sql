@@ -61,4 +61,4 @@ select
     k.last_observed_at,
     k.is_current
 from conflict as k
-inner join raw."check" as c on k.check_key = c.check_key
+inner join concerned as c on k.check_key = c.check_key

@@ -109,4 +109,4 @@ select
     l.last_observed_at,
     l.is_current
 from listed as l
-inner join raw."check" as c on l.check_key = c.check_key
+inner join concerned as c on l.check_key = c.check_key

@@ -10,7 +10,7 @@
 -- next_actor      who has to act
 -- ordered_at      when it was ordered
 -- state_since     since when it stands there, as far as is known
--- last_pulled_at  when it was last asked for, whatever the answer
+-- last_pulled_at  when it was last asked for, whatever the answer; if it never was, when a feed last told of it
 -- is_push_fed     whether the vendor pushes messages about it
 -- is_requested    whether a message waits to be confirmed by one pull
 -- @refresh check_key
@@ -56,13 +56,19 @@ select
     f.lifecycle,
     f.next_actor,
     f.ordered_at,
-    coalesce(f.last_changed_at, f.ordered_at, c.first_seen_at) as state_since,
-    p.last_pulled_at,
+    -- The first state that was seen is taken to be the one it was ordered in.
+    case
+        when f.last_changed_at > f.first_observed_at then f.last_changed_at
+        else coalesce(least(f.ordered_at, f.first_observed_at), c.first_seen_at)
+    end as state_since,
+    -- What the feed has told needs no first look.
+    case when u.check_key is null then coalesce(p.last_pulled_at, f.last_observed_at) else p.last_pulled_at end
+        as last_pulled_at,
     u.check_key is not null as is_push_fed,
     d.check_key is not null as is_requested
 from star.fact_check as f
 inner join touched using (check_key)
-inner join raw."check" as c on f.check_key = c.check_key
+inner join concerned as c on f.check_key = c.check_key
 left join doubt as d on f.check_key = d.check_key
 left join pulled as p on f.check_key = p.check_key
 left join pushed as u on f.check_key = u.check_key

@@ -40,6 +40,7 @@ from landed_message as l
 left join batch_check as c
     on
         l.vendor = c.vendor and l.account = c.account
-        and coalesce(l.asked_subject, l.subject) = c.subject and coalesce(l.asked_check_id, l.check_id) = c.check_id
-        and l.channel <> 'feed'
+        and coalesce(l.asked_subject, l.subject) = c.subject
+        -- A feed is about no check; said in an equation, since anything else here makes it a join of all with all.
+        and case when l.channel <> 'feed' then coalesce(l.asked_check_id, l.check_id) end = c.check_id
 where coalesce(l.message_index, 1) = 1

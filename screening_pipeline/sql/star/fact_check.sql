@@ -119,8 +119,7 @@ timed as (
                 then greatest(s.done.told_at, coalesce(f.ordered_at, s.done.told_at))
             else s.done.told_at
         end as done_at_earliest
-    from raw."check" as c
-    inner join touched using (check_key)
+    from concerned as c
     left join summary as s on c.check_key = s.check_key
     left join order_fact as f on c.check_key = f.check_key
     left join link on c.check_key = link.check_key

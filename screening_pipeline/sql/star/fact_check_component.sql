@@ -48,7 +48,7 @@ told as (
         coalesce(h.status, h.result) as word,
         nullif(nullif(h.adjudication, 'Not Available'), '') as adjudication_word
     from shown as h
-    inner join raw."check" as c on h.check_key = c.check_key
+    inner join concerned as c on h.check_key = c.check_key
     inner join staging.trait as t on c.vendor = t.vendor and c.subject = t.subject
     left join staging.account as a on c.vendor = a.vendor and c.account = a.account
 ),

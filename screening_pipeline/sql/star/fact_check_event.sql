@@ -59,6 +59,6 @@ select
     date_sub('second', lag(e.observed_at) over sequence, e.observed_at) as seconds_in_previous_state,
     lag(e.lifecycle) over sequence as previous_lifecycle
 from applied as e
-inner join raw."check" as c on e.check_key = c.check_key
+inner join concerned as c on e.check_key = c.check_key
 where e.is_change
 window sequence as (partition by e.check_key order by e.place)

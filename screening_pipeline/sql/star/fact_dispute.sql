@@ -38,6 +38,6 @@ select
     min(n.observed_at) as opened_at,
     min(n.observed_at) filter (where n.dispute in ('closed', 'none')) as closed_at
 from numbered as n
-inner join raw."check" as c on n.check_key = c.check_key
+inner join concerned as c on n.check_key = c.check_key
 where n.dispute_seq > 0
 group by all

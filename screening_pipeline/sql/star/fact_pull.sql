@@ -43,5 +43,6 @@ select
     r.due_at as was_due_at,
     r.run_id
 from staging.response as r
-inner join recounted using (response_id)
+-- The instant tells where to look: answers lie in the order in which they came.
+inner join recounted using (response_id, received_at)
 where r.channel <> 'push'

@@ -79,7 +79,7 @@ select
     s.resolved_at,
     s.resolved_at_earliest
 from lasting as s
-inner join raw."check" as c on s.check_key = c.check_key
+inner join concerned as c on s.check_key = c.check_key
 left join star.dim_vendor_status as m
     on
         c.vendor = m.vendor and c.subject = m.subject and m.field = 'action' and s.action_type = m.value

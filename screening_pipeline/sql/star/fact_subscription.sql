@@ -27,7 +27,7 @@ select
     max_by(o.report_check_id, e.place) as report_check_id,
     max(e.observed_at) as last_observed_at
 from applied as e
-inner join raw."check" as c on e.check_key = c.check_key
+inner join concerned as c on e.check_key = c.check_key
 inner join staging.observation as o
     on e.check_key = o.check_key and e.response_id = o.response_id and e.message_index = o.message_index
 left join staging.account as a on c.vendor = a.vendor and c.account = a.account

@@ -24,7 +24,7 @@ listed as (
     inner join touched using (check_key)
     inner join sequence as q
         on o.check_key = q.check_key and o.response_id = q.response_id and o.message_index = q.message_index
-    inner join raw."check" as c on o.check_key = c.check_key
+    inner join concerned as c on o.check_key = c.check_key
     left join staging.account as a on c.vendor = a.vendor and c.account = a.account
     where q.is_applied
 ),
@@ -65,7 +65,7 @@ select
     r.first_observed_at,
     r.last.observed_at as last_observed_at
 from run as r
-inner join raw."check" as c on r.check_key = c.check_key
+inner join concerned as c on r.check_key = c.check_key
 left join star.dim_vendor_status as m
     on
         c.vendor = m.vendor and c.subject = m.subject and m.field = 'run' and r.last.status = m.value

@@ -41,6 +41,7 @@ identified as (
     select
         * exclude (components, report_url, started_on),
         list_transform(parts, lambda p: concat_ws('|', p.type, p.label)) as part_ids,
+        len(list_distinct(part_ids)) < len(part_ids) as are_alike,
         -- Links open without a login for whoever holds their query.
         regexp_replace(report_url, '[?#].*$', '', 's') as report_url
     from typed
@@ -48,16 +49,18 @@ identified as (
 
 keyed as (
     select
-        * exclude (parts, part_ids),
-        list_transform(generate_series(1, len(parts)), lambda i: {
+        * exclude (parts, part_ids, are_alike),
+        -- A lambda copies what it names for every element: the list itself only where two parts are alike.
+        list_transform(parts, lambda p, i: { -- noqa: PRS
             'component_id': concat_ws(
-                '|', part_ids[i], len(list_filter(part_ids[1:i], lambda x: x = part_ids[i]))
+                '|', p.type, p.label,
+                if(are_alike, len(list_filter(part_ids[1:i], lambda x: x = part_ids[i])), 1)
             ),
-            'component_name': if(has_personal_part_names, null, parts[i].label),
-            'component_type': parts[i].type,
-            'status': parts[i].status,
-            'result': parts[i].result,
-            'adjudication': parts[i].adjudication
+            'component_name': if(has_personal_part_names, null, p.label),
+            'component_type': p.type,
+            'status': p.status,
+            'result': p.result,
+            'adjudication': p.adjudication
         }) as components,
         list_sort(list_distinct(list_transform(parts, lambda p: coalesce(p.status, '')))) as part_words,
         told_at is not null as has_vendor_time,

@@ -24,9 +24,8 @@ history as (
             when t.time_means = 'state' and o.told_until is not null then least(o.told_until, o.received_at)
         end as true_at,
         row_number() over (
-            partition by o.check_key
             order by
-                o.received_at, o.response_id,
+                o.check_key, o.received_at, o.response_id,
                 case when o.channel = 'feed' then o.told_at end nulls last,
                 o.message_index
         ) as place
@@ -37,6 +36,13 @@ history as (
     inner join staging.trait as t on s.vendor = t.vendor and s.subject = t.subject
 ),
 
+-- Most checks are only ever asked, and end in one way at most: there every answer counts, and nothing is weighed.
+weighty as (
+    select check_key from history
+    group by check_key
+    having bool_or(channel <> 'pull') or count(distinct lifecycle) filter (where is_terminal) > 1
+),
+
 lined_up as (
     select
         *,
@@ -44,6 +50,7 @@ lined_up as (
         channel = 'feed' and coalesce(bool_and(channel = 'feed') over earlier, true) as is_in_line,
         coalesce(state_key <> lag(state_key) over (partition by check_key order by place), true) as is_other_state
     from history
+    semi join weighty using (check_key)
     window earlier as (partition by check_key order by place rows between unbounded preceding and 1 preceding)
 ),
 
@@ -118,10 +125,19 @@ ended as (
     from stretched
 )
 
-select
+-- Both halves have the same columns, once those for weighing are gone.
+select -- noqa: AM07
     * exclude (
         is_admitted, opened, stretch, is_timely, is_new_state, is_second_end, counted_rank, is_in_line, is_other_state
     ),
     coalesce(is_second_end, false) and (is_admitted or (true_at is null and not is_duplicate)) as is_contradicted,
     is_admitted and not coalesce(is_second_end, false) as is_applied
 from ended
+union all by name
+select
+    *,
+    false as is_duplicate,
+    false as is_contradicted,
+    true as is_applied
+from history
+anti join weighty using (check_key)

@@ -1,0 +1,396 @@
+"""Asks for 100 due checks and shows where the time goes, with Dagster and without, beside a trivial Dagster run.
+
+    python benchmarks/cycle.py [--short | --full] [--times N] [--checks N]
+
+One process, warm: it starts the bundled sandbox (a process of its own, without an artificial limit), fills a
+warehouse from it, and then repeats, in turn: `sync` as commands and schedules run it; the same steps called one
+after another; a Dagster run of one asset that does nothing, in the same instance; the same calls by the
+pipeline's client without landing; and by bare httpx. Each cycle asks for 100 checks that have changed since they
+were asked for last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from measuring import Cost, Options, costs_table, main, metered, middle, run_part, say, table
+from stopwatch import Stopwatch
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from screening_pipeline.agenda import Item
+    from screening_pipeline.client import AccountClient
+    from screening_pipeline.demo import VirtualClock
+    from screening_pipeline.runtime import Runtime
+    from screening_pipeline.sandbox.server import Sandbox
+    from screening_pipeline.sandbox.world import World
+    from screening_pipeline.settings import Account
+
+DUE = 100
+DAYS = 30
+STEP = timedelta(hours=12)
+FIRST_DAY = 8
+SYNC, PLAIN, TRIVIAL = "sync (Dagster)", "the same steps without Dagster", "a trivial Dagster run"
+CLIENT, BARE = "the calls by our client", "the calls by bare httpx"
+HTTP = "HTTP, limiter, tokens"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+REST = "Dagster, and the rest"
+PHASES = (
+    "opening and closing the warehouse",
+    "orders",
+    HTTP,
+    "landing",
+    "load",
+    "merge",
+    "planning",
+    "checks",
+    "table figures",
+    "publish",
+)
+
+
+@dataclass
+class Stage:
+    """A warehouse fed by a sandbox, and which checks have changed since."""
+
+    runtime: Runtime
+    recorded: dg.DagsterInstance
+    sandbox: Sandbox
+    clock: VirtualClock
+    world: World
+    watch: Stopwatch = field(default_factory=Stopwatch)
+
+    def step(self, *, due: int = DUE) -> list[Item]:
+        """Let some hours pass; `due` checks that have changed in them are due now, and no others."""
+        from screening_pipeline import embedded
+
+        before, now = self.clock.now(), self.clock.now() + STEP
+        self.clock.move_to(now)
+        self.sandbox.set_clock(now)
+        embedded.announce(self.runtime.settings, self.sandbox, until=now)
+        self._take_orders()
+        items = [i for a in self.accounts for i in self.runtime.agenda.due(a.vendor, a.name, now, is_full=True)]
+        chosen = [item for item in items if self._has_changed(item, before, now)][:due]
+        if len(chosen) < due:
+            raise SystemExit(f"only {len(chosen)} checks have changed: ask for a larger world with --checks")
+        wanted = {item.check_key for item in chosen}
+        self._make_due(items, wanted, now)
+        return chosen
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        return self.runtime.settings.accounts
+
+    def _take_orders(self) -> None:
+        from screening_pipeline import cycle
+
+        cycle.take_orders(self.runtime, run_id="orders")
+
+    def _has_changed(self, item: Item, before: datetime, now: datetime) -> bool:
+        check = self.world.by_key.get((item.vendor, item.subject, item.check_id))
+        return check is not None and check.state_at(before) is not check.state_at(now)
+
+    def _make_due(self, items: Sequence[Item], wanted: set[int], now: datetime) -> None:
+        for account in self.accounts:
+            mine = [item for item in items if (item.vendor, item.account) == (account.vendor, account.name)]
+            moved = [replace(i, next_pull_at=now if i.check_key in wanted else now + 9 * STEP) for i in mine]
+            self.runtime.agenda.replace(account.vendor, account.name, moved)
+
+    # ── what is measured ───────────────────────────────────────────────────────────────────────────────
+
+    def sync(self) -> Cost:
+        """One cycle as a Dagster run."""
+        from screening_pipeline import run
+
+        self.step()
+        paths = self.runtime.settings.paths
+        before = [_size(folder) for folder in (paths.landing, paths.dagster)]
+        with self._watched() as cost:
+            outcome = run.sync(self.runtime, self.recorded)
+        after = [_size(folder) for folder in (paths.landing, paths.dagster)]
+        calls = sum(report.calls for report in outcome.reports)
+        grown = [(now - then) / 1000 for now, then in zip(after, before, strict=True)]
+        cost.facts |= {"calls": calls, "changed": outcome.settled.changed, "landed": grown[0], "dagster": grown[1]}
+        return cost
+
+    def plain(self) -> Cost:
+        """The same steps without Dagster: no events, no tables' figures for its pages."""
+        from screening_pipeline import cycle, warehouse
+
+        self.step()
+        runtime, watch = self.runtime, self.watch
+        with self._watched() as cost:
+            runtime.journal.begin(runtime.clock.now())
+            runtime.journal.taken = cycle.take_orders(runtime, run_id="plain")
+            reports = [cycle.pull_account(runtime, account, run_id="plain") for account in self.accounts]
+            runtime.journal.reports.extend(reports)
+            with runtime.warehouse() as connection:
+                settled = runtime.journal.settled = cycle.settle(runtime, connection)
+                with watch.phase("checks"):
+                    broken = list(_broken_rules(connection))
+                cycle.note_run(runtime, connection, run_id="plain", trigger="benchmark")
+                warehouse.publish(connection, runtime.settings.paths.published)
+        cost.facts |= {
+            "calls": sum(report.calls for report in reports),
+            "changed": settled.changed,
+            "broken_rules": len(broken),
+        }
+        return cost
+
+    @contextmanager
+    def _watched(self) -> Iterator[Cost]:
+        self.watch.clear()
+        with metered() as cost:
+            yield cost
+        for kind, total, phases in (("cpu", cost.cpu_s, self.watch.cpu), ("wall", cost.wall_s, self.watch.wall)):
+            cost.facts |= {f"{kind}:{name}": phases.get(name, 0.0) for name in PHASES}
+            cost.facts[f"{kind}:{REST}"] = total - sum(phases.values())
+
+    def trivial(self, job: dg.JobDefinition) -> Cost:
+        """A run of one asset that does nothing."""
+        with metered() as cost:
+            job.execute_in_process(instance=self.recorded, run_config=QUIET)
+        return cost
+
+    def by_client(self) -> Cost:
+        """The calls of one cycle by the pipeline's client: limiter and tokens, but nothing is landed."""
+        items = self.step()
+        with metered() as cost:
+            for account in self.accounts:
+                asyncio.run(_ask_by_client(self.runtime, account, _of(account, items)))
+        return cost
+
+    def by_httpx(self) -> Cost:
+        """The same calls by httpx alone."""
+        items = self.step()
+        asked = [call for a in self.accounts for call in asyncio.run(_requests(self.runtime, a, _of(a, items)))]
+        with metered() as cost:
+            asyncio.run(_ask_by_httpx(asked, self.accounts[0].max_concurrency))
+        return cost
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _broken_rules(connection: Any) -> Iterator[str]:
+    from screening_pipeline import catalog
+
+    for rule in catalog.rules("raw", "star", "ops", is_every_run=True):
+        if connection.execute(f"select count(*) from ({rule.query}\n)").fetchone()[0]:
+            yield rule.name
+
+
+def _of(account: Account, items: Sequence[Item]) -> list[Item]:
+    return [item for item in items if (item.vendor, item.account) == (account.vendor, account.name)]
+
+
+@contextmanager
+def _client_of(runtime: Runtime, account: Account) -> Iterator[AccountClient]:
+    from screening_pipeline.client import AccountClient
+    from screening_pipeline.exchange import Exchange, Landed
+    from screening_pipeline.vendors import vendor
+
+    def forget(exchange: Exchange) -> Landed:
+        return Landed(response_id=exchange.response_id, http_status=exchange.http_status, failure=exchange.failure)
+
+    yield AccountClient(
+        account,
+        vendor(account.vendor),
+        secrets=account.secrets({}),
+        limiter=runtime.limiter,
+        clock=runtime.clock,
+        sink=forget,
+        run_id="bench",
+    )
+
+
+async def _ask_by_client(runtime: Runtime, account: Account, items: Sequence[Item]) -> None:
+    from screening_pipeline.client import Pull
+
+    with _client_of(runtime, account) as made:
+        async with made as client:
+            await client.pull_all([Pull(subject=i.subject, check_id=i.check_id) for i in items])
+
+
+async def _requests(runtime: Runtime, account: Account, items: Sequence[Item]) -> list[tuple[str, str]]:
+    with _client_of(runtime, account) as made:
+        async with made as client:
+            header = await client.authorization()
+            names = {item.subject: client.vendor.endpoint_for(item.subject).name for item in items}
+            return [(client.url(names[item.subject], item.check_id), header) for item in items]
+
+
+async def _ask_by_httpx(asked: Sequence[tuple[str, str]], at_once: int) -> None:
+    import httpx
+
+    waiting = iter(asked)
+    async with httpx.AsyncClient(timeout=30) as client:
+
+        async def work() -> None:
+            for url, header in waiting:
+                answer = await client.get(url, headers={"Authorization": header})
+                answer.json()
+
+        await asyncio.gather(*(work() for _ in range(at_once)))
+
+
+# ── the stage ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def staged(folder: Path, checks: int) -> Iterator[Stage]:
+    """A warehouse that has caught up with a sandbox of so many checks."""
+    from screening_pipeline import embedded, runtime, settings
+    from screening_pipeline.demo import VirtualClock
+    from screening_pipeline.instance import instance
+    from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
+    from screening_pipeline.sandbox.world import World
+
+    given = settings.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
+    given.paths.create()
+    (folder / "sandbox").mkdir()
+    world = World(7, checks, VIRTUAL_EPOCH, DAYS)
+    clock = VirtualClock(VIRTUAL_EPOCH + timedelta(days=FIRST_DAY))
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(running_sandbox(virtual=True, limit_factor=None, **vars(world)))
+        placed = embedded.at(given, sandbox.url)
+        # 100 checks by id, and not whatever else a feed has to tell.
+        polled = replace(placed, accounts=tuple(replace(a, status_updates=False) for a in placed.accounts))
+        work = runtime.assembled(polled, {}, clock, runtime.no_progress)
+        recorded = stack.enter_context(instance(given.paths))
+        yield _caught_up(Stage(work, recorded, sandbox, clock, world))
+
+
+def _caught_up(stage: Stage) -> Stage:
+    from screening_pipeline import embedded, run
+
+    stage.sandbox.set_clock(stage.clock.now())
+    embedded.announce(stage.runtime.settings, stage.sandbox, until=stage.clock.now())
+    run.sync(stage.runtime, stage.recorded, is_full=True)
+    _watch(stage.watch)
+    stage.sync()
+    return stage
+
+
+def _watch(watch: Stopwatch) -> None:
+    from screening_pipeline import assets, build, cycle, ingest, warehouse
+    from screening_pipeline.landing import Landing
+
+    watch.watch("opening and closing the warehouse", warehouse, "writer")
+    watch.watch("orders", cycle, "take_orders")
+    watch.watch(HTTP, cycle, "pull_account")
+    watch.watch("landing", Landing, "receive")
+    watch.watch("load", ingest, "advance")
+    watch.watch("merge", build, "refresh")
+    watch.watch("load", cycle, "settle")
+    watch.watch("planning", cycle, "plan_again")
+    watch.watch("checks", assets, "judged")
+    watch.watch("table figures", assets, "materialized")
+    watch.watch("publish", warehouse, "publish")
+    watch.watch("publish", cycle, "note_run")
+
+
+def _trivial_job() -> dg.JobDefinition:
+    import dagster as dg
+
+    @dg.asset
+    def nothing() -> None:
+        """Nothing."""
+
+    return dg.Definitions(assets=[nothing], jobs=[dg.define_asset_job("trivial")]).resolve_job_def("trivial")
+
+
+# ── parts ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def warm(folder: str, checks: int, times: int) -> Cost:
+    """Everything that is measured in one warm process; the facts are the costs by name."""
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+    with staged(Path(folder), checks) as stage:
+        job = _trivial_job()
+        stage.trivial(job)
+        stage.by_client()
+        wanted: dict[str, Callable[[], Cost]] = {
+            SYNC: stage.sync,
+            PLAIN: stage.plain,
+            TRIVIAL: lambda: stage.trivial(job),
+            CLIENT: stage.by_client,
+            BARE: stage.by_httpx,
+        }
+        found: dict[str, list[Cost]] = {name: [] for name in wanted}
+        for _ in range(times):
+            for name, measure in wanted.items():
+                found[name].append(measure())
+        return Cost(facts={name: vars(middle(costs)) for name, costs in found.items()})
+
+
+def start() -> Cost:
+    """What a process pays before its first cycle: imports, Dagster's among them."""
+    with metered() as cost:
+        from screening_pipeline import run, runtime  # noqa: F401 - what a command imports
+        from screening_pipeline.definitions import defs
+
+        defs.resolve_job_def("sync")
+    return cost
+
+
+# ── what is printed ────────────────────────────────────────────────────────────────────────────────────
+
+
+def plan(options: Options) -> None:
+    """Measure and print."""
+    checks = options.rest.checks or options.choose(3_500, 4_000, 40_000)
+    times = 1 if options.form == "smallest" else options.times
+    found = run_part("warm", folder=str(options.folder), checks=checks, times=times)
+    costs = {name: Cost(**figures) for name, figures in found.facts.items()}
+    started = middle([run_part("start") for _ in range(times)])
+    synced, plain = costs[SYNC].facts, costs[PLAIN].facts
+    say(
+        f"{DUE} due checks, all changed, of a world of {checks:,} ({synced['calls']:.0f} calls and "
+        f"{synced['changed']:.0f} changed checks a cycle). Medians of {times}, warm; the vendors' CPU is not in it."
+    )
+    costs_table("one cycle", costs, base=TRIVIAL)
+    _print_phases(costs)
+    say(
+        f"Before the first cycle a process pays {started.cpu_s:.2f} CPU s for imports and definitions. "
+        f"sync / (1.5 × trivial + our calls): {_share(costs, CLIENT):.2f} (at most 1 is wanted); "
+        f"with bare httpx for the calls: {_share(costs, BARE):.2f}. "
+        f"A cycle adds {synced['landed']:.0f} KB to the landing area and {synced['dagster']:.0f} KB to Dagster's "
+        "storage. "
+        f"Besides HTTP and Dagster: {1000 * _own(plain):.0f} CPU ms for {plain['changed']:.0f} changed checks."
+    )
+
+
+def _share(costs: dict[str, Cost], http: str) -> float:
+    return costs[SYNC].cpu_s / (1.5 * costs[TRIVIAL].cpu_s + costs[http].cpu_s)
+
+
+def _own(facts: dict[str, Any]) -> float:
+    """Everything but the calls, without Dagster."""
+    return sum(float(facts[f"cpu:{phase}"]) for phase in PHASES if phase != HTTP)
+
+
+def _print_phases(costs: dict[str, Cost]) -> None:
+    columns = [(kind, name) for kind in ("cpu", "wall") for name in (SYNC, PLAIN)]
+    rows = [
+        (phase, *(1000 * float(costs[name].facts[f"{kind}:{phase}"]) for kind, name in columns))
+        for phase in (*PHASES, REST)
+    ]
+    table(("phase", "CPU ms, sync", "CPU ms, plain", "wall ms, sync", "wall ms, plain"), rows)
+
+
+if __name__ == "__main__":
+    main(
+        plan,
+        {"warm": warm, "start": start},
+        ("--checks", {"type": int, "help": "checks in the sandbox's world"}),
+    )

@@ -1,0 +1,55 @@
+"""When the snapshot is replaced: after every run, unless making it would take more than its share of the time.
+
+A snapshot is a whole copy, since whoever reads or copies the old one must be able to go on: its cost grows with the
+warehouse. One that takes longer than `FREE_SECONDS` is made at most every `REST` times as long, so that publishing
+never takes more than a twentieth of the time; what a run put off is made up for by the next one that may.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from screening_pipeline import warehouse
+
+if TYPE_CHECKING:
+    from screening_pipeline.agenda import Agenda
+    from screening_pipeline.runtime import Runtime
+    from screening_pipeline.warehouse import Connection
+
+FREE_SECONDS = 5.0
+REST = 20
+_MADE = "snapshot_made"
+_PUT_OFF = "snapshot_put_off"
+
+
+def publish(runtime: Runtime, connection: Connection) -> int | None:
+    """Replace the snapshot by the warehouse as it is now; its size in bytes, or None where that was put off."""
+    agenda, clock = runtime.agenda, runtime.clock
+    now = clock.now()
+    due = due_at(agenda)
+    if due is not None and now < due and runtime.settings.paths.published.exists():
+        agenda.remember(_PUT_OFF, now.isoformat())
+        return None
+    started = clock.monotonic()
+    size = warehouse.publish(connection, runtime.settings.paths.published)
+    agenda.remember(_MADE, json.dumps({"at": now.isoformat(), "seconds": clock.monotonic() - started}))
+    agenda.remember(_PUT_OFF, "")
+    return size
+
+
+def due_at(agenda: Agenda) -> datetime | None:
+    """From when on the next snapshot may be made; None: at any time."""
+    noted = agenda.note(_MADE)
+    if noted is None:
+        return None
+    made = json.loads(noted)
+    seconds = float(made["seconds"])
+    return datetime.fromisoformat(made["at"]) + timedelta(seconds=REST * seconds) if seconds > FREE_SECONDS else None
+
+
+def overdue(agenda: Agenda, now: datetime) -> str | None:
+    """What names the snapshot that was put off and may be made by now; None if there is none."""
+    put_off, due = agenda.note(_PUT_OFF), due_at(agenda)
+    return put_off if put_off and (due is None or now >= due) else None

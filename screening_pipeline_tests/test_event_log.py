@@ -1,0 +1,77 @@
+"""Our event log and Dagster's own are one: the same files, whoever writes and whoever reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from screening_pipeline.event_log import EventLog
+from screening_pipeline.instance import DAGSTER_YAML, forget_runs, instance
+from screening_pipeline.paths import Paths
+
+KEY = dg.AssetKey("one")
+
+
+@dg.multi_asset(specs=[dg.AssetSpec(KEY)], check_specs=[dg.AssetCheckSpec("is_one", asset=KEY)])
+def one() -> Iterator[Any]:
+    yield dg.MaterializeResult(asset_key=KEY)
+    yield dg.AssetCheckResult(asset_key=KEY, check_name="is_one", passed=True)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    return Paths.under(tmp_path / "data", {})
+
+
+def run(by: dg.DagsterInstance) -> str:
+    return dg.materialize([one], instance=by).run_id
+
+
+def story(by: dg.DagsterInstance, run_id: str) -> list[str]:
+    return [entry.get_dagster_event().event_type_value for entry in by.all_logs(run_id) if entry.is_dagster_event]
+
+
+def test_dagster_reads_what_ours_wrote_and_ours_what_dagster_wrote(paths: Paths) -> None:
+    with instance(paths, {}) as ours:
+        assert isinstance(ours.event_log_storage, EventLog)
+        with dg.DagsterInstance.from_config(str(paths.dagster)) as theirs:
+            for writer in (ours, theirs):
+                run_id = run(writer)
+                assert "ASSET_MATERIALIZATION" in story(ours, run_id)
+                assert story(ours, run_id) == story(theirs, run_id)
+            found = [by.get_latest_materialization_event(KEY) for by in (ours, theirs)]
+            assert {event.run_id for event in found if event} == {run_id}
+            assert len(ours.get_runs()) == len(theirs.get_runs()) == 2
+
+
+def test_another_storage_that_somebody_chose_is_left_alone(paths: Paths) -> None:
+    paths.create()
+    place = paths.dagster / "elsewhere"
+    (paths.dagster / "dagster.yaml").write_text(
+        DAGSTER_YAML + "event_log_storage:\n  module: dagster._core.storage.event_log\n"
+        f"  class: ConsolidatedSqliteEventLogStorage\n  config:\n    base_dir: {place}\n"
+    )
+    with instance(paths, {}) as ours:
+        assert not isinstance(ours.event_log_storage, EventLog)
+        assert "ASSET_MATERIALIZATION" in story(ours, run(ours))
+
+
+def test_old_runs_are_forgotten_with_their_files_and_later_ones_are_not(paths: Paths) -> None:
+    with instance(paths, {}) as ours:
+        old = run(ours)
+        between = datetime.now(UTC)
+        young = run(ours)
+        assert forget_runs(ours, before=between) == 1
+        assert [left.run_id for left in ours.get_runs()] == [young]
+        files = [path.name for path in paths.dagster.rglob(f"{old}*")]
+        assert not [name for name in files if name.endswith(".db")]
+        assert story(ours, young)
+        latest = ours.get_latest_materialization_event(KEY)
+        assert latest is not None
+        assert latest.run_id == young
+        assert forget_runs(ours, before=between) == 0

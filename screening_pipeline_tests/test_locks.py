@@ -1,0 +1,200 @@
+"""One writer, and nothing else that touches the live file; readers of what is published are never disturbed."""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from screening_pipeline import erasure, retention, warehouse
+from screening_pipeline_tests.test_erasure import PERSON, House, house_in
+from screening_pipeline_tests.test_layout import PACKAGE, modules, source
+from screening_pipeline_tests.test_tools import loaded
+
+LIVE = "warehouse.duckdb"
+OPENERS = {"writer", "renewed"}
+# Where the live file is named without being handed to the warehouse module: its entry is looked at, nothing is opened.
+LOOKS = {"exists", "name", "parent", "stat"}
+LISTED = {("doctor", "_private_files"), ("news", "remember"), ("news", "is_any")}
+COPYING = re.compile(r"\b(copyfile|copyfileobj|copytree|copy2|sendfile|read_blob)\b")
+PIPELINE = sorted(name for name in modules() if not name.startswith("sandbox"))
+
+
+# ── by reading the program ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", [name for name in PIPELINE if name != "warehouse"])
+def test_the_live_file_is_handed_to_the_warehouse_module_and_to_nothing_else(name: str) -> None:
+    for use, parents in uses_of_the_live_file(ast.parse(source(name))):
+        above = parents[-1]
+        is_opened = isinstance(above, ast.Call) and ast.unparse(above.func) in {f"warehouse.{one}" for one in OPENERS}
+        is_looked_at = isinstance(above, ast.Attribute) and above.attr in LOOKS
+        function = next((p.name for p in reversed(parents) if isinstance(p, ast.FunctionDef)), "")
+        assert is_opened or is_looked_at or (name, function) in LISTED, f"{name}.py:{use.lineno} in {function}"
+
+
+def test_the_live_file_has_its_name_in_one_place() -> None:
+    named = [name for name in PIPELINE if re.search(rf'"[^"\n]*{re.escape(LIVE)}"', source(name))]
+    assert named == ["datamodel", "paths"], "the first makes one of its own in a temporary folder"
+
+
+@pytest.mark.parametrize("name", PIPELINE)
+def test_no_file_is_copied_as_bytes_but_a_snapshot_for_whoever_reads_it(name: str) -> None:
+    found = COPYING.findall(source(name))
+    assert found == (["copyfile"] if name == "warehouse" else [])
+    if found:
+        functions = [node for node in ast.walk(ast.parse(source(name))) if isinstance(node, ast.FunctionDef)]
+        assert [f.name for f in functions if "copyfile" in ast.unparse(f)] == ["_undisturbed"]
+        assert {f.name for f in functions if "_undisturbed(" in ast.unparse(f)} == {"_undisturbed", "reader"}
+
+
+def test_only_the_warehouse_module_connects_or_attaches_a_file() -> None:
+    connecting = {name for name in PIPELINE if re.search(r"duckdb\.connect|\battach '|\"attach ", source(name))}
+    assert connecting == {"warehouse"}
+    statements = [path.read_text(encoding="utf-8").lower() for path in (PACKAGE / "sql").rglob("*.sql")]
+    assert len(statements) > 50
+    assert [sql for sql in statements if re.search(r"\battach\b|read_blob|\bcopy\b", sql)] == []
+
+
+def test_what_the_warehouse_module_syncs_is_not_yet_or_never_the_live_file() -> None:
+    """Opening a file that is still being prepared, or a folder, costs no lock; opening the live one would."""
+    tree = ast.parse(source("warehouse"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    synced = {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "_sync"}
+    assert synced == {"new", "path.parent", "target.parent"}
+    opened = {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) in ("os.open", "open")}
+    assert opened == {"path", "handle"}, "the lock beside it, what is synced, the snapshot, and memory"
+    assert not any(ast.unparse(call.func).endswith((".read_bytes", ".read_text")) for call in calls)
+
+
+def uses_of_the_live_file(tree: ast.AST) -> Iterator[tuple[ast.Attribute, list[ast.AST]]]:
+    """Every `….paths.warehouse`, with what it stands in."""
+    waiting: list[tuple[ast.AST, list[ast.AST]]] = [(tree, [])]
+    while waiting:
+        node, parents = waiting.pop()
+        if isinstance(node, ast.Attribute) and node.attr == "warehouse" and ast.unparse(node.value).endswith("paths"):
+            yield node, parents
+        waiting += [(child, [*parents, node]) for child in ast.iter_child_nodes(node)]
+
+
+# ── by watching it ─────────────────────────────────────────────────────────────────────────────────────
+
+_watched: list[tuple[str, set[str]]] = []
+
+
+def _note(event: str, arguments: tuple[object, ...]) -> None:
+    for folder, seen in _watched:
+        if event == "open" and isinstance(arguments[0], str | Path) and str(arguments[0]).startswith(folder):
+            seen.add(str(arguments[0]).removeprefix(folder))
+
+
+@contextmanager
+def opened_files(folder: Path) -> Iterator[set[str]]:
+    """What this process opens below a folder by itself; what DuckDB opens inside is not seen."""
+    if not _watched:
+        sys.addaudithook(_note)
+    seen: set[str] = set()
+    _watched.append((f"{folder}/", seen))
+    try:
+        yield seen
+    finally:
+        _watched[-1] = ("\0", set())
+
+
+def test_through_a_whole_life_nobody_opens_the_live_file_but_duckdb(tmp_path: Path) -> None:
+    house = house_in(tmp_path / "data")
+    with opened_files(tmp_path / "data") as seen:
+        live_in(house)
+    house.work.state.close()
+    assert any(name.startswith("landing/") for name in seen), "the rest was watched"
+    assert "warehouse.lock" in seen
+    assert [name for name in seen if name.startswith(LIVE)] == []
+
+
+def live_in(house: House) -> None:
+    """A cycle and its snapshot, a rebuild, old bodies reduced, a person erased."""
+    house.order({"vendor": "zinc", "check_id": "CANARY-request", "candidate_ref": PERSON})
+    house.say("zinc", "CANARY-request", {"id": "CANARY-request", "status": "pending", "statusV2": "strange"})
+    house.cycle()
+    house.rebuild()
+    retention.reduce_old_bodies(house.work)
+    assert erasure.erase_candidate(house.work, PERSON) is not None
+
+
+# ── readers ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_readers_notice_nothing_of_publishers_and_of_their_deaths(tmp_path: Path) -> None:
+    """The long form is `tools/readers.py`, with 200 publications and 40 kills."""
+    tmp_path.chmod(0o711)
+    for above in list(tmp_path.parents)[:2]:  # pytest's own folders, which others may not pass
+        above.chmod(0o711)
+    play = loaded("readers").play
+    tally = play(tmp_path / "data", publishes=3, kills=1, readers=1, checks=20, chance=random.Random(7))
+    assert tally.is_good, tally
+    assert tally.publishes >= 3
+    assert tally.kills == 1
+    assert tally.reads > 10
+    assert tally.writes_refused > 0
+
+
+ANALYST = """
+import duckdb, sys, time
+careless = duckdb.connect(sys.argv[1])
+careless.execute("set wal_autocheckpoint = '1TB'; delete from star.fact_check")
+print("open", flush=True)
+time.sleep(100)
+"""
+
+
+def test_whoever_opened_the_snapshot_for_writing_disturbs_no_command_and_falsifies_nothing(tmp_path: Path) -> None:
+    """Its mode forbids it to all but root and an owner who changed the mode; a killed one leaves a log beside it."""
+    house = house_in(tmp_path / "data")
+    house.order({"vendor": "zinc", "check_id": "one"})
+    house.cycle()
+    snapshot = house.work.settings.paths.published
+    snapshot.chmod(0o640)
+    with careless(snapshot):
+        assert check_count(snapshot) == 1
+    assert snapshot.with_name(f"{snapshot.name}.wal").exists()
+    assert check_count(snapshot) == 1
+    house.cycle()
+    house.work.state.close()
+    with duckdb.connect(str(snapshot), read_only=True) as plain:
+        assert plain.execute("select count(*) from star.fact_check").fetchall() == [(1,)]
+    assert [path.name for path in snapshot.parent.iterdir()] == [snapshot.name]
+
+
+@contextmanager
+def careless(snapshot: Path) -> Iterator[None]:
+    """An analyst who changes the snapshot, keeps it open, and is killed."""
+    with subprocess.Popen([sys.executable, "-c", ANALYST, str(snapshot)], stdout=subprocess.PIPE) as analyst:
+        try:
+            assert analyst.stdout is not None
+            assert analyst.stdout.readline() == b"open\n"
+            yield
+        finally:
+            analyst.kill()
+
+
+def check_count(snapshot: Path) -> int:
+    with warehouse.reader(snapshot) as connection:
+        rows: list[tuple[int]] = connection.execute("select count(*) from star.fact_check").fetchall()
+    return rows[0][0]
+
+
+def test_who_holds_the_lock_is_named_and_a_dead_holder_holds_nothing(tmp_path: Path) -> None:
+    house = house_in(tmp_path / "data")
+    paths = house.work.settings.paths
+    with warehouse.lock(paths.warehouse_lock, clock=house.clock):
+        assert warehouse.is_locked(paths.warehouse_lock)
+    assert not warehouse.is_locked(paths.warehouse_lock)
+    assert paths.warehouse_lock.read_text().isdigit(), "the number that a waiting process tells"

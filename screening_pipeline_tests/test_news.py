@@ -1,0 +1,74 @@
+"""Whether anything came since the warehouse last read everything there was."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from screening_pipeline import cycle, news, runtime, warehouse
+from screening_pipeline_tests.playing import Play, playing
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Iterator[Play]:
+    """A data folder in which everything there was has been read."""
+    with playing(tmp_path, checks=6, days=3) as play:
+        play.wake(day=2)
+        work = play.runtime
+        cycle.take_orders(work, run_id="test")
+        with work.warehouse() as connection:
+            cycle.settle(work, connection)
+        yield play
+
+
+def is_any(work: runtime.Runtime) -> bool:
+    return news.is_any(work.agenda, work.settings.paths, work.landing)
+
+
+def test_what_was_read_is_no_news(read: Play) -> None:
+    assert not is_any(read.runtime)
+    assert cycle.take_orders(read.runtime, run_id="test").files == 0
+    assert not is_any(read.runtime)
+
+
+def test_a_new_manifest_is_news(read: Play) -> None:
+    manifest = read.runtime.settings.paths.orders / "more.csv"
+    manifest.write_text("vendor,check_id\ngoodhire,abc\n")
+    assert is_any(read.runtime)
+    read.runtime.journal.begin(read.runtime.clock.now())
+    assert cycle.take_orders(read.runtime, run_id="test").orders == 1
+    assert not is_any(read.runtime)
+
+
+def test_a_manifest_of_the_same_name_with_other_content_is_news(read: Play) -> None:
+    manifest = read.runtime.settings.paths.orders / "more.csv"
+    manifest.write_text("vendor,check_id\ngoodhire,abc\n")
+    cycle.take_orders(read.runtime, run_id="test")
+    manifest.write_text("vendor,check_id\ngoodhire,abd\n")
+    assert is_any(read.runtime)
+
+
+def test_a_pushed_message_is_news(read: Play) -> None:
+    read.push("zinc", "unheard-of", {"id": "unheard-of", "status": "completed", "result": "clear"})
+    assert is_any(read.runtime)
+
+
+def test_a_warehouse_that_was_put_back_from_a_copy_reads_everything_again(read: Play) -> None:
+    paths = read.runtime.settings.paths
+    with warehouse.attached(paths.warehouse) as connection:
+        connection.execute("checkpoint")
+    copy = paths.warehouse.with_suffix(".copy")
+    shutil.copy(paths.warehouse, copy)
+    read.runtime.settings.paths.warehouse.unlink()
+    copy.rename(paths.warehouse)
+    assert is_any(read.runtime)
+
+
+def test_without_the_shared_state_everything_is_news(read: Play) -> None:
+    read.runtime.agenda.remember("read", "null")
+    with read.runtime.state.writing() as db:
+        db.execute("delete from note")
+    assert is_any(read.runtime)

@@ -1,0 +1,314 @@
+"""Traps that were seen in libraries, systems and vendors, and that this program must not step into.
+
+Those that other tests guard already are listed with them in docs/promises.md.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+from dagster._utils.error import serializable_error_info_from_exc_info
+
+from screening_pipeline import warehouse
+from screening_pipeline.agenda import Agenda
+from screening_pipeline.clock import StandingClock
+from screening_pipeline.errors import EnvironmentFailed
+from screening_pipeline.instance import instance
+from screening_pipeline.paths import Paths
+from screening_pipeline.signatures import is_basic, is_signed, is_signed_as_javascript
+from screening_pipeline.state import State
+from screening_pipeline_tests.playing import dagster_words, definitions
+from screening_pipeline_tests.scene import MORNING, Stage, opened
+from screening_pipeline_tests.test_layout import PACKAGE, ROOT, closure, imported, pyproject, source
+
+pytestmark = dagster_words
+
+CANARY = "Canaria Testperson"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with opened(tmp_path_factory) as empty:
+        yield empty
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    made = Paths.under(tmp_path / "data", {})
+    made.create()
+    return made
+
+
+def writing(paths: Paths) -> AbstractContextManager[warehouse.Connection]:
+    return warehouse.writer(
+        paths.warehouse, lock_path=paths.warehouse_lock, clock=StandingClock(MORNING), wait_seconds=0
+    )
+
+
+# ── DuckDB ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_release_of_duckdb_that_writes_other_files_is_not_taken() -> None:
+    (wanted,) = [text for text in pyproject()["project"]["dependencies"] if text.startswith("duckdb")]
+    assert wanted == "duckdb>=1.5.5,<2"
+
+
+def test_a_failure_leaves_the_warehouse_free_while_its_traceback_lives(paths: Paths) -> None:
+    with pytest.raises(ZeroDivisionError) as kept, writing(paths):
+        raise ZeroDivisionError
+    with writing(paths) as connection:
+        assert connection.execute("select 1").fetchall() == [(1,)]
+    assert kept.tb is not None
+
+
+def test_what_was_left_by_a_process_killed_while_it_made_the_warehouse_is_no_obstacle(paths: Paths) -> None:
+    for leftover in (".warehouse.duckdb.new", ".warehouse.duckdb.new.wal"):
+        (paths.data_dir / leftover).write_bytes(b"half a file")
+    with writing(paths) as connection:
+        assert connection.execute("select count(*) from star.fact_check").fetchall() == [(0,)]
+    assert not list(paths.data_dir.glob(".warehouse.duckdb*"))
+
+
+def test_what_spills_to_disk_is_encrypted_and_stays_in_the_data_folder(paths: Paths) -> None:
+    settings = "select current_setting('temp_file_encryption'), current_setting('temp_directory')"
+    with writing(paths) as connection:
+        assert connection.execute(settings).fetchall() == [(True, str(paths.data_dir / ".duckdb_spill"))]
+        warehouse.publish(connection, paths.published)
+    with warehouse.reader(paths.published) as connection:
+        (row,) = connection.execute(settings).fetchall()
+    assert row[0] is True
+    assert str(row[1]).startswith(str(paths.data_dir))
+
+
+def test_no_statement_asks_the_database_for_the_time_or_for_what_other_engines_lack() -> None:
+    """A test clock does not move `now()`; a default of it, and constraints, are where engines differ or break."""
+    written = {path.name: _bare(path.read_text(encoding="utf-8")) for path in (PACKAGE / "sql").rglob("*.sql")}
+    lacking = r"now\(\)|current_timestamp|current_date|primary key|foreign key|on conflict|\breturning\b"
+    assert len(written) > 50
+    assert [name for name, sql in written.items() if re.search(lacking, sql)] == []
+    made = _bare("".join(source(name) for name in ("build", "ingest", "intake", "forgotten", "normalise")))
+    assert not re.search(r"create (unique )?index|create sequence|create type|default now\(\)|primary key", made)
+
+
+def _bare(sql: str) -> str:
+    """Without comments, in small letters."""
+    return re.sub(r"--[^\n]*", "", sql).lower()
+
+
+def test_a_key_that_a_vendor_adds_changes_nothing(stage: Stage) -> None:
+    s = stage.story("grown").of("zinc")
+    s.say(status="pending", statusV2="awaiting-candidate")
+    s.say(status="pending", statusV2="awaiting-candidate", newKey={"deep": [1, {"er": None}]}, checks=[{"new": 1}])
+    stage.settle()
+    assert len(s.lifecycles()) == 1
+    assert s.rejects() == []
+
+
+def test_the_same_answer_twice_in_one_batch_is_one_event(stage: Stage) -> None:
+    """A merge of doubled rows raises nothing and may insert both."""
+    s = stage.story("doubled").of("workerchecks")
+    s.order()
+    for _ in range(2):
+        s.say(status="Pending", when="10:00")
+    stage.settle()
+    assert len(s.events()) == 1
+
+
+def test_neither_pandas_nor_arrow_is_loaded_by_work_on_the_warehouse(tmp_path: Path) -> None:
+    """The first bound parameter would import them, for most of a second in every process."""
+    program = (
+        "import sys, pathlib\n"
+        "from screening_pipeline import cycle, runtime, settings, warehouse, clock\n"
+        "environ = {'SCREENING_DATA_DIR': sys.argv[1]}\n"
+        "chosen = settings.bundled(environ, pathlib.Path(sys.argv[1]))\n"
+        "work = runtime.assembled(chosen, environ, clock.SystemClock(), runtime.no_progress)\n"
+        "(chosen.paths.orders / 'o.csv').write_text('vendor,check_id\\ngoodhire,r1\\n')\n"
+        "taken = cycle.take_orders(work, run_id='test')\n"
+        "with work.warehouse() as connection:\n"
+        "    cycle.settle(work, connection)\n"
+        "    warehouse.publish(connection, chosen.paths.published)\n"
+        "print(taken.orders, sorted({'pandas', 'pyarrow'} & set(sys.modules)))\n"
+    )
+    paths = Paths.under(tmp_path / "data", {})
+    paths.create()
+    assert _python(program, str(paths.data_dir)) == "1 []\n"
+
+
+def _python(program: str, *arguments: str, **environ: str) -> str:
+    """What a program says, run by this Python in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# ── what exceptions carry ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_the_database_complains_of_is_told_without_the_values_in_it(paths: Paths) -> None:
+    """Dagster stores the texts of exceptions and serves them to whoever asks."""
+    with pytest.raises(EnvironmentFailed) as failed, writing(paths) as connection:
+        complain(connection)
+    stored = str(serializable_error_info_from_exc_info((failed.type, failed.value, failed.tb)))
+    assert failed.value.code == "warehouse_failed"
+    assert "ConversionException" in stored
+    assert "in complain" in stored, "the place is told"
+    assert CANARY not in stored
+    assert CANARY not in "".join(traceback.format_exception(failed.value))
+
+
+def complain(connection: warehouse.Connection) -> None:
+    """Let DuckDB raise an error that quotes a value."""
+    connection.execute(f"create temp table told as select {warehouse.quote(CANARY)} as said")
+    with pytest.raises(duckdb.ConversionException, match=CANARY):
+        connection.execute("select said::timestamp from told").fetchall()
+    connection.execute("select said::timestamp from told").fetchall()
+
+
+def test_a_mistake_of_the_program_is_told_by_its_place_and_not_by_its_words(tmp_path: Path) -> None:
+    snapshot = tmp_path / "published" / "screening.duckdb"
+    snapshot.parent.mkdir()
+    with duckdb.connect(str(snapshot)) as made:
+        made.execute("create schema star; create schema ops")
+        made.execute(f"create view star.dim_account as select error({warehouse.quote(CANARY)}) as vendor")
+    done = subprocess.run(
+        [sys.executable, "-m", "screening_pipeline", "status"],
+        cwd=tmp_path,
+        env={**os.environ, "SCREENING_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert "overview.py" in done.stderr, "where it was"
+    assert "Exception" in done.stderr, "of which kind"
+    assert CANARY not in done.stdout + done.stderr
+
+
+def test_a_manifest_whose_name_is_no_text_is_read_and_named(stage: Stage) -> None:
+    place = os.fsencode(stage.settings.paths.orders) + b"/caf\xe9.csv"
+    Path(os.fsdecode(place)).write_text("vendor,check_id\ngoodhire,from-latin-1\nacme,1\n")
+    stage.settle()
+    assert stage.story("from-latin-1").of("goodhire").check()["lifecycle"] == "unknown"
+    rejected = stage.rows("select file, reason from ops.reject where source = 'manifest'")
+    assert rejected == [{"file": "caf\\xe9.csv", "reason": "unknown_vendor"}]
+
+
+# ── Dagster ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_job_runs_in_one_process() -> None:
+    """Under the default executor each step is a new interpreter, and an orphaned step outlives its run."""
+    jobs = definitions().get_repository_def().get_all_jobs()
+    assert len(jobs) > 8
+    assert {job.executor_def.name for job in jobs} == {"in_process"}
+
+
+def test_no_sensor_can_ask_a_vendor_anything() -> None:
+    """A sensor has a minute at most, and its wait would hold up all others."""
+    assert not {"client", "cycle", "feed", "httpx"} & {name.split(".")[-1] for name in imported("automation")}
+
+
+def test_runs_that_are_asked_for_have_no_key_that_could_be_used_twice() -> None:
+    """Dagster skips a key that it has seen for good, also when that run was lost."""
+    assert source("automation").count("RunRequest(") >= 2
+    assert "run_key" not in source("automation")
+
+
+def test_a_snapshot_whose_run_was_lost_is_asked_for_again(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCREENING_NOW", MORNING.isoformat())
+    Agenda(State(paths.state)).remember("snapshot_put_off", MORNING.isoformat())
+    sensor = definitions().resolve_sensor_def("snapshot_put_off")
+    with dg.DagsterInstance.ephemeral() as recorded:
+
+        def asked() -> object:
+            return sensor(dg.build_sensor_context(instance=recorded))
+
+        first = asked()
+        assert isinstance(first, dg.RunRequest)
+        for status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED):
+            recorded.add_run(dg.DagsterRun(job_name="publish", tags=first.tags, status=status))
+            assert isinstance(asked(), dg.RunRequest)
+        recorded.add_run(dg.DagsterRun(job_name="publish", tags=first.tags, status=dg.DagsterRunStatus.STARTED))
+        assert isinstance(asked(), dg.SkipReason), "one at a time"
+
+
+def test_dagsters_storage_is_made_so_that_a_dead_run_is_noticed_and_nobody_is_called(paths: Paths) -> None:
+    with instance(paths, {}) as made:
+        assert made.run_monitoring_enabled
+        assert made.run_monitoring_max_runtime_seconds > 0
+        assert made.telemetry_enabled is False
+        assert made.nux_enabled is False
+    written = (paths.dagster / "dagster.yaml").read_text(encoding="utf-8")
+    assert not re.search(r"secret|token|password|https?://", written)
+
+
+def test_what_dagsters_pages_are_given_of_the_definitions_holds_no_secret(tmp_path: Path) -> None:
+    """The interface that its pages use asks nobody for a password: a plain value of a resource would be shown."""
+    program = (
+        "from dagster._core.remote_representation.external_data import RepositorySnap\n"
+        "from dagster._serdes import serialize_value\n"
+        "from screening_pipeline.definitions import defs\n"
+        "print(serialize_value(RepositorySnap.from_def(defs.get_repository_def())))\n"
+    )
+    names = ("GOODHIRE_KEY", "HIRERIGHT_CLIENT_SECRET", "SCREENING_PSEUDONYM_KEY", "SCREENING_LANDING_KEY")
+    secrets = {name: f"canary-{name.lower()}-0123456789abcdef" for name in names}
+    shown = _python(program, SCREENING_DATA_DIR=str(tmp_path), **secrets)
+    assert '"screening"' in shown, "the resource is among it"
+    assert len(shown) > 50_000
+    assert [value for value in secrets.values() if value in shown] == []
+    assert "canary-" not in shown
+
+
+def test_the_resource_that_steps_work_with_has_no_field_that_could_be_set_or_shown() -> None:
+    resource = definitions().get_repository_def().get_top_level_resources()["screening"]
+    assert resource.config_schema.config_type is not None
+    fields = getattr(resource.config_schema.config_type, "fields", {})
+    assert dict(fields) == {}
+
+
+def test_dagsters_pages_are_opened_on_this_machine_for_their_owner_alone() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ndev:")[1].split("\n\n")[0]
+    assert "umask 077" in recipe
+    assert "--host" not in recipe, "it listens on loopback unless told otherwise"
+    assert "exec " in recipe, "a signal reaches it and no shell in between"
+
+
+# ── signatures ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("signature", ["ü" * 64, "\udcff", "", "é", "\x00"])
+def test_a_signature_of_any_characters_is_a_wrong_one_and_no_failure(signature: str) -> None:
+    given = signature.encode("utf-8", "surrogateescape")
+    assert not is_signed(b"{}", given, b"key")
+    assert not is_signed_as_javascript(b"{}", given, b"key")
+    assert not is_basic(b"Basic " + given, b"name:password")
+
+
+# ── reach ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_whoever_reads_payloads_cannot_call_anybody() -> None:
+    """What interprets is pure; no link that a vendor names can be fetched there."""
+    for name in ("guard", "normalise"):
+        assert not any(reached in ("client", "feed_fetcher") for reached in closure(name))

@@ -1,0 +1,74 @@
+"""When the snapshot is replaced, and when that is put off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from screening_pipeline import cycle, publication, runtime, settings
+from screening_pipeline.clock import StandingClock
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+class SlowClock(StandingClock):
+    """A clock by which whatever is measured took `takes` seconds."""
+
+    def __init__(self, now: datetime, takes: float) -> None:
+        super().__init__(now)
+        self.takes = takes
+        self.asked = 0.0
+
+    def monotonic(self) -> float:
+        self.asked += self.takes
+        return self.asked
+
+
+@dataclass
+class Office:
+    """A data folder in which snapshots are made, by clocks that say how long that takes."""
+
+    work: runtime.Runtime
+
+    def publish(self, *, after: float = 0.0, takes: float = 0.0) -> int | None:
+        """What one run does in the end, so many seconds after noon."""
+        work = replace(self.work, clock=SlowClock(NOW + timedelta(seconds=after), takes), lock_wait_seconds=1e9)
+        with work.warehouse() as connection:
+            cycle.prepare(connection, work)
+            return publication.publish(work, connection)
+
+    def overdue(self, after: float) -> str | None:
+        """What waits to be published so many seconds after noon."""
+        return publication.overdue(self.work.agenda, NOW + timedelta(seconds=after))
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    environ = {"SCREENING_DATA_DIR": str(tmp_path / "data")}
+    with runtime.opened(environ, tmp_path, settings=settings.bundled(environ, tmp_path)) as work:
+        yield Office(work)
+
+
+def test_a_snapshot_that_is_quickly_made_is_made_by_every_run(office: Office) -> None:
+    assert office.publish(takes=1)
+    assert office.publish(after=1, takes=1)
+    assert office.overdue(after=100) is None
+
+
+def test_one_that_takes_long_is_put_off_until_it_has_taken_its_share_of_the_time(office: Office) -> None:
+    assert office.publish(takes=6)
+    assert office.publish(after=119, takes=6) is None
+    assert office.overdue(after=119) is None
+    assert office.overdue(after=121)
+    assert office.publish(after=121, takes=6)
+    assert office.overdue(after=1000) is None
+
+
+def test_a_snapshot_that_is_gone_is_made_anew_at_once(office: Office) -> None:
+    assert office.publish(takes=6)
+    office.work.settings.paths.published.unlink()
+    assert office.publish(after=1, takes=6)

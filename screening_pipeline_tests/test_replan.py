@@ -1,0 +1,151 @@
+"""From the warehouse to the agenda: what is planned, what is learned, and that what has ended is never asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from screening_pipeline.agenda import Agenda, Item
+from screening_pipeline.planner import Model
+from screening_pipeline.planning import priors
+from screening_pipeline.replan import replan
+from screening_pipeline.state import State
+from screening_pipeline_tests.scene import MORNING, Stage, Story, account, opened
+
+EVENING = MORNING + timedelta(hours=9)
+SYDNEY = ZoneInfo("Australia/Sydney")
+WORDS: dict[str, list[dict[str, Any]]] = {
+    "workerchecks": [
+        {"status": "Pending", "result": None},
+        {"status": "In Progress", "result": None},
+        {"status": "Completed", "result": "Clear"},
+        {"status": "Completed", "result": "Refer", "releaseDate": None},
+        {"status": "Cancelled", "result": None},
+        {"status": "a word nobody mapped"},
+    ],
+    "hireright": [
+        {"orderStatus": "Pending Applicant"},
+        {"orderStatus": "InProgress"},
+        {"orderStatus": "Completed"},
+        {"orderStatus": "Canceled"},
+    ],
+    "zinc": [
+        {"status": "pending", "state": "awaiting-candidate"},
+        {"status": "completed", "state": "all-clear"},
+        {"status": "cancelled", "state": "cancelled"},
+    ],
+}
+NUMBERS = count()
+HISTORIES = st.lists(
+    st.sampled_from(sorted(WORDS)).flatmap(
+        lambda slug: st.tuples(st.just(slug), st.lists(st.sampled_from(WORDS[slug]), max_size=6))
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with opened(tmp_path_factory) as found:
+        yield found
+
+
+def planned(stage: Stage, now: datetime = EVENING) -> dict[str, Item]:
+    """Everything on the agenda after a settled load and a new plan, by the vendor's id."""
+    stage.settle()
+    agenda = Agenda(State(stage.settings.paths.state))
+    replan(stage.connection, stage.settings, agenda, now=now)
+    items = [i for a in stage.settings.accounts for i in agenda.due(a.vendor, a.name, now, is_full=True)]
+    return {item.check_id: item for item in items}
+
+
+def learned(stage: Stage, now: datetime) -> Model:
+    """The model that a lesson at `now` gives."""
+    stage.connection.execute("delete from staging.setting where name = 'pull_model'")
+    planned(stage, now)
+    (row,) = stage.rows("select value from staging.setting where name = 'pull_model'")
+    return Model.from_dict(json.loads(row["value"])["model"])
+
+
+def worker_check(stage: Stage, name: str, ordered_at: datetime) -> Story:
+    """A WorkerChecks check, announced as soon as it was ordered."""
+    story = stage.story(name).of("workerchecks")
+    story.order(ordered_at=ordered_at.isoformat())
+    return story
+
+
+@settings(deadline=None, max_examples=10, phases=[Phase.explicit, Phase.generate])
+@given(histories=HISTORIES, pace=st.integers(1, 3_000))
+def test_whatever_a_check_went_through_it_is_on_the_agenda_if_and_only_if_it_is_open(
+    stage: Stage, histories: list[tuple[str, list[dict[str, Any]]]], pace: int
+) -> None:
+    for slug, words in histories:
+        story = stage.story(f"random-{next(NUMBERS)}").of(slug)
+        story.order(ordered_at=MORNING.isoformat())
+        for place, word in enumerate(words, start=1):
+            story.say(when=(MORNING + timedelta(seconds=place * pace)).isoformat(), **word)
+    agenda = planned(stage)
+    ended = {row["check_id"] for row in stage.rows("select check_id from star.fact_check where is_terminal")}
+    still = {row["check_id"] for row in stage.rows("select check_id from star.fact_check where not is_terminal")}
+    assert set(agenda) == still
+    assert not set(agenda) & ended
+
+
+def test_a_check_that_was_just_ordered_is_first_asked_for_when_its_vendor_is_likely_to_have_answered(
+    stage: Stage,
+) -> None:
+    worker_check(stage, "just-ordered", EVENING)
+    item = planned(stage)["just-ordered"]
+    assert timedelta(seconds=60) < item.next_pull_at - EVENING <= timedelta(seconds=185)
+
+
+def test_a_check_whose_first_state_was_seen_days_after_its_order_is_not_taken_for_a_fresh_one(stage: Stage) -> None:
+    story = worker_check(stage, "seen-late", MORNING - timedelta(days=5))
+    story.say(status="In Progress", result=None, when=EVENING.isoformat())
+    item = planned(stage, EVENING + timedelta(seconds=1))["seen-late"]
+    assert item.next_pull_at - EVENING > timedelta(minutes=5)
+
+
+def test_of_an_account_that_is_only_pushed_to_no_pull_is_planned(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with opened(tmp_path_factory, (account("zinc", polling=False), account("zinc", "asked"))) as alone:
+        for name in ("main", "asked"):
+            alone.story(f"of-{name}").of("zinc", account=name).order(ordered_at=MORNING.isoformat())
+        planned(alone)
+        plans = alone.rows("select check_id, next_pull_at is not null as is_planned from star.fact_check order by all")
+        budgets = alone.rows("select account, open_checks, is_overloaded from ops.pull_budget order by all")
+    assert plans == [
+        {"check_id": "of-asked", "is_planned": True},
+        {"check_id": "of-main", "is_planned": False},
+    ]
+    assert [row["open_checks"] for row in budgets] == [1, 1]
+
+
+def test_what_was_over_at_the_first_look_is_learned_as_a_stay_in_the_vendors_first_state(stage: Stage) -> None:
+    for number in range(80):
+        ordered_at = MORNING + timedelta(minutes=3 * number)
+        story = worker_check(stage, f"prompt-{number}", ordered_at)
+        story.say(status="Completed", result="Clear", when=(ordered_at + timedelta(seconds=100)).isoformat())
+    model = learned(stage, EVENING)
+    ends = model.learned["workerchecks", "in_progress", None].events  # type: ignore[index]
+    before_100_s = priors.FAST_EDGES.index(100.0)
+    assert sum(ends[:before_100_s]) > 75
+    assert sum(ends[:before_100_s]) > 0.9 * sum(ends)
+
+
+def test_the_hours_of_a_vendor_are_learned_in_its_own_time_zone(stage: Stage) -> None:
+    for number in range(60):
+        done_at = datetime(2026, 3, 3 + number % 20, 15, number, tzinfo=SYDNEY)
+        story = worker_check(stage, f"afternoon-{number}", done_at - timedelta(days=2))
+        story.say(status="In Progress", result=None, when=(done_at - timedelta(minutes=40)).isoformat())
+        story.say(status="Completed", result="Clear", when=done_at.isoformat())
+    pace = learned(stage, MORNING + timedelta(days=40)).pace("workerchecks", "in_progress")
+    assert max(range(24), key=pace.__getitem__) in {14, 15}

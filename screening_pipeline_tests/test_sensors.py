@@ -1,0 +1,93 @@
+"""Recheck sensors under load and trouble: many open checks, a tick cut off, a state that was lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from screening_pipeline.agenda import Agenda, Item
+from screening_pipeline.automation import RECHECK_TAG
+from screening_pipeline.paths import Paths
+from screening_pipeline.state import State
+from screening_pipeline_tests.playing import dagster_words
+from screening_pipeline_tests.test_automation import CONFIGURATION, NOW, Desk, asked_keys
+
+pytestmark = dagster_words
+
+OPEN = 50_000
+KEYS_APART = 20  # one check of a million in twenty is open
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    (tmp_path / "screening.toml").write_text(CONFIGURATION)
+    monkeypatch.chdir(tmp_path)
+    for name in ("EAST_KEY", "WEST_KEY", "ZINC_KEY"):
+        monkeypatch.setenv(name, "secret-key")
+    monkeypatch.setenv("SCREENING_NOW", NOW.isoformat())
+    paths = Paths.under(tmp_path / "data", {})
+    paths.create()
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Desk(paths, instance)
+
+
+def open_check(number: int, due_in: float) -> Item:
+    due_at = NOW + timedelta(seconds=due_in)
+    return Item(number * KEYS_APART, "goodhire", "east", "report", f"id-{number}", due_at, "31 % chance of a change")
+
+
+def run_of(account: str, status: dg.DagsterRunStatus) -> dg.DagsterRun:
+    return dg.DagsterRun(job_name="goodhire_recheck_job", status=status, tags={RECHECK_TAG: account})
+
+
+@pytest.mark.parametrize("first_due_in", [60.0, -3_600.0], ids=["nothing due", "many due"])
+def test_a_tick_over_fifty_thousand_open_checks_takes_under_a_second(desk: Desk, first_due_in: float) -> None:
+    items = [open_check(number, first_due_in + number / 10) for number in range(OPEN)]
+    Agenda(State(desk.paths.state)).replace("goodhire", "east", items)
+    desk.evaluate("zinc_recheck")  # what is imported once is not what a tick costs
+    started = time.process_time()
+    answer = desk.evaluate("goodhire_recheck")
+    spent = time.process_time() - started
+    assert spent < 1.0
+    if isinstance(answer, dg.SkipReason):
+        assert f"{OPEN} open, 0 due" in str(answer.skip_message)
+    else:
+        assert asked_keys(next(iter(answer.run_requests or []))) == [number * KEYS_APART for number in range(10)]
+
+
+def test_a_tick_that_was_cut_off_is_made_up_for_by_the_next_one_without_asking_twice(desk: Desk) -> None:
+    desk.plan("east", -5)
+    desk.plan("west", -5, first_key=11)
+    first = [request.tags[RECHECK_TAG] for request in desk.requests()]
+    desk.instance.add_run(run_of(first[0], dg.DagsterRunStatus.NOT_STARTED))  # cut off after the first of its two runs
+    assert [request.tags[RECHECK_TAG] for request in desk.requests()] == first[1:]
+    desk.instance.add_run(run_of(first[1], dg.DagsterRunStatus.STARTED))
+    assert desk.skipped().count("a recheck is queued or running") == 2
+
+
+def test_a_recheck_started_by_hand_for_no_account_in_particular_holds_up_all_of_them(desk: Desk) -> None:
+    desk.plan("east", -5)
+    desk.plan("west", -5, first_key=11)
+    desk.instance.add_run(dg.DagsterRun(job_name="goodhire_recheck_job", status=dg.DagsterRunStatus.STARTED))
+    assert desk.skipped().count("a recheck is queued or running") == 2
+
+
+def test_a_recheck_sensor_keeps_no_cursor_that_could_be_lost(desk: Desk) -> None:
+    desk.plan("east", -5)
+    for cursor in (None, "", "a cursor of another version"):
+        answer = desk.evaluate("goodhire_recheck", cursor)
+        assert isinstance(answer, dg.SensorResult)
+        assert answer.cursor is None
+        assert asked_keys(next(iter(answer.run_requests or []))) == [1]
+
+
+def test_a_lost_state_means_that_nothing_is_planned_and_breaks_no_tick(desk: Desk) -> None:
+    desk.plan("east", -5)
+    for file in desk.paths.state.parent.glob(f"{desk.paths.state.name}*"):
+        file.unlink()
+    assert "goodhire/east: nothing is open" in desk.skipped()
