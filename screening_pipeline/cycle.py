@@ -77,21 +77,23 @@ class Settled:
 def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
     """Read new manifests, land what a crash left behind, and plan the checks that are new."""
     runtime.landing.recover()
-    paths = runtime.settings.paths
+    paths, journal = runtime.settings.paths, runtime.journal
+    orders = news.orders(paths)
     if runtime.agenda.note(PLANNED) is not None and not news.is_any(runtime.agenda, paths, runtime.landing):
+        journal.orders_read = orders
         return intake.Intake()
     with runtime.warehouse() as connection:
         prepare(connection, runtime)
-        read = news.sources(paths, runtime.landing)
+        landed = news.landed(runtime.landing)
         with ingest.transaction(connection):
             taken = intake.take_in(
                 connection, runtime.settings, key=runtime.key, now=runtime.clock.now(), run_id=run_id
             )
-            runtime.journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
+            journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
             # Pushes, or what a crash left, are planned too: what they ended is not asked.
             touched = _touched_accounts(connection)
         build.drop_work(connection)
-        runtime.journal.read = read
+        journal.orders_read, journal.landed_read = orders, landed
         plan_again(connection, runtime, touched)
     return taken
 
@@ -332,7 +334,7 @@ def _gap_note(gap: Gap) -> str:
 def settle(runtime: Runtime, connection: warehouse.Connection) -> Settled:
     """Bring everything that was landed into the star, and plan what is asked next."""
     is_rebuilt = prepare(connection, runtime)
-    read = news.sources(runtime.settings.paths, runtime.landing)
+    landed = news.landed(runtime.landing)
     with ingest.transaction(connection):
         runtime.journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
         settled = _counted(connection)
@@ -342,7 +344,7 @@ def settle(runtime: Runtime, connection: warehouse.Connection) -> Settled:
     for feed, gap in gaps:
         feed.acknowledge(gap)
     build.drop_work(connection)
-    runtime.journal.read = read
+    runtime.journal.landed_read = landed  # of manifests nothing: only `take_orders` reads them
     plan_again(connection, runtime, None if is_rebuilt else touched)
     return replace(settled, is_rebuilt=is_rebuilt)
 

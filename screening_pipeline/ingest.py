@@ -40,7 +40,9 @@ def prepare(connection: Connection, settings: Settings, landing: Landing, *, par
     with transaction(connection):
         build.migrate(connection)
         _fill_reference(connection, settings)
-        is_new = not connection.execute("from raw.check limit 1").fetchall()
+        is_new = not any(
+            connection.execute(f"from {table} limit 1").fetchall() for table in ("raw.check", "staging.landed_file")
+        )
         warehouse.replace(connection, "staging.setting", [{"name": "fingerprint", "value": wanted}])
     if not is_new:  # else the batch that follows reads all there is
         rebuild(connection, landing, part_key=part_key)

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 _NOTE = "read"
 
 
-def sources(paths: Paths, landing: Landing) -> str:
-    """What there is to be read now. Take it before reading: what comes meanwhile is news again."""
-    orders = {path.name: _mark(path) for path in manifests(paths.orders)}
-    landed = {tail.file: tail.end for tail in landing.tails({})}
-    return json.dumps([orders, landed], sort_keys=True)
+def orders(paths: Paths) -> dict[str, list[int]]:
+    """The manifests that are there now. Take it before reading them: what comes meanwhile is news again."""
+    return {path.name: _mark(path) for path in manifests(paths.orders)}
 
 
-def remember(agenda: Agenda, paths: Paths, read: str) -> None:
-    """Note that the warehouse, as it is now and closed, has read these sources."""
+def landed(landing: Landing) -> dict[str, int]:
+    """How far each landed file goes now. Take it before reading them, as well."""
+    return {tail.file: tail.end for tail in landing.tails({})}
+
+
+def remember(agenda: Agenda, paths: Paths, orders_read: dict[str, list[int]], landed_read: dict[str, int]) -> None:
+    """Note that the warehouse, as it is now and closed, has read these manifests and these files."""
     if paths.warehouse.exists():
-        agenda.remember(_NOTE, json.dumps([_mark(paths.warehouse), read]))
+        agenda.remember(_NOTE, json.dumps([_mark(paths.warehouse), orders_read, landed_read]))
 
 
 def is_any(agenda: Agenda, paths: Paths, landing: Landing) -> bool:
@@ -38,8 +41,7 @@ def is_any(agenda: Agenda, paths: Paths, landing: Landing) -> bool:
     noted = agenda.note(_NOTE)
     if noted is None or not paths.warehouse.exists():
         return True
-    mark, read = json.loads(noted)
-    return bool(mark != _mark(paths.warehouse) or read != sources(paths, landing))
+    return bool(json.loads(noted) != [_mark(paths.warehouse), orders(paths), landed(landing)])
 
 
 def _mark(path: Path) -> list[int]:

@@ -41,12 +41,14 @@ class Journal:
     settled: Settled | None = None
     written: set[str] = field(default_factory=set)
     """The tables of which rows were written or removed."""
-    read: str | None = None
-    """What the warehouse has read of all that was there (`news.sources`)."""
+    orders_read: dict[str, list[int]] | None = None
+    landed_read: dict[str, int] | None = None
+    """What this run has read of all that was there (`news`); None where it has not looked."""
 
     def begin(self, now: datetime) -> None:
         """A new run begins; what the last one told is forgotten."""
-        self.started_at, self.taken, self.settled, self.read = now, Intake(), None, None
+        self.started_at, self.taken, self.settled = now, Intake(), None
+        self.orders_read = self.landed_read = None
         self.reports.clear()
         self.written.clear()
 
@@ -88,8 +90,9 @@ class Runtime:
             paths.warehouse, lock_path=paths.warehouse_lock, clock=self.clock, wait_seconds=wait
         ) as connection:
             yield connection
-        if self.journal.read is not None:
-            news.remember(self.agenda, paths, self.journal.read)
+        orders, landed = self.journal.orders_read, self.journal.landed_read
+        if orders is not None and landed is not None:
+            news.remember(self.agenda, paths, orders, landed)
 
 
 @contextmanager

@@ -51,6 +51,26 @@ def test_a_manifest_of_the_same_name_with_other_content_is_news(read: Play) -> N
     assert is_any(read.runtime)
 
 
+def test_a_manifest_that_comes_while_checks_are_asked_is_still_to_be_read(read: Play) -> None:
+    work = read.runtime
+    work.journal.begin(work.clock.now())
+    cycle.take_orders(work, run_id="test")
+    (work.settings.paths.orders / "meanwhile.csv").write_text("vendor,check_id\ngoodhire,abc\n")
+    with work.warehouse() as connection:
+        cycle.settle(work, connection)
+    assert is_any(work)
+    assert cycle.take_orders(work, run_id="test").orders == 1
+
+
+def test_a_run_that_reads_no_manifests_does_not_say_that_they_were_read(read: Play) -> None:
+    work = read.runtime
+    (work.settings.paths.orders / "before.csv").write_text("vendor,check_id\ngoodhire,abc\n")
+    work.journal.begin(work.clock.now())
+    with work.warehouse() as connection:
+        cycle.settle(work, connection)
+    assert cycle.take_orders(work, run_id="test").orders == 1
+
+
 def test_a_pushed_message_is_news(read: Play) -> None:
     read.push("zinc", "unheard-of", {"id": "unheard-of", "status": "completed", "result": "clear"})
     assert is_any(read.runtime)
