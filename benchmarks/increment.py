@@ -206,11 +206,11 @@ def _next_looks(folder: Path, recent: int, batch: int, seed: int) -> Iterator[Ex
     kept.write_text(json.dumps(come))
 
 
-def follow_up(folder: str) -> Cost:
-    """What a cycle does after the merge: try the rules of every run, plan, publish."""
-    from corpus import NOW, Place, broken_rules
+def follow_up(folder: str, recent: int, batch: int) -> Cost:
+    """What a cycle does after the merge: try the rules of every run, plan, publish; as a whole, and what changed."""
+    from corpus import NOW, PART_KEY, Place, broken_rules, land
 
-    from screening_pipeline import warehouse
+    from screening_pipeline import ingest, warehouse
     from screening_pipeline.agenda import Agenda
     from screening_pipeline.replan import replan
     from screening_pipeline.state import State
@@ -225,15 +225,19 @@ def follow_up(folder: str) -> Cost:
             replan(connection, place.settings, agenda, now=NOW)
             marks.append(cpu_seconds())
         started = time.perf_counter()
+        warehouse.publish(connection, place.settings.paths.published)
+        marks.append(cpu_seconds())
+        whole = time.perf_counter() - started
+        land(place.landing, _next_looks(Path(folder), recent, batch, recent))
+        ingest.ingest(connection, place.landing, part_key=PART_KEY)
+        marks.append(cpu_seconds())
+        started = time.perf_counter()
         size = warehouse.publish(connection, place.settings.paths.published)
         marks.append(cpu_seconds())
-        cost.facts = {
-            name: after - before
-            for name, before, after in zip(
-                ("rules", "learn and plan", "plan", "publish"), marks, marks[1:], strict=False
-            )
-        }
-        cost.facts |= {"publish wall": time.perf_counter() - started, "gigabytes": size / 1e9}
+        names = ("rules", "learn and plan", "plan", "publish all", "merge", "publish changes")
+        cost.facts = {name: after - before for name, before, after in zip(names, marks, marks[1:], strict=False)}
+        update = time.perf_counter() - started
+        cost.facts |= {"publish all, wall": whole, "publish changes, wall": update, "gigabytes": size / 1e9}
     return cost
 
 
@@ -278,7 +282,13 @@ def plan(options: Options) -> None:
         for size, folder in folders.items()
     }
     _print_merges(merged, sizes)
-    _print_follow_ups({size: run_part("follow_up", folder=str(folder)) for size, folder in folders.items()})
+    _print_follow_ups(
+        {
+            size: run_part("follow_up", folder=str(folder), recent=recent, batch=batches[0])
+            for size, folder in folders.items()
+        },
+        batches[0],
+    )
     if not options.rest.keep:
         _print_peers(options, sizes, batches)
 
@@ -332,12 +342,18 @@ def _print_merges(merged: dict[tuple[int, int], Cost], sizes: Sequence[int]) -> 
     table(("batch", "checks", "CPU ms", *names), rows)
 
 
-def _print_follow_ups(costs: dict[int, Cost]) -> None:
-    say("What follows in a cycle, once, over the whole star (CPU s unless told otherwise):")
-    names = ("rules", "learn and plan", "plan", "publish", "publish wall", "gigabytes")
-    rows = [(size, *(cost.facts[name] for name in names), cost.peak_mb) for size, cost in costs.items()]
-    header = ("rules", "learn and plan", "plan", "publish", "publish, wall s", "snapshot GB", "peak MB")
-    table(("checks", *header), rows)
+def _print_follow_ups(costs: dict[int, Cost], batch: int) -> None:
+    say(
+        "What follows in a cycle, over the whole star (CPU s unless told otherwise): first a snapshot that is copied "
+        f"as a whole, then one that is brought up to date with {batch:,} changes:"
+    )
+    names = ("rules", "learn and plan", "plan", "publish all", "publish changes")
+    walls = ("publish all, wall", "publish changes, wall")
+    rows = [
+        (size, *(cost.facts[name] for name in (*names, *walls, "gigabytes")), cost.peak_mb)
+        for size, cost in costs.items()
+    ]
+    table(("checks", *names, *(f"{name} s" for name in walls), "snapshot GB", "peak MB"), rows)
 
 
 def _print_peers(options: Options, sizes: Sequence[int], batches: Sequence[int]) -> None:

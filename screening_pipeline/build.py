@@ -61,14 +61,14 @@ def migrate(connection: Connection) -> None:
         for name, kind, *_ in wanted if known else ():
             if name not in known:
                 connection.execute(f'alter table {relation.qualified} add column "{name}" {kind}')
-        _comment(connection, relation)
+        comment(connection, relation)
     connection.execute("drop table temp.shape")
 
 
 def _columns(connection: Connection, relation: Relation) -> set[str]:
     found = connection.execute(
         f"select column_name from duckdb_columns() where database_name = current_database() "
-        f"and schema_name = {_literal(relation.schema)} and table_name = {_literal(relation.name)}"
+        f"and schema_name = {literal(relation.schema)} and table_name = {literal(relation.name)}"
     ).fetchall()
     return {row[0] for row in found}
 
@@ -80,7 +80,7 @@ def create_derived(connection: Connection) -> None:
         _create(connection, relation)
     for relation in catalog.relations().values():
         if relation.schema != "work" and relation.refresh != "landed":
-            _comment(connection, relation)
+            comment(connection, relation)
     drop_work(connection)
 
 
@@ -117,12 +117,13 @@ def _create(connection: Connection, relation: Relation) -> None:
             connection.execute(f"create table {relation.qualified} as from ({relation.sql}) limit 0")
 
 
-def _comment(connection: Connection, relation: Relation) -> None:
+def comment(connection: Connection, relation: Relation) -> None:
+    """Say in the database what a relation and its columns are."""
     kind = {"view": "view", "landed": "view", "macro": "macro table"}.get(relation.refresh, "table")
-    comments = [f"comment on {kind} {relation.qualified} is {_literal(relation.grain)}"]
+    comments = [f"comment on {kind} {relation.qualified} is {literal(relation.grain)}"]
     if relation.refresh != "macro":
         comments += [
-            f'comment on column {relation.qualified}."{column}" is {_literal(meaning)}'
+            f'comment on column {relation.qualified}."{column}" is {literal(meaning)}'
             for column, meaning in relation.columns.items()
         ]
     connection.execute(";".join(comments))
@@ -136,21 +137,22 @@ def show_landed(connection: Connection, root: Path, *, is_forced: bool = False) 
     (root / NO_LINES).touch(mode=0o600)
     place = str(Path(escape(str(root.resolve()))) / "**" / "*.ndjson")
     for relation in catalog.refreshed("landed"):
-        sql = relation.sql.replace(_literal(LANDED_FILES), _literal(place))
-        if is_forced or _literal(place) not in _view_text(connection, relation):
+        sql = relation.sql.replace(literal(LANDED_FILES), literal(place))
+        if is_forced or literal(place) not in _view_text(connection, relation):
             connection.execute(f"create or replace view {relation.qualified} as {sql}")
-            _comment(connection, relation)
+            comment(connection, relation)
 
 
 def _view_text(connection: Connection, relation: Relation) -> str:
     found = connection.execute(
         f"select sql from duckdb_views() where database_name = current_database() "
-        f"and schema_name = {_literal(relation.schema)} and view_name = {_literal(relation.name)}"
+        f"and schema_name = {literal(relation.schema)} and view_name = {literal(relation.name)}"
     ).fetchone()
     return str(found[0]) if found else ""
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """`text` as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -165,7 +167,7 @@ def scan(connection: Connection, sources: Mapping[str, Sequence[Path | str]]) ->
     """Read the landed lines of each vendor into the temporary table `landed`: one typed scan per vendor."""
     scans = []
     for slug, paths in sources.items():
-        listed = ", ".join(_literal(str(path)) for path in paths)
+        listed = ", ".join(literal(str(path)) for path in paths)
         scans.append(f"from ({scan_sql(all_vendors()[slug], f'[{listed}]')})")
     connection.execute(f"create or replace temp table landed as {' union all by name '.join(scans)}")
 
@@ -175,7 +177,7 @@ def load(connection: Connection, *, part_key: str) -> None:
 
     `part_key`: the key (hex) of the hash that stands for people's names in labels.
     """
-    connection.execute(f"set variable part_key = {_literal(part_key)}")
+    connection.execute(f"set variable part_key = {literal(part_key)}")
     _refresh_work(connection, "landed_message")
     _number_checks(connection)
     connection.execute("create or replace temp table known_state as select state_key from staging.state")
@@ -404,6 +406,14 @@ def touch_batch(connection: Connection) -> None:
     connection.execute(_TOUCH_BATCH)
 
 
+def note_unpublished(connection: Connection) -> None:
+    """Remember whom the batch touches until a snapshot shows it."""
+    connection.execute(
+        "insert into staging.unpublished_check from touched; "
+        "insert into staging.unpublished_call select response_id, received_at from recounted"
+    )
+
+
 def touch_all(connection: Connection) -> None:
     """Fill `touched` and `recounted` with everything, for a rebuild."""
     connection.execute("create or replace temp table touched as select check_key from raw.check")
@@ -421,29 +431,3 @@ def drop_work(connection: Connection) -> None:
     names = [*batch, *_INPUTS, *work]
     for name in names:
         connection.execute(f"drop table if exists temp.{name}")
-
-
-def copy_published(connection: Connection, database: str) -> None:
-    """Copy what analysts see into an empty attached database: tables as rows, views and macros as they are."""
-    connection.execute(f"use {database}")
-    try:
-        connection.execute("begin")  # one commit, not one for each comment
-        for schema in catalog.PUBLISHED:
-            connection.execute(f"create schema {schema}")
-        for relation in catalog.relations().values():
-            if relation.schema in catalog.PUBLISHED:
-                _copy(connection, relation)
-                _comment(connection, relation)
-        connection.execute("commit")
-    finally:
-        connection.execute(f"use {HOME}")
-
-
-def _copy(connection: Connection, relation: Relation) -> None:
-    match relation.refresh:
-        case "view":
-            connection.execute(f"create view {relation.qualified} as {relation.sql}")
-        case "macro":
-            connection.execute(relation.sql)
-        case _:
-            connection.execute(f"create table {relation.qualified} as from {HOME}.{relation.qualified}")

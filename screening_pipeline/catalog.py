@@ -2,7 +2,8 @@
 
 A file's first comment line is its grain; then come one line per column, and `-- @refresh <how>`:
 
-- ``base``: the file is a CREATE TABLE; rows are put there by the program and survive a rebuild
+- ``base``: the file is a CREATE TABLE; rows are put there by the program and survive a rebuild;
+  ``base <key>`` where they are only added, never changed
 - ``once``: computed when the warehouse is made
 - ``work``: a temporary table of one batch
 - ``load``: appended from the batch

@@ -1,17 +1,21 @@
-"""Dagster's own storage in SQLite, with one engine for all files of events.
+"""Dagster's own storage in SQLite, with its connections kept open.
 
-As it comes, it makes an engine for every statement, and so compiles every statement anew: a third of the computing
-time of a whole cycle. The files are the same, so that `dagster dev` reads and writes them as it always does.
+As it comes, it makes an engine for every statement and opens the file anew, and asks for every event of an asset
+which columns a table has: together a third of the computing time of a whole cycle. The files are the same, so that
+`dagster dev` reads and writes them as it always does.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
+from threading import RLock
 from typing import Any
 
 import sqlalchemy
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
@@ -32,23 +36,78 @@ class Storage(DagsterSqliteStorage):
 
 
 class EventLog(SqliteEventLogStorage):
-    """Events, a file for each run and one for what is asked across runs."""
+    """Events, a file for each run and one for what is asked across runs.
 
-    _shard = ""
+    Two connections stay open: to the file across runs, and to that of the run spoken of last.
+    """
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(base_dir, inst_data=inst_data)
+        self._db_lock = RLock()  # type: ignore[assignment]  # a batch goes on holding it while each of its events is stored
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sqlalchemy.Connection]:
-        with self._db_lock:  # so that nobody else sets `_shard` meanwhile
-            self._shard = shard
-            if shard not in self._initialized_dbs:
-                self._initdb(self._engine)
-                self._initialized_dbs.add(shard)
-            with self._engine.begin() as connection:
+        with self._db_lock:
+            connection = self._kept.get(shard) or self._open(shard)
+            if connection.in_transaction():
                 yield connection
+            else:
+                with connection.begin():
+                    yield connection
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store events of one run in one transaction of each file."""
+        with self.run_connection(events[0].run_id), self.index_connection():
+            for event in events:
+                self.store_event(event)
+
+    @cached_property
+    def _kept(self) -> dict[str, sqlalchemy.Connection]:
+        return {}
+
+    def _open(self, shard: str) -> sqlalchemy.Connection:
+        for name, connection in tuple(self._kept.items()):
+            if INDEX_SHARD_NAME not in (name, shard) and not connection.in_transaction():
+                self._kept.pop(name).close()
+        self._opening = shard
+        if shard not in self._initialized_dbs:
+            self._initdb(self._engine)
+            self._initialized_dbs.add(shard)
+        self._kept[shard] = self._engine.connect()
+        return self._kept[shard]
 
     @cached_property
     def _engine(self) -> sqlalchemy.Engine:
+        """One for all files, since it is what compiles statements and remembers them compiled."""
         return sqlalchemy.create_engine("sqlite://", poolclass=NullPool, creator=self._opened)
 
     def _opened(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path_for_shard(self._shard), timeout=SQLITE_BUSY_TIMEOUT_SECONDS)
+        # Threads take turns, by the lock.
+        path = self.path_for_shard(self._opening)
+        return sqlite3.connect(path, timeout=SQLITE_BUSY_TIMEOUT_SECONDS, check_same_thread=False)
+
+    # What a file of events has once, it keeps: Dagster's migrations only add.
+
+    def has_asset_key_col(self, column_name: str) -> bool:
+        """Whether the table of assets has a column."""
+        return self._is_known(column_name, super().has_asset_key_col)
+
+    def has_secondary_index(self, name: str) -> bool:
+        """Whether a migration of the data has been made."""
+        return self._is_known(name, super().has_secondary_index)
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether there is a table."""
+        return self._is_known(table_name, super().has_table)
+
+    def _has_asset_key_col_on_connection(self, conn: sqlalchemy.Connection, column_name: str) -> bool:
+        return self._is_known(column_name, partial(super()._has_asset_key_col_on_connection, conn))
+
+    def _is_known(self, name: str, ask: Callable[[str], bool]) -> bool:
+        if name not in self._known and ask(name):
+            self._known.add(name)
+        return name in self._known
+
+    @cached_property
+    def _known(self) -> set[str]:
+        return set()

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from screening_pipeline import build, forgotten, reference, warehouse
+from screening_pipeline import build, forgotten, reference, snapshot, warehouse
 
 if TYPE_CHECKING:
     from screening_pipeline.landing import Landing, Tail
@@ -40,6 +40,7 @@ def prepare(connection: Connection, settings: Settings, landing: Landing, *, par
     with transaction(connection):
         build.migrate(connection)
         _fill_reference(connection, settings)
+        snapshot.forget(connection)
         is_new = not any(
             connection.execute(f"from {table} limit 1").fetchall() for table in ("raw.check", "staging.landed_file")
         )
@@ -87,6 +88,7 @@ def advance(connection: Connection, landing: Landing, *, part_key: str) -> set[s
     _ensure_new_order(connection)
     _load(connection, landing, landing.tails(_offsets(connection)), part_key=part_key)
     build.touch_batch(connection)
+    build.note_unpublished(connection)
     return build.refresh(connection)
 
 
@@ -97,6 +99,7 @@ def rebuild(connection: Connection, landing: Landing, *, part_key: str) -> None:
         build.create_derived(connection)
         connection.execute("delete from staging.landed_file")
         connection.execute("delete from ops.reject where source <> 'manifest'")
+        snapshot.forget(connection)
         _load(connection, landing, landing.tails({}), part_key=part_key)
         build.touch_all(connection)
         build.refresh(connection)

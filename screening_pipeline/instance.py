@@ -37,6 +37,10 @@ retention:
 """
 
 
+EVENTS_AT_ONCE = 200
+"""Events of a run that begins (what it intends to make) are written together."""
+
+
 def ensure_instance_files(paths: Paths) -> None:
     """Make Dagster's home with a `dagster.yaml`, unless there is one."""
     paths.create()
@@ -56,6 +60,7 @@ def instance(paths: Paths, environ: Mapping[str, str] = os.environ) -> "dg.Dagst
     storage = ref.storage_data
     if storage is None or storage.class_name != "DagsterSqliteStorage":  # somebody chose another in dagster.yaml
         return dg.DagsterInstance.from_ref(ref)
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))  # where Dagster looks for it
     ours = storage._replace(module_name="screening_pipeline.event_log", class_name="Storage")
     return dg.DagsterInstance.from_ref(ref._replace(storage_data=ours))
 

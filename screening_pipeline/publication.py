@@ -1,6 +1,6 @@
 """When the snapshot is replaced: after every run, unless making it would take more than its share of the time.
 
-A snapshot is a whole copy, since whoever reads or copies the old one must be able to go on: its cost grows with the
+Mostly it is brought up to date with what has changed; now and then it is copied as a whole, and that grows with the
 warehouse. One that takes longer than `FREE_SECONDS` is made at most every `REST` times as long, so that publishing
 never takes more than a twentieth of the time; what a run put off is made up for by the next one that may.
 """
@@ -28,23 +28,29 @@ def publish(runtime: Runtime, connection: Connection) -> int | None:
     """Replace the snapshot by the warehouse as it is now; its size in bytes, or None where that was put off."""
     agenda, clock = runtime.agenda, runtime.clock
     now = clock.now()
-    due = due_at(agenda)
-    if due is not None and now < due and runtime.settings.paths.published.exists():
+    target = runtime.settings.paths.published
+    is_update = warehouse.is_updatable(connection, target)
+    due = due_at(agenda, is_update=is_update)
+    if due is not None and now < due and target.exists():
         agenda.remember(_PUT_OFF, now.isoformat())
         return None
     started = clock.monotonic()
-    size = warehouse.publish(connection, runtime.settings.paths.published)
-    agenda.remember(_MADE, json.dumps({"at": now.isoformat(), "seconds": clock.monotonic() - started}))
+    size = warehouse.publish(connection, target)
+    made = {"at": now.isoformat(), "seconds": clock.monotonic() - started, "is_update": is_update}
+    agenda.remember(_MADE, json.dumps(made))
     agenda.remember(_PUT_OFF, "")
     return size
 
 
-def due_at(agenda: Agenda) -> datetime | None:
-    """From when on the next snapshot may be made; None: at any time."""
+def due_at(agenda: Agenda, *, is_update: bool = False) -> datetime | None:
+    """From when on the next snapshot may be made; None: at any time.
+
+    `is_update`: it need only be brought up to date, and of how long that takes a whole copy tells nothing.
+    """
     noted = agenda.note(_MADE)
-    if noted is None:
+    made = json.loads(noted) if noted else None
+    if made is None or (is_update and not made.get("is_update")):
         return None
-    made = json.loads(noted)
     seconds = float(made["seconds"])
     return datetime.fromisoformat(made["at"]) + timedelta(seconds=REST * seconds) if seconds > FREE_SECONDS else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -60,12 +61,21 @@ def test_a_snapshot_that_is_quickly_made_is_made_by_every_run(office: Office) ->
 
 
 def test_one_that_takes_long_is_put_off_until_it_has_taken_its_share_of_the_time(office: Office) -> None:
-    assert office.publish(takes=6)
-    assert office.publish(after=119, takes=6) is None
-    assert office.overdue(after=119) is None
-    assert office.overdue(after=121)
-    assert office.publish(after=121, takes=6)
+    assert office.publish(takes=1)
+    assert office.publish(after=1, takes=6)
+    assert office.publish(after=120, takes=6) is None
+    assert office.overdue(after=120) is None
+    assert office.overdue(after=122)
+    assert office.publish(after=122, takes=6)
     assert office.overdue(after=1000) is None
+
+
+def test_how_long_a_whole_copy_takes_puts_off_whole_copies_only(office: Office) -> None:
+    assert office.publish(takes=6)
+    assert office.publish(after=1, takes=1)
+    assert office.publish(after=2, takes=6)
+    os.utime(office.work.settings.paths.published, (1, 1))  # so that it has to be copied as a whole
+    assert office.publish(after=3, takes=6) is None
 
 
 def test_a_snapshot_that_is_gone_is_made_anew_at_once(office: Office) -> None:

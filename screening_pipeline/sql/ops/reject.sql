@@ -12,7 +12,7 @@
 -- reason         code of what is wrong
 -- detail         for a person; never a value of a payload
 -- rejected_at    since when
--- @refresh base
+-- @refresh base reject_id
 create table ops.reject (
     reject_id varchar,
     source varchar,

@@ -9,7 +9,7 @@
 -- changed_count  checks whose state changed
 -- reject_count   answers and rows that could not be read
 -- failed_accounts accounts that could not be pulled
--- @refresh base
+-- @refresh base run_id
 create table ops.run (
     run_id varchar,
     started_at timestamptz,

@@ -1,0 +1,135 @@
+"""What analysts see, in a file of its own: copied as a whole, or brought up to date with what has changed.
+
+What a merge touches is noted in `staging.unpublished_*`, in its own transaction. With that an old snapshot is made
+the new one, as long as it is the very file that was published last, and both then count the same rows: whatever
+changes tables by another way is noticed, and makes the next snapshot a whole copy.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from screening_pipeline import build, catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from screening_pipeline.catalog import Relation
+    from screening_pipeline.warehouse import Connection
+
+UPDATES = 100
+"""After so many updates a whole copy: it packs the file, and nothing wrong would outlast it."""
+SMALL_PART = 5
+"""One check in so many may have changed; with more of them a whole copy is cheaper."""
+_KEYS = {"check_key": "staging.unpublished_check", "response": "staging.unpublished_call"}
+_NOTE = "snapshot"
+
+
+def is_updatable(connection: Connection, file: str) -> bool:
+    """Whether the published file, told by `file`, can be brought up to date by little."""
+    noted = connection.execute(f"select value from staging.setting where name = '{_NOTE}'").fetchone()
+    last = json.loads(noted[0]) if noted else {}
+    if last.get("file") != file or last["updates"] >= UPDATES:
+        return False
+    return _is_true(
+        connection,
+        f"(select count(distinct check_key) from staging.unpublished_check) * {SMALL_PART} "
+        "<= (select count(*) from raw.check)",
+    )
+
+
+def _is_true(connection: Connection, condition: str) -> bool:
+    found = connection.execute(f"select {condition}").fetchone()
+    return bool(found and found[0])
+
+
+def note(connection: Connection, file: str, *, is_update: bool) -> None:
+    """Remember which file now shows everything there is."""
+    before = connection.execute(f"select value from staging.setting where name = '{_NOTE}'").fetchone()
+    updates = json.loads(before[0])["updates"] + 1 if before and is_update else 0
+    value = build.literal(json.dumps({"file": file, "updates": updates}))
+    connection.execute(f"begin; {_FORGET}; insert into staging.setting values ('{_NOTE}', {value}); commit")
+
+
+_FORGET = (
+    f"delete from staging.setting where name = '{_NOTE}'; "
+    "delete from staging.unpublished_check; delete from staging.unpublished_call"
+)
+
+
+def forget(connection: Connection) -> None:
+    """Have the next snapshot be a whole copy."""
+    connection.execute(_FORGET)
+
+
+def copy(connection: Connection, database: str) -> bool:
+    """Copy everything into an empty attached database: tables as rows, views and macros as they are. Returns true."""
+    connection.execute(f"use {database}")
+    try:
+        connection.execute("begin")  # one commit, not one for each comment
+        for schema in catalog.PUBLISHED:
+            connection.execute(f"create schema {schema}")
+        for relation in _published():
+            _copy(connection, relation)
+            build.comment(connection, relation)
+        connection.execute("commit")
+    finally:
+        connection.execute(f"use {build.HOME}")
+    return True
+
+
+def _published() -> Iterator[Relation]:
+    return (relation for relation in catalog.relations().values() if relation.schema in catalog.PUBLISHED)
+
+
+def _tables() -> Iterator[Relation]:
+    return (relation for relation in _published() if relation.refresh not in ("view", "macro"))
+
+
+def _copy(connection: Connection, relation: Relation) -> None:
+    match relation.refresh:
+        case "view":
+            connection.execute(f"create view {relation.qualified} as {relation.sql}")
+        case "macro":
+            connection.execute(relation.sql)
+        case _:
+            connection.execute(f"create table {relation.qualified} as from {build.HOME}.{relation.qualified}")
+
+
+def update(connection: Connection, database: str) -> bool:
+    """Bring an attached snapshot up to date; whether it then has as many rows in each table as the warehouse."""
+    connection.execute("begin")
+    for relation in _tables():
+        _update(connection, relation, f"{database}.{relation.qualified}")
+    connection.execute(_PLAN_ANEW.format(database=database))
+    connection.execute("commit")
+    counts = " and ".join(
+        f"(select count(*) from {relation.qualified}) = (select count(*) from {database}.{relation.qualified})"
+        for relation in _tables()
+    )
+    return _is_true(connection, counts)
+
+
+# The plan changes what is told of checks of which nothing else has changed.
+_PLAN_ANEW = """
+update {database}.star.fact_check as f set next_pull_at = n.next_pull_at
+from (select check_key, next_pull_at from star.fact_check semi join staging.open_check using (check_key)) as n
+where f.check_key = n.check_key and f.next_pull_at is distinct from n.next_pull_at
+"""
+
+
+def _update(connection: Connection, relation: Relation, target: str) -> None:
+    if relation.refresh in _KEYS:
+        key = "check_key" if relation.refresh == "check_key" else "response_id"
+        chosen = f"where {key} in (select {key} from {_KEYS[relation.refresh]})"
+        connection.execute(f"delete from {target} {chosen}")
+        connection.execute(f"insert into {target} by name from {relation.qualified} {chosen}")
+    elif relation.key:  # rows are only ever added
+        known = f"(select {relation.key} from {target})"
+        connection.execute(
+            f"insert into {target} by name from {relation.qualified} where {relation.key} not in {known}"
+        )
+    elif relation.refresh == "full" or relation.schema == "ops":
+        connection.execute(f"delete from {target}")
+        connection.execute(f"insert into {target} by name from {relation.qualified}")

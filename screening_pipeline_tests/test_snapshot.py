@@ -1,0 +1,117 @@
+"""A snapshot brought up to date shows what a whole copy shows; what cannot be brought up to date is copied."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from screening_pipeline import catalog, snapshot, warehouse
+from screening_pipeline_tests.playing import Play, dagster_words, playing
+
+pytestmark = dagster_words
+DAYS = (12.4, 12.6, 12.8)
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
+    with playing(tmp_path_factory.mktemp("snapshots"), checks=200) as play:
+        play.cycle(12.0)
+        yield play
+
+
+def updates(play: Play) -> int:
+    """How often the snapshot was brought up to date since the last whole copy."""
+    with play.runtime.warehouse() as connection:
+        found = connection.execute("select value from staging.setting where name = 'snapshot'").fetchone()
+    return int(json.loads(found[0])["updates"]) if found else -1
+
+
+def published(play: Play) -> dict[str, list[str]]:
+    """Everything the snapshot says, as comparable text."""
+    with warehouse.reader(play.paths.published) as connection:
+        return everything(connection)
+
+
+def everything(connection: warehouse.Connection) -> dict[str, list[str]]:
+    relations = [r for r in catalog.relations().values() if r.schema in catalog.PUBLISHED and r.refresh != "macro"]
+    return {
+        r.qualified: [str(row) for row in connection.execute(f"from {r.qualified} order by all").fetchall()]
+        for r in relations
+        if r.schema != "analytics"  # views over the others, of now
+    }
+
+
+def copied(play: Play, file: Path) -> dict[str, list[str]]:
+    """What a whole copy says now."""
+    with play.runtime.warehouse() as connection:
+        connection.execute(f"attach {warehouse.quote(str(file))} as copied")
+        assert snapshot.copy(connection, "copied")
+        connection.execute("detach copied")
+    with warehouse.attached(file, is_read_only=True) as connection:
+        return everything(connection)
+
+
+def test_brought_up_to_date_it_shows_what_a_whole_copy_shows(played: Play, tmp_path: Path) -> None:
+    shown = []
+    for number, day in enumerate(DAYS):
+        changed = played.cycle(day).settled.changed
+        assert published(played) == copied(played, tmp_path / f"{number}.duckdb")
+        shown.append((changed > 0, updates(played) > 0))
+    assert (True, True) in shown
+
+
+def publish(play: Play) -> None:
+    with play.runtime.warehouse() as connection:
+        warehouse.publish(connection, play.paths.published)
+
+
+def test_a_file_that_is_not_the_one_published_last_is_copied_anew(played: Play) -> None:
+    publish(played)
+    shown = published(played)
+    os.utime(played.paths.published, (1, 1))
+    publish(played)
+    assert updates(played) == 0
+    publish(played)
+    assert updates(played) == 1
+    assert published(played) == shown
+
+
+def test_rows_that_went_by_another_way_are_noticed_and_gone(played: Play) -> None:
+    publish(played)
+    with played.runtime.warehouse() as connection:
+        connection.execute("delete from star.fact_dispute; delete from star.fact_check_event where event_seq > 1")
+        warehouse.publish(connection, played.paths.published)
+    assert updates(played) == 0
+    assert len(played.rows("from star.fact_check_event where event_seq > 1")) == 0
+
+
+def test_now_and_then_it_is_copied_as_a_whole(played: Play) -> None:
+    with played.runtime.warehouse() as connection:
+        for _ in range(2):
+            warehouse.publish(connection, played.paths.published)
+        told = json.dumps({**json.loads(_note(connection)), "updates": snapshot.UPDATES})
+        connection.execute(f"update staging.setting set value = {warehouse.quote(told)} where name = 'snapshot'")
+        warehouse.publish(connection, played.paths.published)
+    assert updates(played) == 0
+
+
+def _note(connection: warehouse.Connection) -> str:
+    found = connection.execute("select value from staging.setting where name = 'snapshot'").fetchone()
+    return str(found[0]) if found else "{}"
+
+
+def test_a_rebuild_is_followed_by_a_whole_copy(played: Play) -> None:
+    from screening_pipeline import cycle, ingest
+
+    publish(played)
+    publish(played)
+    assert updates(played) > 0
+    with played.runtime.warehouse() as connection:
+        cycle.prepare(connection, played.runtime)
+        ingest.rebuild(connection, played.runtime.landing, part_key=played.runtime.part_key)
+    publish(played)
+    assert updates(played) == 0
