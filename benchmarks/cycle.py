@@ -4,9 +4,9 @@
 
 One process, warm: it starts the bundled sandbox (a process of its own, without an artificial limit), fills a
 warehouse from it, and then repeats, in turn: `sync` as commands and schedules run it; the same steps called one
-after another; a Dagster run of one asset that does nothing, in the same instance; the same calls by the
-pipeline's client without landing; and by bare httpx. Each cycle asks for 100 checks that have changed since they
-were asked for last.
+after another; a Dagster run of one asset that does nothing, in Dagster's SQLite storage as it comes and in ours; the
+same calls by the pipeline's client without landing; and by bare httpx. Each cycle asks for 100 checks that have
+changed since they were asked for last.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ DAYS = 30
 STEP = timedelta(hours=12)
 FIRST_DAY = 8
 SYNC, PLAIN, TRIVIAL = "sync (Dagster)", "the same steps without Dagster", "a trivial Dagster run"
+TRIVIAL_HERE = "the same in our storage"
 CLIENT, BARE = "the calls by our client", "the calls by bare httpx"
 HTTP = "HTTP, limiter, tokens"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -63,6 +64,7 @@ class Stage:
 
     runtime: Runtime
     recorded: dg.DagsterInstance
+    stock: dg.DagsterInstance
     sandbox: Sandbox
     clock: VirtualClock
     world: World
@@ -154,10 +156,10 @@ class Stage:
             cost.facts |= {f"{kind}:{name}": phases.get(name, 0.0) for name in PHASES}
             cost.facts[f"{kind}:{REST}"] = total - sum(phases.values())
 
-    def trivial(self, job: dg.JobDefinition) -> Cost:
+    def trivial(self, job: dg.JobDefinition, instance: dg.DagsterInstance) -> Cost:
         """A run of one asset that does nothing."""
         with metered() as cost:
-            job.execute_in_process(instance=self.recorded, run_config=QUIET)
+            job.execute_in_process(instance=instance, run_config=QUIET)
         return cost
 
     def by_client(self) -> Cost:
@@ -267,7 +269,19 @@ def staged(folder: Path, checks: int) -> Iterator[Stage]:
         polled = replace(placed, accounts=tuple(replace(a, status_updates=False) for a in placed.accounts))
         work = runtime.assembled(polled, {}, clock, runtime.no_progress)
         recorded = stack.enter_context(instance(given.paths))
-        yield _caught_up(Stage(work, recorded, sandbox, clock, world))
+        stock = stack.enter_context(_stock_instance(folder / "stock"))
+        yield _caught_up(Stage(work, recorded, stock, sandbox, clock, world))
+
+
+def _stock_instance(home: Path) -> dg.DagsterInstance:
+    """An instance with the same settings, and the storage that Dagster chooses."""
+    import dagster as dg
+
+    from screening_pipeline.instance import DAGSTER_YAML
+
+    home.mkdir()
+    (home / "dagster.yaml").write_text(DAGSTER_YAML)
+    return dg.DagsterInstance.from_config(str(home))
 
 
 def _caught_up(stage: Stage) -> Stage:
@@ -317,12 +331,14 @@ def warm(folder: str, checks: int, times: int) -> Cost:
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
     with staged(Path(folder), checks) as stage:
         job = _trivial_job()
-        stage.trivial(job)
+        for instance in (stage.stock, stage.recorded):
+            stage.trivial(job, instance)
         stage.by_client()
         wanted: dict[str, Callable[[], Cost]] = {
             SYNC: stage.sync,
             PLAIN: stage.plain,
-            TRIVIAL: lambda: stage.trivial(job),
+            TRIVIAL: lambda: stage.trivial(job, stage.stock),
+            TRIVIAL_HERE: lambda: stage.trivial(job, stage.recorded),
             CLIENT: stage.by_client,
             BARE: stage.by_httpx,
         }

@@ -41,6 +41,8 @@ _CHANGED = {
     "order_seq": "$copy * $checks + b.order_seq",
     "id_hash": "staging.id_hash(b.vendor, b.account, b.subject, concat(b.check_id, '-', $copy))",
 }
+# Of open checks only, or of what is not published yet.
+_OF_NOW = ('staging."open_check"', 'ops."pull_plan"', 'staging."unpublished_check"')
 # The checks of the block that have ended, numbered without gaps.
 _KEPT = """
 create or replace temp table kept as
@@ -118,7 +120,7 @@ def _tables(connection: Connection) -> Iterator[tuple[str, list[tuple[str, str]]
         "group by all having list_contains(list(column_name), 'check_key') order by all"
     ).fetchall()
     for name, columns in found:
-        if name not in ('staging."open_check"', 'ops."pull_plan"'):  # of open checks only
+        if name not in _OF_NOW:
             yield name, columns
 
 

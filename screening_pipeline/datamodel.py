@@ -5,7 +5,7 @@ A test keeps the page and the code equal.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -159,8 +159,9 @@ def _cell(text: str) -> str:
 
 def main() -> None:
     """Write the page to the path given, or to where it belongs in a checkout."""
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
-    target.write_text(document(), encoding="utf-8")
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("target", nargs="?", type=Path, default=PAGE)
+    parser.parse_args().target.write_text(document(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 UPDATES = 100
 """After so many updates a whole copy: it packs the file, and nothing wrong would outlast it."""
-SMALL_PART = 5
+SMALL_PART = 2
 """One check in so many may have changed; with more of them a whole copy is cheaper."""
 _KEYS = {"check_key": "staging.unpublished_check", "response": "staging.unpublished_call"}
 _NOTE = "snapshot"

@@ -22,6 +22,9 @@ DAMAGE = {
     "star.fact_pull.every_answer_is_accounted_for": (
         "update star.fact_pull set outcome = 'failed' where outcome = 'changed'"
     ),
+    "star.fact_pull.every_answer_ever_is_accounted_for": (
+        "update star.fact_pull set outcome = 'failed' where outcome = 'changed'"
+    ),
     "star.fact_pull.every_call_is_counted_once": "insert into star.fact_pull from star.fact_pull limit 1",
     "star.fact_pull.every_message_is_an_observation": ("delete from staging.observation where channel = 'push'"),
     "star.fact_pull.every_refusal_is_listed": "delete from ops.reject where source = 'response'",

@@ -49,6 +49,14 @@ def test_dagster_reads_what_ours_wrote_and_ours_what_dagster_wrote(paths: Paths)
             assert len(ours.get_runs()) == len(theirs.get_runs()) == 2
 
 
+def test_a_run_that_ended_leaves_one_whole_file(paths: Paths) -> None:
+    with instance(paths, {}) as ours:
+        for run_id in (run(ours), run(ours)):  # the second begins with a copy of an empty file
+            assert [path.name for path in paths.dagster.rglob(f"{run_id}*") if path.is_file()] == [f"{run_id}.db"]
+            assert story(ours, run_id).count("ASSET_MATERIALIZATION_PLANNED") == 1
+            assert story(ours, run_id)[-1] == "PIPELINE_SUCCESS"
+
+
 def test_another_storage_that_somebody_chose_is_left_alone(paths: Paths) -> None:
     paths.create()
     place = paths.dagster / "elsewhere"
