@@ -16,6 +16,8 @@ import random
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -187,8 +189,11 @@ def merge(folder: str, recent: int, batch: int, seed: int) -> Cost:
 
 
 def _next_looks(folder: Path, recent: int, batch: int, seed: int) -> Iterator[Exchange]:
-    """The next state of `batch` recent checks that have one; how far each has come is kept beside the star."""
-    from corpus import exchange_of, world
+    """The next state of `batch` recent checks that have one; how far each has come is kept beside the star.
+
+    The answers come one every two seconds, each batch after those before.
+    """
+    from corpus import NOW, exchange_of, world
 
     kept = folder / "looked_at.json"
     come = json.loads(kept.read_text()) if kept.exists() else [0] * recent
@@ -200,7 +205,8 @@ def _next_looks(folder: Path, recent: int, batch: int, seed: int) -> Iterator[Ex
             continue
         come[number] += 1
         left -= 1
-        yield exchange_of(check, check.states[come[number]], (seed + 1) * recent + number)
+        seen = replace(check.states[come[number]], at=NOW - timedelta(days=30) + timedelta(seconds=2 * sum(come)))
+        yield exchange_of(check, seen, (seed + 1) * recent + number)
         if not left:
             break
     if left:

@@ -25,6 +25,9 @@ HOME = "screening"
 LANDED_FILES = "landing/**/*.ndjson"
 NO_LINES = "none.ndjson"
 
+LATELY = 500_000
+"""Checks that came last, among which nearly all are found that are told of and not open."""
+
 # What a batch brings; empty here, so that every table's columns and types come from its own SELECT.
 _INPUTS = {
     "batch_check": (
@@ -209,21 +212,23 @@ from (
 where subject <> 'package' and check_id is not null
 group by vendor, account, subject, check_id;
 
--- Nearly all are found among the few that are open; only the others are looked for among all there ever were.
+-- Nearly all are found among the few that are open.
 create or replace temp table batch_check as
-with open_check as (
-    select b.*, o.check_key
-    from batch_id as b
-    left join staging.open_check as o using (vendor, account, subject, check_id)
-)
-select check_key, vendor, account, subject, check_id, id_hash from open_check where check_key is not null
-union all
-select c.check_key, o.vendor, o.account, o.subject, o.check_id, o.id_hash
-from raw.check as c
-inner join open_check as o on c.id_hash = o.id_hash
-where o.check_key is null;
+select o.check_key, b.vendor, b.account, b.subject, b.check_id, b.id_hash
+from batch_id as b
+inner join staging.open_check as o using (vendor, account, subject, check_id);
 
 create or replace temp table batch_new as from batch_id anti join batch_check using (id_hash);
+"""
+# The others are looked for among those that came last, and only who is not there among all there ever were.
+_FIND_AMONG = """
+insert into batch_check
+select c.check_key, n.vendor, n.account, n.subject, n.check_id, n.id_hash
+from raw.check as c
+inner join batch_new as n on c.id_hash = n.id_hash
+where c.check_key > {after};
+
+create or replace temp table batch_new as from batch_new anti join batch_check using (id_hash);
 """
 _NUMBER_CHECKS = """
 insert into raw.check
@@ -242,8 +247,17 @@ inner join batch_new as n on c.id_hash = n.id_hash;
 
 def _number_checks(connection: Connection) -> None:
     connection.execute(_FIND_CHECKS)
-    if connection.execute("from batch_new limit 1").fetchone():
+    last = connection.execute("select coalesce(max(check_key), 0) from raw.check").fetchone() or (0,)
+    for after in (last[0] - LATELY, 0):
+        if not _is_any_new(connection):
+            return
+        connection.execute(_FIND_AMONG.format(after=after))
+    if _is_any_new(connection):
         connection.execute(_NUMBER_CHECKS)
+
+
+def _is_any_new(connection: Connection) -> bool:
+    return connection.execute("from batch_new limit 1").fetchone() is not None
 
 
 _REGISTER_ORDERS = """

@@ -106,15 +106,18 @@ def _told() -> Iterator[None]:
 
 
 @contextmanager
-def attached(path: Path, *, is_read_only: bool = False) -> Iterator[Connection]:
-    """A connection whose default database is the file at `path`, in UTC, spilling nowhere outside its folder."""
+def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) -> Iterator[Connection]:
+    """A connection whose default database is the file at `path`, in UTC, spilling nowhere outside its folder.
+
+    `is_new`: it is made, in the newest format, which only the pipeline itself has to be able to read.
+    """
     connection = duckdb.connect()
     try:
         connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false; set memory_limit = '4GB'")
         use_threads(connection, 1)  # most batches are small, and threads that wait for each other cost more
         connection.execute(f"set temp_directory = {quote(str(path.parent / '.duckdb_spill'))}")
         connection.execute("set temp_file_encryption = true")
-        mode = " (read_only)" if is_read_only else ""
+        mode = " (read_only)" if is_read_only else " (storage_version 'latest')" if is_new else ""
         try:
             connection.execute(f"attach {quote(str(path))} as {NAME}{mode}; use {NAME}")
         except duckdb.Error as problem:
@@ -170,7 +173,7 @@ def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     _discard(new)
-    with attached(new) as connection:
+    with attached(new, is_new=True) as connection:
         build.create(connection)
         connection.execute("checkpoint")
     new.chmod(0o600)
@@ -190,7 +193,7 @@ def renewed(path: Path, *, lock_path: Path, clock: Clock) -> Iterator[Connection
         _discard(new)
         with attached(path) as connection:
             connection.execute("checkpoint")  # a log that stayed would be replayed onto the new file
-        with attached(new) as connection:
+        with attached(new, is_new=True) as connection:
             build.create(connection)
             connection.execute(f"attach {quote(str(path))} as old (read_only)")
             with _told():

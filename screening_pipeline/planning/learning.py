@@ -101,10 +101,11 @@ def learned_pace(table: Stays, calendar: BusinessCalendar, prior: tuple[float, .
     old = np.array(prior)
     speeds = old
     points = (np.arange(POINTS) + 0.5) / POINTS
-    cells = timeline.cell(first[:, None] + points * (last - first)[:, None])
+    instants = first[:, None] + points * (last - first)[:, None]
+    cells, faded = timeline.cell(instants), table.faded(instants)
     for _ in range(STEPS):
         likely = speeds[cells]
-        likely = likely / likely.sum(axis=1, keepdims=True) * table.faded(last)[:, None]
+        likely = likely / likely.sum(axis=1, keepdims=True) * faded
         events = np.bincount(cells.ravel(), weights=likely.ravel(), minlength=CELLS)
         rate = events.sum() / watched.sum()
         # Gamma prior of each cell: its share of PACE_EVENTS, watched for as long as the prior speed needs for them.

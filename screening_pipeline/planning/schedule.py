@@ -35,6 +35,7 @@ RECONCILE_SHARE = 0.01
 """Share of the budget that asking by id may take where a feed reports every change."""
 OVERLOAD = 0.7
 """Changes per call allowed from which on the load cannot be seen: good plans too need several calls per change."""
+NEARLY_SURE = 0.75
 SAMPLE = 1_000
 LOWEST_PRICE, HIGHEST_PRICE, PRICE_HALVINGS = 0.05, 1e6, 11
 AHEAD = 1e12
@@ -162,7 +163,7 @@ def weigh(
         worth = _worth_in_overload(expected.chance, waiting.since)
     else:
         # The fast lane counts in seconds, the rest in hours: it goes first, or it is none.
-        worth = expected.urgency + np.where(np.isnan(fast), 0.0, AHEAD)
+        worth = expected.worth + np.where(np.isnan(fast), 0.0, AHEAD)
     return Weighed(waiting, load, fast, is_due, worth)
 
 
@@ -330,8 +331,11 @@ def _price(columns: OpenColumns, waiting: Waiting, longest: Floats, now: float, 
 
 
 def _worth_in_overload(chance: Floats, since: Floats) -> Floats:
-    """Rank by the chance that a call shows a change; among equals the freshest, whose news is worth most."""
-    bucket = np.round(chance * 10.0)
+    """Rank by the chance that a call shows a change; among equals the freshest, whose news is worth most.
+
+    What is nearly sure counts alike: a high chance estimated of old checks is never as sure as it looks.
+    """
+    bucket = np.round(np.minimum(chance, NEARLY_SURE) * 10.0)
     age_rank = np.argsort(np.argsort(since, kind="stable"), kind="stable")
     return bucket + age_rank / (len(since) + 1.0)  # type: ignore[no-any-return]
 

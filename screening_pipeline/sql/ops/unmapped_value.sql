@@ -90,8 +90,7 @@ listed as (
             o.unread_time,
             o.received_at,
             max(o.received_at) over (partition by o.check_key) as told_last_at
-        from staging.observation as o
-        inner join touched on o.check_key = touched.check_key
+        from touched_message as o
     )
     where unread_time is not null
     group by check_key, unread_time

@@ -77,10 +77,8 @@ link as (
     select
         o.check_key,
         max_by(o.report_url, q.place) as report_url
-    from staging.observation as o
-    inner join touched using (check_key)
-    inner join sequence as q
-        on o.check_key = q.check_key and o.response_id = q.response_id and o.message_index = q.message_index
+    from touched_message as o
+    inner join sequence as q on o.message_number = q.message_number
     where q.is_applied and o.report_url <> ''
     group by o.check_key
 ),

@@ -26,10 +26,8 @@ shown as (
         q.received_at as observed_at,
         generate_subscripts(o.components, 1) as position,
         unnest(o.components, recursive := true)
-    from staging.observation as o
-    inner join touched using (check_key)
-    inner join sequence as q
-        on o.check_key = q.check_key and o.response_id = q.response_id and o.message_index = q.message_index
+    from touched_message as o
+    inner join sequence as q on o.message_number = q.message_number
     where q.is_applied
 ),
 

@@ -19,10 +19,8 @@ shown as (
         q.place,
         q.received_at as observed_at,
         o.actions
-    from staging.observation as o
-    inner join touched using (check_key)
-    inner join sequence as q
-        on o.check_key = q.check_key and o.response_id = q.response_id and o.message_index = q.message_index
+    from touched_message as o
+    inner join sequence as q on o.message_number = q.message_number
     where q.is_applied and o.actions is not null
 ),
 

@@ -28,8 +28,7 @@ select
     max(e.observed_at) as last_observed_at
 from applied as e
 inner join concerned as c on e.check_key = c.check_key
-inner join staging.observation as o
-    on e.check_key = o.check_key and e.response_id = o.response_id and e.message_index = o.message_index
+inner join touched_message as o on e.message_number = o.message_number
 left join staging.account as a on c.vendor = a.vendor and c.account = a.account
 where c.subject = 'subscription'
 group by c.check_key, c.vendor, c.account, c.subject, c.check_id

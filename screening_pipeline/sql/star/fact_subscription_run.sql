@@ -20,10 +20,8 @@ listed as (
         q.received_at as observed_at,
         a.timezone,
         unnest(o.runs, recursive := true)
-    from staging.observation as o
-    inner join touched using (check_key)
-    inner join sequence as q
-        on o.check_key = q.check_key and o.response_id = q.response_id and o.message_index = q.message_index
+    from touched_message as o
+    inner join sequence as q on o.message_number = q.message_number
     inner join concerned as c on o.check_key = c.check_key
     left join staging.account as a on c.vendor = a.vendor and c.account = a.account
     where q.is_applied

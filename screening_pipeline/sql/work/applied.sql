@@ -2,6 +2,7 @@
 --
 -- @refresh work
 select
+    q.message_number,
     q.check_key,
     q.response_id,
     q.message_index,

@@ -4,6 +4,7 @@
 with
 history as (
     select
+        o.message_number,
         o.check_key,
         o.response_id,
         o.message_index,
@@ -29,8 +30,7 @@ history as (
                 case when o.channel = 'feed' then o.told_at end nulls last,
                 o.message_index
         ) as place
-    from staging.observation as o
-    inner join touched using (check_key)
+    from touched_message as o
     inner join staging.state as s on o.state_key = s.state_key
     inner join staging.reading as r on o.state_key = r.state_key
     inner join staging.trait as t on s.vendor = t.vendor and s.subject = t.subject
