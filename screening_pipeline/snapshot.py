@@ -126,10 +126,8 @@ def _update(connection: Connection, relation: Relation, target: str) -> None:
         connection.execute(f"delete from {target} {chosen}")
         connection.execute(f"insert into {target} by name from {relation.qualified} {chosen}")
     elif relation.key:  # rows are only ever added
-        known = f"(select {relation.key} from {target})"
-        connection.execute(
-            f"insert into {target} by name from {relation.qualified} where {relation.key} not in {known}"
-        )
+        missing = f"from {relation.qualified} anti join {target} as known using ({relation.key})"
+        connection.execute(f"insert into {target} by name {missing}")
     elif relation.refresh == "full" or relation.schema == "ops":
         connection.execute(f"delete from {target}")
         connection.execute(f"insert into {target} by name from {relation.qualified}")

@@ -297,7 +297,12 @@ def _told_by(path: Path) -> str:
 def _update(connection: Connection, target: Path, new: Path) -> bool:
     """Write the snapshot at `target` brought up to date; whether that shows everything."""
     shutil.copyfile(target, new)
-    return _written(connection, new, snapshot.update)
+    # Half the price is trying FSST on texts, and a log of what is checkpointed at once.
+    connection.execute("set disabled_compression_methods = 'fsst'; set wal_autocheckpoint = '0 bytes'")
+    try:
+        return _written(connection, new, snapshot.update)
+    finally:
+        connection.execute("reset disabled_compression_methods; reset wal_autocheckpoint")
 
 
 def _written(connection: Connection, new: Path, write: Callable[[Connection, str], bool]) -> bool:
