@@ -129,16 +129,17 @@ class Stage:
 
         self.step()
         runtime, watch = self.runtime, self.watch
+        run_id = f"plain-{runtime.clock.now():%Y%m%dT%H%M}"
         with self._watched() as cost:
             runtime.journal.begin(runtime.clock.now())
-            runtime.journal.taken = cycle.take_orders(runtime, run_id="plain")
-            reports = [cycle.pull_account(runtime, account, run_id="plain") for account in self.accounts]
+            runtime.journal.taken = cycle.take_orders(runtime, run_id=run_id)
+            reports = [cycle.pull_account(runtime, account, run_id=run_id) for account in self.accounts]
             runtime.journal.reports.extend(reports)
             with runtime.warehouse() as connection:
                 settled = runtime.journal.settled = cycle.settle(runtime, connection)
                 with watch.phase("checks"):
                     broken = list(_broken_rules(connection))
-                cycle.note_run(runtime, connection, run_id="plain", trigger="benchmark")
+                cycle.note_run(runtime, connection, run_id=run_id, trigger="benchmark")
                 warehouse.publish(connection, runtime.settings.paths.published)
         cost.facts |= {
             "calls": sum(report.calls for report in reports),

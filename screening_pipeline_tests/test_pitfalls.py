@@ -90,6 +90,19 @@ def test_what_spills_to_disk_is_encrypted_and_stays_in_the_data_folder(paths: Pa
     assert str(row[1]).startswith(str(paths.data_dir))
 
 
+def test_what_does_not_fit_into_memory_is_spilled_and_cannot_be_read_there(paths: Paths) -> None:
+    with writing(paths) as connection:
+        connection.execute("set memory_limit = '60MB'")
+        connection.execute(
+            "create temp table wide as select range as i, repeat('Jane Doe ', 40) as name from range(400000)"
+        )
+        spilled = [path for path in (paths.data_dir / ".duckdb_spill").rglob("*") if path.is_file()]
+        assert spilled
+        assert not any(b"Jane Doe" in path.read_bytes() for path in spilled)
+        assert connection.execute("select count(*), min(name) from wide").fetchone() == (400000, "Jane Doe " * 40)
+    assert not any(path.is_file() for path in (paths.data_dir / ".duckdb_spill").rglob("*"))
+
+
 def test_no_statement_asks_the_database_for_the_time_or_for_what_other_engines_lack() -> None:
     """A test clock does not move `now()`; a default of it, and constraints, are where engines differ or break."""
     written = {path.name: _bare(path.read_text(encoding="utf-8")) for path in (PACKAGE / "sql").rglob("*.sql")}

@@ -223,6 +223,49 @@ def test_a_load_that_cannot_be_seen_is_called_overload_and_the_likeliest_changes
     assert not planned(fresh[:10], Budget(30)).is_overloaded
 
 
+def test_in_overload_what_is_nearly_sure_counts_alike_and_the_freshest_of_it_goes_first() -> None:
+    fresh = [check(n, age=300 + n, pulled=300 + n) for n in range(4_000)]
+    surer = [check(5_000 + n, age=25 * 86_400, pulled=15 * 86_400) for n in range(500)]
+    found = planned(fresh + surer, Budget(1))
+    assert found.is_overloaded
+    assert set(found.due_keys[:4_000]) == set(range(4_000))
+
+
+def test_at_night_the_surest_change_goes_first_and_by_day_the_one_that_waited_too_long_for_its_pace() -> None:
+    slow = check(1, age=5 * 86_400, pulled=3 * 86_400)
+    quick = check(2, age=18.5 * 86_400, pulled=0.8 * 86_400)
+    night = planned([slow, quick], now=NOW + timedelta(hours=13))
+    chances = {one.check_key: one.reason for one in night.planned}
+    assert night.due_keys == [2, 1], chances
+    assert planned([slow, quick]).due_keys == [1, 2]
+
+
+def looks(lag: float) -> list[float]:
+    """Ages in seconds at which the fast lane asks about a check that does not change, a call being worth `lag`."""
+    one, now, ages = check(), NOW, list[float]()
+    while True:
+        columns = columns_of([one], Model(), PlanOptions())
+        lane = fast_lane(columns, model=Model(), budget=Budget(30), calendar=SYDNEY, now=now, lag_in_force=lag)
+        if 1 not in lane:
+            return ages
+        now = datetime.fromtimestamp(lane[1], UTC)
+        one = replace(one, last_pulled_at=now)
+        ages.append((now - NOW).total_seconds())
+
+
+@settings(deadline=None, max_examples=40)
+@given(open_checks(), budgets, st.sampled_from([0.1, 5.0, 30.0, 600.0]))
+def test_what_a_call_must_save_is_the_budgets_price_of_a_call_or_the_configured_lag_whichever_is_more(
+    checks: list[OpenCheck], budget: Budget, lag: float
+) -> None:
+    price = planned(checks, budget, max_lag_seconds=0).lag_in_force
+    assert planned(checks, budget, max_lag_seconds=lag).lag_in_force == max(lag, price)
+
+
+def test_a_fresh_check_is_looked_at_less_often_where_calls_are_short() -> None:
+    assert len(looks(50_000)) < len(looks(600)) <= len(looks(30))
+
+
 def test_states_lost_between_pulls_are_estimated_and_grow_as_the_budget_shrinks() -> None:
     checks = [check(n, vendor="hireright", age=86_400, pulled=600) for n in range(5_000)]
     roomy, tight = planned(checks, Budget(500)), planned(checks, Budget(2))
@@ -272,6 +315,18 @@ def test_the_hours_in_which_things_happen_are_learned() -> None:
     pace = Model().learn(evening, BusinessCalendar()).pace("zinc", "in_progress")
     assert pace[20] > 3 * pace[12]
     assert sum(5 * pace[hour] + 2 * pace[24 + hour] for hour in range(24)) == pytest.approx(168)
+
+
+def test_a_wait_of_days_that_ends_on_a_weekend_does_not_make_the_weekend_busy() -> None:
+    saturday = datetime(2026, 3, 6, 17, tzinfo=UTC)  # 04:00 in Sydney
+    quick = [stay._replace(entered_at=saturday - timedelta(minutes=n)) for n, stay in enumerate(stays(8_000, 60, 90))]
+    spans = [(4 + n % 5) * 86_400.0 for n in range(600)]
+    waits = [
+        Sojourn("workerchecks", None, "in_progress", span - 345_600, span, False, saturday - timedelta(seconds=span))
+        for span in spans
+    ]
+    pace = Model().learn(quick + waits, SYDNEY).pace("workerchecks", "in_progress")
+    assert max(pace[24:]) < min(pace[9:17])
 
 
 def test_a_package_with_enough_history_has_durations_of_its_own() -> None:

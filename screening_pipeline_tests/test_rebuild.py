@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screening_pipeline import catalog
+from screening_pipeline import catalog, ingest
 from screening_pipeline.sandbox.judgement import read_state
 from screening_pipeline.sandbox.timeline import Check
 from screening_pipeline.sandbox.world import World
 from screening_pipeline.vendors import vendor
-from screening_pipeline_tests.scene import MORNING, Stage, Story, opened
+from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, Story, opened
 
 few = settings(max_examples=4)
 
@@ -304,3 +304,19 @@ def story_of(stage: Stage, check: Check) -> Story:
     """The story of a check of the sandbox, which takes it that orders are adjudicated and forms are not."""
     name = "judged" if (check.order.vendor, check.order.subject) == ("hireright", "order") else "main"
     return stage.story(check.order.check_id).of(check.order.vendor, account=name, subject=check.order.subject)
+
+
+def test_a_warehouse_of_refused_answers_alone_is_read_anew_and_not_taken_for_a_new_one(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with opened(tmp_path_factory) as stage:
+        refused = {"endpoint": "packages", "channel": "pull", "http_status": 500, "body": b"down"}
+        stage.land(vendor="workable", account="main", received_at=MORNING, **refused)
+        stage.settle()
+        before = stage.facts()
+        assert stage.rows("from raw.check") == []
+        stage.connection.execute("delete from staging.setting where name = 'fingerprint'")
+        found = ingest.prepare(stage.connection, stage.settings, stage.landing, part_key=PART_KEY)
+        assert found is ingest.Prepared.REREAD
+        assert stage.facts() == before
+        assert len(before["star.fact_pull"]) == 1

@@ -115,6 +115,22 @@ def test_a_check_whose_first_state_was_seen_days_after_its_order_is_not_taken_fo
     assert item.next_pull_at - EVENING > timedelta(minutes=5)
 
 
+def test_the_warehouse_and_the_agenda_hold_the_same_plan(stage: Stage) -> None:
+    worker_check(stage, "in-both", EVENING)
+    agenda = planned(stage)
+    rows = stage.rows(
+        "select f.check_id, p.vendor, p.account, p.next_pull_at, p.reason, p.planned_at, f.next_pull_at as of_fact "
+        "from ops.pull_plan as p inner join star.fact_check as f using (check_key)"
+    )
+    assert {row["check_id"] for row in rows} == set(agenda)
+    for row in rows:
+        item = agenda[row["check_id"]]
+        assert (row["vendor"], row["account"], row["reason"]) == (item.vendor, item.account, item.reason)
+        assert abs(row["next_pull_at"] - item.next_pull_at) <= timedelta(microseconds=1)
+        assert row["of_fact"] == row["next_pull_at"]
+        assert row["planned_at"] == EVENING
+
+
 def test_of_an_account_that_is_only_pushed_to_no_pull_is_planned(tmp_path_factory: pytest.TempPathFactory) -> None:
     with opened(tmp_path_factory, (account("zinc", polling=False), account("zinc", "asked"))) as alone:
         for name in ("main", "asked"):

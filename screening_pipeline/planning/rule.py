@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Indexes = NDArray[np.int64]
 
-FLOOR_SHARE = 0.003
+FLOOR_SHARE = 0.0005
 """Whatever history says, a check of age `a` has at least this hazard times 1/a: nothing is ever thought impossible."""
 LAG_SHARE = 1.0 / 3.0
 """Lag gathered with no change in sight counts by this share: pulls are best made when changes cease, not spread."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -255,9 +256,9 @@ def _load(
     longest = _longest(columns, now, rate)
     changes = float(np.sum(1.0 / waiting.tables.mean_seconds[columns.group]))
     is_overloaded = not budget.feed_covered and changes > OVERLOAD * rate
-    price = _price(columns, waiting, longest, now, rate) if price is None else price
-    lag = max(options.max_lag_seconds, price)
-    return Load(rate, changes, longest, lag, is_overloaded)
+    least = options.max_lag_seconds
+    price = _price(columns, waiting, longest, now, rate, least) if price is None else price
+    return Load(rate, changes, longest, max(least, price), is_overloaded)
 
 
 def _rate(budget: Budget) -> float:
@@ -312,8 +313,11 @@ def _fast(columns: OpenColumns, waiting: Waiting, model: Model, load: Load, opti
     return np.where(np.isinf(when), np.nan, when)
 
 
-def _price(columns: OpenColumns, waiting: Waiting, longest: Floats, now: float, rate: float) -> float:
-    """Return the expected lag per call at which the budget is just enough, judged by a sample of the checks."""
+def _price(columns: OpenColumns, waiting: Waiting, longest: Floats, now: float, rate: float, least: float) -> float:
+    """Return the expected lag per call at which the budget is just enough, judged by a sample of the checks.
+
+    That it is no more than `least` is found at once, which is the rule where the budget is no matter.
+    """
     count = len(columns)
     if not count:
         return 0.0
@@ -321,13 +325,26 @@ def _price(columns: OpenColumns, waiting: Waiting, longest: Floats, now: float, 
     start = np.full(len(sample), now)
     fresh = waiting.taken(sample, start)
     start = start + columns.least_wait[sample]
+
+    def is_enough(price: float) -> bool:
+        wait = fresh.reach(price, longest[sample], start) - now
+        return float(np.mean(1.0 / wait)) * count <= rate
+
+    if least > LOWEST_PRICE and is_enough(_step_below(least)):
+        return 0.0
     low, high = LOWEST_PRICE, HIGHEST_PRICE
     for _ in range(PRICE_HALVINGS):
         price = (low * high) ** 0.5
-        wait = fresh.reach(price, longest[sample], start) - now
-        calls = float(np.mean(1.0 / wait)) * count
-        low, high = (price, high) if calls > rate else (low, price)
+        low, high = (low, price) if is_enough(price) else (price, high)
     return high if high > 2 * LOWEST_PRICE else 0.0
+
+
+def _step_below(price: float) -> float:
+    """Return the highest price up to this one that the search could end with."""
+    steps: int = 2**PRICE_HALVINGS
+    whole = float(np.log(HIGHEST_PRICE / LOWEST_PRICE))
+    below = floor(steps * float(np.log(price / LOWEST_PRICE)) / whole)
+    return float(LOWEST_PRICE * np.exp(whole * below / steps))
 
 
 def _worth_in_overload(chance: Floats, since: Floats) -> Floats:
