@@ -39,7 +39,7 @@ from screening_pipeline.state import State
 from screening_pipeline.vendors import vendor
 from screening_pipeline_tests import draining
 from screening_pipeline_tests.draining import LIMITS, SECRET, PlainClient, drain, feed_of
-from screening_pipeline_tests.loopback import Asked, Loopback, Reply, json_reply, serving
+from screening_pipeline_tests.loopback import Asked, Loopback, Reply, json_reply, listening, serving
 from screening_pipeline_tests.test_guard import NOON, ORDER
 from screening_pipeline_tests.test_landing import envelopes, opened
 
@@ -567,20 +567,6 @@ def pump(source: socket.socket, target: socket.socket) -> None:
         while piece := source.recv(65536):
             target.sendall(piece)
         target.shutdown(socket.SHUT_WR)
-
-
-@contextmanager
-def listening(answering: Callable[[socket.socket], None]) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def accept() -> None:
-            with suppress(OSError):
-                while True:
-                    threading.Thread(target=answering, args=(server.accept()[0],), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_server_that_nobody_vouches_for_gets_no_credential(landing: Landing, certificate: Path) -> None:
