@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from threading import RLock
@@ -112,7 +112,9 @@ class EventLog(SqliteEventLogStorage):
         if is_new and empty.exists():
             new = file.with_suffix(f".{os.getpid()}")
             shutil.copyfile(empty, new)
-            new.replace(file)
+            with suppress(FileExistsError):  # another process may have been as quick, and have events in it
+                os.link(new, file)
+            new.unlink()
             return
         self._initdb(self._engine)
         if is_new:
