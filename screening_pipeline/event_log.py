@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from threading import RLock
@@ -41,6 +41,21 @@ def _copy_empty(file: Path, empty: Path) -> None:
         new.replace(empty)
     else:
         new.unlink()
+
+
+def _put_copy(empty: Path, file: Path) -> bool:
+    """Put a copy in place, unless another process was as quick and has events in its own; whether one is there."""
+    new = file.with_suffix(f".{os.getpid()}")
+    try:
+        shutil.copyfile(empty, new)
+        os.link(new, file)
+    except FileExistsError:
+        return True
+    except OSError:  # a file system without links: Dagster makes the tables
+        return False
+    finally:
+        new.unlink(missing_ok=True)
+    return True
 
 
 class Storage(DagsterSqliteStorage):
@@ -109,12 +124,7 @@ class EventLog(SqliteEventLogStorage):
         """Make the file of a run a copy of an empty one: to make its tables anew takes Dagster 0.1 s."""
         file, empty = Path(self.path_for_shard(shard)), Path(self._base_dir, f".empty-{__version__}.db")
         is_new = shard != INDEX_SHARD_NAME and not file.exists()
-        if is_new and empty.exists():
-            new = file.with_suffix(f".{os.getpid()}")
-            shutil.copyfile(empty, new)
-            with suppress(FileExistsError):  # another process may have been as quick, and have events in it
-                os.link(new, file)
-            new.unlink()
+        if is_new and empty.exists() and _put_copy(empty, file):
             return
         self._initdb(self._engine)
         if is_new:

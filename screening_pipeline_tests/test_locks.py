@@ -48,7 +48,7 @@ def test_the_live_file_has_its_name_in_one_place() -> None:
 
 @pytest.mark.parametrize("name", PIPELINE)
 def test_no_file_is_copied_as_bytes_but_a_snapshot_and_an_empty_event_log(name: str) -> None:
-    copied = {"warehouse": {"_undisturbed", "_update"}, "event_log": {"_begin"}}
+    copied = {"warehouse": {"_undisturbed", "_update"}, "event_log": {"_put_copy"}}
     functions = [node for node in ast.walk(ast.parse(source(name))) if isinstance(node, ast.FunctionDef)]
     found = [f.name for f in functions for _ in COPYING.findall(ast.unparse(f))]
     assert sorted(found) == sorted(copied.get(name, set()))
