@@ -40,6 +40,7 @@ UNFINISHED = [status for status in dg.DagsterRunStatus if status not in FINISHED
 SELDOM = dg.AssetSelection.checks(*(spec.key for spec in rule_specs("raw", "star", "ops", is_every_run=False)))
 CYCLE = dg.AssetSelection.assets(SNAPSHOT).upstream() - SELDOM
 DOWNSTREAM = CYCLE - dg.AssetSelection.groups(*all_vendors())
+FROM_LANDED = DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER)
 sync = dg.define_asset_job(
     "sync",
     selection=CYCLE,
@@ -66,7 +67,7 @@ def recheck_keys(vendor: Vendor) -> list[dg.AssetKey]:
 def _recheck_job(vendor: Vendor) -> Any:
     return dg.define_asset_job(
         f"{vendor.slug}_recheck_job",
-        selection=dg.AssetSelection.assets(*recheck_keys(vendor)) | (DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER)),
+        selection=dg.AssetSelection.assets(*recheck_keys(vendor)) | FROM_LANDED,
         description=f"Asks {vendor.title} for checks that are due and brings what it says into the star.",
     )
 
@@ -98,6 +99,13 @@ def recheck_sensor(vendor: Vendor, job: Any) -> dg.SensorDefinition:
     return sensor
 
 
+def _prepared_settings() -> Settings:
+    """The configuration that holds here, its folders made. Raises ScreeningError."""
+    settings = configuration.load(os.environ, Path.cwd())
+    settings.paths.create()
+    return settings
+
+
 class Outlook:
     """What a sensor needs to know, read without the warehouse, which may be busy."""
 
@@ -114,9 +122,7 @@ class Outlook:
     @classmethod
     def of(cls, vendor: Vendor) -> "Outlook":
         """The outlook of the configuration that holds here. Raises ScreeningError."""
-        settings = configuration.load(os.environ, Path.cwd())
-        settings.paths.create()
-        return cls(settings, vendor, system_clock(os.environ))
+        return cls(_prepared_settings(), vendor, system_clock(os.environ))
 
     def summary(self, account: Account) -> Summary:
         """How many are open and due, and when the next one is."""
@@ -193,7 +199,7 @@ order_job = dg.define_asset_job(
 
 publish_job = dg.define_asset_job(
     "publish",
-    selection=DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER),
+    selection=FROM_LANDED,
     description="Brings what was landed into the star and replaces the snapshot.",
 )
 
@@ -207,9 +213,7 @@ publish_job = dg.define_asset_job(
 def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run at a time; without a key, for one that was used is skipped for good, also when its run failed."""
     try:
-        settings = configuration.load(os.environ, Path.cwd())
-        settings.paths.create()
-        agenda = Agenda(State(settings.paths.state))
+        agenda = Agenda(State(_prepared_settings().paths.state))
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
     since = publication.overdue(agenda, system_clock(os.environ).now())

@@ -8,7 +8,7 @@ changes tables by another way is noticed, and makes the next snapshot a whole co
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from screening_pipeline import build, catalog
 
@@ -28,8 +28,7 @@ _NOTE = "snapshot"
 
 def is_updatable(connection: Connection, file: str) -> bool:
     """Whether the published file, told by `file`, can be brought up to date by little."""
-    noted = connection.execute(f"select value from staging.setting where name = '{_NOTE}'").fetchone()
-    last = json.loads(noted[0]) if noted else {}
+    last = _last(connection)
     if last.get("file") != file or last["updates"] >= UPDATES:
         return False
     return _is_true(
@@ -39,6 +38,12 @@ def is_updatable(connection: Connection, file: str) -> bool:
     )
 
 
+def _last(connection: Connection) -> dict[str, Any]:
+    """What was noted of the last snapshot, nothing where the next one has to be a whole copy."""
+    noted = connection.execute(f"select value from staging.setting where name = '{_NOTE}'").fetchone()
+    return dict(json.loads(noted[0])) if noted else {}
+
+
 def _is_true(connection: Connection, condition: str) -> bool:
     found = connection.execute(f"select {condition}").fetchone()
     return bool(found and found[0])
@@ -46,8 +51,7 @@ def _is_true(connection: Connection, condition: str) -> bool:
 
 def note(connection: Connection, file: str, *, is_update: bool) -> None:
     """Remember which file now shows everything there is."""
-    before = connection.execute(f"select value from staging.setting where name = '{_NOTE}'").fetchone()
-    updates = json.loads(before[0])["updates"] + 1 if before and is_update else 0
+    updates = _last(connection)["updates"] + 1 if is_update else 0
     value = build.literal(json.dumps({"file": file, "updates": updates}))
     connection.execute(f"begin; {_FORGET}; insert into staging.setting values ('{_NOTE}', {value}); commit")
 
