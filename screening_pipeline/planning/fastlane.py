@@ -54,17 +54,20 @@ def next_ages(tables: Tables, group: int, lag: float, *, is_scarce: bool, shorte
 
 
 def _solved(survival: Floats, area: Floats, price: Floats, gap: int) -> Floats:
-    """Solve backwards: the cost from age a is the least over the next age b of call, lag until b, and cost from b."""
+    """Solve backwards: the cost from age a is the least over the next age b of call, lag until b, and cost from b.
+
+    Counted for all who enter the state, the cost by way of b is a line over the share still there at a: it rises with
+    b's age and price, and begins with what follows b.
+    """
     last = len(AGES) - 1
-    cost, choice = np.zeros(last + 1), np.full(last + 1, np.inf)
+    slope, begin, choice = AGES + price, np.empty(last + 1), np.full(last + 1, np.inf)
+    # To leave the fast lane costs no call, but what has changed unseen waits for the ordinary rule.
+    slope[last] = AGES[last] + UNSEEN_SECONDS
+    begin[last] = -area[last] - survival[last] * UNSEEN_SECONDS
     for here in range(last - 1, -1, -1):
-        left = survival[here:] / survival[here]
-        waited = (AGES[here:] - AGES[here]) - (area[here:] - area[here]) / survival[here]
-        total = waited + left * cost[here:] + price[here:]
-        # To leave the fast lane costs no call, but what has changed unseen waits for the ordinary rule.
-        total[-1] = waited[-1] + (1.0 - left[-1]) * UNSEEN_SECONDS
-        total[:-1][:gap] = np.inf
-        best = int(np.argmin(total))
-        cost[here] = total[best]
-        choice[here] = AGES[here + best] if here + best < last else np.inf
+        soonest = min(here + gap, last)
+        total = survival[here] * slope[soonest:] + begin[soonest:]
+        best = int(total.argmin())
+        begin[here] = total[best] - survival[here] * AGES[here]
+        choice[here] = AGES[soonest + best] if soonest + best < last else np.inf
     return choice
