@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from screening_pipeline import cycle, news
@@ -102,19 +103,23 @@ def _config(accounts: Sequence[Account], *, is_full: bool) -> dict[str, Any]:
 
 
 def _executed(job: dg.JobDefinition, instance: dg.DagsterInstance, ops: dict[str, Any], trigger: str) -> Any:
-    selection = None
     if len(ops) < len([node for node in job.nodes if node.name.endswith("_pull")]):
-        selection = [key for key in job.asset_layer.executable_asset_keys if _is_wanted(key, ops)]
-    return _in_process(
-        job,
-        instance,
-        run_config={"ops": ops, **_QUIET},
-        tags={"screening/trigger": trigger},
-        asset_selection=selection,
-    )
+        job = _without_others(job, frozenset(ops))
+    return _in_process(job, instance, run_config={"ops": ops, **_QUIET}, tags={"screening/trigger": trigger})
 
 
-def _is_wanted(key: dg.AssetKey, ops: dict[str, Any]) -> bool:
+@cache
+def _without_others(job: dg.JobDefinition, ops: frozenset[str]) -> dg.JobDefinition:
+    """Return the job without the steps of other vendors, and with those of its checks that are left.
+
+    A selection given to the run would bring every check there is of its assets.
+    """
+    keys = {key for key in job.asset_layer.executable_asset_keys if _is_wanted(key, ops)}
+    checks = {key for key in job.asset_layer.asset_graph.asset_check_keys if key.asset_key in keys}
+    return job.get_subset(asset_selection=keys, asset_check_selection=checks)
+
+
+def _is_wanted(key: dg.AssetKey, ops: Collection[str]) -> bool:
     from screening_pipeline.vendors import all_vendors
 
     return key.path[0] not in all_vendors() or f"{key.path[0]}_pull" in ops
