@@ -138,7 +138,10 @@ class EventLog(SqliteEventLogStorage):
     def _opened(self) -> sqlite3.Connection:
         # Threads take turns, by the lock.
         path = self.path_for_shard(self._opening)
-        return sqlite3.connect(path, timeout=SQLITE_BUSY_TIMEOUT_SECONDS, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=SQLITE_BUSY_TIMEOUT_SECONDS, check_same_thread=False)
+        # Not every event is waited for until a disk has it: losing power may cost the last ones, never the file.
+        connection.execute("pragma synchronous = normal")
+        return connection
 
     # What a file of events has once, it keeps: Dagster's migrations only add.
 

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from screening_pipeline import catalog
+from screening_pipeline import catalog, run
 from screening_pipeline.assets import Screening, raw_order
 from screening_pipeline.runtime import active
 from screening_pipeline.vendors import all_vendors
@@ -199,6 +199,20 @@ def test_a_second_run_with_nothing_due_asks_nothing_and_changes_nothing(
     assert again.success
     assert sum(played.sandbox.stats()["by_check"].values()) == asked
     assert played.rows("select * exclude (next_pull_at) from star.fact_check order by check_key") == before
+
+
+def test_a_cycle_of_one_vendor_intends_no_other_step_and_no_rule_that_it_does_not_try(
+    result: dg.ExecuteInProcessResult, played: Play, instance: dg.DagsterInstance
+) -> None:
+    assert result.success
+    outcome = run.sync(played.runtime, instance, vendors=["zinc"], is_full=True)
+    events = [e.dagster_event for e in instance.all_logs(outcome.run_id) if e.dagster_event]
+    kinds = dg.DagsterEventType
+    steps = {e.step_key for e in events if e.event_type in (kinds.STEP_START, kinds.STEP_SKIPPED)}
+    assert steps == {"raw__order", "zinc_pull", "star"}
+    intended = {e.event_specific_data.check_name for e in events if e.event_type == kinds.ASSET_CHECK_EVALUATION_PLANNED}  # type: ignore[union-attr]
+    tried = {e.event_specific_data.check_name for e in events if e.event_type == kinds.ASSET_CHECK_EVALUATION}  # type: ignore[union-attr]
+    assert intended == tried > {"every_account_answers"}
 
 
 def test_what_a_push_has_ended_is_not_asked_for_by_the_next_run(
