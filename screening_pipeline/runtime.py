@@ -16,6 +16,7 @@ from screening_pipeline import settings as configuration
 from screening_pipeline import warehouse
 from screening_pipeline.agenda import Agenda
 from screening_pipeline.clock import Clock, system_clock
+from screening_pipeline.errors import ConfigurationError
 from screening_pipeline.intake import Intake
 from screening_pipeline.landing import Landing
 from screening_pipeline.limiter import Limiter
@@ -120,7 +121,13 @@ def opened(
 
 
 def assembled(settings: Settings, environ: Mapping[str, str], clock: Clock, progress: Progress) -> Runtime:
-    """A runtime of settings whose accounts have their addresses. Raises ConfigurationError where a key is missing."""
+    """A runtime of settings whose accounts have their addresses.
+
+    Raises ConfigurationError where a key is missing, or where the star is to live where this version cannot write.
+    """
+    if settings.engine != "duckdb":
+        problem = f'must be "duckdb": this version writes nothing to "{settings.engine}" yet'
+        raise ConfigurationError([problem], source="warehouse.engine")
     state = State(settings.paths.state)
     return Runtime(
         settings=settings,

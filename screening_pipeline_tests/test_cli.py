@@ -243,6 +243,17 @@ def test_a_wrong_configuration_is_wrong_use(desk: Desk, content: str, word: str)
     assert_plain_failure(desk.run("sync"), 2, word)
 
 
+@pytest.mark.parametrize("command", ["sync", "rebuild", "doctor"])
+def test_a_warehouse_that_this_version_cannot_write_is_named_and_nothing_else_is_written(
+    desk: Desk, command: str
+) -> None:
+    lake = '[warehouse]\nengine = "ducklake"\ncatalog = "postgres:dbname=lake"\ndata_path = "s3://bucket/"\n'
+    account = '[[accounts]]\nvendor = "goodhire"\nname = "us"\nbase_url = "https://vendor.example"\napi_key_env = "K"\n'
+    (desk.folder / "screening.toml").write_text(lake + account)
+    assert_plain_failure(desk.run(command), 2, "warehouse.engine", "ducklake")
+    assert not (desk.folder / "data" / "warehouse.duckdb").exists()
+
+
 def test_a_time_that_is_none_is_wrong_use(desk: Desk) -> None:
     assert_plain_failure(desk.run("status", SCREENING_NOW="yesterday"), 2, "SCREENING_NOW")
 
