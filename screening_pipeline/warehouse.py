@@ -32,6 +32,9 @@ NAME = build.HOME
 LOCK_WAIT_SECONDS = 60.0
 # A quarter of what DuckDB takes: most tables, and what a cycle adds to any, fill a small part of a block.
 _BLOCKS = "block_size 65536"
+# Who reads a snapshot needs this version or a later one. In an older format earlier ones could read a whole copy, but
+# not one that this version has changed, and say so as an internal error.
+_SHARED = f"storage_version 'v1.5.0', {_BLOCKS}"
 
 
 def quote(text: str) -> str:
@@ -273,7 +276,7 @@ def publish(connection: Connection, target: Path) -> int:
     is_update = is_updatable(connection, target) and _update(connection, target, new)
     if not is_update:
         _discard(new)
-        _written(connection, new, snapshot.copy, f" ({_BLOCKS})")
+        _written(connection, new, snapshot.copy, f" ({_SHARED})")
         connection.execute("reset max_vacuum_tasks")  # this once, when what is still to be written is
     new.chmod(0o440)
     _sync(new)
@@ -316,9 +319,7 @@ def _update(connection: Connection, target: Path, new: Path) -> bool:
         connection.execute("reset disabled_compression_methods; reset wal_autocheckpoint")
 
 
-def _written(
-    connection: Connection, new: Path, write: Callable[[Connection, str], bool], made_with: str = ""
-) -> bool:
+def _written(connection: Connection, new: Path, write: Callable[[Connection, str], bool], made_with: str = "") -> bool:
     """Write to the database at `new`, made if it is missing; what `write` returned."""
     connection.execute(f"attach {quote(str(new))} as published{made_with}")
     try:

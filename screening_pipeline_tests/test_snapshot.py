@@ -64,6 +64,12 @@ def test_brought_up_to_date_it_shows_what_a_whole_copy_shows(played: Play, tmp_p
     assert (True, True) in shown
 
 
+def test_it_has_the_format_of_the_oldest_duckdb_that_may_read_it(played: Play) -> None:
+    with warehouse.attached(played.paths.published, is_read_only=True) as connection:
+        told = "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
+        assert connection.execute(told).fetchall() == [("v1.5.0+",)]
+
+
 def publish(play: Play) -> None:
     with play.runtime.warehouse() as connection:
         warehouse.publish(connection, play.paths.published)
