@@ -85,9 +85,10 @@ def _why(report: Any) -> str:
 
 def status(*, is_json: bool) -> int:
     """How every account stands, from the published snapshot and the shared state; waits for nobody."""
+    from screening_pipeline import embedded
     from screening_pipeline.overview import overview
 
-    settings = configuration.load(os.environ, Path.cwd())
+    settings = embedded.unlimited(configuration.load(os.environ, Path.cwd()))
     found = overview(settings, os.environ, system_clock(os.environ))
     if is_json:
         console.say_json([row.facts() for row in found])

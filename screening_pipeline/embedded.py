@@ -76,12 +76,16 @@ def sandbox(settings: Settings, *, now: datetime) -> Iterator[tuple[Settings, Sa
 
 def at(settings: Settings, url: str) -> Settings:
     """The settings with the bundled accounts at `url`, unlimited."""
-    moved = settings.with_sandbox_url(url)
+    return unlimited(settings.with_sandbox_url(url))
+
+
+def unlimited(settings: Settings) -> Settings:
+    """The settings with the limits that bundled accounts are pulled with."""
     accounts = (
         replace(a, requests_per_minute=REQUESTS_PER_MINUTE, max_concurrency=8) if a.is_bundled else a
-        for a in moved.accounts
+        for a in settings.accounts
     )
-    return replace(moved, accounts=tuple(accounts))
+    return replace(settings, accounts=tuple(accounts))
 
 
 def announce(settings: Settings, running: Sandbox, *, until: datetime) -> Path | None:

@@ -218,6 +218,8 @@ def test_status_before_the_first_run_shows_every_account_and_nothing_open(desk: 
     assert done.returncode == 0, done.stderr
     assert [(row["checks"], row["open"]) for row in json.loads(done.stdout)] == [(0, 0)] * 5
     assert "workerchecks/sandbox" in desk.run("status").stdout
+    # The limits that the bundled accounts are pulled with, not their vendors'.
+    assert {row["requests_per_minute"] for row in json.loads(done.stdout)} == {embedded.REQUESTS_PER_MINUTE}
 
 
 # ── wrong use ──────────────────────────────────────────────────────────────────────────────────────
