@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 UPDATES = 100
 """After so many updates a whole copy: it packs the file, and nothing wrong would outlast it."""
+PACKED = 4
+"""After so many updates what each has added to a table is put together: every cycle adds a row group, which makes all
+later ones dearer, and to do it every time costs more than that."""
 SMALL_PART = 2
 """One check in so many may have changed; with more of them a whole copy is cheaper."""
 _KEYS = {"check_key": "staging.unpublished_check", "response": "staging.unpublished_call"}
@@ -36,6 +39,11 @@ def is_updatable(connection: Connection, file: str) -> bool:
         f"(select count(distinct check_key) from staging.unpublished_check) * {SMALL_PART} "
         "<= (select count(*) from raw.check)",
     )
+
+
+def is_packed_next(connection: Connection) -> bool:
+    """Whether row groups are put together when files are written next."""
+    return bool(_last(connection).get("updates", 0) % PACKED == 0)
 
 
 def _last(connection: Connection) -> dict[str, Any]:

@@ -120,8 +120,7 @@ def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) ->
     try:
         connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false; set memory_limit = '4GB'")
         use_threads(connection, 1)  # most batches are small, and threads that wait for each other cost more
-        # Rows that went leave room in a file, which is made use of when a snapshot is copied as a whole: at every
-        # commit that would be a third of its price.
+        # To put small row groups together would be a third of the price of every commit; `publish` does it at times.
         connection.execute("set max_vacuum_tasks = 0")
         connection.execute(f"set temp_directory = {quote(str(path.parent / '.duckdb_spill'))}")
         # With the cryptography that it brings along DuckDB writes nothing encrypted, unless it is told that we know:
@@ -273,11 +272,12 @@ def publish(connection: Connection, target: Path) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     new = target.with_name(f".{target.name}.new")
     _discard(new)
+    if snapshot.is_packed_next(connection):
+        connection.execute("reset max_vacuum_tasks")  # in both files, whenever they are written next
     is_update = is_updatable(connection, target) and _update(connection, target, new)
     if not is_update:
         _discard(new)
         _written(connection, new, snapshot.copy, f" ({_SHARED})")
-        connection.execute("reset max_vacuum_tasks")  # this once, when what is still to be written is
     new.chmod(0o440)
     _sync(new)
     _log_of(target).unlink(missing_ok=True)

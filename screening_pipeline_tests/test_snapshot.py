@@ -70,6 +70,15 @@ def test_it_has_the_format_of_the_oldest_duckdb_that_may_read_it(played: Play) -
         assert connection.execute(told).fetchall() == [("v1.5.0+",)]
 
 
+def test_what_cycles_add_is_put_together_again(played: Play) -> None:
+    for hour in range(3 * snapshot.PACKED):
+        played.cycle(DAYS[-1] + (1 + hour) / 24, is_full=True)
+    for file in (played.paths.warehouse, played.paths.published):
+        with warehouse.attached(file, is_read_only=True) as connection:
+            groups = "select count(distinct row_group_id) from pragma_storage_info('star.fact_pull')"
+            assert (connection.execute(groups).fetchone() or (0,))[0] <= snapshot.PACKED + 1
+
+
 def publish(play: Play) -> None:
     with play.runtime.warehouse() as connection:
         warehouse.publish(connection, play.paths.published)
