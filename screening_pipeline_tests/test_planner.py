@@ -28,8 +28,10 @@ from screening_pipeline.planner import (
     most_urgent,
     plan,
 )
+from screening_pipeline.planning import priors
 from screening_pipeline.planning.priors import FAST_EDGES
 from screening_pipeline.planning.schedule import columns_of
+from screening_pipeline.planning.timeline import Timeline
 
 NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)  # Wednesday, 13:00 in Sydney
 SYDNEY = BusinessCalendar("Australia/Sydney")
@@ -315,6 +317,41 @@ def test_the_hours_in_which_things_happen_are_learned() -> None:
     pace = Model().learn(evening, BusinessCalendar()).pace("zinc", "in_progress")
     assert pace[20] > 3 * pace[12]
     assert sum(5 * pace[hour] + 2 * pace[24 + hour] for hour in range(24)) == pytest.approx(168)
+
+
+def test_an_hour_counts_as_watched_for_the_part_of_it_that_was_watched() -> None:
+    noon = NOW.replace(hour=12).timestamp()
+    timeline = Timeline(BusinessCalendar(), (priors.NEUTRAL_PACE,), noon - priors.DAY, noon + priors.DAY)
+    begin, end = np.array([noon - 1_800.0, noon + 900.0]), np.array([noon + 4_500.0, noon + 1_800.0])
+    hours = timeline.cell_hours(begin, end, np.ones_like)
+    assert hours[10:15] == pytest.approx([0.0, 0.5, 1.25, 0.25, 0.0])
+    assert hours.sum() == pytest.approx(2.0)
+
+
+def test_the_pace_learned_from_one_morning_does_not_leap_in_the_hour_in_which_it_is_learned() -> None:
+    begin = NOW - timedelta(hours=4)  # 9:00 in Sydney
+    looked = [timedelta(minutes=minute) for minute in range(5, 235, 5)]
+    known = Sojourn("workerchecks", None, "in_progress", 0, 0, True, begin - timedelta(days=20))
+    before = 20 * 86_400.0
+    seen = [
+        known._replace(
+            seconds_lower=before + (0 if is_ended else look.total_seconds()),
+            seconds_upper=before + look.total_seconds(),
+            is_censored=not is_ended,
+            seconds_before=before,
+        )
+        for look in looked
+        for is_ended in [True] + 20 * [False]
+    ]
+    pace = Model.prior().learn(seen, SYDNEY).pace("workerchecks", "in_progress")
+    assert max(pace[9:13]) < 3 * min(pace[9:13])
+
+
+def test_a_vendor_that_counts_in_business_days_is_expected_to_rest_at_night_and_on_weekends() -> None:
+    desk, other = priors.pace("workerchecks", "in_progress"), priors.pace("hireright", "in_progress")
+    assert sum(desk[24:]) < sum(other[24:]) / 5
+    assert sum(desk[19:24]) < sum(other[19:24]) / 5
+    assert sum(desk[9:17]) > sum(other[9:17])
 
 
 def test_a_wait_of_days_that_ends_on_a_weekend_does_not_make_the_weekend_busy() -> None:

@@ -74,7 +74,7 @@ def learned_group(
     vendor, lifecycle = state
     table = Stays(stays, half_life_days)
     start, end = table.entered.min(), table.ends.max()
-    pace = learned_pace(table, calendar, priors.pace(lifecycle))
+    pace = learned_pace(table, calendar, priors.pace(vendor, lifecycle))
     timeline = Timeline(calendar, (pace,), start - priors.DAY, end + priors.DAY)
     prior = prior_histogram(vendor, lifecycle)
     parts = _Parts(table, timeline, prior)

@@ -161,7 +161,7 @@ class Model:
 
     def pace(self, vendor: str, lifecycle: str) -> tuple[float, ...]:
         """Return the speed of each of the 48 cells of a week for a state."""
-        return self.paces.get((vendor, lifecycle)) or priors.pace(lifecycle)
+        return self.paces.get((vendor, lifecycle)) or priors.pace(vendor, lifecycle)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers, to be kept as JSON."""

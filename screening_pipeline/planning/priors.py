@@ -99,6 +99,9 @@ FIRST_STATES = {"workerchecks": "in_progress"}
 
 CANDIDATE_PACE = working_pace(8, 18, edges=0.9, evening=0.6, night=0.1, off=0.5)
 VENDOR_PACE = working_pace(8, 18, edges=0.6, evening=0.2, night=0.04, off=0.1)
+OFFICE_PACE = working_pace(8, 18, edges=0.3, evening=0.03, night=0.01, off=0.01)
+VENDOR_PACES = {"workerchecks": OFFICE_PACE}
+"""WorkerChecks counts in business days: decisions are made at a desk, hardly any in the evening or at weekends."""
 CANDIDATE_STATES = frozenset({"awaiting_candidate", "pending"})
 NEUTRAL_PACE = normalised((1.0,) * 48)
 
@@ -129,8 +132,10 @@ def spells(vendor: str, lifecycle: str) -> tuple[Spell, ...]:
     return BY_VENDOR.get(vendor, {}).get(lifecycle) or GENERAL.get(lifecycle, GENERAL["unknown"])
 
 
-def pace(lifecycle: str) -> tuple[float, ...]:
+def pace(vendor: str, lifecycle: str) -> tuple[float, ...]:
     """Return the speed of each of the 48 cells: candidates act in the evening too, vendors hardly."""
+    if vendor in VENDOR_PACES:
+        return VENDOR_PACES[vendor]
     return CANDIDATE_PACE if lifecycle in CANDIDATE_STATES else VENDOR_PACE
 
 

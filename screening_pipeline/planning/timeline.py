@@ -62,7 +62,11 @@ class Timeline:
 
     def cell_hours(self, begin: Floats, end: Floats, faded: Callable[[Floats], Floats]) -> Floats:
         """Return how many hours of each cell lie between pairs of instants, each hour weighted by when it was."""
-        first, last = self._place(begin)[0], self._place(np.maximum(begin, end))[0]
+        first, before = self._place(begin)
+        last, after = self._place(np.maximum(begin, end))
         change = np.bincount(first, minlength=self.hours) - np.bincount(last, minlength=self.hours)
+        # Of the first hour what comes after the beginning counts, of the last one what comes before the end.
+        late = np.bincount(first, weights=before / HOUR, minlength=self.hours)
+        rest = np.bincount(last, weights=after / HOUR, minlength=self.hours)
         weight = faded(np.arange(self.hours, dtype=np.float64) * HOUR + self.start)
-        return np.bincount(self.cells, weights=np.cumsum(change) * weight, minlength=CELLS)
+        return np.bincount(self.cells, weights=(np.cumsum(change) - late + rest) * weight, minlength=CELLS)
