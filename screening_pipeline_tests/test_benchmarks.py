@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -18,7 +20,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 def scripts() -> Iterator[dict[str, ModuleType]]:
     """The modules that scripts share; they stand in a folder and are no package."""
     sys.path.insert(0, str(BENCHMARKS))
-    names = ("answering", "corpus", "measuring", "stopwatch")
+    names = ("answering", "corpus", "measuring", "pulls.game", "pulls.verdict", "stopwatch")
     try:
         yield {name: import_module(name) for name in names}
     finally:
@@ -83,3 +85,21 @@ def test_looks_at_a_check_are_in_order_and_end_with_its_last_state(scripts: dict
             assert [look.at for look in looks] == sorted(look.at for look in looks)
             assert looks[-1].body == check.states[-1].body
             assert all(look.body == check.state_at(look.at).body for look in looks)
+
+
+def played(scripts: dict[str, ModuleType], scenario: str, size: int, policy: str, calls: int, lag: float) -> Any:
+    lags, family = np.array([lag]), "ours" if policy.startswith("ours") else policy
+    return scripts["pulls.game"].Outcome(
+        scenario, size, policy, family, calls, 1e6, 1, 1, 1, lags, lags, cpu=0.0, plan_cpu=0.0
+    )
+
+
+@pytest.mark.parametrize(("calls", "is_reached"), [(50, True), (60, False)])
+def test_a_goal_that_no_setting_is_frugal_enough_for_is_missed_and_not_left_out(
+    scripts: dict[str, ModuleType], calls: int, *, is_reached: bool
+) -> None:
+    robin = played(scripts, "A", 10_000, "round robin", 100, 10_000.0)
+    hourly = played(scripts, "B", 1_000, "every 1 h", 75, 1_800.0)
+    ours = [played(scripts, "A", 10_000, "ours", calls, 10.0), played(scripts, "B", 1_000, "ours", calls, 10.0)]
+    goals = scripts["pulls.verdict"].goals([robin, hourly, *ours])
+    assert [goal.is_reached for goal in goals] == [is_reached] * 3

@@ -120,24 +120,27 @@ def _instant(outcomes: Sequence[Outcome]) -> list[Goal]:
 
 
 def _crowded(outcomes: Sequence[Outcome]) -> list[Goal]:
-    robin = _one(outcomes, "A", 10_000, "round robin")
-    found = [o for o in _ours(outcomes, "A", 10_000) if robin and o.calls <= 0.55 * robin.calls]
+    robin, found = _one(outcomes, "A", 10_000, "round robin"), _ours(outcomes, "A", 10_000)
     if not robin or not found:
         return []
-    ours = min(found, key=lambda o: o.figure("mean"))
+    frugal = min((o for o in found if o.calls <= 0.55 * robin.calls), key=lambda o: o.figure("mean"), default=None)
+
+    def times(measure: str) -> float:
+        return robin.figure(measure) / frugal.figure(measure) if frugal else 0.0
+
     words = "shorter than round robin, at most 55 % of its calls, times"
     return [
-        Goal(f"A 10,000: median {words}", robin.figure("median") / ours.figure("median"), 500),
-        Goal(f"A 10,000: mean {words}", robin.figure("mean") / ours.figure("mean"), 9),
+        Goal(f"A 10,000: median {words}", times("median"), 500),
+        Goal(f"A 10,000: mean {words}", times("mean"), 9),
     ]
 
 
 def _staged(outcomes: Sequence[Outcome]) -> list[Goal]:
-    hourly = _one(outcomes, "B", 1_000, "every 1 h")
-    found = [o for o in _ours(outcomes, "B", 1_000) if hourly and o.calls <= 0.75 * hourly.calls]
+    hourly, found = _one(outcomes, "B", 1_000, "every 1 h"), _ours(outcomes, "B", 1_000)
     if not hourly or not found:
         return []
-    share = min(o.figure("median") for o in found) / hourly.figure("median")
+    frugal = [o.figure("median") for o in found if o.calls <= 0.75 * hourly.calls]
+    share = min(frugal, default=inf) / hourly.figure("median")
     return [Goal("B 1,000: median as a share of hourly, at 75 % of its calls", share, 0.5, is_least=False)]
 
 
