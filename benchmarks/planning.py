@@ -50,7 +50,7 @@ LAGS: dict[tuple[str, int], Floats] = {
     ("B", 1_000): (0, 62),
     ("C", 1_000): (0, 60),
     ("D", 1_000): (0, 60),
-    ("A", 10_000): (0, 440, 720),
+    ("A", 10_000): (0, 374, 380, 390, 720),
 }
 """What a call must save in ours, in seconds, by scenario and size: from every call there is to a frugal plan."""
 DEFAULT_LAG = 30

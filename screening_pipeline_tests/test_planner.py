@@ -268,6 +268,12 @@ def test_a_fresh_check_is_looked_at_less_often_where_calls_are_short() -> None:
     assert len(looks(50_000)) < len(looks(600)) <= len(looks(30))
 
 
+def test_where_calls_are_wanted_elsewhere_the_first_look_at_a_fresh_check_is_a_little_later() -> None:
+    (wanted, last), (idle, *others) = looks(450), looks(200)
+    assert wanted > idle
+    assert [last] == others
+
+
 def test_states_lost_between_pulls_are_estimated_and_grow_as_the_budget_shrinks() -> None:
     checks = [check(n, vendor="hireright", age=86_400, pulled=600) for n in range(5_000)]
     roomy, tight = planned(checks, Budget(500)), planned(checks, Budget(2))

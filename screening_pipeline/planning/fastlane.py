@@ -26,9 +26,9 @@ SMALL_SHARE = 0.02
 UNSEEN_SECONDS = 1_800.0
 """A change that the fast lane leaves behind waits about this long for the ordinary rule."""
 CHEAPEST_CALL = 1.0
-PATIENCE = 0.25
-"""While most fast changes are still to come, a call costs this share of their usual age in seconds at most, unless
-calls are short."""
+PATIENCE, WANTED, MORE_PATIENCE = 0.25, 300.0, 0.3
+"""While most fast changes are still to come, a call costs this share of their usual age in seconds at most, and a
+little more where it would save more than five minutes elsewhere, unless calls are short."""
 SHORTAGE = 2_400.0
 """What a call must save elsewhere, in seconds, beyond which not even the bulk of the fast changes has it cheaper."""
 BULK = 0.95
@@ -48,7 +48,8 @@ def next_ages(tables: Tables, group: int, lag: float, *, is_scarce: bool, shorte
     usual = (area[-1] - survival[-1] * AGES[-1]) / share
     is_bulk = 1.0 - survival < BULK * share
     is_bulk[1:] |= is_bulk[:-1]
-    cheap = max(min(lag, PATIENCE * usual), lag - SHORTAGE)
+    patience = MORE_PATIENCE if lag > WANTED else PATIENCE
+    cheap = max(min(lag, patience * usual), lag - SHORTAGE)
     price = np.where(is_bulk & (not is_scarce), cheap, lag)
     return _solved(survival, area, np.maximum(price, CHEAPEST_CALL), max(1, round(shortest / STEP)))
 
