@@ -120,7 +120,7 @@ def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) ->
     try:
         connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false; set memory_limit = '4GB'")
         use_threads(connection, 1)  # most batches are small, and threads that wait for each other cost more
-        # To put small row groups together would be a third of the price of every commit; `publish` does it at times.
+        # To put small row groups together makes every commit dearer by half; `publish` has it done at times.
         connection.execute("set max_vacuum_tasks = 0")
         connection.execute(f"set temp_directory = {quote(str(path.parent / '.duckdb_spill'))}")
         # With the cryptography that it brings along DuckDB writes nothing encrypted, unless it is told that we know:
@@ -311,12 +311,11 @@ def _update(connection: Connection, target: Path, new: Path) -> bool:
         shutil.copyfile(target, new)
     except OSError:  # a whole copy will tell what is wrong, if it is
         return False
-    # Half the price is trying FSST on texts, and a log of what is checkpointed at once.
-    connection.execute("set disabled_compression_methods = 'fsst'; set wal_autocheckpoint = '0 bytes'")
+    connection.execute("set wal_autocheckpoint = '0 bytes'")  # no log of what is checkpointed at once
     try:
         return _written(connection, new, snapshot.update)
     finally:
-        connection.execute("reset disabled_compression_methods; reset wal_autocheckpoint")
+        connection.execute("reset wal_autocheckpoint")
 
 
 def _written(connection: Connection, new: Path, write: Callable[[Connection, str], bool], made_with: str = "") -> bool:
