@@ -73,8 +73,11 @@ def scan(folder: str) -> Cost:
 
     place = Place(Path(folder))
     queries = [_typed(place, slug) for slug in all_vendors()]
-    with metered() as cost, warehouse.attached(Path(folder) / "scan.duckdb") as connection:
-        warehouse.use_threads(connection, None)
+    with (
+        metered() as cost,
+        warehouse.attached(Path(folder) / "scan.duckdb") as connection,
+        warehouse.in_bulk(connection),
+    ):
         rows = [connection.execute(query).fetchone() for query in queries]
     cost.facts = {"responses": sum(row[0] for row in rows if row)}
     return cost

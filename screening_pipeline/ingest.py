@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Lines of today and of encrypted days are read in memory: this much at a time.
 BATCH_BYTES = 256 * 1024 * 1024
 BATCH_FILES = 200
-# From here on more threads are worth their price.
+# From here on a batch is computed in bulk.
 LARGE_BYTES = 8 * 1024 * 1024
 
 
@@ -86,10 +86,12 @@ def advance(connection: Connection, landing: Landing, *, part_key: str) -> set[s
     Returns the tables of which rows were written or removed.
     """
     _ensure_new_order(connection)
-    _load(connection, landing, landing.tails(_offsets(connection)), part_key=part_key)
-    build.touch_batch(connection)
-    build.note_unpublished(connection)
-    return build.refresh(connection)
+    tails = landing.tails(_offsets(connection))
+    with _sized(connection, tails):
+        _load(connection, landing, tails, part_key=part_key)
+        build.touch_batch(connection)
+        build.note_unpublished(connection)
+        return build.refresh(connection)
 
 
 def rebuild(connection: Connection, landing: Landing, *, part_key: str) -> None:
@@ -100,9 +102,11 @@ def rebuild(connection: Connection, landing: Landing, *, part_key: str) -> None:
         connection.execute("delete from staging.landed_file")
         connection.execute("delete from ops.reject where source <> 'manifest'")
         snapshot.forget(connection)
-        _load(connection, landing, landing.tails({}), part_key=part_key)
-        build.touch_all(connection)
-        build.refresh(connection)
+        tails = landing.tails({})
+        with _sized(connection, tails):
+            _load(connection, landing, tails, part_key=part_key)
+            build.touch_all(connection)
+            build.refresh(connection)
     build.drop_work(connection)
     connection.execute("checkpoint")
 
@@ -111,9 +115,12 @@ def _offsets(connection: Connection) -> dict[str, int]:
     return dict(connection.execute("select file, loaded_bytes from staging.landed_file").fetchall())
 
 
-def _load(connection: Connection, landing: Landing, tails: Sequence[Tail], *, part_key: str) -> None:
+def _sized(connection: Connection, tails: Sequence[Tail]) -> AbstractContextManager[None]:
     is_large = sum(tail.end - tail.start for tail in tails) > LARGE_BYTES
-    warehouse.use_threads(connection, None if is_large else 1)
+    return warehouse.in_bulk(connection) if is_large else nullcontext()
+
+
+def _load(connection: Connection, landing: Landing, tails: Sequence[Tail], *, part_key: str) -> None:
     build.empty_batch(connection)
     for batch in _batches(tails):
         _scan(connection, landing, batch)

@@ -30,6 +30,9 @@ Connection = duckdb.DuckDBPyConnection
 DatabaseError = duckdb.Error
 NAME = build.HOME
 LOCK_WAIT_SECONDS = 60.0
+# The two threads of one core are counted as two: with both a rebuild costs a third more, twice the memory, and no
+# less time.
+THREADS = max(1, (os.cpu_count() or 1) // 2)
 # A quarter of what DuckDB takes: most tables, and what a cycle adds to any, fill a small part of a block.
 _BLOCKS = "block_size 65536"
 # Who reads a snapshot needs this version or a later one. In an older format earlier ones could read a whole copy, but
@@ -119,7 +122,7 @@ def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) ->
     connection = duckdb.connect()
     try:
         connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false; set memory_limit = '4GB'")
-        use_threads(connection, 1)  # most batches are small, and threads that wait for each other cost more
+        connection.execute("set threads = 1")  # most batches are small, and threads that wait cost more
         # To put small row groups together makes every commit dearer by half; `publish` has it done at times.
         connection.execute("set max_vacuum_tasks = 0")
         connection.execute(f"set temp_directory = {quote(str(path.parent / '.duckdb_spill'))}")
@@ -139,9 +142,16 @@ def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) ->
         connection.close()
 
 
-def use_threads(connection: Connection, count: int | None) -> None:
-    """How many threads the connection computes with; None: one for each core."""
-    connection.execute(f"set threads = {count or os.cpu_count() or 1}")
+@contextmanager
+def in_bulk(connection: Connection) -> Iterator[None]:
+    """Compute what is large: with more threads, and joined as the statements say.
+
+    DuckDB takes a table for empty that the open transaction has filled, and would build its hash tables of the
+    larger side. The statements name the side to look up in last. After an error it stays so: the transaction is lost.
+    """
+    connection.execute(f"set threads = {THREADS}; set disabled_optimizers = 'join_order,build_side_probe_side'")
+    yield
+    connection.execute("set threads = 1; set disabled_optimizers = ''")
 
 
 @contextmanager

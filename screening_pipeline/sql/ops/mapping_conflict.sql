@@ -13,12 +13,13 @@
 with
 told as (
     select
-        check_key,
-        place,
-        observed_at,
-        max(place) over (partition by check_key) as last_place,
-        unnest(conflicts) as conflict
-    from applied
+        e.check_key,
+        e.is_present,
+        e.observed_at,
+        unnest(r.conflicts) as conflict
+    from applied as e
+    inner join staging.reading as r on e.state_key = r.state_key
+    where len(r.conflicts) > 0
 ),
 
 conflict as (
@@ -27,7 +28,7 @@ conflict as (
         conflict,
         min(observed_at) as first_observed_at,
         max(observed_at) as last_observed_at,
-        bool_or(place = last_place) as is_current
+        bool_or(is_present) as is_current
     from told
     group by check_key, conflict
     union all

@@ -14,12 +14,21 @@
 with
 word as (
     select
+        e.check_key,
+        e.is_present,
+        e.observed_at,
+        unnest(r.unmapped, recursive := true)
+    from applied as e
+    inner join staging.reading as r on e.state_key = r.state_key
+    where len(r.unmapped) > 0
+),
+
+told_last as (
+    select
         check_key,
-        place,
-        observed_at,
-        max(place) over (partition by check_key) as last_place,
-        unnest(unmapped, recursive := true)
-    from applied
+        max(received_at) as received_at
+    from touched_message
+    group by check_key
 ),
 
 listed as (
@@ -29,7 +38,7 @@ listed as (
         value,
         min(observed_at) as first_observed_at,
         max(observed_at) as last_observed_at,
-        bool_or(place = last_place) as is_current
+        bool_or(is_present) as is_current
     from word
     group by check_key, field, value
     union all
@@ -78,22 +87,16 @@ listed as (
     group by r.check_key, r.vendor_status
     union all
     select
-        check_key,
+        o.check_key,
         'vendor_time' as field,
-        unread_time as value,
-        min(received_at) as first_observed_at,
-        max(received_at) as last_observed_at,
-        bool_or(received_at = told_last_at) as is_current
-    from (
-        select
-            o.check_key,
-            o.unread_time,
-            o.received_at,
-            max(o.received_at) over (partition by o.check_key) as told_last_at
-        from touched_message as o
-    )
-    where unread_time is not null
-    group by check_key, unread_time
+        o.unread_time as value,
+        min(o.received_at) as first_observed_at,
+        max(o.received_at) as last_observed_at,
+        max(o.received_at) = any_value(l.received_at) as is_current
+    from touched_message as o
+    inner join told_last as l on o.check_key = l.check_key
+    where o.unread_time is not null
+    group by o.check_key, o.unread_time
 )
 
 select

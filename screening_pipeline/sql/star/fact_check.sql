@@ -50,9 +50,9 @@
 with
 summary as (
     select
-        check_key,
-        max_by(e, e.place) as last,
-        min_by(e, e.place) filter (where e.is_complete) as done,
+        e.check_key,
+        max_by(e.state_key, e.place) as state_key,
+        min_by(e.message_number, e.place) filter (where e.is_complete) as done_message,
         min(e.observed_at) as first_observed_at,
         max(e.observed_at) as last_observed_at,
         max(e.observed_at) filter (where e.is_change) as last_changed_at,
@@ -62,7 +62,7 @@ summary as (
             )
         ) as started_at,
         min(e.observed_at) filter (
-            where e.adjudication in (
+            where r.adjudication in (
                 'meets', 'does_not_meet', 'final_adverse', 'reviewed_unspecified', 'custom'
             )
         ) as adjudicated_at,
@@ -70,7 +70,22 @@ summary as (
         count(*) filter (where e.is_reopening) as reopened_count,
         max(e.observed_at) filter (where e.is_reopening) as reopened_at
     from applied as e
-    group by check_key
+    inner join staging.reading as r on e.state_key = r.state_key
+    group by e.check_key
+),
+
+-- The first message that tells of the completion.
+done as (
+    select
+        e.check_key,
+        q.channel,
+        q.told_at,
+        q.told_until,
+        e.observed_at,
+        e.previous_observed_at
+    from summary as s
+    inner join applied as e on s.done_message = e.message_number
+    inner join sequence as q on s.done_message = q.message_number
 ),
 
 link as (
@@ -102,23 +117,40 @@ timed as (
         f.tags,
         f.ordered_at,
         link.report_url,
-        s.* exclude (check_key),
-        coalesce(s.last.lifecycle, 'unknown') as lifecycle,
-        coalesce(s.last.is_terminal, false) as is_terminal,
-        s.done.told_at is not null as is_dated,
+        s.* exclude (check_key, state_key, done_message),
+        w.vendor_status,
+        w.vendor_status_detail,
+        w.vendor_result,
+        w.vendor_adjudication,
+        w.vendor_dispute,
+        r.lifecycle_reason,
+        r.result_source,
+        coalesce(r.lifecycle, 'unknown') as lifecycle,
+        coalesce(r.result, 'unknown') as result,
+        coalesce(r.adjudication, 'unknown') as adjudication,
+        coalesce(r.dispute, 'unknown') as dispute,
+        coalesce(r.next_actor, 'unknown') as next_actor,
+        coalesce(r.is_terminal, false) as is_terminal,
+        coalesce(r.is_partial, false) as is_partial,
+        coalesce(len(r.conflicts) > 0, false) as has_conflict,
+        d.channel as done_channel,
+        d.previous_observed_at is not null as is_seen_before,
+        d.told_at is not null as is_dated,
         -- A person's view of one day: a date without a time is the whole local day.
         case
-            when s.done.told_at is null then s.done.observed_at
-            else least(s.done.told_until, if(s.done.told_until > s.done.told_at, s.done.observed_at, null))
+            when d.told_at is null then d.observed_at
+            else least(d.told_until, if(d.told_until > d.told_at, d.observed_at, null))
         end as done_at,
         case
-            when s.done.told_at is null then coalesce(s.done.previous_observed_at, f.ordered_at)
-            when s.done.told_until > s.done.told_at
-                then greatest(s.done.told_at, coalesce(f.ordered_at, s.done.told_at))
-            else s.done.told_at
+            when d.told_at is null then coalesce(d.previous_observed_at, f.ordered_at)
+            when d.told_until > d.told_at then greatest(d.told_at, coalesce(f.ordered_at, d.told_at))
+            else d.told_at
         end as done_at_earliest
     from concerned as c
     left join summary as s on c.check_key = s.check_key
+    left join staging.state as w on s.state_key = w.state_key
+    left join staging.reading as r on s.state_key = r.state_key
+    left join done as d on c.check_key = d.check_key
     left join order_fact as f on c.check_key = f.check_key
     left join link on c.check_key = link.check_key
     left join staging.account as a on c.vendor = a.vendor and c.account = a.account
@@ -127,7 +159,6 @@ timed as (
 completed as (
     select
         *,
-        lifecycle in ('canceled', 'expired', 'declined') as is_ended_otherwise,
         case when lifecycle not in ('canceled', 'expired', 'declined') then done_at end as completed_at,
         case
             when done_at is null or done_at_earliest is null then null
@@ -136,7 +167,7 @@ completed as (
         case
             when not is_terminal then null
             when lifecycle in ('canceled', 'expired', 'declined') then lifecycle
-            when not is_dated and done.previous_observed_at is null then 'left_censored'
+            when not is_dated and not is_seen_before then 'left_censored'
             when ordered_at is null then 'no_order_time'
             -- No time at all is as impossible as less than none.
             when done_at <= ordered_at then 'negative'
@@ -151,21 +182,21 @@ select
     c.subject,
     c.check_id,
     c.environment,
-    c.last.vendor_status as vendor_status,
-    c.last.vendor_status_detail as vendor_status_detail,
-    c.last.vendor_result as vendor_result,
-    c.last.vendor_adjudication as vendor_adjudication,
-    c.last.vendor_dispute as vendor_dispute,
+    c.vendor_status,
+    c.vendor_status_detail,
+    c.vendor_result,
+    c.vendor_adjudication,
+    c.vendor_dispute,
     c.lifecycle,
-    c.last.lifecycle_reason as lifecycle_reason,
-    coalesce(c.last.result, 'unknown') as result,
-    c.last.result_source as result_source,
-    coalesce(c.last.adjudication, 'unknown') as adjudication,
-    coalesce(c.last.dispute, 'unknown') as dispute,
-    coalesce(c.last.next_actor, 'unknown') as next_actor,
+    c.lifecycle_reason,
+    c.result,
+    c.result_source,
+    c.adjudication,
+    c.dispute,
+    c.next_actor,
     c.is_terminal,
-    coalesce(c.last.is_partial, false) as is_partial,
-    coalesce(len(c.last.conflicts) > 0, false) as has_conflict,
+    c.is_partial,
+    c.has_conflict,
     c.package,
     staging.key_of(c.vendor, c.account, c.package) as package_key,
     c.candidate_key,
@@ -183,7 +214,7 @@ select
     case
         when c.completed_at is null then null
         when c.is_dated then 'vendor'
-        when c.done.channel = 'push' then 'push'
+        when c.done_channel = 'push' then 'push'
         else 'observed'
     end as completed_at_source,
     c.adjudicated_at,

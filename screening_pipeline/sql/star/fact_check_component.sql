@@ -28,17 +28,16 @@ shown as (
         unnest(o.components, recursive := true)
     from touched_message as o
     inner join sequence as q on o.message_number = q.message_number
-    where q.is_applied
+    where q.is_applied and len(o.components) > 0
 ),
 
 -- Only the words matter from here: a part is told the same way many times.
 told as (
     select
         h.*,
+        row_number() over () as part_number,
         c.vendor,
-        c.account,
         c.subject,
-        c.check_id,
         t.adjudication_default,
         t.result_from,
         t.detail_role,
@@ -77,65 +76,60 @@ read as (
     left join star.dim_vendor_status as s
         on
             t.vendor = s.vendor and t.subject = s.subject and s.field = 'component_status' and t.word = s.value
-            and t.observed_at::date >= s.valid_from and t.observed_at::date < s.valid_to
+            and t.observed_at >= s.valid_from and t.observed_at < s.valid_to
     left join star.dim_vendor_status as j
         on
             t.vendor = j.vendor and t.subject = j.subject
             and j.field = 'component_adjudication' and t.adjudication_word = j.value
-            and t.observed_at::date >= j.valid_from and t.observed_at::date < j.valid_to
+            and t.observed_at >= j.valid_from and t.observed_at < j.valid_to
 ),
 
 part as (
     select
         check_key,
-        vendor,
-        account,
-        subject,
-        check_id,
         component_id,
         -- All from one message: the last that shows the part.
-        max_by(read, place) as last,
+        max_by(part_number, place) as last_number,
         min(observed_at) as first_observed_at,
         min(observed_at) filter (where part_lifecycle = 'completed') as completed_at,
         max(observed_at) as last_observed_at,
-        min((place, position)) as first_place
+        min(place) as first_place,
+        min_by(position, place) as first_position
     from read
-    group by check_key, vendor, account, subject, check_id, component_id
+    group by check_key, component_id
 ),
 
 named as (
     select
-        * exclude (last),
-        last.component_name as component_name,
-        last.component_type as component_type,
-        last.word as vendor_status,
-        last.adjudication as vendor_adjudication,
-        last.part_lifecycle as lifecycle,
-        last.part_result as result,
-        last.part_adjudication as adjudication,
-        row_number() over (partition by check_key, last.component_type order by first_place, component_id) as ordinal
-    from part
+        p.*,
+        r.* exclude (check_key, component_id),
+        row_number() over (
+            partition by p.check_key, r.component_type order by p.first_place, p.first_position, p.component_id
+        ) as ordinal
+    from part as p
+    inner join read as r on p.last_number = r.part_number
 )
 
 select
-    check_key,
-    vendor,
-    account,
-    subject,
-    check_id,
-    component_id,
+    n.check_key,
+    c.vendor,
+    c.account,
+    c.subject,
+    c.check_id,
+    n.component_id,
     coalesce(
-        component_name,
-        concat(coalesce(component_type, 'check'), if(ordinal > 1, concat(' ', ordinal), ''))
+        n.component_name,
+        concat(coalesce(n.component_type, 'check'), if(n.ordinal > 1, concat(' ', n.ordinal), ''))
     ) as component_name,
-    component_type,
-    staging.key_of(vendor, subject, coalesce(component_type, component_name, 'check')) as check_type_key,
-    vendor_status,
-    vendor_adjudication,
-    lifecycle,
-    result,
-    adjudication,
-    first_observed_at,
-    completed_at,
-    last_observed_at
-from named
+    n.component_type,
+    staging.key_of(c.vendor, c.subject, coalesce(n.component_type, n.component_name, 'check')) as check_type_key,
+    n.word as vendor_status,
+    n.adjudication as vendor_adjudication,
+    n.part_lifecycle as lifecycle,
+    n.part_result as result,
+    n.part_adjudication as adjudication,
+    n.first_observed_at,
+    n.completed_at,
+    n.last_observed_at
+from named as n
+inner join concerned as c on n.check_key = c.check_key

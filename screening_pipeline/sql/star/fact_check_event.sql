@@ -29,36 +29,52 @@
 -- seconds_in_previous_state  seconds since the event before
 -- previous_lifecycle         the lifecycle before
 -- @refresh check_key
+with
+change as (
+    select
+        message_number,
+        state_key,
+        previous_observed_at,
+        row_number() over sequence as event_seq,
+        lag(observed_at) over sequence as changed_before_at,
+        lag(lifecycle) over sequence as previous_lifecycle
+    from applied
+    where is_change
+    window sequence as (partition by check_key order by place)
+    order by place
+)
+
 select
     c.check_key,
     c.vendor,
     c.account,
     c.subject,
     c.check_id,
-    row_number() over sequence as event_seq,
-    e.vendor_status,
-    e.vendor_status_detail,
-    e.vendor_result,
-    e.vendor_adjudication,
-    e.vendor_dispute,
-    e.lifecycle,
-    e.lifecycle_reason,
-    e.result,
-    e.result_source,
-    e.adjudication,
-    e.dispute,
-    e.next_actor,
-    e.is_terminal,
-    e.is_partial,
-    len(e.conflicts) > 0 as has_conflict,
-    e.observed_at,
+    e.event_seq,
+    s.vendor_status,
+    s.vendor_status_detail,
+    s.vendor_result,
+    s.vendor_adjudication,
+    s.vendor_dispute,
+    r.lifecycle,
+    r.lifecycle_reason,
+    r.result,
+    r.result_source,
+    r.adjudication,
+    r.dispute,
+    r.next_actor,
+    r.is_terminal,
+    r.is_partial,
+    len(r.conflicts) > 0 as has_conflict,
+    q.received_at as observed_at,
     e.previous_observed_at as observed_at_earliest,
-    case when e.time_means = 'state' or e.is_complete then e.told_at end as occurred_at,
-    e.channel,
-    e.response_id,
-    date_sub('second', lag(e.observed_at) over sequence, e.observed_at) as seconds_in_previous_state,
-    lag(e.lifecycle) over sequence as previous_lifecycle
-from applied as e
-inner join concerned as c on e.check_key = c.check_key
-where e.is_change
-window sequence as (partition by e.check_key order by e.place)
+    q.occurred_at,
+    q.channel,
+    q.response_id,
+    date_sub('second', e.changed_before_at, q.received_at) as seconds_in_previous_state,
+    e.previous_lifecycle
+from change as e
+inner join sequence as q on e.message_number = q.message_number
+inner join staging.state as s on e.state_key = s.state_key
+inner join staging.reading as r on e.state_key = r.state_key
+inner join concerned as c on q.check_key = c.check_key

@@ -10,15 +10,29 @@
 -- closed_at    the first observation of its end, null while open
 -- @refresh check_key
 with
+told as (
+    select
+        e.check_key,
+        e.observed_at,
+        e.place,
+        r.dispute
+    from applied as e
+    inner join staging.reading as r on e.state_key = r.state_key
+),
+
+-- Few checks are ever disputed.
+disputed as (
+    select distinct check_key from told
+    where dispute = 'open'
+),
+
 change as (
     select
-        check_key,
-        observed_at,
-        place,
-        dispute,
+        *,
         dispute = 'open'
         and lag(dispute, 1, 'none') over (partition by check_key order by place) <> 'open' as is_opening
-    from applied
+    from told
+    semi join disputed using (check_key)
 ),
 
 numbered as (

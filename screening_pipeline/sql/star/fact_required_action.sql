@@ -81,4 +81,4 @@ inner join concerned as c on s.check_key = c.check_key
 left join star.dim_vendor_status as m
     on
         c.vendor = m.vendor and c.subject = m.subject and m.field = 'action' and s.action_type = m.value
-        and s.first_observed_at::date >= m.valid_from and s.first_observed_at::date < m.valid_to
+        and s.first_observed_at >= m.valid_from and s.first_observed_at < m.valid_to

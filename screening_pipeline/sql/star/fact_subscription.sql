@@ -20,13 +20,15 @@ select
     c.subject,
     c.check_id,
     max_by(case e.lifecycle when 'in_progress' then true when 'canceled' then false end, e.place) as is_active,
-    max_by(e.vendor_status, e.place) as vendor_status,
-    max_by(e.result, e.place) as result,
+    max_by(s.vendor_status, e.place) as vendor_status,
+    max_by(r.result, e.place) as result,
     timezone(any_value(a.timezone), min_by(o.started_at, e.place))::date as started_on,
     min_by(o.started_at, e.place) as started_at,
     max_by(o.report_check_id, e.place) as report_check_id,
     max(e.observed_at) as last_observed_at
 from applied as e
+inner join staging.state as s on e.state_key = s.state_key
+inner join staging.reading as r on e.state_key = r.state_key
 inner join concerned as c on e.check_key = c.check_key
 inner join touched_message as o on e.message_number = o.message_number
 left join staging.account as a on c.vendor = a.vendor and c.account = a.account

@@ -24,7 +24,7 @@ listed as (
     inner join sequence as q on o.message_number = q.message_number
     inner join concerned as c on o.check_key = c.check_key
     left join staging.account as a on c.vendor = a.vendor and c.account = a.account
-    where q.is_applied
+    where q.is_applied and len(o.runs) > 0
 ),
 
 compared as (
@@ -67,4 +67,4 @@ inner join concerned as c on r.check_key = c.check_key
 left join star.dim_vendor_status as m
     on
         c.vendor = m.vendor and c.subject = m.subject and m.field = 'run' and r.last.status = m.value
-        and r.last.observed_at::date >= m.valid_from and r.last.observed_at::date < m.valid_to
+        and r.last.observed_at >= m.valid_from and r.last.observed_at < m.valid_to

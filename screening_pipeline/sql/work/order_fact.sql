@@ -12,13 +12,13 @@ select
     arg_min(o.tags, o.order_seq) as tags,
     list_filter(
         [
-            if(count(distinct o.candidate_key) > 1, 'candidate_ref', null),
-            if(count(distinct o.package) > 1, 'package', null),
-            if(count(distinct o.ordered_at) > 1, 'ordered_at', null),
-            if(count(distinct o.country) > 1, 'country', null),
-            if(count(distinct o.region) > 1, 'region', null),
-            if(count(distinct o.cost_center) > 1, 'cost_center', null),
-            if(count(distinct o.tags) > 1, 'tags', null)
+            if(min(o.candidate_key) <> max(o.candidate_key), 'candidate_ref', null),
+            if(min(o.package) <> max(o.package), 'package', null),
+            if(min(o.ordered_at) <> max(o.ordered_at), 'ordered_at', null),
+            if(min(o.country) <> max(o.country), 'country', null),
+            if(min(o.region) <> max(o.region), 'region', null),
+            if(min(o.cost_center) <> max(o.cost_center), 'cost_center', null),
+            if(min(o.tags) <> max(o.tags), 'tags', null)
         ],
         lambda x: x is not null
     ) as contradictions,

@@ -7,18 +7,19 @@ history as (
         o.message_number,
         o.check_key,
         o.response_id,
-        o.message_index,
         o.channel,
         o.received_at,
         o.state_key,
         o.told_at,
         o.told_until,
-        t.time_means,
         r.fingerprint,
         r.lifecycle,
-        r.lifecycle_reason,
         r.lifecycle_rank,
         r.is_terminal,
+        r.lifecycle = 'completed' and not (r.result = 'referred' and o.told_at is null) as is_complete,
+        -- H6: an expired invitation is a soft end, since the client may renew it.
+        coalesce(r.lifecycle_reason = 'invitation_expired', false) as is_soft_end,
+        case when t.time_means = 'state' or is_complete then o.told_at end as occurred_at,
         -- A pull shows the check as it was when it was asked; a dated message speaks of its date, never of the future.
         case
             when o.channel = 'pull' then o.received_at
@@ -114,13 +115,8 @@ ended as (
     select
         *,
         -- Once ended it stays ended in the first way, until something opens it again.
-        -- H6: an expired invitation is a soft end, since the client may renew it.
         is_terminal and lifecycle <> first_value(
-            case
-                when is_admitted and is_terminal and lifecycle_reason is distinct from 'invitation_expired'
-                    then lifecycle
-            end
-            ignore nulls
+            case when is_admitted and is_terminal and not is_soft_end then lifecycle end ignore nulls
         ) over (partition by check_key, opened order by place rows unbounded preceding) as is_second_end
     from stretched
 )
