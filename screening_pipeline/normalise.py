@@ -29,7 +29,6 @@ ENVELOPE = {
     "due_at": "timestamptz",
     "latency_ms": "integer",
     "run_id": "varchar",
-    "body_sha256": "varchar",
     "reject": "varchar",
     "message_rejects": "struct(index integer, reason varchar)[]",
 }

@@ -71,7 +71,7 @@ keyed as (
 )
 
 select
-    *,
+    * exclude (vendor_time, time_means, timezone, is_date_only, has_personal_part_names),
     case when message_index is not null then md5_number_lower(concat_ws(
         chr(31), vendor, account, subject,
         coalesce(vendor_status, chr(30)), coalesce(vendor_status_detail, chr(30)), coalesce(vendor_result, chr(30)),
