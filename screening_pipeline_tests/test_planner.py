@@ -97,6 +97,17 @@ budgets = st.builds(Budget, st.integers(1, 60), st.integers(0, 60), st.booleans(
 
 
 @settings(deadline=None, max_examples=60)
+@given(open_checks(), budgets, open_checks(), budgets)
+def test_a_model_that_has_served_other_plans_plans_as_a_new_one(
+    before: list[OpenCheck], other: Budget, checks: list[OpenCheck], budget: Budget
+) -> None:
+    kept, new = Model.prior(), Model.prior()
+    planned(before, other, kept)
+    planned(before, budget, kept, calendar=BusinessCalendar("UTC"))
+    assert planned(checks, budget, kept).planned == planned(checks, budget, new).planned
+
+
+@settings(deadline=None, max_examples=60)
 @given(open_checks(), budgets)
 def test_every_open_check_gets_exactly_one_next_pull_that_is_not_in_the_past(
     checks: list[OpenCheck], budget: Budget
