@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -303,16 +304,21 @@ def materialized(connection: Connection, relations: Sequence[catalog.Relation]) 
 
 def _table_metadata(connection: Connection, relation: catalog.Relation) -> dict[str, Any]:
     result = connection.execute(f"from {relation.qualified} limit {PREVIEW_ROWS}")
-    header = [(column[0], str(column[1]).lower()) for column in result.description or []]
+    header = tuple((column[0], str(column[1]).lower()) for column in result.description or [])
     rows = result.fetchall()
     count = connection.execute(f"select count(*) from {relation.qualified}").fetchone()
     return {
         "dagster/row_count": count[0] if count else 0,
-        "dagster/column_schema": dg.TableSchema(
-            [dg.TableColumn(name, kind, description=relation.columns.get(name)) for name, kind in header]
-        ),
+        "dagster/column_schema": _column_schema(relation.qualified, header),
         "preview": _preview(*_nameless([name for name, _ in header], rows)),
     }
+
+
+@cache
+def _column_schema(qualified: str, header: tuple[tuple[str, str], ...]) -> dg.TableSchema:
+    """What is told of the columns of a table; the same in every cycle."""
+    told = catalog.relations()[qualified].columns
+    return dg.TableSchema([dg.TableColumn(name, kind, description=told.get(name)) for name, kind in header])
 
 
 def _nameless(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> tuple[list[str], list[list[Any]]]:
@@ -333,12 +339,12 @@ def _cell(value: object) -> str:
 
 _JOINER = "\u2060"  # nobody sees it, and it makes no link of what stands on both sides of it
 _BARE_LINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+_MARKUP = {ord(c): f"&#{ord(c)};" for c in f"|<>&`*_[]()!\\#~{_JOINER}"}
 
 
 def inert_markdown(text: str) -> str:
     """`text` as Markdown, and as HTML, that means nothing but itself; also addresses in it are no links."""
-    shown = _BARE_LINK.sub(_JOINER, console.inert(text))
-    return "".join(f"&#{ord(c)};" if c in f"|<>&`*_[]()!\\#~{_JOINER}" else c for c in shown)
+    return _BARE_LINK.sub(_JOINER, console.inert(text)).translate(_MARKUP)
 
 
 def judged(connection: Connection, *schemas: str, is_every_run: bool) -> Iterator[dg.AssetCheckResult]:

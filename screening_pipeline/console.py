@@ -15,6 +15,8 @@ NO_WRAP = ("known at", "occurred", "completed", "next due")
 def inert(value: object) -> str:
     """`value` as text in which no character moves a cursor, changes a colour or reverses a line."""
     text = "" if value is None else str(value)
+    if text.isprintable():  # nearly always, and then there is nothing to look for
+        return text
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
 
 

@@ -1,8 +1,8 @@
 """Dagster's own storage in SQLite, with its connections kept open.
 
-As it comes, it makes an engine for every statement and opens the file anew, and asks for every event of an asset
-which columns a table has: together a third of the computing time of a whole cycle. The files are the same, so that
-`dagster dev` reads and writes them as it always does.
+As it comes, it makes an engine and puts a statement together for every event and opens the file anew, and asks for
+every event of an asset which columns a table has: together a third of the computing time of a whole cycle. The files
+are the same, so that `dagster dev` reads and writes them as it always does.
 """
 
 import os
@@ -16,16 +16,22 @@ from threading import RLock
 from typing import Any
 
 import sqlalchemy
-from dagster import DagsterEventType, __version__
+from dagster import AssetKey, DagsterEventType, __version__
+from dagster._core.event_api import EventLogRecord
+from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import AssetKeyTable, SqlEventLogStorageTable, SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import ConfigurableClassData
+from dagster._serdes import ConfigurableClassData, deserialize_value
 from sqlalchemy.pool import NullPool
 
 _LAST = (DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED)
+_ACROSS_RUNS = {*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELINE_RUN_STATUS}
+# Made once, with the values apart: what is made for each event SQLAlchemy takes to pieces each time.
+_INSERT = SqlEventLogStorageTable.insert()
+_UPDATE_ASSET = AssetKeyTable.update().where(AssetKeyTable.c.asset_key == sqlalchemy.bindparam("known_key"))
 
 
 def _copy_empty(file: Path, empty: Path) -> None:
@@ -56,6 +62,14 @@ def _put_copy(empty: Path, file: Path) -> bool:
     finally:
         new.unlink(missing_ok=True)
     return True
+
+
+def _noted_record(asset: Mapping[str, Any]) -> EventLogRecord | None:
+    """What is noted with an asset of its last materialization, unless the asset may have been wiped since."""
+    if asset["asset_details"] or not asset["last_materialization"]:
+        return None
+    noted = deserialize_value(asset["last_materialization"])
+    return noted if isinstance(noted, EventLogRecord) else None
 
 
 class Storage(DagsterSqliteStorage):
@@ -93,17 +107,49 @@ class EventLog(SqliteEventLogStorage):
 
     def store_event(self, event: EventLogEntry) -> None:
         """Store an event; the last of a run leaves its file closed and whole, without a log beside it."""
-        super().store_event(event)
-        if event.is_dagster_event and event.dagster_event_type in _LAST:
+        row = self._event_to_row(event)
+        kind = event.dagster_event_type if event.is_dagster_event else None
+        with self.run_connection(event.run_id) as connection:
+            connection.execute(_INSERT, row)
+        if kind in _ACROSS_RUNS:
+            self._store_across_runs(event, row)
+        if kind in _LAST:
             with self._db_lock:
                 if kept := self._kept.pop(event.run_id, None):
                     kept.close()
+
+    def _store_across_runs(self, event: EventLogEntry, row: Mapping[str, Any]) -> None:
+        with self.index_connection() as connection:
+            event_id = connection.execute(_INSERT, row).lastrowid
+            if event.dagster_event_type in ASSET_EVENTS:
+                self._store_asset_event_tags(connection, [event], [event_id])
+                self._store_asset_event(connection, event, event_id)
+            elif event.dagster_event_type in ASSET_CHECK_EVENTS:
+                self.store_asset_check_event(event, event_id)
+
+    def _store_asset_event(self, conn: sqlalchemy.Connection, event: EventLogEntry, event_id: int) -> None:
+        """Note an event with its asset. Nearly all are known, and Dagster tries to add each of them first."""
+        key = event.get_dagster_event().asset_key
+        values = self._get_asset_entry_values(event, event_id, self._has_asset_key_index_cols_on_connection(conn))
+        is_noted = key and values and conn.execute(_UPDATE_ASSET, {**values, "known_key": key.to_string()}).rowcount
+        if not is_noted:
+            super()._store_asset_event(conn, event, event_id)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store events of one run in one transaction of each file."""
         with self.run_connection(events[0].run_id), self.index_connection():
             for event in events:
                 self.store_event(event)
+
+    def _get_latest_materialization_records(
+        self, raw_asset_rows: Sequence[Mapping[str, Any]]
+    ) -> Mapping[AssetKey, EventLogRecord | None]:
+        """The last materialization of each asset; events are searched, as by Dagster, only for what no asset notes."""
+        noted = [(AssetKey.from_db_string(row["asset_key"]), _noted_record(row)) for row in raw_asset_rows]
+        found = {key: record for key, record in noted if key and record}
+        if len(found) == len(noted):
+            return found
+        return super()._get_latest_materialization_records(raw_asset_rows)
 
     @cached_property
     def _kept(self) -> dict[str, sqlalchemy.Connection]:

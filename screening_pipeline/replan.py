@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from screening_pipeline import warehouse
 from screening_pipeline.agenda import Agenda, Item
@@ -22,7 +23,7 @@ SAMPLE = 100_000
 _OPEN = """
 select check_key, vendor, account, subject, package, lifecycle, next_actor,
     epoch(ordered_at), epoch(state_since), epoch(last_pulled_at), is_push_fed, is_requested, check_id
-from staging.open_check where vendor = {vendor} and account = {account} order by check_key
+from staging.open_check where (vendor, account) in ({keys}) order by check_key
 """
 
 # The first state counts from the order. Checks that left it before they were announced to us are in no sample: those
@@ -66,13 +67,15 @@ where
 _INSERT_PLAN = """
 insert into ops.pull_plan by name
 select
-    check_key, {vendor} as vendor, {account} as account, to_timestamp(seconds) as next_pull_at, reason,
+    check_key, {vendors}[place] as vendor, {accounts}[place] as account, to_timestamp(seconds) as next_pull_at, reason,
     {now}::timestamptz as planned_at
 from read_csv(
     {path}, auto_detect = false, header = false, delim = '\t', quote = '', escape = '',
-    columns = {{'check_key': 'bigint', 'seconds': 'double', 'reason': 'varchar'}}
+    columns = {{'check_key': 'bigint', 'place': 'integer', 'seconds': 'double', 'reason': 'varchar'}}
 )
 """
+
+_Made = Sequence[tuple["Account", Plan, list[Item]]]
 
 
 def replan(
@@ -88,22 +91,40 @@ def replan(
     if not chosen:
         return
     model = _model(connection, settings, now)
-    made = [_planned(connection, settings, account, model=model, now=now) for account in chosen]
+    waiting = _open_checks(connection, chosen)
+    calendars = _calendars(connection, chosen)
+    made = [_planned(settings, a, waiting[a.key], model=model, calendar=calendars[a.key], now=now) for a in chosen]
     _write(connection, made, now)
     for account, _, items in made:
         agenda.replace(account.vendor, account.name, items)
 
 
+def _open_checks(connection: Connection, accounts: Sequence[Account]) -> dict[str, list[tuple[Any, ...]]]:
+    """The open checks of each account, by its key; one question for all of them."""
+    found: dict[str, list[tuple[Any, ...]]] = {account.key: [] for account in accounts}
+    for row in connection.execute(_OPEN.format(keys=_keys(accounts))).fetchall():
+        found[f"{row[1]}/{row[2]}"].append(row)
+    return found
+
+
+def _keys(accounts: Iterable[Account]) -> str:
+    return ", ".join(f"({warehouse.quote(account.vendor)}, {warehouse.quote(account.name)})" for account in accounts)
+
+
 def _planned(
-    connection: Connection, settings: Settings, account: Account, *, model: Model, now: datetime
+    settings: Settings,
+    account: Account,
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    model: Model,
+    calendar: BusinessCalendar,
+    now: datetime,
 ) -> tuple[Account, Plan, list[Item]]:
-    names = {"vendor": warehouse.quote(account.vendor), "account": warehouse.quote(account.name)}
-    rows = connection.execute(_OPEN.format(**names)).fetchall()
     made = plan(
         [OpenCheck(*row[:7], *map(_instant, row[7:10]), *row[10:12]) for row in rows],
         model=model,
         budget=Budget(account.requests_per_minute, feed_covered=account.status_updates),
-        calendar=_calendar(connection, account),
+        calendar=calendar,
         now=now,
         options=_options(settings),
     )
@@ -129,12 +150,10 @@ def _instant(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def _write(connection: Connection, made: Sequence[tuple[Account, Plan, list[Item]]], now: datetime) -> None:
-    keys = ", ".join(f"({warehouse.quote(a.vendor)}, {warehouse.quote(a.name)})" for a, _, _ in made)
+def _write(connection: Connection, made: _Made, now: datetime) -> None:
+    keys = _keys(account for account, _, _ in made)
     connection.execute(f"delete from ops.pull_plan where (vendor, account) in ({keys})")
-    for account, _, items in made:
-        if account.polling and items:
-            _insert(connection, account, items, now)
+    _insert(connection, made, now)
     connection.execute(
         "update star.fact_check as f set next_pull_at = p.next_pull_at "
         "from (from staging.open_check as o left join ops.pull_plan as p on o.check_key = p.check_key "
@@ -161,12 +180,21 @@ def _budget_row(account: Account, made: Plan) -> dict[str, object]:
     }
 
 
-def _insert(connection: Connection, account: Account, items: Sequence[Item], now: datetime) -> None:
-    lines = "".join(f"{item.check_key}\t{item.next_pull_at.timestamp()!r}\t{item.reason}\n" for item in items)
-    words = {"vendor": account.vendor, "account": account.name, "now": now.isoformat()}
+def _insert(connection: Connection, made: _Made, now: datetime) -> None:
+    """Write the plans down, each line with the place of its account among them."""
+    lines = "".join(
+        f"{item.check_key}\t{place}\t{item.next_pull_at.timestamp()!r}\t{item.reason}\n"
+        for place, (account, _, items) in enumerate(made, start=1)
+        if account.polling
+        for item in items
+    )
+    if not lines:
+        return
+    names = {"vendors": [a.vendor for a, _, _ in made], "accounts": [a.name for a, _, _ in made]}
+    listed = {name: f"[{', '.join(map(warehouse.quote, words))}]" for name, words in names.items()}
     with warehouse.in_memory_file(lines.encode()) as path:
-        quoted = {name: warehouse.quote(word) for name, word in (words | {"path": path}).items()}
-        connection.execute(_INSERT_PLAN.format(**quoted))
+        at = {"path": warehouse.quote(path), "now": warehouse.quote(now.isoformat())}
+        connection.execute(_INSERT_PLAN.format(**listed, **at))
 
 
 def _options(settings: Settings) -> PlanOptions:
@@ -177,26 +205,38 @@ def _options(settings: Settings) -> PlanOptions:
     return PlanOptions(**given)  # type: ignore[arg-type]
 
 
-def _calendar(connection: Connection, account: Account) -> BusinessCalendar:
+def _calendars(connection: Connection, accounts: Sequence[Account]) -> dict[str, BusinessCalendar]:
+    """When the vendor of each account works, by the account's key."""
+    codes = ", ".join(warehouse.quote(code) for code in {account.calendar for account in accounts})
     days = connection.execute(
-        "select date from star.dim_calendar where not is_business_day and isodow(date) < 6 "
-        f"and calendar = {warehouse.quote(account.calendar)}"
+        "select calendar, date from star.dim_calendar where not is_business_day and isodow(date) < 6 "
+        f"and calendar in ({codes})"
     ).fetchall()
-    return BusinessCalendar(timezone=account.timezone, holidays=frozenset(row[0] for row in days))
+    return {
+        a.key: BusinessCalendar(a.timezone, frozenset(day for code, day in days if code == a.calendar))
+        for a in accounts
+    }
 
 
 def _model(connection: Connection, settings: Settings, now: datetime) -> Model:
     """What was learned of durations within the last hours, else learned now from the events."""
     kept = connection.execute("select value from staging.setting where name = 'pull_model'").fetchone()
     if kept:
-        saved = json.loads(kept[0])
-        if abs(now - datetime.fromisoformat(saved["learned_at"])) < LEARN_EVERY:
-            return Model.from_dict(saved["model"])
+        learned_at, model = _read_model(kept[0])
+        if abs(now - learned_at) < LEARN_EVERY:
+            return model
     model = _learn(connection, settings, now)
     connection.execute("delete from staging.setting where name = 'pull_model'")
     value = json.dumps({"learned_at": now.isoformat(), "model": model.to_dict()})
     warehouse.insert(connection, "staging.setting", [{"name": "pull_model", "value": value}])
     return model
+
+
+@lru_cache(maxsize=1)
+def _read_model(text: str) -> tuple[datetime, Model]:
+    """When a model was learned, and the model; the same one again in later cycles, with what was derived from it."""
+    saved = json.loads(text)
+    return datetime.fromisoformat(saved["learned_at"]), Model.from_dict(saved["model"])
 
 
 def _learn(connection: Connection, settings: Settings, now: datetime) -> Model:
@@ -205,5 +245,6 @@ def _learn(connection: Connection, settings: Settings, now: datetime) -> Model:
     # A fair sample: the latest alone would be the quick ones.
     query = f"from (({_STAYS}) union all ({_UNSEEN_STAYS})) using sample reservoir({SAMPLE} rows) repeatable (7)"
     rows = connection.execute(query.format(since=instant)).fetchall()
-    calendars = {account.vendor: _calendar(connection, account) for account in settings.accounts}
-    return Model().learn([Sojourn(*row) for row in rows], calendars)
+    calendars = _calendars(connection, settings.accounts)
+    by_vendor = {account.vendor: calendars[account.key] for account in settings.accounts}
+    return Model().learn([Sojourn(*row) for row in rows], by_vendor)

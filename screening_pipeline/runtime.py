@@ -28,6 +28,10 @@ from screening_pipeline.vendors import all_vendors
 if TYPE_CHECKING:
     from screening_pipeline.cycle import AccountReport, Settled
 
+# Where numpy comes with OpenBLAS, that starts a thread for each core, and each spins for a tenth of a second before it
+# sleeps; nothing here multiplies matrices.
+_NO_LINEAR_ALGEBRA = ("OPENBLAS_NUM_THREADS", "1")
+
 Progress = Callable[[str, int, int], None]
 """(account, calls made, calls to make): told after every call."""
 
@@ -128,6 +132,7 @@ def assembled(settings: Settings, environ: Mapping[str, str], clock: Clock, prog
     if settings.engine != "duckdb":
         problem = f'must be "duckdb": this version writes nothing to "{settings.engine}" yet'
         raise ConfigurationError([problem], source="warehouse.engine")
+    os.environ.setdefault(*_NO_LINEAR_ALGEBRA)
     state = State(settings.paths.state)
     return Runtime(
         settings=settings,

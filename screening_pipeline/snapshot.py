@@ -116,11 +116,14 @@ def update(connection: Connection, database: str) -> bool:
         _update(connection, relation, f"{database}.{relation.qualified}")
     connection.execute(_PLAN_ANEW.format(database=database))
     connection.execute("commit")
-    counts = " and ".join(
-        f"(select count(*) from {relation.qualified}) = (select count(*) from {database}.{relation.qualified})"
-        for relation in _tables()
-    )
-    return _is_true(connection, counts)
+    return _counts(connection, database) == _counts(connection, build.HOME)
+
+
+def _counts(connection: Connection, database: str) -> dict[str, int]:
+    """How many rows each published table has in a database; one question without joins is planned in half the time."""
+    tables = (relation.qualified for relation in _tables())
+    counts = " union all ".join(f"select '{table}', count(*) from {database}.{table}" for table in tables)
+    return dict(connection.execute(counts).fetchall())
 
 
 # The plan changes what is told of checks of which nothing else has changed.

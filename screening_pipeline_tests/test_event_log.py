@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from screening_pipeline.event_log import EventLog
 from screening_pipeline.instance import DAGSTER_YAML, forget_runs, instance
@@ -47,6 +50,47 @@ def test_dagster_reads_what_ours_wrote_and_ours_what_dagster_wrote(paths: Paths)
             found = [by.get_latest_materialization_event(KEY) for by in (ours, theirs)]
             assert {event.run_id for event in found if event} == {run_id}
             assert len(ours.get_runs()) == len(theirs.get_runs()) == 2
+
+
+TABLES = {"event_logs", "asset_keys", "asset_event_tags", "asset_check_executions"}
+
+
+def rows(folder: Path) -> dict[str, list[Any]]:
+    """Everything that the files of a storage hold, by file and table."""
+    found = {}
+    for path in folder.rglob("*.db"):
+        with closing(sqlite3.connect(path)) as file:
+            for table in TABLES:
+                columns = [name for _, name, *_ in file.execute(f"pragma table_info({table})")]
+                told = ", ".join(name for name in columns if name != "create_timestamp")  # when the row was written
+                found[f"{path.name} {table}"] = file.execute(f"select {told} from {table} order by id").fetchall()
+    return {place: given for place, given in found.items() if given}
+
+
+def test_the_same_events_become_the_same_rows_by_ours_and_by_dagsters(paths: Paths, tmp_path: Path) -> None:
+    with instance(paths, {}) as recorded:
+        told = [entry for _ in range(2) for entry in recorded.all_logs(run(recorded))]
+    folders = {kind: tmp_path / kind.__name__ for kind in (EventLog, SqliteEventLogStorage)}
+    for kind, folder in folders.items():
+        storage = kind(str(folder))
+        for entry in told:
+            storage.store_event(entry)
+        storage.dispose()
+    ours, theirs = (rows(folder) for folder in folders.values())
+    assert {place.split()[1] for place in ours} == TABLES
+    assert ours == theirs
+
+
+def test_of_an_asset_that_was_wiped_nothing_is_told_until_it_is_made_again(paths: Paths) -> None:
+    with instance(paths, {}) as ours, dg.DagsterInstance.from_config(str(paths.dagster)) as theirs:
+        for is_wiped in (False, True, False):
+            if is_wiped:
+                theirs.wipe_assets([KEY])
+            else:
+                run(ours)
+            noted = [by.get_latest_materialization_event(KEY) for by in (ours, theirs)]
+            assert noted[0] == noted[1]
+            assert (noted[0] is None) is is_wiped
 
 
 def test_a_run_that_ended_leaves_one_whole_file(paths: Paths) -> None:

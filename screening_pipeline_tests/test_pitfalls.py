@@ -157,6 +157,40 @@ def test_neither_pandas_nor_arrow_is_loaded_by_work_on_the_warehouse(tmp_path: P
     assert _python(program, str(paths.data_dir)) == "1 []\n"
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted where Linux lists them")
+def test_no_thread_is_started_for_linear_algebra_that_nobody_does(tmp_path: Path) -> None:
+    """Each would spin for a tenth of a second, in every process that plans."""
+    program = (
+        "import os, sys, pathlib\n"
+        "os.environ.pop('OPENBLAS_NUM_THREADS', None)\n"
+        "from screening_pipeline import runtime, settings, clock\n"
+        "environ = {'SCREENING_DATA_DIR': sys.argv[1]}\n"
+        "chosen = settings.bundled(environ, pathlib.Path(sys.argv[1]))\n"
+        "runtime.assembled(chosen, environ, clock.SystemClock(), runtime.no_progress)\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "import screening_pipeline.planning.schedule\n"
+        "print('numpy' in sys.modules, len(os.listdir('/proc/self/task')) - before)\n"
+    )
+    paths = Paths.under(tmp_path / "data", {})
+    paths.create()
+    assert _python(program, str(paths.data_dir)) == "True 0\n"
+
+
+def test_what_a_command_imports_is_not_looked_through_for_garbage_over_and_over() -> None:
+    """Nothing of it ever is any, and looking costs a tenth of a `sync`."""
+    program = (
+        "import gc, sys, contextlib\n"
+        "from screening_pipeline import cli\n"
+        "sys.argv = ['screening-pipeline', '--help']\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None):\n"
+        "    cli.main()\n"
+        "before = gc.get_stats()[0]['collections']\n"
+        "import screening_pipeline.definitions\n"
+        "print(gc.get_stats()[0]['collections'] - before)\n"
+    )
+    assert int(_python(program)) < 20
+
+
 def _python(program: str, *arguments: str, **environ: str) -> str:
     """What a program says, run by this Python in a process of its own."""
     done = subprocess.run(

@@ -29,6 +29,7 @@ from screening_pipeline.planner import (
     plan,
 )
 from screening_pipeline.planning import priors
+from screening_pipeline.planning.fastlane import AGES, UNSEEN_SECONDS, best_ages
 from screening_pipeline.planning.priors import FAST_EDGES
 from screening_pipeline.planning.schedule import columns_of
 from screening_pipeline.planning.timeline import Timeline
@@ -94,6 +95,17 @@ def open_checks(draw: st.DrawFn) -> list[OpenCheck]:
 
 
 budgets = st.builds(Budget, st.integers(1, 60), st.integers(0, 60), st.booleans())
+
+
+@settings(deadline=None, max_examples=60)
+@given(open_checks(), budgets, open_checks(), budgets)
+def test_a_model_that_has_served_other_plans_plans_as_a_new_one(
+    before: list[OpenCheck], other: Budget, checks: list[OpenCheck], budget: Budget
+) -> None:
+    kept, new = Model.prior(), Model.prior()
+    planned(before, other, kept)
+    planned(before, budget, kept, calendar=BusinessCalendar("UTC"))
+    assert planned(checks, budget, kept).planned == planned(checks, budget, new).planned
 
 
 @settings(deadline=None, max_examples=60)
@@ -446,6 +458,35 @@ def test_a_quick_look_and_the_fast_lane_agree_with_the_whole_plan() -> None:
     assert {key for key, at in lane.items() if at <= now} <= set(whole.due_keys)
     assert all(at >= now for at in lane.values())
     assert set(lane) <= set(range(200))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.tuples(st.integers(1, 200), st.floats(1e-7, 0.05)), min_size=1, max_size=8),
+    st.floats(1, 3_000),
+    st.floats(1, 3_000),
+    st.integers(0, len(AGES)),
+    st.integers(1, 70),
+)
+def test_no_other_ages_to_ask_at_cost_less_than_those_of_the_fast_lane(
+    stretches: list[tuple[int, float]], one: float, other: float, until: int, gap: int
+) -> None:
+    hazard = np.resize(np.concatenate([np.full(count, rate) for count, rate in stretches]), len(AGES) - 1)
+    survival = np.exp(-np.concatenate([[0.0], np.cumsum(hazard * 5.0)]))
+    area = np.concatenate([[0.0], np.cumsum((survival[1:] + survival[:-1]) * 2.5)])
+    price = np.where(np.arange(len(AGES)) < until, min(one, other), max(one, other))
+    chosen, last = best_ages(survival, area, price, gap), len(AGES) - 1
+    cost = np.empty(len(AGES))
+    cost[last] = -area[last] - survival[last] * UNSEEN_SECONDS
+    for here in range(last - 1, -1, -1):
+        # All that may be asked at next: by each the cost is the price and the lag until then, and what follows.
+        by_way_of = survival[here] * (AGES + price) + cost
+        by_way_of[last] = survival[here] * (AGES[last] + UNSEEN_SECONDS) + cost[last]
+        best = by_way_of[min(here + gap, last) :].min()
+        place = last if np.isinf(chosen[here]) else int(np.searchsorted(AGES, chosen[here]))
+        assert place >= min(here + gap, last)
+        assert by_way_of[place] == pytest.approx(best, rel=1e-9, abs=1e-6)
+        cost[here] = best - survival[here] * AGES[here]
 
 
 def test_a_check_that_nobody_saw_yet_is_taken_to_stand_in_its_vendors_first_state() -> None:

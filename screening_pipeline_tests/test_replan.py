@@ -117,7 +117,9 @@ def test_a_check_whose_first_state_was_seen_days_after_its_order_is_not_taken_fo
 
 def test_the_warehouse_and_the_agenda_hold_the_same_plan(stage: Stage) -> None:
     worker_check(stage, "in-both", EVENING)
+    stage.story("of-another-vendor").of("zinc").order(ordered_at=MORNING.isoformat())
     agenda = planned(stage)
+    assert {agenda[name].vendor for name in ("in-both", "of-another-vendor")} == {"workerchecks", "zinc"}
     rows = stage.rows(
         "select f.check_id, p.vendor, p.account, p.next_pull_at, p.reason, p.planned_at, f.next_pull_at as of_fact "
         "from ops.pull_plan as p inner join star.fact_check as f using (check_key)"
@@ -129,6 +131,15 @@ def test_the_warehouse_and_the_agenda_hold_the_same_plan(stage: Stage) -> None:
         assert abs(row["next_pull_at"] - item.next_pull_at) <= timedelta(microseconds=1)
         assert row["of_fact"] == row["next_pull_at"]
         assert row["planned_at"] == EVENING
+
+
+def test_a_model_that_is_kept_from_cycle_to_cycle_plans_as_one_that_is_read_anew(stage: Stage) -> None:
+    worker_check(stage, "again-and-again", MORNING)
+    planned(stage)  # learns
+    fresh = planned(stage, EVENING + timedelta(minutes=1))
+    for minutes in (2, 3):
+        planned(stage, EVENING + timedelta(minutes=minutes))
+    assert planned(stage, EVENING + timedelta(minutes=1)) == fresh
 
 
 def test_of_an_account_that_is_only_pushed_to_no_pull_is_planned(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+_Line = tuple[float, float, float]
+
 STEP = 5.0
 AGES = np.arange(0.0, priors.FAST_SECONDS + STEP, STEP)
 SMALL_SHARE = 0.02
@@ -51,24 +53,62 @@ def next_ages(tables: Tables, group: int, lag: float, *, is_scarce: bool, shorte
     patience = MORE_PATIENCE if lag > WANTED else PATIENCE
     cheap = max(min(lag, patience * usual), lag - SHORTAGE)
     price = np.where(is_bulk & (not is_scarce), cheap, lag)
-    return _solved(survival, area, np.maximum(price, CHEAPEST_CALL), max(1, round(shortest / STEP)))
+    return best_ages(survival, area, np.maximum(price, CHEAPEST_CALL), max(1, round(shortest / STEP)))
 
 
-def _solved(survival: Floats, area: Floats, price: Floats, gap: int) -> Floats:
+def best_ages(survival: Floats, area: Floats, price: Floats, gap: int) -> Floats:
     """Solve backwards: the cost from age a is the least over the next age b of call, lag until b, and cost from b.
 
     Counted for all who enter the state, the cost by way of b is a line over the share still there at a: it rises with
-    b's age and price, and begins with what follows b.
+    b's age and price (which must not fall with age), and begins with what follows b.
     """
     last = len(AGES) - 1
-    slope, begin, choice = AGES + price, np.empty(last + 1), np.full(last + 1, np.inf)
+    ages, left, slope, choice = AGES.tolist(), survival.tolist(), (AGES + price).tolist(), np.full(last + 1, np.inf)
+    begin = [0.0] * (last + 1)
     # To leave the fast lane costs no call, but what has changed unseen waits for the ordinary rule.
-    slope[last] = AGES[last] + UNSEEN_SECONDS
-    begin[last] = -area[last] - survival[last] * UNSEEN_SECONDS
+    leaving = (ages[last] + UNSEEN_SECONDS, float(-area[last] - left[last] * UNSEEN_SECONDS), np.inf)
+    lines = _Lines()
     for here in range(last - 1, -1, -1):
-        soonest = min(here + gap, last)
-        total = survival[here] * slope[soonest:] + begin[soonest:]
-        best = int(total.argmin())
-        begin[here] = total[best] - survival[here] * AGES[here]
-        choice[here] = AGES[soonest + best] if soonest + best < last else np.inf
+        soonest = here + gap
+        if soonest < last:
+            lines.add((slope[soonest], begin[soonest], ages[soonest]))
+        rise, start, choice[here] = lines.least(left[here], leaving)
+        begin[here] = left[here] * rise + start - left[here] * ages[here]
     return choice
+
+
+class _Lines:
+    """Lines as (rise, begin, age), each added rising less than those before; which is the least at a growing share.
+
+    A line that was passed is never the least again, and neither is one that is above its neighbours' crossing, so that
+    each is looked at a few times only, instead of all of them for each age.
+    """
+
+    def __init__(self) -> None:
+        self._kept: list[_Line] = []
+        self._first = 0
+
+    def add(self, new: _Line) -> None:
+        """Add a line, and drop those that will not be the least any more because of it."""
+        kept = self._kept
+        while len(kept) - self._first >= 2:
+            before, top = kept[-2], kept[-1]
+            if (new[1] - top[1]) * (before[0] - top[0]) > (top[1] - before[1]) * (top[0] - new[0]):
+                break
+            kept.pop()
+        kept.append(new)
+
+    def least(self, share: float, other: _Line) -> _Line:
+        """Return the least line at a share that is not below the last one asked for; `other` competes with them."""
+        kept = self._kept
+        if not kept:
+            return other
+        rise, begin, _ = kept[self._first]
+        cost = share * rise + begin
+        while self._first + 1 < len(kept):
+            rise, begin, _ = kept[self._first + 1]
+            if share * rise + begin > cost:
+                break
+            cost = share * rise + begin
+            self._first += 1
+        return kept[self._first] if cost <= share * other[0] + other[1] else other

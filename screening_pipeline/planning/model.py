@@ -201,6 +201,11 @@ class Model:
         return {}
 
     @cached_property
+    def lanes(self) -> dict[object, Any]:
+        """The fast lanes of this model that were solved, kept likewise."""
+        return {}
+
+    @cached_property
     def _pooled(self) -> dict[tuple[str, str], Histogram]:
         return {}
 

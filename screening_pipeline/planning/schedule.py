@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from math import floor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from screening_pipeline.planning.rule import Tables, Waiting
 from screening_pipeline.planning.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Indexes = NDArray[np.int64]
     Flags = NDArray[np.bool_]
+
+_T = TypeVar("_T")
 
 HISTORY = 100 * priors.DAY
 HORIZON = 15 * priors.DAY
@@ -40,10 +43,10 @@ NEARLY_SURE = 0.75
 SAMPLE = 1_000
 LOWEST_PRICE, HIGHEST_PRICE, PRICE_HALVINGS = 0.05, 1e6, 11
 AHEAD = 1e12
-PRICE_STEP, FAST = 1.3, "fast lane"
+PRICE_STEP = 1.3
 SUBSCRIPTION = "subscription"
-CACHED = 64
-"""Look-up tables kept per model: a few accounts and days."""
+CACHED, LANES_CACHED = 32, 1024
+"""Look-up tables kept per model: a few accounts and days; and fast lanes, which take some kilobytes each."""
 REQUESTED, NEW, CHANCE, WORST_CASE = range(4)
 
 
@@ -238,15 +241,26 @@ def _prepared(
     """Return the look-up tables of the groups and of the days around `now`, made once per model and day."""
     today = now // priors.DAY * priors.DAY
     key = (groups, calendar, today)
-    if key not in model.cache:
+
+    def made() -> tuple[Tables, Timeline, Indexes]:
         states = sorted({group[:2] for group in groups})
         paces = [model.pace(*state) for state in states] or [priors.NEUTRAL_PACE]
         clocks = np.array([states.index(group[:2]) for group in groups], dtype=np.int64)
         timeline = Timeline(calendar, paces, today - HISTORY, today + HORIZON)
-        if len(model.cache) >= CACHED:
-            model.cache.clear()
-        model.cache[key] = Tables(model, groups), timeline, clocks
-    return model.cache[key]  # type: ignore[no-any-return]
+        return Tables(model, groups), timeline, clocks
+
+    return _kept(model.cache, key, CACHED, made)
+
+
+def _kept(cache: dict[object, _T], key: object, most: int, make: Callable[[], _T]) -> _T:
+    """Return what was made before under this key, else make it; a cache that is full begins anew."""
+    if key in cache:
+        return cache[key]
+    made = make()
+    if len(cache) >= most:
+        cache.clear()
+    cache[key] = made
+    return made
 
 
 def _load(
@@ -302,10 +316,9 @@ def _fast(columns: OpenColumns, waiting: Waiting, model: Model, load: Load, opti
     lag = PRICE_STEP ** round(np.log(max(load.lag, 1.0)) / np.log(PRICE_STEP))
     shortest = options.min_interval_seconds
     for group in np.unique(columns.group[young]).tolist():
-        key = (FAST, columns.groups[group], lag, load.is_overloaded, shortest)
-        if key not in model.cache:
-            model.cache[key] = next_ages(waiting.tables, group, lag, is_scarce=load.is_overloaded, shortest=shortest)
-        ages = model.cache[key]
+        key = (columns.groups[group], lag, load.is_overloaded, shortest)
+        lane = partial(next_ages, waiting.tables, group, lag, is_scarce=load.is_overloaded, shortest=shortest)
+        ages = _kept(model.lanes, key, LANES_CACHED, lane)
         if ages is not None:
             chosen = young[columns.group[young] == group]
             node = np.ceil((waiting.since[chosen] - columns.entered[chosen]) / STEP - 1e-6).astype(np.int64)
