@@ -1,7 +1,7 @@
 -- One row per applied message of the checks being recomputed: what it means for what was known before.
 --
 -- @refresh work
--- Nothing but what the windows need: they copy every column of a row, and the words are joined where they are told.
+-- Nothing but what the windows need: they carry every column of a row, and words are joined where they are told.
 select
     message_number,
     check_key,
