@@ -45,7 +45,7 @@ def create(connection: Connection) -> None:
     connection.execute("begin")
     for schema in catalog.SCHEMAS:
         connection.execute(f"create schema if not exists {schema}")
-    connection.execute(catalog.macros("staging"))
+    connection.execute(catalog.macros())
     for relation in catalog.refreshed("base"):
         connection.execute(relation.sql)
     create_derived(connection)
@@ -53,7 +53,8 @@ def create(connection: Connection) -> None:
 
 
 def migrate(connection: Connection) -> None:
-    """Give a warehouse of an earlier version the base tables and columns that it lacks; rows stay."""
+    """Give a warehouse of an earlier version the macros, base tables and columns that it lacks; rows stay."""
+    connection.execute(catalog.macros())
     for relation in catalog.refreshed("base"):
         shape = re.sub(r"create table \S+", "create or replace temp table shape", relation.sql, count=1)
         connection.execute(shape)
@@ -66,6 +67,17 @@ def migrate(connection: Connection) -> None:
                 connection.execute(f'alter table {relation.qualified} add column "{name}" {kind}')
         comment(connection, relation)
     connection.execute("drop table temp.shape")
+
+
+def name_zones(connection: Connection) -> None:
+    """Have `star.local_time` of the database in use know the time zones of all accounts by their names."""
+    zones = connection.execute(f"select distinct timezone from {HOME}.star.dim_account order by timezone").fetchall()
+    known = " ".join(f"when {literal(zone)} then timezone({literal(zone)}, moment)" for (zone,) in zones)
+    if known:
+        connection.execute(
+            "create or replace macro star.local_time(zone, moment) as "
+            f"(case zone {known} else timezone(zone, moment) end)"
+        )
 
 
 def _columns(connection: Connection, relation: Relation) -> set[str]:

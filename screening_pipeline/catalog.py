@@ -82,10 +82,10 @@ def refreshed(how: str) -> tuple[Relation, ...]:
     return tuple(r for r in relations().values() if r.refresh == how)
 
 
-def macros(schema: str) -> str:
-    """The macro definitions of a schema, or nothing."""
-    source = files(__package__).joinpath("sql", schema, "_macros.sql")
-    return source.read_text() if source.is_file() else ""
+def macros(*schemas: str) -> str:
+    """The definitions of the scalar macros of these schemas, or of all."""
+    sources = (files(__package__).joinpath("sql", schema, "_macros.sql") for schema in schemas or SCHEMAS)
+    return "\n".join(source.read_text() for source in sources if source.is_file())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +137,7 @@ def checks() -> Mapping[str, str]:
 @cache
 def text() -> str:
     """All SQL, one string: its fingerprint tells whether a warehouse was built by this version."""
-    return "\n".join([macros("staging"), *(f"{r.qualified}\n{r.sql}" for r in relations().values())])
+    return "\n".join([macros(), *(f"{r.qualified}\n{r.sql}" for r in relations().values())])
 
 
 def _read_all() -> Iterable[Relation]:

@@ -61,6 +61,7 @@ def _fill_reference(connection: Connection, settings: Settings) -> None:
     warehouse.replace(connection, "star.dim_vendor_status", reference.mapping())
     warehouse.replace(connection, "staging.trait", reference.traits())
     warehouse.replace(connection, "star.dim_account", reference.accounts(settings))
+    build.name_zones(connection)
     warehouse.replace(connection, "staging.account", reference.readings(settings))
     warehouse.replace(connection, "staging.alias", reference.aliases(settings))
     warehouse.replace(connection, "star.dim_sla_target", reference.sla_targets(settings))

@@ -82,6 +82,8 @@ def copy(connection: Connection, database: str) -> bool:
         connection.execute("begin")  # one commit, not one for each comment
         for schema in catalog.PUBLISHED:
             connection.execute(f"create schema {schema}")
+        connection.execute(catalog.macros(*catalog.PUBLISHED))
+        build.name_zones(connection)
         for relation in _published():
             _copy(connection, relation)
             build.comment(connection, relation)

@@ -320,3 +320,36 @@ def test_a_warehouse_of_refused_answers_alone_is_read_anew_and_not_taken_for_a_n
         assert found is ingest.Prepared.REREAD
         assert stage.facts() == before
         assert len(before["star.fact_pull"]) == 1
+
+
+def test_a_warehouse_of_an_earlier_version_is_given_the_macros_of_this_one(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with opened(tmp_path_factory) as stage:
+        stage.connection.execute("create or replace macro star.local_time(zone, moment) as (moment)")
+        stage.connection.execute("create or replace macro staging.key_of(a, b, c) as (1)")
+        stage.connection.execute("delete from staging.setting where name = 'fingerprint'")
+        ingest.prepare(stage.connection, stage.settings, stage.landing, part_key=PART_KEY)
+        (found,) = stage.rows(
+            "select star.local_time('Australia/Sydney', timestamptz '2026-03-02 00:00:00Z') as morning, "
+            "staging.key_of('a', 'b', 'c') as key"
+        )
+        assert str(found["morning"]) == "2026-03-02 11:00:00"
+        assert found["key"] > 1
+
+
+def test_a_large_batch_says_what_a_small_one_says(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    for large_bytes in (ingest.LARGE_BYTES, 0):
+        monkeypatch.setattr(ingest, "LARGE_BYTES", large_bytes)
+        with opened(tmp_path_factory) as stage:
+            for check in World(seed=7, checks=40, epoch=MORNING).everything:
+                live_through(stage, check)
+            stage.settle()
+            told.append(stage.facts())
+            settings = stage.rows("select current_setting('threads') as t, current_setting('disabled_optimizers') as d")
+            assert settings == [{"t": 1, "d": ""}]
+    assert len(told[0]["star.fact_check"]) == 40
+    assert told[0] == told[1]

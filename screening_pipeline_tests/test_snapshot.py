@@ -70,6 +70,16 @@ def test_it_has_the_format_of_the_oldest_duckdb_that_may_read_it(played: Play) -
         assert connection.execute(told).fetchall() == [("v1.5.0+",)]
 
 
+def test_it_knows_the_time_zones_of_the_accounts_for_whoever_attaches_it(played: Play) -> None:
+    with warehouse.attached(played.paths.warehouse, is_read_only=True) as connection:
+        connection.execute(f"attach {warehouse.quote(str(played.paths.published))} as shown (read_only)")
+        macro = "select macro_definition from duckdb_functions() where function_name = 'local_time'"
+        live, shown = connection.execute(f"{macro} order by database_name").fetchall()
+        assert live == shown
+        assert "timezone('Europe/London', moment)" in shown[0]
+        assert connection.execute("select count(*) from shown.analytics.check_clock").fetchone() != (0,)
+
+
 def test_what_cycles_add_is_put_together_again(played: Play) -> None:
     for hour in range(3 * snapshot.PACKED):
         played.cycle(DAYS[-1] + (1 + hour) / 24, is_full=True)

@@ -429,3 +429,26 @@ def test_columns_of_the_last_look_move_only_with_a_look(s: Story) -> Iterator[No
     check = s.check()
     assert (check["first_observed_at"], check["last_changed_at"]) == (at("09:00"), at("09:00"))
     assert check["last_observed_at"] == at("10:00")
+
+
+# -- local times ---------------------------------------------------------------------------------------------
+
+
+def test_local_times_are_those_of_any_zone_by_name_or_not(bare: Stage) -> None:
+    zones = [row["timezone"] for row in bare.rows("select distinct timezone from star.dim_account")]
+    assert "Australia/Sydney" in zones
+    assert "Asia/Kathmandu" not in zones
+    chosen = ", ".join(f"('{zone}')" for zone in [*zones, "Asia/Kathmandu", "America/St_Johns"])
+    hours = "range(timestamptz '2026-01-01', timestamptz '2027-01-01', interval 5 hour)"  # over both changes of clocks
+    differing = bare.rows(f"""
+        select zone, hour from (values {chosen}, (null)) as z (zone), unnest({hours}) as h (hour)
+        where star.local_time(zone, hour) is distinct from timezone(zone, hour)
+        or star.local_time(zone, hour::timestamp) is distinct from timezone(zone, hour::timestamp)
+    """)
+    assert differing == []
+
+
+def test_the_zones_of_accounts_are_known_beforehand(bare: Stage) -> None:
+    (macro,) = bare.rows("select macro_definition as text from duckdb_functions() where function_name = 'local_time'")
+    for row in bare.rows("select distinct timezone from star.dim_account"):
+        assert f"timezone('{row['timezone']}', moment)" in macro["text"]

@@ -73,13 +73,13 @@ timed as (
         end as business_days_earliest
     from complete as c
     left join star.dim_calendar as done_day
-        on c.calendar = done_day.calendar and timezone(c.timezone, c.completed_at)::date = done_day.date
+        on c.calendar = done_day.calendar and star.local_time(c.timezone, c.completed_at)::date = done_day.date
     left join star.dim_calendar as decided_day
-        on c.calendar = decided_day.calendar and timezone(c.timezone, c.decided_at)::date = decided_day.date
+        on c.calendar = decided_day.calendar and star.local_time(c.timezone, c.decided_at)::date = decided_day.date
     left join star.dim_calendar as early_day
         on
             c.calendar = early_day.calendar
-            and timezone(c.timezone, c.decided_at_earliest)::date = early_day.date
+            and star.local_time(c.timezone, c.decided_at_earliest)::date = early_day.date
 ),
 
 figure as (

@@ -90,13 +90,13 @@ waited as (
         greatest(0, early_day.business_day_number - since_day.business_day_number) as business_days_least
     from placed as p
     left join star.dim_calendar as since_day
-        on p.calendar = since_day.calendar and timezone(p.timezone, p.waiting_since)::date = since_day.date
+        on p.calendar = since_day.calendar and star.local_time(p.timezone, p.waiting_since)::date = since_day.date
     left join star.dim_calendar as until_day
-        on p.calendar = until_day.calendar and timezone(p.timezone, p.until_at)::date = until_day.date
+        on p.calendar = until_day.calendar and star.local_time(p.timezone, p.until_at)::date = until_day.date
     left join star.dim_calendar as early_day
         on
             p.calendar = early_day.calendar
-            and timezone(p.timezone, p.until_at_earliest)::date = early_day.date
+            and star.local_time(p.timezone, p.until_at_earliest)::date = early_day.date
 )
 
 select

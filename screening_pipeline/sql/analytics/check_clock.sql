@@ -64,13 +64,13 @@ timed as (
         ) as is_observed
     from placed as p
     left join star.dim_calendar as order_day
-        on p.calendar = order_day.calendar and timezone(p.timezone, p.ordered_at)::date = order_day.date
+        on p.calendar = order_day.calendar and star.local_time(p.timezone, p.ordered_at)::date = order_day.date
     left join star.dim_calendar as end_day
-        on p.calendar = end_day.calendar and timezone(p.timezone, p.ended_at)::date = end_day.date
+        on p.calendar = end_day.calendar and star.local_time(p.timezone, p.ended_at)::date = end_day.date
     left join star.dim_calendar as early_day
         on
             p.calendar = early_day.calendar
-            and timezone(p.timezone, p.ended_at_earliest)::date = early_day.date
+            and star.local_time(p.timezone, p.ended_at_earliest)::date = early_day.date
 )
 
 select
@@ -80,7 +80,7 @@ select
     subject,
     check_id,
     package,
-    date_trunc('month', timezone(timezone, ordered_at))::date as ordered_month,
+    date_trunc('month', star.local_time(timezone, ordered_at))::date as ordered_month,
     is_open,
     is_included,
     case when not is_open and not is_included then turnaround_excluded_reason end as excluded_reason,

@@ -60,11 +60,11 @@ dated as (
         early_day.business_day_number as taken_day_earliest
     from handed as h
     left join star.dim_calendar as taken_day
-        on h.calendar = taken_day.calendar and timezone(h.timezone, h.taken_at)::date = taken_day.date
+        on h.calendar = taken_day.calendar and star.local_time(h.timezone, h.taken_at)::date = taken_day.date
     left join star.dim_calendar as early_day
         on
             h.calendar = early_day.calendar
-            and timezone(h.timezone, h.taken_at_earliest)::date = early_day.date
+            and star.local_time(h.timezone, h.taken_at_earliest)::date = early_day.date
 ),
 
 stretch as (

@@ -54,6 +54,6 @@ select
     as_of_day.business_day_number - since_day.business_day_number as waiting_business_days
 from waiting as w
 left join star.dim_calendar as since_day
-    on w.calendar = since_day.calendar and timezone(w.timezone, w.waiting_since)::date = since_day.date
+    on w.calendar = since_day.calendar and star.local_time(w.timezone, w.waiting_since)::date = since_day.date
 left join star.dim_calendar as as_of_day
-    on w.calendar = as_of_day.calendar and timezone(w.timezone, w.latest_at)::date = as_of_day.date
+    on w.calendar = as_of_day.calendar and star.local_time(w.timezone, w.latest_at)::date = as_of_day.date

@@ -46,13 +46,13 @@ counted as (
         as_of_day.business_day_number - seen_day.business_day_number as unseen_business_days
     from age as a
     left join star.dim_calendar as as_of_day
-        on a.calendar = as_of_day.calendar and timezone(a.timezone, a.as_of)::date = as_of_day.date
+        on a.calendar = as_of_day.calendar and star.local_time(a.timezone, a.as_of)::date = as_of_day.date
     left join star.dim_calendar as born_day
-        on a.calendar = born_day.calendar and timezone(a.timezone, a.born_at)::date = born_day.date
+        on a.calendar = born_day.calendar and star.local_time(a.timezone, a.born_at)::date = born_day.date
     left join star.dim_calendar as held_day
-        on a.calendar = held_day.calendar and timezone(a.timezone, a.held_since)::date = held_day.date
+        on a.calendar = held_day.calendar and star.local_time(a.timezone, a.held_since)::date = held_day.date
     left join star.dim_calendar as seen_day
-        on a.calendar = seen_day.calendar and timezone(a.timezone, a.last_observed_at)::date = seen_day.date
+        on a.calendar = seen_day.calendar and star.local_time(a.timezone, a.last_observed_at)::date = seen_day.date
 ),
 
 -- The threshold that speaks of most of the check's vendor and state is the one that counts.

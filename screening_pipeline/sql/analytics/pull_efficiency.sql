@@ -99,7 +99,7 @@ change as (
         case
             when e.occurred_at is null then e.observed_at
             -- The first moment of a local day stands for a date: it may have been any time of it.
-            when timezone(h.timezone, e.occurred_at)::time = time '00:00:00'
+            when star.local_time(h.timezone, e.occurred_at)::time = time '00:00:00'
                 then least(greatest(e.occurred_at + interval 1 day, e.observed_at_earliest), e.observed_at)
             else least(greatest(e.occurred_at, e.observed_at_earliest), e.observed_at)
         end as happened_at_latest
@@ -121,9 +121,9 @@ late as (
     left join star.dim_calendar as happened_day
         on
             c.calendar = happened_day.calendar
-            and timezone(c.timezone, c.happened_at)::date = happened_day.date
+            and star.local_time(c.timezone, c.happened_at)::date = happened_day.date
     left join star.dim_calendar as seen_day
-        on c.calendar = seen_day.calendar and timezone(c.timezone, c.observed_at)::date = seen_day.date
+        on c.calendar = seen_day.calendar and star.local_time(c.timezone, c.observed_at)::date = seen_day.date
 ),
 
 seen as (

@@ -77,8 +77,8 @@ select
     until_day.business_day_number - reopened_day.business_day_number as open_again_business_days
 from placed as p
 left join star.dim_calendar as done_day
-    on p.calendar = done_day.calendar and timezone(p.timezone, p.completed_at)::date = done_day.date
+    on p.calendar = done_day.calendar and star.local_time(p.timezone, p.completed_at)::date = done_day.date
 left join star.dim_calendar as reopened_day
-    on p.calendar = reopened_day.calendar and timezone(p.timezone, p.reopened_at)::date = reopened_day.date
+    on p.calendar = reopened_day.calendar and star.local_time(p.timezone, p.reopened_at)::date = reopened_day.date
 left join star.dim_calendar as until_day
-    on p.calendar = until_day.calendar and timezone(p.timezone, p.until_at)::date = until_day.date
+    on p.calendar = until_day.calendar and star.local_time(p.timezone, p.until_at)::date = until_day.date

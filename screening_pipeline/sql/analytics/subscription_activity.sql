@@ -34,7 +34,7 @@ placed as (
     from star.fact_subscription_run as r
     inner join analytics.account_horizon as h on r.vendor = h.vendor and r.account = h.account
     left join star.dim_calendar as d
-        on h.calendar = d.calendar and timezone(h.timezone, r.run_at)::date = d.date
+        on h.calendar = d.calendar and star.local_time(h.timezone, r.run_at)::date = d.date
 ),
 
 spaced as (
@@ -91,4 +91,4 @@ from star.fact_subscription as s
 inner join analytics.account_horizon as h on s.vendor = h.vendor and s.account = h.account
 left join run as r on s.check_key = r.check_key
 left join star.dim_calendar as d
-    on h.calendar = d.calendar and timezone(h.timezone, h.latest_at)::date = d.date
+    on h.calendar = d.calendar and star.local_time(h.timezone, h.latest_at)::date = d.date

@@ -90,13 +90,13 @@ timed as (
         end as business_days_earliest
     from placed as p
     left join star.dim_calendar as order_day
-        on p.calendar = order_day.calendar and timezone(p.timezone, p.ordered_at)::date = order_day.date
+        on p.calendar = order_day.calendar and star.local_time(p.timezone, p.ordered_at)::date = order_day.date
     left join star.dim_calendar as end_day
-        on p.calendar = end_day.calendar and timezone(p.timezone, p.completed_at)::date = end_day.date
+        on p.calendar = end_day.calendar and star.local_time(p.timezone, p.completed_at)::date = end_day.date
     left join star.dim_calendar as early_day
         on
             p.calendar = early_day.calendar
-            and timezone(p.timezone, p.completed_at_earliest)::date = early_day.date
+            and star.local_time(p.timezone, p.completed_at_earliest)::date = early_day.date
 ),
 
 figure as (

@@ -10,7 +10,7 @@ create or replace macro staging.instant(told, zone) as (
             then try_cast(upper(told) as timestamptz)
         -- Without one it is local time; a date alone is its first moment. Anything else is not guessed at.
         when regexp_full_match(told, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?')
-            then timezone(zone, try_cast(told as timestamp))
+            then star.local_time(zone, try_cast(told as timestamp))
     end
 );
 

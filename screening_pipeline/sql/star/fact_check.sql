@@ -238,7 +238,7 @@ select
     c.report_url
 from completed as c
 left join star.dim_calendar as order_day
-    on c.calendar = order_day.calendar and timezone(c.timezone, c.ordered_at)::date = order_day.date
+    on c.calendar = order_day.calendar and star.local_time(c.timezone, c.ordered_at)::date = order_day.date
 left join star.dim_calendar as done_day
-    on c.calendar = done_day.calendar and timezone(c.timezone, c.completed_at)::date = done_day.date
+    on c.calendar = done_day.calendar and star.local_time(c.timezone, c.completed_at)::date = done_day.date
 left join ops.pull_plan as p on c.check_key = p.check_key

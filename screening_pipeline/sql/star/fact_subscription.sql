@@ -22,7 +22,7 @@ select
     max_by(case e.lifecycle when 'in_progress' then true when 'canceled' then false end, e.place) as is_active,
     max_by(s.vendor_status, e.place) as vendor_status,
     max_by(r.result, e.place) as result,
-    timezone(any_value(a.timezone), min_by(o.started_at, e.place))::date as started_on,
+    star.local_time(any_value(a.timezone), min_by(o.started_at, e.place))::date as started_on,
     min_by(o.started_at, e.place) as started_at,
     max_by(o.report_check_id, e.place) as report_check_id,
     max(e.observed_at) as last_observed_at
