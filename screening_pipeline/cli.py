@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
@@ -11,12 +10,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from screening_pipeline import console
+from screening_pipeline import console, garbage
 from screening_pipeline.errors import EnvironmentFailed, ScreeningError, UsageError
-
-GARBAGE_AFTER = 50_000
-"""New objects after which Python looks for garbage. What a command imports, Dagster above all, makes 300,000 that all
-stay; looked through after every 700, as it comes, they are a tenth of what a `sync` costs."""
 
 app = typer.Typer(
     name="screening-pipeline",
@@ -37,7 +32,7 @@ Accounts = Annotated[
 def main() -> NoReturn:
     """Run the command line; end with 0 done, 1 needs attention, 2 wrong use, 3 machine or program failed."""
     os.umask(0o077)
-    gc.set_threshold(GARBAGE_AFTER)
+    garbage.look_seldom()
     try:
         app(standalone_mode=True)
     except ScreeningError as problem:

@@ -1,5 +1,9 @@
 """What Dagster loads: assets, checks, jobs, sensors and schedules."""
 
+from screening_pipeline import garbage
+
+garbage.look_seldom()
+
 import dagster as dg
 
 from screening_pipeline.assets import ASSETS, Screening

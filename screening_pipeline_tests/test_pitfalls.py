@@ -19,7 +19,7 @@ import duckdb
 import pytest
 from dagster._utils.error import serializable_error_info_from_exc_info
 
-from screening_pipeline import warehouse
+from screening_pipeline import garbage, warehouse
 from screening_pipeline.agenda import Agenda
 from screening_pipeline.clock import StandingClock
 from screening_pipeline.errors import EnvironmentFailed
@@ -189,6 +189,10 @@ def test_what_a_command_imports_is_not_looked_through_for_garbage_over_and_over(
         "print(gc.get_stats()[0]['collections'] - before)\n"
     )
     assert int(_python(program)) < 20
+
+
+def test_nor_is_what_the_code_location_imports() -> None:
+    assert _python("import gc, screening_pipeline.definitions; print(gc.get_threshold()[0])") == f"{garbage.AFTER}\n"
 
 
 def _python(program: str, *arguments: str, **environ: str) -> str:
