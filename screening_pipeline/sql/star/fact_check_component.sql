@@ -31,8 +31,9 @@ shown as (
     where q.is_applied and len(o.components) > 0
 ),
 
--- Only the words matter from here: a part is told the same way many times.
-told as (
+-- Only the words matter from here: a part is told the same way many times. Numbered once: both who count and who look
+-- a part up must mean the same one.
+told as materialized (
     select
         h.*,
         row_number() over () as part_number,
