@@ -67,11 +67,12 @@ where
 _INSERT_PLAN = """
 insert into ops.pull_plan by name
 select
-    check_key, {vendors}[place] as vendor, {accounts}[place] as account, to_timestamp(seconds) as next_pull_at, reason,
-    {now}::timestamptz as planned_at
+    check_key, vendor, account, to_timestamp(seconds) as next_pull_at, reason, {now}::timestamptz as planned_at
 from read_csv(
     {path}, auto_detect = false, header = false, delim = '\t', quote = '', escape = '',
-    columns = {{'check_key': 'bigint', 'place': 'integer', 'seconds': 'double', 'reason': 'varchar'}}
+    columns = {{
+        'check_key': 'bigint', 'vendor': 'varchar', 'account': 'varchar', 'seconds': 'double', 'reason': 'varchar'
+    }}
 )
 """
 
@@ -93,17 +94,20 @@ def replan(
     model = _model(connection, settings, now)
     waiting = _open_checks(connection, chosen)
     calendars = _calendars(connection, chosen)
-    made = [_planned(settings, a, waiting[a.key], model=model, calendar=calendars[a.key], now=now) for a in chosen]
+    made = [
+        _planned(settings, a, waiting[a.vendor, a.name], model=model, calendar=calendars[a.key], now=now)
+        for a in chosen
+    ]
     _write(connection, made, now)
     for account, _, items in made:
         agenda.replace(account.vendor, account.name, items)
 
 
-def _open_checks(connection: Connection, accounts: Sequence[Account]) -> dict[str, list[tuple[Any, ...]]]:
-    """The open checks of each account, by its key; one question for all of them."""
-    found: dict[str, list[tuple[Any, ...]]] = {account.key: [] for account in accounts}
+def _open_checks(connection: Connection, accounts: Sequence[Account]) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
+    """The open checks of each account, by its vendor and name; one question for all of them."""
+    found: dict[tuple[str, str], list[tuple[Any, ...]]] = {(a.vendor, a.name): [] for a in accounts}
     for row in connection.execute(_OPEN.format(keys=_keys(accounts))).fetchall():
-        found[f"{row[1]}/{row[2]}"].append(row)
+        found[row[1], row[2]].append(row)
     return found
 
 
@@ -181,20 +185,17 @@ def _budget_row(account: Account, made: Plan) -> dict[str, object]:
 
 
 def _insert(connection: Connection, made: _Made, now: datetime) -> None:
-    """Write the plans down, each line with the place of its account among them."""
     lines = "".join(
-        f"{item.check_key}\t{place}\t{item.next_pull_at.timestamp()!r}\t{item.reason}\n"
-        for place, (account, _, items) in enumerate(made, start=1)
+        f"{item.check_key}\t{item.vendor}\t{item.account}\t{item.next_pull_at.timestamp()!r}\t{item.reason}\n"
+        for account, _, items in made
         if account.polling
         for item in items
     )
     if not lines:
         return
-    names = {"vendors": [a.vendor for a, _, _ in made], "accounts": [a.name for a, _, _ in made]}
-    listed = {name: f"[{', '.join(map(warehouse.quote, words))}]" for name, words in names.items()}
     with warehouse.in_memory_file(lines.encode()) as path:
         at = {"path": warehouse.quote(path), "now": warehouse.quote(now.isoformat())}
-        connection.execute(_INSERT_PLAN.format(**listed, **at))
+        connection.execute(_INSERT_PLAN.format(**at))
 
 
 def _options(settings: Settings) -> PlanOptions:

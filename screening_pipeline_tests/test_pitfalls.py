@@ -140,11 +140,7 @@ def test_the_same_answer_twice_in_one_batch_is_one_event(stage: Stage) -> None:
 def test_neither_pandas_nor_arrow_is_loaded_by_work_on_the_warehouse(tmp_path: Path) -> None:
     """The first bound parameter would import them, for most of a second in every process."""
     program = (
-        "import sys, pathlib\n"
-        "from screening_pipeline import cycle, runtime, settings, warehouse, clock\n"
-        "environ = {'SCREENING_DATA_DIR': sys.argv[1]}\n"
-        "chosen = settings.bundled(environ, pathlib.Path(sys.argv[1]))\n"
-        "work = runtime.assembled(chosen, environ, clock.SystemClock(), runtime.no_progress)\n"
+        "from screening_pipeline import cycle, warehouse\n"
         "(chosen.paths.orders / 'o.csv').write_text('vendor,check_id\\ngoodhire,r1\\n')\n"
         "taken = cycle.take_orders(work, run_id='test')\n"
         "with work.warehouse() as connection:\n"
@@ -152,28 +148,22 @@ def test_neither_pandas_nor_arrow_is_loaded_by_work_on_the_warehouse(tmp_path: P
         "    warehouse.publish(connection, chosen.paths.published)\n"
         "print(taken.orders, sorted({'pandas', 'pyarrow'} & set(sys.modules)))\n"
     )
-    paths = Paths.under(tmp_path / "data", {})
-    paths.create()
-    assert _python(program, str(paths.data_dir)) == "1 []\n"
+    assert _at_work(program, tmp_path) == "1 []\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted where Linux lists them")
-def test_no_thread_is_started_for_linear_algebra_that_nobody_does(tmp_path: Path) -> None:
+def test_no_thread_is_started_for_linear_algebra_that_nobody_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each would spin for a tenth of a second, in every process that plans."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     program = (
-        "import os, sys, pathlib\n"
-        "os.environ.pop('OPENBLAS_NUM_THREADS', None)\n"
-        "from screening_pipeline import runtime, settings, clock\n"
-        "environ = {'SCREENING_DATA_DIR': sys.argv[1]}\n"
-        "chosen = settings.bundled(environ, pathlib.Path(sys.argv[1]))\n"
-        "runtime.assembled(chosen, environ, clock.SystemClock(), runtime.no_progress)\n"
+        "import os\n"
         "before = len(os.listdir('/proc/self/task'))\n"
         "import screening_pipeline.planning.schedule\n"
         "print('numpy' in sys.modules, len(os.listdir('/proc/self/task')) - before)\n"
     )
-    paths = Paths.under(tmp_path / "data", {})
-    paths.create()
-    assert _python(program, str(paths.data_dir)) == "True 0\n"
+    assert _at_work(program, tmp_path) == "True 0\n"
 
 
 def test_what_a_command_imports_is_not_looked_through_for_garbage_over_and_over() -> None:
@@ -193,6 +183,20 @@ def test_what_a_command_imports_is_not_looked_through_for_garbage_over_and_over(
 
 def test_nor_is_what_the_code_location_imports() -> None:
     assert _python("import gc, screening_pipeline.definitions; print(gc.get_threshold()[0])") == f"{garbage.AFTER}\n"
+
+
+def _at_work(program: str, folder: Path) -> str:
+    """What a program says that finds a runtime assembled (`work`) and what it was assembled of (`chosen`)."""
+    assembled = (
+        "import sys, pathlib\n"
+        "from screening_pipeline import clock, runtime, settings\n"
+        "environ = {'SCREENING_DATA_DIR': sys.argv[1]}\n"
+        "chosen = settings.bundled(environ, pathlib.Path(sys.argv[1]))\n"
+        "work = runtime.assembled(chosen, environ, clock.SystemClock(), runtime.no_progress)\n"
+    )
+    paths = Paths.under(folder / "data", {})
+    paths.create()
+    return _python(assembled + program, str(paths.data_dir))
 
 
 def _python(program: str, *arguments: str, **environ: str) -> str:
