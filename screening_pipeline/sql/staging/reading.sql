@@ -42,21 +42,47 @@ word as (
     left join staging.alias as ra on s.vendor = ra.vendor and s.account = ra.account and s.vendor_result = ra.value
 ),
 
+-- Only what is asked of a meaning: DuckDB makes room for every field of a struct, at every step it is handed through.
+meaning as (
+    select
+        vendor,
+        subject,
+        field,
+        value,
+        valid_from,
+        valid_to,
+        {
+            'value': value, 'lifecycle': lifecycle, 'lifecycle_reason': lifecycle_reason, 'result': result,
+            'adjudication': adjudication, 'next_actor': next_actor, 'implied_status': implied_status
+        } as told
+    from star.dim_vendor_status
+),
+
+part_word as (
+    select
+        state_key,
+        vendor,
+        subject,
+        as_of,
+        result_from,
+        unnest(part_words) as word
+    from word
+),
+
 part as (
     select
         w.state_key,
-        bool_or(m.result = 'consider' or (p.part_word = '' and w.result_from = 'status')) as has_consider,
+        bool_or(m.result = 'consider' or (w.word = '' and w.result_from = 'status')) as has_consider,
         -- A part without a known word is not clear.
         bool_and(coalesce(m.result = 'clear', false)) as is_all_clear,
         bool_or(m.lifecycle = 'canceled') as has_canceled,
-        list(distinct {'field': 'component_status', 'value': p.part_word})
-        filter (where m.value is null and p.part_word <> '') as unmapped
-    from word as w
-    cross join unnest(w.part_words) as p (part_word)
+        list(distinct {'field': 'component_status', 'value': w.word})
+        filter (where m.value is null and w.word <> '') as unmapped
+    from part_word as w
     left join star.dim_vendor_status as m
         on
             w.vendor = m.vendor and w.subject = m.subject
-            and m.field = 'component_status' and p.part_word = m.value
+            and m.field = 'component_status' and w.word = m.value
             and w.as_of >= m.valid_from and w.as_of < m.valid_to
     group by w.state_key
 ),
@@ -64,27 +90,32 @@ part as (
 mapped as (
     select
         w.*,
-        s as s,
-        d as d,
-        r as r,
-        j as j,
-        p as p,
+        s.told as s,
+        d.told as d,
+        {'value': r.value, 'result': r.result} as r,
+        {'value': j.value, 'lifecycle': j.lifecycle, 'result': j.result, 'adjudication': j.adjudication} as j,
+        {'value': p.value, 'dispute': p.dispute} as p,
         coalesce(part.has_consider, false) as has_consider_part,
         coalesce(part.is_all_clear, false) as is_all_parts_clear,
         coalesce(part.has_canceled, false) as has_canceled_part,
         coalesce(part.unmapped, []) as unmapped_parts,
-        s.lifecycle in ('completed', 'canceled', 'expired', 'declined') as is_status_closed,
-        d.lifecycle in ('completed', 'canceled', 'expired', 'declined') as is_detail_closed,
+        s.told.lifecycle in ('completed', 'canceled', 'expired', 'declined') as is_status_closed,
+        d.told.lifecycle in ('completed', 'canceled', 'expired', 'declined') as is_detail_closed,
         w.detail_role = 'overrides' and w.detail_word is not null as is_detail_first,
         -- Zinc tells every state twice, and the two must agree.
         is_detail_first and w.status_word is not null and d.value is not null
-        and (w.status_word is distinct from d.implied_status) as is_told_twice
+        and (w.status_word is distinct from d.told.implied_status) as is_told_twice,
+        -- Zinc: the granular word is the truth, the coarse one where it is missing, or where it alone is open.
+        case
+            when is_detail_first and not (is_told_twice and is_detail_closed and is_status_closed is false) then d.told
+            else s.told
+        end as u
     from word as w
-    left join star.dim_vendor_status as s
+    left join meaning as s
         on
             w.vendor = s.vendor and w.subject = s.subject and s.field = 'status' and w.status_word = s.value
             and w.as_of >= s.valid_from and w.as_of < s.valid_to
-    left join star.dim_vendor_status as d
+    left join meaning as d
         on
             w.vendor = d.vendor and w.subject = d.subject and d.field = 'detail' and w.detail_word = d.value
             and w.as_of >= d.valid_from and w.as_of < d.valid_to
@@ -102,17 +133,6 @@ mapped as (
             w.vendor = p.vendor and w.subject = p.subject and p.field = 'dispute' and w.dispute_word = p.value
             and w.as_of >= p.valid_from and w.as_of < p.valid_to
     left join part on w.state_key = part.state_key
-),
-
-first_reading as (
-    select
-        *,
-        -- Zinc: the granular word is the truth, the coarse one where it is missing, or where it alone is open.
-        case
-            when is_detail_first and not (is_told_twice and is_detail_closed and is_status_closed is false) then d
-            else s
-        end as u
-    from mapped
 ),
 
 lifecycled as (
@@ -138,13 +158,7 @@ lifecycled as (
             when result_from = 'adjudication' then coalesce(j.adjudication, 'pending')
             else coalesce(u.adjudication, adjudication_default)
         end as adjudication,
-        case when dispute_word is null then 'none' else coalesce(p.dispute, 'unknown') end as dispute
-    from first_reading
-),
-
-unmapped_words as (
-    select
-        *,
+        case when dispute_word is null then 'none' else coalesce(p.dispute, 'unknown') end as dispute,
         list_filter(
             [
                 if(
@@ -174,7 +188,7 @@ unmapped_words as (
             ],
             lambda x: x is not null
         ) as unmapped
-    from lifecycled
+    from mapped
 ),
 
 resulted as (
@@ -202,10 +216,10 @@ resulted as (
             result_from = 'result' and detail_role = 'none' and lifecycle = 'completed'
             and result = 'unknown' and len(unmapped_parts) > 0
         ) as is_result_unread
-    from unmapped_words
+    from lifecycled
 ),
 
-contradicted as (
+acted as (
     select
         *,
         list_filter(
@@ -247,13 +261,7 @@ contradicted as (
                 )
             ],
             lambda x: x is not null
-        ) as conflicts
-    from resulted
-),
-
-acted as (
-    select
-        *,
+        ) as conflicts,
         case
             when u.value is null then 'unknown'
             when subject = 'subscription' then if(lifecycle = 'canceled', 'none', s.next_actor)
@@ -280,7 +288,7 @@ acted as (
             when adjudication_word is not null and j.value is null and not is_declared_final then 'client'
             else u.next_actor
         end as next_actor
-    from contradicted
+    from resulted
 )
 
 select
