@@ -108,7 +108,9 @@ def _copy(connection: Connection, relation: Relation) -> None:
         case "macro":
             connection.execute(relation.sql)
         case _:
-            connection.execute(f"create table {relation.qualified} as from {build.HOME}.{relation.qualified}")
+            source = f"from {build.HOME}.{relation.qualified}"
+            build.create_empty(connection, relation, source)
+            connection.execute(f"insert into {relation.qualified} by name {source}")
 
 
 def update(connection: Connection, database: str) -> bool:

@@ -70,6 +70,21 @@ def test_it_has_the_format_of_the_oldest_duckdb_that_may_read_it(played: Play) -
         assert connection.execute(told).fetchall() == [("v1.5.0+",)]
 
 
+def test_ids_that_differ_in_every_row_are_kept_without_a_dictionary(played: Play) -> None:
+    tables = [
+        (played.paths.warehouse, ("staging.response", "staging.observation", "star.fact_pull")),
+        (played.paths.published, ("star.fact_pull", "star.fact_check_event")),
+    ]
+    for file, names in tables:
+        with warehouse.attached(file, is_read_only=True) as connection:
+            for name in names:
+                kept = (
+                    f"select distinct compression from pragma_storage_info('{name}') "
+                    "where column_name = 'response_id' and segment_type = 'VARCHAR'"
+                )
+                assert connection.execute(kept).fetchall() == [("ZSTD",)], name
+
+
 def test_it_knows_the_time_zones_of_the_accounts_for_whoever_attaches_it(played: Play) -> None:
     with warehouse.attached(played.paths.warehouse, is_read_only=True) as connection:
         connection.execute(f"attach {warehouse.quote(str(played.paths.published))} as shown (read_only)")
