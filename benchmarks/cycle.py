@@ -103,8 +103,8 @@ class Stage:
         from screening_pipeline import cycle
 
         with self.runtime.warehouse() as connection:
-            for _ in ("learned", "read back, as in all later cycles"):
-                cycle.plan_again(connection, self.runtime, None)
+            cycle.plan_again(connection, self.runtime)  # learns
+            cycle.plan_again(connection, self.runtime)  # reads back what was learned, as later cycles do
 
     def _has_changed(self, item: Item, before: datetime, now: datetime) -> bool:
         check = self.world.by_key.get((item.vendor, item.subject, item.check_id))
@@ -353,16 +353,17 @@ def warm(folder: str, checks: int, times: int) -> Cost:
             CLIENT: stage.by_client,
             BARE: stage.by_httpx,
         }
-        found: dict[str, list[Cost]] = {name: [] for name in wanted}
-        for _ in range(times):
-            turn = {name: measure() for name, measure in wanted.items()}
-            # A machine's pace changes within seconds: what is compared is of one turn.
-            for http in (CLIENT, BARE):
-                wanted_at_most = 1.5 * turn[TRIVIAL].cpu_s + turn[http].cpu_s
-                turn[SYNC].facts[f"share:{http}"] = turn[SYNC].cpu_s / wanted_at_most
-            for name, cost in turn.items():
-                found[name].append(cost)
-        return Cost(facts={name: vars(middle(costs)) for name, costs in found.items()})
+        turns = [_turn(wanted) for _ in range(times)]
+        return Cost(facts={name: vars(middle([turn[name] for turn in turns])) for name in wanted})
+
+
+def _turn(wanted: dict[str, Callable[[], Cost]]) -> dict[str, Cost]:
+    """Everything once. A machine's pace changes within seconds, so what is compared is of one turn."""
+    costs = {name: measure() for name, measure in wanted.items()}
+    for http in (CLIENT, BARE):
+        goal = 1.5 * costs[TRIVIAL].cpu_s + costs[http].cpu_s
+        costs[SYNC].facts[f"share:{http}"] = costs[SYNC].cpu_s / goal
+    return costs
 
 
 def start() -> Cost:

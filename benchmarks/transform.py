@@ -197,8 +197,7 @@ def plan(options: Options) -> None:
     costs_table("all responses", costs, base=SCAN)
     if is_installed("dlt"):
         costs[DLT] = _beside_dlt(options, Path(folder) / "fewer", few[DLT])
-    looped = {PANDAS: lambda: run_part("by_pandas", folder=folder, responses=few[PANDAS])}
-    costs |= medians(options.times, looped)
+    costs |= medians(options.times, {PANDAS: lambda: run_part("by_pandas", folder=folder, responses=few[PANDAS])})
     _print_per_response(costs, {SCAN: responses, OURS: responses, **few})
     ours = costs[OURS].facts
     say(
@@ -218,7 +217,7 @@ def _prepared(folder: Path, responses: int) -> dict[str, Any]:
 
 
 def _beside_dlt(options: Options, folder: Path, responses: int) -> Cost:
-    """What dlt costs, printed beside ours on as many responses: with fewer, what does not grow weighs more."""
+    """What dlt costs; printed beside ours on the same responses, since costs that do not grow weigh more in few."""
     _prepared(folder, responses)
     costs = medians(
         options.times,
