@@ -278,7 +278,7 @@ def staged(folder: Path, checks: int) -> Iterator[Stage]:
         placed = embedded.at(given, sandbox.url)
         # 100 checks by id, and not whatever else a feed has to tell.
         polled = replace(placed, accounts=tuple(replace(a, status_updates=False) for a in placed.accounts))
-        work = runtime.assembled(polled, {}, clock, runtime.no_progress)
+        work = runtime.assembled(polled, {}, clock)
         recorded = stack.enter_context(instance(given.paths))
         stock = stack.enter_context(_stock_instance(folder / "stock"))
         yield _caught_up(Stage(work, recorded, stock, sandbox, clock, world))

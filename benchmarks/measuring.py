@@ -87,8 +87,17 @@ def _peak_mb() -> float:
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
     except OSError:
-        unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+        return _highest_mb(resource.RUSAGE_SELF)
+
+
+def children_peak_mb() -> float:
+    """The memory of the largest child that has ended; at least what this process had when it started one."""
+    return _highest_mb(resource.RUSAGE_CHILDREN)
+
+
+def _highest_mb(whose: int) -> float:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(whose).ru_maxrss * unit / 2**20
 
 
 # ── parts in processes of their own ────────────────────────────────────────────────────────────────────

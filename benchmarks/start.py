@@ -19,7 +19,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from measuring import Cost, Options, environ, main, medians, metered, middle, run_part, say, table
+from measuring import (
+    Cost,
+    Options,
+    children_peak_mb,
+    costs_table,
+    environ,
+    main,
+    medians,
+    metered,
+    middle,
+    run_part,
+    say,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +61,7 @@ def command(words: list[str], folder: str) -> Cost:
         done = subprocess.run(
             [BIN / words[0], *words[1:]], env=given, cwd=folder, stdout=subprocess.DEVNULL, check=False
         )
+    cost.peak_mb = children_peak_mb()
     if done.returncode not in (0, 1):  # 1: something needs attention
         raise SystemExit(f"{words[0]} ended with {done.returncode}")
     return cost
@@ -116,10 +130,8 @@ def plan(options: Options) -> None:
     times = options.choose(1, options.times, 3 * options.times)
     wanted = {name: partial(run_part, "command", words=words, folder=folder) for name, words in COMMANDS.items()}
     costs = medians(times, wanted)
-    base = costs[DAGSTER].cpu_s
-    say(f"Each a new process; medians of {times}.")
-    rows = [(name, cost.cpu_s, cost.wall_s, cost.cpu_s / base) for name, cost in costs.items()]
-    table(("what", "CPU s", "wall s", f"CPU / {DAGSTER}"), rows)
+    say(f"Each a new process; medians of {times}. No memory below that of the process that measures is seen.")
+    costs_table("what", costs, base=DAGSTER)
     ticked = middle([run_part("ticks", folder=folder) for _ in range(times)])
     say(f"Ticks of sensors in a warm process, medians of {times} times {TICKS}:")
     table(("sensor", "CPU ms a tick"), list(ticked.facts.items()))

@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from glob import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -358,10 +359,19 @@ def refresh(connection: Connection) -> set[str]:
 
     Returns the tables of which rows were written or removed.
     """
-    written: dict[str, int] = {}
     is_packaged, is_touched = connection.execute(_WHAT_THERE_IS).fetchone() or (False, False)
     if not (is_packaged or is_touched):
         return set()
+    written = recompute(connection, is_packaged=is_packaged)
+    return written | _recount(connection, "inner join touched using (check_key)")
+
+
+def recompute(connection: Connection, *, is_packaged: bool) -> set[str]:
+    """Recompute what is told of the checks in `touched`; of packages only if something new is known of them.
+
+    Returns the tables of which rows were written or removed.
+    """
+    written: dict[str, int] = {}
     for relation in catalog.relations().values():
         match relation.refresh:
             case "work" if relation.name not in ("landed_message", "new_state"):
@@ -372,10 +382,18 @@ def refresh(connection: Connection) -> set[str]:
                 written[relation.qualified] = _append(connection, relation)
             case "full" if is_packaged:
                 written[relation.qualified] = _refill(connection, relation)
+    return {name for name, rows in written.items() if rows}
+
+
+def _recount(connection: Connection, narrowed: str) -> set[str]:
+    """Judge the calls in `recounted` anew: they changed something where an event names them.
+
+    `narrowed`: which events to look at, what follows `from star.fact_check_event`.
+    """
     connection.execute(
-        "create or replace temp table changed_by as "
-        "select distinct response_id from star.fact_check_event inner join touched using (check_key)"
+        f"create or replace temp table changed_by as select distinct response_id from star.fact_check_event {narrowed}"
     )
+    written: dict[str, int] = {}
     for relation in catalog.refreshed("response"):
         written[relation.qualified] = _replace(connection, relation, "select response_id from recounted where is_known")
     return {name for name, rows in written.items() if rows}
@@ -458,14 +476,45 @@ def note_unpublished(connection: Connection) -> None:
     )
 
 
-def touch_all(connection: Connection) -> None:
-    """Fill `touched` and `recounted` with everything, for a rebuild."""
-    connection.execute("create or replace temp table touched as select check_key from raw.check")
+def last_check(connection: Connection) -> int:
+    """The number of the check that came last, 0 where there is none."""
+    found = connection.execute("select max(check_key) from raw.check").fetchone()
+    return int(found[0] or 0) if found else 0
+
+
+def touch_numbered(connection: Connection, after: int, last: int) -> None:
+    """Fill `touched` with the checks of these numbers, and `new_order` with all that was ordered of them."""
     connection.execute(
-        "create or replace temp table recounted as "
-        "select response_id, received_at, false as is_known from staging.response"
+        "create or replace temp table touched as "
+        f"select check_key from raw.check where check_key > {after} and check_key <= {last};"
+        "create or replace temp table new_order as from raw.order semi join touched using (check_key)"
     )
-    connection.execute("create or replace temp table new_order as from raw.order")
+
+
+def empty_calls(connection: Connection) -> None:
+    """Forget how calls were judged."""
+    for relation in catalog.refreshed("response"):
+        connection.execute(f"delete from {relation.qualified}")
+
+
+def stretches(connection: Connection, calls: int) -> list[tuple[str, str]]:
+    """All time in stretches of about so many calls each, as instants that SQL reads: after the one, until the other."""
+    ends = connection.execute(
+        "select received_at::varchar from "
+        "(select received_at, row_number() over (order by received_at) as place from staging.response) "
+        f"where place % {calls} = 0 order by received_at"
+    ).fetchall()
+    bounds = ["-infinity", *dict.fromkeys(end for (end,) in ends), "infinity"]
+    return list(pairwise(bounds))
+
+
+def recount_between(connection: Connection, since: str, until: str) -> None:
+    """Judge the calls of one of the `stretches`, of which none was."""
+    connection.execute(
+        "create or replace temp table recounted as select response_id, received_at, false as is_known "
+        f"from staging.response where received_at > {literal(since)} and received_at <= {literal(until)}"
+    )
+    _recount(connection, f"where observed_at > {literal(since)} and observed_at <= {literal(until)}")
 
 
 def drop_work(connection: Connection) -> None:

@@ -21,16 +21,17 @@ def sync(vendors: Sequence[str], accounts: Sequence[str], *, is_full: bool, is_j
 
     settings = configuration.load(os.environ, Path.cwd())
     settings.select(vendors, accounts)
-    with console.progress("pulling") as tell:
-        told = lambda account, made, wanted: tell(made, wanted, account)  # noqa: E731 - one use, one line
-        with runtime.opened(os.environ, Path.cwd(), settings=settings, progress=told) as work:
-            outcome = run.sync(
-                work,
-                instance(settings.paths),
-                vendors=vendors,
-                accounts=accounts,
-                is_full=is_full,
-            )
+    with (
+        console.progress("pulling") as tell,
+        runtime.opened(os.environ, Path.cwd(), settings=settings, progress=tell) as work,
+    ):
+        outcome = run.sync(
+            work,
+            instance(settings.paths),
+            vendors=vendors,
+            accounts=accounts,
+            is_full=is_full,
+        )
     if is_json:
         console.say_json(_sync_facts(outcome))
     else:
@@ -192,9 +193,10 @@ def rebuild() -> int:
     settings = configuration.load(os.environ, Path.cwd())
     clock = system_clock(os.environ)
     settings.paths.create()
-    work = runtime.assembled(settings, os.environ, clock, runtime.no_progress)
     started = clock.monotonic()
-    run_id = run.rebuild(work, instance(settings.paths))
+    with console.progress("rebuilding") as tell:
+        work = runtime.assembled(settings, os.environ, clock, tell)
+        run_id = run.rebuild(work, instance(settings.paths))
     console.say(f"rebuilt in {console.span(clock.monotonic() - started)}; run {run_id}")
     return 0
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+
+from screening_pipeline.progress import Progress, no_progress
 
 # Columns of times, which must not be broken in two.
 NO_WRAP = ("known at", "occurred", "completed", "next due")
@@ -77,15 +79,20 @@ def span(seconds: float | None) -> str | None:
 
 
 @contextmanager
-def progress(title: str, total: int | None = None) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar on a terminal; elsewhere nothing. Call the given function with (done, total, what)."""
+def progress(title: str) -> Iterator[Progress]:
+    """A progress bar on a terminal; elsewhere nothing."""
     if not sys.stderr.isatty():
-        yield lambda _done, _total, _what: None
+        yield no_progress
         return
+    from rich import progress as bars
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=inert(what))
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+    )
+    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda what, done, total: bar.update(task, completed=done, total=total, description=inert(what))

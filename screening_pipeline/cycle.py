@@ -129,7 +129,9 @@ def _touched_accounts(connection: warehouse.Connection) -> set[str]:
 
 def prepare(connection: warehouse.Connection, runtime: Runtime) -> bool:
     """Bring reference data up to date; whether all history had to be read anew for it."""
-    found = ingest.prepare(connection, runtime.settings, runtime.landing, part_key=runtime.part_key)
+    found = ingest.prepare(
+        connection, runtime.settings, runtime.landing, part_key=runtime.part_key, progress=runtime.progress
+    )
     if found is not ingest.Prepared.READY:
         runtime.journal.written |= set(catalog.relations())
     return found is ingest.Prepared.REREAD

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from screening_pipeline import embedded, run, runtime, warehouse
 from screening_pipeline.clock import StandingClock
 from screening_pipeline.errors import UsageError
 from screening_pipeline.instance import instance
+from screening_pipeline.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,9 +48,7 @@ class Played:
     exit_code: int
 
 
-def play(
-    environ: Mapping[str, str], settings: Settings, *, now: datetime, tell: Callable[[int, int, str], None]
-) -> Played:
+def play(environ: Mapping[str, str], settings: Settings, *, now: datetime, tell: Progress = no_progress) -> Played:
     """Play the demo in the data folder of `settings`, from a clean start. Raises UsageError, ScreeningError."""
     _clear(settings)
     end = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -59,14 +58,14 @@ def play(
     dagster_instance = instance(settings.paths)
     with embedded.sandbox(settings, now=world.epoch) as (placed, sandbox):
         clock = VirtualClock(world.epoch)
-        work = runtime.assembled(placed, environ, clock, runtime.no_progress)
+        work = runtime.assembled(placed, environ, clock)
         outcomes = []
         for number, instant in enumerate(instants, start=1):
-            tell(number - 1, len(instants), f"{instant:%d %b %H:%M}")
+            tell(f"{instant:%d %b %H:%M}", number - 1, len(instants))
             _move(placed, sandbox, clock, instant)
             outcomes.append(run.sync(work, dagster_instance, trigger="demo"))
         run.daily_report(work, dagster_instance)
-        tell(len(instants), len(instants), "done")
+        tell("done", len(instants), len(instants))
         return _found(placed.paths.published, sandbox, outcomes)
 
 

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from screening_pipeline import build, forgotten, reference, snapshot, warehouse
+from screening_pipeline.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     from screening_pipeline.landing import Landing, Tail
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
     from screening_pipeline.warehouse import Connection
 
 # Lines of today and of encrypted days are read in memory: this much at a time.
-BATCH_BYTES = 256 * 1024 * 1024
+BATCH_BYTES = 192 * 1024 * 1024
 BATCH_FILES = 200
 # From here on a batch is computed in bulk.
 LARGE_BYTES = 8 * 1024 * 1024
+# What a rebuild recomputes in one transaction: until the commit all of it stays in memory. DuckDB packs 122,880 rows
+# together, and what fills only a part of that is written anew with the next.
+STEP_CHECKS = 36_864
+STEP_CALLS = 245_760
+# The setting that tells how far a rebuild has come: all checks up to this number are done.
+_REBUILT = "rebuilt_check_key"
 
 
 class Prepared(Enum):
@@ -30,30 +37,54 @@ class Prepared(Enum):
     REREAD = "reread"
 
 
-def prepare(connection: Connection, settings: Settings, landing: Landing, *, part_key: str) -> Prepared:
-    """Bring reference data up to date; where what words mean has changed, read all history anew."""
+def prepare(
+    connection: Connection,
+    settings: Settings,
+    landing: Landing,
+    *,
+    part_key: str,
+    progress: Progress = no_progress,
+) -> Prepared:
+    """Bring reference data up to date; where what words mean has changed, read all history anew.
+
+    A rebuild that was stopped is gone on with.
+    """
     connection.execute(f"set variable part_key = {warehouse.quote(part_key)}")
     wanted = reference.fingerprint(settings)
-    if _setting(connection, "fingerprint") == wanted:
+    known = _settings(connection, "fingerprint", _REBUILT)
+    is_new = False
+    if known.get("fingerprint") != wanted:
+        with transaction(connection):
+            build.migrate(connection)
+            _fill_reference(connection, settings)
+            snapshot.forget(connection)
+            _set(connection, "fingerprint", wanted)
+            is_new = not any(
+                connection.execute(f"from {table} limit 1").fetchall() for table in ("raw.check", "staging.landed_file")
+            )
+            if not is_new:  # else the batch that follows reads all there is
+                _begin_rebuild(connection)
+    elif _REBUILT not in known:
         build.show_landed(connection, landing.root)
         return Prepared.READY
-    with transaction(connection):
-        build.migrate(connection)
-        _fill_reference(connection, settings)
-        snapshot.forget(connection)
-        is_new = not any(
-            connection.execute(f"from {table} limit 1").fetchall() for table in ("raw.check", "staging.landed_file")
-        )
-        warehouse.replace(connection, "staging.setting", [{"name": "fingerprint", "value": wanted}])
-    if not is_new:  # else the batch that follows reads all there is
-        rebuild(connection, landing, part_key=part_key)
+    if not is_new:
+        _finish_rebuild(connection, landing, part_key=part_key, progress=progress)
     build.show_landed(connection, landing.root, is_forced=True)
     return Prepared.NEW if is_new else Prepared.REREAD
 
 
-def _setting(connection: Connection, name: str) -> str | None:
-    found = connection.execute(f"select value from staging.setting where name = {warehouse.quote(name)}").fetchone()
-    return str(found[0]) if found else None
+def _settings(connection: Connection, *names: str) -> dict[str, str]:
+    wanted = ", ".join(map(warehouse.quote, names))
+    return dict(connection.execute(f"select name, value from staging.setting where name in ({wanted})").fetchall())
+
+
+def _set(connection: Connection, name: str, value: str) -> None:
+    _unset(connection, name)
+    warehouse.insert(connection, "staging.setting", [{"name": name, "value": value}])
+
+
+def _unset(connection: Connection, name: str) -> None:
+    connection.execute(f"delete from staging.setting where name = {warehouse.quote(name)}")
 
 
 def _fill_reference(connection: Connection, settings: Settings) -> None:
@@ -89,27 +120,78 @@ def advance(connection: Connection, landing: Landing, *, part_key: str) -> set[s
     _ensure_new_order(connection)
     tails = landing.tails(_offsets(connection))
     with _sized(connection, tails):
-        _load(connection, landing, tails, part_key=part_key)
+        build.empty_batch(connection)
+        for batch in _batches(tails):
+            _load(connection, landing, batch, part_key=part_key)
         build.touch_batch(connection)
         build.note_unpublished(connection)
         return build.refresh(connection)
 
 
-def rebuild(connection: Connection, landing: Landing, *, part_key: str) -> None:
-    """Drop everything derived and compute it again from raw: orders, the registry and the landed lines."""
+def rebuild(connection: Connection, landing: Landing, *, part_key: str, progress: Progress = no_progress) -> None:
+    """Drop everything derived and compute it again from raw: orders, the registry and the landed lines.
+
+    In transactions of bounded size, whatever there is. Where it is stopped in between, `prepare` goes on with it.
+    """
     with transaction(connection):
-        build.drop_derived(connection)
-        build.create_derived(connection)
-        connection.execute("delete from staging.landed_file")
-        connection.execute("delete from ops.reject where source <> 'manifest'")
-        snapshot.forget(connection)
-        tails = landing.tails({})
-        with _sized(connection, tails):
-            _load(connection, landing, tails, part_key=part_key)
-            build.touch_all(connection)
-            build.refresh(connection)
-    build.drop_work(connection)
+        _begin_rebuild(connection)
+    _finish_rebuild(connection, landing, part_key=part_key, progress=progress)
+
+
+def _begin_rebuild(connection: Connection) -> None:
+    build.drop_derived(connection)
+    build.create_derived(connection)
+    connection.execute("delete from staging.landed_file")
+    connection.execute("delete from ops.reject where source <> 'manifest'")
+    snapshot.forget(connection)
+    _set(connection, _REBUILT, "0")
+
+
+def _finish_rebuild(connection: Connection, landing: Landing, *, part_key: str, progress: Progress) -> None:
+    done = int(_settings(connection, _REBUILT)[_REBUILT])
+    with warehouse.in_bulk(connection):
+        if not done:  # what is landed after the first checks were recomputed is the next batch's
+            _load_anew(connection, landing, part_key=part_key, progress=progress)
+        _recompute_after(connection, done, progress)
+        _recount_anew(connection, progress)
+    _unset(connection, _REBUILT)
     connection.execute("checkpoint")
+
+
+def _load_anew(connection: Connection, landing: Landing, *, part_key: str, progress: Progress) -> None:
+    batches = list(_batches(landing.tails(_offsets(connection))))
+    for number, batch in enumerate(batches):
+        progress("reading what was landed", number, len(batches))
+        with _step(connection):
+            build.empty_batch(connection)
+            _load(connection, landing, batch, part_key=part_key)
+
+
+def _recompute_after(connection: Connection, done: int, progress: Progress) -> None:
+    last = build.last_check(connection)
+    for after in range(done, max(last, 1), STEP_CHECKS):  # once also where there are packages and no checks
+        progress("recomputing checks", after, last)
+        with _step(connection):
+            build.touch_numbered(connection, after, after + STEP_CHECKS)
+            build.recompute(connection, is_packaged=not after)
+            _set(connection, _REBUILT, str(after + STEP_CHECKS))
+
+
+def _recount_anew(connection: Connection, progress: Progress) -> None:
+    build.empty_calls(connection)
+    stretches = build.stretches(connection, STEP_CALLS)
+    for number, (since, until) in enumerate(stretches):
+        progress("judging calls", number, len(stretches))
+        with _step(connection):
+            build.recount_between(connection, since, until)
+
+
+@contextmanager
+def _step(connection: Connection) -> Iterator[None]:
+    with transaction(connection):
+        yield
+    build.drop_work(connection)
+    warehouse.forget_blocks(connection)
 
 
 def _offsets(connection: Connection) -> dict[str, int]:
@@ -121,14 +203,12 @@ def _sized(connection: Connection, tails: Sequence[Tail]) -> AbstractContextMana
     return warehouse.in_bulk(connection) if is_large else nullcontext()
 
 
-def _load(connection: Connection, landing: Landing, tails: Sequence[Tail], *, part_key: str) -> None:
-    build.empty_batch(connection)
-    for batch in _batches(tails):
+def _load(connection: Connection, landing: Landing, batch: Sequence[Tail], *, part_key: str) -> None:
+    _scan(connection, landing, batch)
+    if forgotten.scrub(connection, landing, batch):
         _scan(connection, landing, batch)
-        if forgotten.scrub(connection, landing, batch):
-            _scan(connection, landing, batch)
-        build.load(connection, part_key=part_key)
-        _note(connection, batch)
+    build.load(connection, part_key=part_key)
+    _note(connection, batch)
 
 
 def _scan(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> None:

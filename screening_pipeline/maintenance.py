@@ -29,8 +29,8 @@ def rebuild_from_raw(context: dg.OpExecutionContext, screening: Screening) -> No
     """Read all history anew. The result is the same, row for row."""
     runtime = screening.runtime
     with runtime.warehouse() as connection:
-        cycle.prepare(connection, runtime)
-        ingest.rebuild(connection, runtime.landing, part_key=runtime.part_key)
+        if not cycle.prepare(connection, runtime):  # else it has just been done
+            ingest.rebuild(connection, runtime.landing, part_key=runtime.part_key, progress=runtime.progress)
         cycle.plan_again(connection, runtime)
         warehouse.publish(connection, runtime.settings.paths.published)
         counted = connection.execute("select count(*) from star.fact_check").fetchone()

@@ -271,7 +271,7 @@ def webhooks(host: str, port: int) -> int:
 
     settings = configuration.load(os.environ, Path.cwd())
     settings.paths.create()
-    work = runtime.assembled(settings, os.environ, system_clock(os.environ), runtime.no_progress)
+    work = runtime.assembled(settings, os.environ, system_clock(os.environ))
     if not _is_loopback(host):
         console.warn("this is not loopback: put TLS before it, since tokens and messages cross the wire in clear")
     serve(work, host=host, port=port, tell=console.say)

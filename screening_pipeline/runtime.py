@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +20,7 @@ from screening_pipeline.errors import ConfigurationError
 from screening_pipeline.intake import Intake
 from screening_pipeline.landing import Landing
 from screening_pipeline.limiter import Limiter
+from screening_pipeline.progress import Progress, no_progress
 from screening_pipeline.pseudonym import kept_key, landing_key, pseudonym_key
 from screening_pipeline.settings import Settings
 from screening_pipeline.state import State
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 # Where numpy comes with OpenBLAS, that starts a thread for each core, and each spins for a tenth of a second before it
 # sleeps; nothing here multiplies matrices.
 _NO_LINEAR_ALGEBRA = ("OPENBLAS_NUM_THREADS", "1")
-
-Progress = Callable[[str, int, int], None]
-"""(account, calls made, calls to make): told after every call."""
 
 
 @dataclass
@@ -56,10 +54,6 @@ class Journal:
         self.orders_read = self.landed_read = None
         self.reports.clear()
         self.written.clear()
-
-
-def no_progress(account: str, made: int, wanted: int) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +118,9 @@ def opened(
         yield assembled(settings, environ, clock, progress)
 
 
-def assembled(settings: Settings, environ: Mapping[str, str], clock: Clock, progress: Progress) -> Runtime:
+def assembled(
+    settings: Settings, environ: Mapping[str, str], clock: Clock, progress: Progress = no_progress
+) -> Runtime:
     """A runtime of settings whose accounts have their addresses.
 
     Raises ConfigurationError where a key is missing, or where the star is to live where this version cannot write.

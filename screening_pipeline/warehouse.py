@@ -33,6 +33,7 @@ LOCK_WAIT_SECONDS = 60.0
 # The two threads of one core are counted as two: with both a rebuild costs a third more, twice the memory, and no
 # less time.
 THREADS = max(1, (os.cpu_count() or 1) // 2)
+_MEMORY = "set memory_limit = '4GB'"
 # A quarter of what DuckDB takes: most tables, and what a cycle adds to any, fill a small part of a block.
 _BLOCKS = "block_size 65536"
 # Who reads a snapshot needs this version or a later one. In an older format earlier ones could read a whole copy, but
@@ -121,7 +122,7 @@ def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) ->
     """
     connection = duckdb.connect()
     try:
-        connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false; set memory_limit = '4GB'")
+        connection.execute(f"set timezone = 'UTC'; set preserve_insertion_order = false; {_MEMORY}")
         connection.execute("set threads = 1")  # most batches are small, and threads that wait cost more
         # To put small row groups together makes every commit dearer by half; `publish` has it done at times.
         connection.execute("set max_vacuum_tasks = 0")
@@ -152,6 +153,13 @@ def in_bulk(connection: Connection) -> Iterator[None]:
     connection.execute(f"set threads = {THREADS}; set disabled_optimizers = 'join_order,build_side_probe_side'")
     yield
     connection.execute("set threads = 1; set disabled_optimizers = ''")
+
+
+def forget_blocks(connection: Connection) -> None:
+    """Have DuckDB let go of the blocks that it has read and written, all of which it would keep up to its limit."""
+    with suppress(duckdb.OutOfMemoryException):  # more is in use
+        connection.execute("set memory_limit = '64MB'")
+    connection.execute(_MEMORY)
 
 
 @contextmanager

@@ -54,6 +54,7 @@ TRIES = 3
 STUCK_SECONDS = 120
 RECORDED = 3
 RUN_ID = "next"
+STEPS = (5, 30, 100)  # files, checks, calls
 RULED = ("raw", "star", "ops")
 ROOM = 30_000_000  # for any file; the feed wants more before it is asked
 DISK_FULL = 3
@@ -71,7 +72,6 @@ STAGES: dict[str, tuple[Any, str]] = {
     "erase": (erasure, "finish"),
 }
 WHOLE = ("feed", "fetch", "land", "load", "merge", "publish", "create", "rebuild")
-ANEW = ("create", "rebuild")
 Work = Callable[["Notes"], object]
 
 
@@ -182,12 +182,18 @@ class Ground:
 
     def runtime(self) -> Runtime:
         """A runtime as of now."""
-        return runtime.assembled(self.settings, {}, StandingClock(self.now), runtime.no_progress)
+        return runtime.assembled(self.settings, {}, StandingClock(self.now))
 
     # ── what is done in children ───────────────────────────────────────────────────────────────────
 
     def _whole_run(self, _notes: Notes) -> None:
         self._run()
+
+    def _rebuilding(self, _notes: Notes) -> None:
+        """Compute everything anew, in as many steps as a large warehouse takes."""
+        ingest.BATCH_FILES, ingest.STEP_CHECKS, ingest.STEP_CALLS = STEPS
+        with instance(self.settings.paths, {}) as recorded:
+            run.rebuild(self.runtime(), recorded)
 
     def _only_the_feed(self, _notes: Notes) -> None:
         account = self.settings.account("hireright", None)
@@ -303,10 +309,10 @@ class Ground:
     def try_run(self, stage: str, *, is_last: bool = True) -> None:
         """One kill within that stage of a whole run; after the last of several in a row, the run that mends it."""
         self.pass_time()
-        if stage in ANEW:
+        if stage == "create":
             for file in self.settings.data_dir.glob("warehouse.duckdb*"):
                 file.unlink()
-        self._until_killed(stage, self._whole_run)
+        self._until_killed(stage, self._rebuilding if stage == "rebuild" else self._whole_run)
         if is_last:
             self.recover(stage)
 
@@ -380,7 +386,7 @@ class Ground:
         for _ in range(TRIES):
             if self.kill_in(stage, work):
                 return
-            if stage in ANEW:
+            if stage == "create":
                 return
 
 

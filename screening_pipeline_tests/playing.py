@@ -114,7 +114,7 @@ def playing(folder: Path, *, checks: int, days: int = 30, **options: Any) -> Ite
         instance(settings.paths) as recorded,
     ):
         clock = VirtualClock(VIRTUAL_EPOCH)
-        work = runtime.assembled(embedded.at(settings, sandbox.url), {}, clock, runtime.no_progress)
+        work = runtime.assembled(embedded.at(settings, sandbox.url), {}, clock)
         yield Play(work, recorded, sandbox, clock)
 
 

@@ -18,10 +18,6 @@ NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 WORLD = embedded.World(embedded.SEED, embedded.CHECKS, NOW - timedelta(days=embedded.DAYS))
 
 
-def tell(done: int, total: int, what: str) -> None:
-    """Nobody watches."""
-
-
 def settings_at(folder: Path) -> configuration.Settings:
     settings = configuration.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
     settings.paths.create()
@@ -41,7 +37,7 @@ def test_the_demo_refuses_a_folder_with_a_warehouse_of_real_accounts(tmp_path: P
     settings = settings_at(tmp_path)
     settings.paths.warehouse.write_bytes(b"real")
     with pytest.raises(UsageError, match="not the demo's"):
-        demo.play({}, settings, now=NOW, tell=tell)
+        demo.play({}, settings, now=NOW)
     assert settings.paths.warehouse.read_bytes() == b"real"
 
 

@@ -25,7 +25,7 @@ from screening_pipeline.exchange import Exchange, new_response_id
 from screening_pipeline.landing import Landing
 from screening_pipeline.paths import Paths
 from screening_pipeline.pseudonym import pseudonym
-from screening_pipeline.runtime import Runtime, assembled, no_progress
+from screening_pipeline.runtime import Runtime, assembled
 from screening_pipeline.settings import Settings
 from screening_pipeline.state import State
 from screening_pipeline.vendors import all_vendors, vendor
@@ -171,7 +171,7 @@ def house_in(folder: Path) -> House:
     paths = Paths.under(folder, {})
     paths.create()
     clock = ManualClock(MORNING)
-    return House(assembled(Settings(accounts=ACCOUNTS, paths=paths), {}, clock, no_progress), clock)
+    return House(assembled(Settings(accounts=ACCOUNTS, paths=paths), {}, clock), clock)
 
 
 @pytest.fixture(scope="module")

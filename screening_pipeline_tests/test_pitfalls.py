@@ -192,7 +192,7 @@ def _at_work(program: str, folder: Path) -> str:
         "from screening_pipeline import clock, runtime, settings\n"
         "environ = {'SCREENING_DATA_DIR': sys.argv[1]}\n"
         "chosen = settings.bundled(environ, pathlib.Path(sys.argv[1]))\n"
-        "work = runtime.assembled(chosen, environ, clock.SystemClock(), runtime.no_progress)\n"
+        "work = runtime.assembled(chosen, environ, clock.SystemClock())\n"
     )
     paths = Paths.under(folder / "data", {})
     paths.create()

@@ -304,10 +304,10 @@ def test_where_a_landing_key_is_named_and_missing_nothing_is_landed_in_clear(
     settings = configuration.load(environ, tmp_path)
     clock = ManualClock(MORNING)
     with pytest.raises(MissingSecret, match="LANDING_KEY") as refused:
-        runtime.assembled(settings, environ, clock, runtime.no_progress)
+        runtime.assembled(settings, environ, clock)
     assert refused.value.exit_code == 2
     assert "too short" not in str(refused.value)
-    work = runtime.assembled(settings, environ | {"LANDING_KEY": "a landing key of a test"}, clock, runtime.no_progress)
+    work = runtime.assembled(settings, environ | {"LANDING_KEY": "a landing key of a test"}, clock)
     land(work, clock)
     landed = [path.read_text() for path in work.landing.root.rglob("*.ndjson")]
     assert len(landed) == 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import groupby
+from itertools import count, groupby
 from random import Random
 from typing import Any
 
@@ -169,6 +171,18 @@ def test_computed_anew_every_fact_is_the_same(
         assert errors(stage) == []
         stage.rebuild()
         assert stage.facts() == before
+        with small_steps():
+            stage.rebuild()
+        assert stage.facts() == before
+
+
+@contextmanager
+def small_steps() -> Iterator[None]:
+    """A rebuild in many transactions: of a file each, two checks each, ten calls each."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in {"BATCH_FILES": 1, "STEP_CHECKS": 2, "STEP_CALLS": 10}.items():
+            patch.setattr(ingest, name, size)
+        yield
 
 
 @settings(max_examples=3)
@@ -251,10 +265,7 @@ def test_the_last_pull_says_how_an_open_check_stands(
 
 def test_a_rebuild_twice_is_a_rebuild_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     with opened(tmp_path_factory) as stage:
-        order_everything(stage)
-        for said in told([(line, check_id, 1) for line in LINES for check_id in ("one", "two")]):
-            stage.land(**said)
-        stage.settle()
+        settle_much(stage)
         before = stage.facts()
         stage.rebuild()
         stage.rebuild()
@@ -262,6 +273,71 @@ def test_a_rebuild_twice_is_a_rebuild_once(tmp_path_factory: pytest.TempPathFact
         assert all(before[table] for table in ("star.fact_check", "star.fact_dispute", "ops.reject")), (
             "it is a rich one"
         )
+
+
+class Stopped(Exception):
+    """Nobody expects it."""
+
+
+def test_a_rebuild_that_was_stopped_is_gone_on_with_by_whoever_comes_next(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    stopped_in: list[str] = []
+
+    def prepare(stage: Stage, *, steps: int) -> ingest.Prepared:
+        left = count(steps, -1)
+
+        def stop(what: str, done: int, total: int) -> None:
+            assert 0 <= done < total
+            if next(left) == 0:
+                stopped_in.append(what)
+                raise Stopped
+
+        return ingest.prepare(stage.connection, stage.settings, stage.landing, part_key=PART_KEY, progress=stop)
+
+    with opened(tmp_path_factory) as stage, small_steps():
+        settle_much(stage)
+        before = stage.facts()
+        stage.connection.execute("delete from staging.setting where name = 'fingerprint'")
+        found, steps = None, 1
+        while found is None:
+            try:
+                found = prepare(stage, steps=steps)
+            except Stopped:
+                steps += stopped_in[-1] == "judging calls"  # which begins from the first one
+        assert set(stopped_in) == {"reading what was landed", "recomputing checks", "judging calls"}
+        assert min(Counter(stopped_in).values()) > 2
+        assert found is ingest.Prepared.REREAD
+        assert stage.facts() == before
+        assert prepare(stage, steps=0) is ingest.Prepared.READY
+
+
+def test_what_is_landed_while_a_rebuild_lies_stopped_is_read_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    def stop(what: str, done: int, _total: int) -> None:
+        if what == "recomputing checks" and done:
+            raise Stopped
+
+    with opened(tmp_path_factory) as stage, small_steps():
+        settle_much(stage)
+        before = stage.facts()
+        with pytest.raises(Stopped):
+            ingest.rebuild(stage.connection, stage.landing, part_key=PART_KEY, progress=stop)
+        stage.story("one").of("zinc").say(status="reviewed", statusV2="reviewed", result="clear")
+        ingest.prepare(stage.connection, stage.settings, stage.landing, part_key=PART_KEY)
+        assert stage.facts() == before
+        stage.settle()
+        after = stage.facts()
+        assert len(after["star.fact_pull"]) == len(before["star.fact_pull"]) + 1
+        stage.rebuild()
+        assert stage.facts() == after
+
+
+def settle_much(stage: Stage) -> None:
+    """Have everything told that there is to tell, of two checks of each vendor, and one of them ordered."""
+    order_everything(stage)
+    for said in told([(line, check_id, 1) for line in LINES for check_id in ("one", "two")]):
+        stage.land(**said)
+    stage.settle()
 
 
 # -- an independent witness ----------------------------------------------------------------------------------

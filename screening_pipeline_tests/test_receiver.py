@@ -23,7 +23,7 @@ import pytest
 from screening_pipeline import build, cycle, receiver
 from screening_pipeline.clock import ManualClock
 from screening_pipeline.paths import Paths
-from screening_pipeline.runtime import Runtime, assembled, no_progress
+from screening_pipeline.runtime import Runtime, assembled
 from screening_pipeline.settings import Settings
 from screening_pipeline.signatures import is_signed_as_javascript, stringified
 from screening_pipeline_tests.scene import MORNING, account
@@ -169,7 +169,7 @@ def opened(folder: Path, **environ: str) -> Iterator[Office]:
     if made.exists():
         shutil.copyfile(made, paths.warehouse)
     clock = ManualClock(MORNING)
-    work = assembled(Settings(accounts=ACCOUNTS, paths=paths), SECRETS | environ, clock, no_progress)
+    work = assembled(Settings(accounts=ACCOUNTS, paths=paths), SECRETS | environ, clock)
     if not made.exists():
         with work.warehouse() as connection:
             cycle.prepare(connection, work)

@@ -16,7 +16,7 @@ from screening_pipeline import retention
 from screening_pipeline.clock import ManualClock
 from screening_pipeline.instance import instance
 from screening_pipeline.paths import Paths
-from screening_pipeline.runtime import Runtime, active, assembled, no_progress
+from screening_pipeline.runtime import Runtime, active, assembled
 from screening_pipeline.settings import Privacy, Settings
 from screening_pipeline_tests.scene import MORNING, Stage, account, opened
 from screening_pipeline_tests.test_rebuild import LINES, order_everything, told
@@ -82,7 +82,7 @@ def runtime(folder: Path, keep_raw_days: int | None) -> tuple[Runtime, ManualClo
     paths.create()
     clock = ManualClock(MORNING)
     settings = Settings(accounts=(account("workerchecks"),), paths=paths, privacy=Privacy(keep_raw_days=keep_raw_days))
-    return assembled(settings, {}, clock, no_progress), clock
+    return assembled(settings, {}, clock), clock
 
 
 def land(work: Runtime, clock: ManualClock) -> None:

@@ -118,7 +118,7 @@ def _prepare(data: Path, checks: int) -> None:
 def _runtime(data: Path) -> Runtime:
     environ = {"SCREENING_DATA_DIR": str(data)}
     settings = configuration.bundled(environ, data)
-    return runtime.assembled(settings, environ, SystemClock(), runtime.no_progress)
+    return runtime.assembled(settings, environ, SystemClock())
 
 
 def _publish(data: Path, times: int) -> None:

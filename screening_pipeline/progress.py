@@ -1,0 +1,12 @@
+"""How work that takes long tells how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Progress = Callable[[str, int, int], None]
+"""(what is being done, how much of it is done, how much there is): told after every step."""
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
