@@ -85,14 +85,20 @@ def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
     with runtime.warehouse() as connection:
         prepare(connection, runtime)
         landed = news.landed(runtime.landing)
+        is_anew = ingest.is_mostly_unread(connection, runtime.landing)
         with ingest.transaction(connection):
             taken = intake.take_in(
                 connection, runtime.settings, key=runtime.key, now=runtime.clock.now(), run_id=run_id
             )
-            journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
+            if is_anew:
+                ingest.begin_rebuild(connection)
+            else:
+                journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
             # Pushes, or what a crash left, are planned too: what they ended is not asked.
-            touched = _touched_accounts(connection)
+            touched = None if is_anew else _touched_accounts(connection)
         build.drop_work(connection)
+        if is_anew:
+            prepare(connection, runtime)
         journal.orders_read, journal.landed_read = orders, landed
         plan_again(connection, runtime, touched)
     return taken

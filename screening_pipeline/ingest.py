@@ -63,7 +63,7 @@ def prepare(
                 connection.execute(f"from {table} limit 1").fetchall() for table in ("raw.check", "staging.landed_file")
             )
             if not is_new:  # else the batch that follows reads all there is
-                _begin_rebuild(connection)
+                begin_rebuild(connection)
     elif _REBUILT not in known:
         build.show_landed(connection, landing.root)
         return Prepared.READY
@@ -134,11 +134,18 @@ def rebuild(connection: Connection, landing: Landing, *, part_key: str, progress
     In transactions of bounded size, whatever there is. Where it is stopped in between, `prepare` goes on with it.
     """
     with transaction(connection):
-        _begin_rebuild(connection)
+        begin_rebuild(connection)
     _finish_rebuild(connection, landing, part_key=part_key, progress=progress)
 
 
-def _begin_rebuild(connection: Connection) -> None:
+def is_mostly_unread(connection: Connection, landing: Landing) -> bool:
+    """Whether more waits than is read at once, and most of all there is: then a rebuild costs less, and less memory."""
+    waiting, landed = (sum(t.end - t.start for t in landing.tails(read)) for read in (_offsets(connection), {}))
+    return waiting > max(BATCH_BYTES, landed / 2)
+
+
+def begin_rebuild(connection: Connection) -> None:
+    """Inside a transaction: drop everything derived, and note that `prepare` is to compute it again."""
     build.drop_derived(connection)
     build.create_derived(connection)
     connection.execute("delete from staging.landed_file")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from screening_pipeline import cycle, news, runtime, warehouse
-from screening_pipeline_tests.playing import Play, playing
+from screening_pipeline import cycle, ingest, news, runtime, warehouse
+from screening_pipeline_tests.playing import Play, dagster_words, playing
 
 
 @pytest.fixture
@@ -92,3 +93,31 @@ def test_without_the_shared_state_everything_is_news(read: Play) -> None:
     with read.runtime.state.writing() as db:
         db.execute("delete from note")
     assert is_any(read.runtime)
+
+
+@dagster_words
+def test_a_warehouse_that_was_lost_is_computed_from_what_was_landed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In steps, where it is much: all at once it would all be in memory."""
+    with playing(tmp_path, checks=12) as play:
+        play.cycle(day=3)
+        play.cycle(day=9)
+        before = known(play)
+        steps: list[str] = []
+        monkeypatch.setattr(ingest, "BATCH_BYTES", 10_000)
+        work = replace(play.runtime, progress=lambda what, _done, _total: steps.append(what))
+        play.paths.warehouse.unlink()
+        work.journal.begin(work.clock.now())
+        assert cycle.take_orders(work, run_id="test").orders > 0
+        assert steps.count("reading what was landed") > 2
+        assert known(play) == before
+        assert len(work.journal.written) > 20, "Dagster is told of every table"
+        assert not is_any(work)
+
+
+def known(play: Play) -> list[dict[str, object]]:
+    """What the live warehouse knows of each check, whatever the number by which it knows it."""
+    told = "vendor, account, subject, check_id, lifecycle, result, package, first_observed_at, last_changed_at"
+    with play.runtime.warehouse() as connection:
+        return warehouse.rows(connection, f"select {told} from star.fact_check order by all")
