@@ -140,8 +140,8 @@ def rebuild(connection: Connection, landing: Landing, *, part_key: str, progress
 
 def is_mostly_unread(connection: Connection, landing: Landing) -> bool:
     """Whether more waits than is read at once, and most of all there is: then a rebuild costs less, and less memory."""
-    waiting, landed = (sum(t.end - t.start for t in landing.tails(read)) for read in (_offsets(connection), {}))
-    return waiting > max(BATCH_BYTES, landed / 2)
+    waiting = _size(landing.tails(_offsets(connection)))
+    return waiting > BATCH_BYTES and 2 * waiting > _size(landing.tails({}))
 
 
 def begin_rebuild(connection: Connection) -> None:
@@ -206,8 +206,11 @@ def _offsets(connection: Connection) -> dict[str, int]:
 
 
 def _sized(connection: Connection, tails: Sequence[Tail]) -> AbstractContextManager[None]:
-    is_large = sum(tail.end - tail.start for tail in tails) > LARGE_BYTES
-    return warehouse.in_bulk(connection) if is_large else nullcontext()
+    return warehouse.in_bulk(connection) if _size(tails) > LARGE_BYTES else nullcontext()
+
+
+def _size(tails: Sequence[Tail]) -> int:
+    return sum(tail.end - tail.start for tail in tails)
 
 
 def _load(connection: Connection, landing: Landing, batch: Sequence[Tail], *, part_key: str) -> None:
