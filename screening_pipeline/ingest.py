@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from screening_pipeline.warehouse import Connection
 
 # Lines of today and of encrypted days are read in memory: this much at a time.
-BATCH_BYTES = 192 * 1024 * 1024
+BATCH_BYTES = 256 * 1024 * 1024
 BATCH_FILES = 200
 # From here on a batch is computed in bulk.
 LARGE_BYTES = 8 * 1024 * 1024
