@@ -206,13 +206,18 @@ def scan(connection: Connection, sources: Mapping[str, Sequence[Path | str]]) ->
     connection.execute(f"create or replace temp table landed as {' union all by name '.join(scans)}")
 
 
-def load(connection: Connection, *, part_key: str) -> None:
-    """Append what `landed` holds to staging, number checks never seen, and note whom it touches.
+def read(connection: Connection, *, part_key: str) -> None:
+    """Read the texts of `landed` as what they are, into `landed_message`; `landed` itself is done with.
 
     `part_key`: the key (hex) of the hash that stands for people's names in labels.
     """
     connection.execute(f"set variable part_key = {literal(part_key)}")
     _refresh_work(connection, "landed_message")
+    connection.execute("drop table temp.landed")
+
+
+def load(connection: Connection) -> None:
+    """Append what `landed_message` holds to staging, number checks never seen, and note whom it touches."""
     _number_checks(connection)
     connection.execute("create or replace temp table known_state as select state_key from staging.state")
     _refresh_work(connection, "new_state")

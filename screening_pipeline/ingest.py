@@ -23,7 +23,7 @@ BATCH_FILES = 200
 LARGE_BYTES = 8 * 1024 * 1024
 # What a rebuild recomputes in one transaction: until the commit all of it stays in memory. DuckDB packs 122,880 rows
 # together, and what fills only a part of that is written anew with the next.
-STEP_CHECKS = 36_864
+STEP_CHECKS = 30_720
 STEP_CALLS = 245_760
 # The setting that tells how far a rebuild has come: all checks up to this number are done.
 _REBUILT = "rebuilt_check_key"
@@ -122,7 +122,8 @@ def advance(connection: Connection, landing: Landing, *, part_key: str) -> set[s
     with _sized(connection, tails):
         build.empty_batch(connection)
         for batch in _batches(tails):
-            _load(connection, landing, batch, part_key=part_key)
+            _read(connection, landing, batch, part_key=part_key)
+            _load(connection, batch)
         build.touch_batch(connection)
         build.note_unpublished(connection)
         return build.refresh(connection)
@@ -169,9 +170,10 @@ def _load_anew(connection: Connection, landing: Landing, *, part_key: str, progr
     batches = list(_batches(landing.tails(_offsets(connection))))
     for number, batch in enumerate(batches):
         progress("reading what was landed", number, len(batches))
+        _read(connection, landing, batch, part_key=part_key)  # what this drops is only freed outside a transaction
         with _step(connection):
             build.empty_batch(connection)
-            _load(connection, landing, batch, part_key=part_key)
+            _load(connection, batch)
 
 
 def _recompute_after(connection: Connection, done: int, progress: Progress) -> None:
@@ -213,11 +215,15 @@ def _size(tails: Sequence[Tail]) -> int:
     return sum(tail.end - tail.start for tail in tails)
 
 
-def _load(connection: Connection, landing: Landing, batch: Sequence[Tail], *, part_key: str) -> None:
+def _read(connection: Connection, landing: Landing, batch: Sequence[Tail], *, part_key: str) -> None:
     _scan(connection, landing, batch)
     if forgotten.scrub(connection, landing, batch):
         _scan(connection, landing, batch)
-    build.load(connection, part_key=part_key)
+    build.read(connection, part_key=part_key)
+
+
+def _load(connection: Connection, batch: Sequence[Tail]) -> None:
+    build.load(connection)
     _note(connection, batch)
 
 
