@@ -85,7 +85,7 @@ def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
     with runtime.warehouse() as connection:
         prepare(connection, runtime)
         landed = news.landed(runtime.landing)
-        is_anew = ingest.is_mostly_unread(connection, runtime.landing)
+        is_anew = ingest.is_mostly_unread(connection, landed)
         with ingest.transaction(connection):
             taken = intake.take_in(
                 connection, runtime.settings, key=runtime.key, now=runtime.clock.now(), run_id=run_id

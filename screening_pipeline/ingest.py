@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -58,7 +58,7 @@ def prepare(
             build.migrate(connection)
             _fill_reference(connection, settings)
             snapshot.forget(connection)
-            _set(connection, "fingerprint", wanted)
+            warehouse.replace(connection, "staging.setting", [{"name": "fingerprint", "value": wanted}])
             is_new = not any(
                 connection.execute(f"from {table} limit 1").fetchall() for table in ("raw.check", "staging.landed_file")
             )
@@ -139,10 +139,14 @@ def rebuild(connection: Connection, landing: Landing, *, part_key: str, progress
     _finish_rebuild(connection, landing, part_key=part_key, progress=progress)
 
 
-def is_mostly_unread(connection: Connection, landing: Landing) -> bool:
-    """Whether more waits than is read at once, and most of all there is: then a rebuild costs less, and less memory."""
-    waiting = _size(landing.tails(_offsets(connection)))
-    return waiting > BATCH_BYTES and 2 * waiting > _size(landing.tails({}))
+def is_mostly_unread(connection: Connection, landed: Mapping[str, int]) -> bool:
+    """Whether more waits than is read at once, and most of all there is: then a rebuild costs less, and less memory.
+
+    `landed`: how far each landed file goes.
+    """
+    there_is = sum(landed.values())
+    waiting = there_is - sum(_offsets(connection).values())
+    return waiting > BATCH_BYTES and 2 * waiting > there_is
 
 
 def begin_rebuild(connection: Connection) -> None:
@@ -208,11 +212,8 @@ def _offsets(connection: Connection) -> dict[str, int]:
 
 
 def _sized(connection: Connection, tails: Sequence[Tail]) -> AbstractContextManager[None]:
-    return warehouse.in_bulk(connection) if _size(tails) > LARGE_BYTES else nullcontext()
-
-
-def _size(tails: Sequence[Tail]) -> int:
-    return sum(tail.end - tail.start for tail in tails)
+    is_large = sum(tail.end - tail.start for tail in tails) > LARGE_BYTES
+    return warehouse.in_bulk(connection) if is_large else nullcontext()
 
 
 def _read(connection: Connection, landing: Landing, batch: Sequence[Tail], *, part_key: str) -> None:

@@ -312,6 +312,15 @@ def test_a_rebuild_that_was_stopped_is_gone_on_with_by_whoever_comes_next(
         assert prepare(stage, steps=0) is ingest.Prepared.READY
 
 
+def test_what_was_learned_of_other_words_is_forgotten_with_them(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with opened(tmp_path_factory) as stage:
+        settle_much(stage)
+        stage.connection.execute("update staging.setting set value = 'older' where name = 'fingerprint'")
+        stage.connection.execute("insert into staging.setting values ('pull_model', 'of an earlier shape')")
+        ingest.prepare(stage.connection, stage.settings, stage.landing, part_key=PART_KEY)
+        assert [row["name"] for row in stage.rows("from staging.setting")] == ["fingerprint"]
+
+
 def test_what_is_landed_while_a_rebuild_lies_stopped_is_read_once(tmp_path_factory: pytest.TempPathFactory) -> None:
     def stop(what: str, done: int, _total: int) -> None:
         if what == "recomputing checks" and done:
