@@ -88,7 +88,12 @@ def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
         is_anew = ingest.is_mostly_unread(connection, landed)
         with ingest.transaction(connection):
             taken = intake.take_in(
-                connection, runtime.settings, key=runtime.key, now=runtime.clock.now(), run_id=run_id
+                connection,
+                runtime.settings,
+                key=runtime.key,
+                now=runtime.clock.now(),
+                run_id=run_id,
+                progress=runtime.progress,
             )
             if is_anew:
                 ingest.begin_rebuild(connection)

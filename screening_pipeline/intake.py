@@ -15,11 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from screening_pipeline import build, forgotten, warehouse
 from screening_pipeline.errors import EnvironmentFailed
+from screening_pipeline.progress import Progress, no_progress
 from screening_pipeline.pseudonym import pseudonym
 from screening_pipeline.vendors import all_vendors
 
@@ -31,6 +33,9 @@ REQUIRED = ("vendor", "check_id")
 OPTIONAL = ("account", "subject", "candidate_ref", "package", "ordered_at", "country", "region", "cost_center", "tags")
 COLUMNS = REQUIRED + OPTIONAL
 ENDINGS = (".csv", ".ndjson", ".parquet")
+# Rows that are held in memory at a time.
+CHUNK_ROWS = 10_000
+PROGRESS_ROWS = 1_000
 
 Row = dict[str, Any]
 
@@ -66,6 +71,9 @@ class Intake:
     orders: int = 0
     rejects: int = 0
 
+    def __add__(self, other: Intake) -> Intake:
+        return Intake(self.files + other.files, self.orders + other.orders, self.rejects + other.rejects)
+
 
 def manifests(folder: Path) -> list[Path]:
     """The files in `folder` that are manifests by their names, by name; hidden ones may still be being written."""
@@ -73,17 +81,18 @@ def manifests(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def unread(folder: Path, known: Iterable[str]) -> list[Manifest]:
-    """The manifests in `folder` whose content is not among the `known` hashes. Raises EnvironmentFailed."""
+def unread(folder: Path, known: Iterable[str]) -> Iterator[Manifest]:
+    """The manifests in `folder` whose content is not among the `known` hashes, one at a time.
+
+    Raises EnvironmentFailed.
+    """
     seen = set(known)
-    found = []
     for path in manifests(folder):
         content = _content(path)
         digest = hashlib.sha256(content).hexdigest()
         if digest not in seen:
             seen.add(digest)
-            found.append(Manifest(path, digest, content))
-    return found
+            yield Manifest(path, digest, content)
 
 
 def _content(path: Path) -> bytes:
@@ -94,39 +103,43 @@ def _content(path: Path) -> bytes:
         raise EnvironmentFailed(f"cannot read the manifest {path.name}: {reason}", code="not_readable") from None
 
 
-def take_in(connection: Connection, settings: Settings, *, key: bytes, now: datetime, run_id: str) -> Intake:
+def take_in(
+    connection: Connection,
+    settings: Settings,
+    *,
+    key: bytes,
+    now: datetime,
+    run_id: str,
+    progress: Progress = no_progress,
+) -> Intake:
     """Read every new manifest into `raw.order` and number the checks it announces.
 
     The rows stay in the temporary table `new_order` for the batch that follows.
     """
     known = [row[0] for row in connection.execute("select file_sha256 from raw.order_file").fetchall()]
     connection.execute("create or replace temp table new_order as from raw.order limit 0")
-    found = unread(settings.paths.orders, known)
-    orders = rejects = 0
-    for manifest in found:
-        rows, problems = read(connection, manifest, settings, key=key)
-        orders += len(rows)
-        rejects += len(problems)
-        _keep(connection, manifest, rows, problems, now=now, run_id=run_id)
-    if found:
+    taken = Intake()
+    for manifest in unread(settings.paths.orders, known):
+        outcomes = _told(read(connection, manifest, settings, key=key), manifest, progress)
+        taken += _keep(connection, manifest, outcomes, now=now, run_id=run_id)
+    if taken.files:
         forgotten.skip_orders(connection)
         build.register_orders(connection)
-    return Intake(len(found), orders, rejects)
+    return taken
 
 
-def read(
-    connection: Connection, manifest: Manifest, settings: Settings, *, key: bytes
-) -> tuple[list[Row], list[Problem]]:
-    """The rows of a manifest that can be read, and why the others cannot."""
-    rows: list[Row] = []
-    problems: list[Problem] = []
+def _told(outcomes: Iterator[Row | Problem], manifest: Manifest, progress: Progress) -> Iterator[Row | Problem]:
+    lines = manifest.content.count(b"\n")
+    for number, outcome in enumerate(outcomes, start=1):
+        if number % PROGRESS_ROWS == 0:
+            progress("reading orders", number, max(number, lines))
+        yield outcome
+
+
+def read(connection: Connection, manifest: Manifest, settings: Settings, *, key: bytes) -> Iterator[Row | Problem]:
+    """The rows of a manifest that can be read, and why the others cannot, in their order."""
     for line, given in _lines(connection, manifest):
-        outcome = given if isinstance(given, Problem) else _order(line, given, settings, key)
-        if isinstance(outcome, Problem):
-            problems.append(outcome)
-        else:
-            rows.append(outcome)
-    return rows, problems
+        yield given if isinstance(given, Problem) else _order(line, given, settings, key)
 
 
 def _lines(connection: Connection, manifest: Manifest) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
@@ -140,7 +153,7 @@ def _lines(connection: Connection, manifest: Manifest) -> Iterator[tuple[int, Ma
 
 
 def _csv_lines(content: bytes) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
-    records = _records(content.decode("utf-8-sig", errors="replace"))
+    records = _records(content)
     line, first = next(records, (1, []))
     header = first if isinstance(first, Problem) else [name.strip() for name in first]
     problem = header if isinstance(header, Problem) else _bad_header(header)
@@ -154,9 +167,9 @@ def _csv_lines(content: bytes) -> Iterator[tuple[int, Mapping[str, str] | Proble
             yield line, _cells(header, cells, line)
 
 
-def _records(text: str) -> Iterator[tuple[int, list[str] | Problem]]:
+def _records(content: bytes) -> Iterator[tuple[int, list[str] | Problem]]:
     """The records of a CSV text, each with the line on which it begins."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(_text_lines(content, newline=""), strict=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -165,6 +178,11 @@ def _records(text: str) -> Iterator[tuple[int, list[str] | Problem]]:
             return
         except csv.Error:
             yield line, Problem(line, "bad_csv", "the row is not well-formed CSV")
+
+
+def _text_lines(content: bytes, *, newline: str) -> io.TextIOWrapper:
+    """The lines, decoded as they are asked for."""
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", errors="replace", newline=newline)
 
 
 def _bad_header(header: list[str]) -> Problem | None:
@@ -182,7 +200,7 @@ def _cells(header: list[str], cells: list[str], line: int) -> Mapping[str, str] 
 
 
 def _ndjson_lines(content: bytes) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
-    for number, line in enumerate(content.decode("utf-8-sig", errors="replace").split("\n"), start=1):
+    for number, line in enumerate(_text_lines(content, newline="\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -198,17 +216,16 @@ def _ndjson_lines(content: bytes) -> Iterator[tuple[int, Mapping[str, str] | Pro
 
 def _texts(line: int, given: Mapping[str, object]) -> Mapping[str, str] | Problem:
     """The columns as text. A number with a fraction, a truth value or a list is no name of anything."""
+    texts = {}
     for name in COLUMNS:
-        is_plain = isinstance(given.get(name), str | int | None) and not isinstance(given.get(name), bool)
-        if not is_plain and not (name == "tags" and isinstance(given[name], dict)):
+        value = given.get(name)
+        if isinstance(value, str):
+            texts[name] = value
+        elif (isinstance(value, int) and not isinstance(value, bool)) or (name == "tags" and isinstance(value, dict)):
+            texts[name] = json.dumps(value)
+        elif value is not None:
             return Problem(line, "bad_value", f"{name} is neither text nor a whole number")
-    return {name: _text(given[name]) for name in COLUMNS if name in given}
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value)
+    return texts
 
 
 def _parquet_lines(connection: Connection, manifest: Manifest) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
@@ -261,7 +278,8 @@ def _order(line: int, given: Mapping[str, str], settings: Settings, key: bytes) 
 
 
 def _unreadable(line: int, row: Row) -> Problem | None:
-    if any("\ufffd" in value or "\x00" in value or _has_lone_surrogate(value) for value in row.values()):
+    text = "".join(row.values())
+    if "\ufffd" in text or "\x00" in text or _has_lone_surrogate(text):
         return Problem(line, "not_utf8", "the row is not UTF-8 text")
     if not row["check_id"]:
         return Problem(line, "empty_id", "check_id is empty")
@@ -269,7 +287,11 @@ def _unreadable(line: int, row: Row) -> Problem | None:
 
 
 def _has_lone_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _unknown_vendor(line: int, row: Row, settings: Settings) -> Problem | None:
@@ -323,20 +345,22 @@ def _instant(text: str, zone: str) -> str | None:
 
 
 def _keep(
-    connection: Connection,
-    manifest: Manifest,
-    rows: list[Row],
-    problems: list[Problem],
-    *,
-    now: datetime,
-    run_id: str,
-) -> None:
+    connection: Connection, manifest: Manifest, outcomes: Iterator[Row | Problem], *, now: datetime, run_id: str
+) -> Intake:
+    """Append what was read, and note the file."""
     loaded = {"loaded_at": now.isoformat(), "run_id": run_id}
     source = {"file": manifest.name, "file_sha256": manifest.sha256}
-    warehouse.insert(connection, "new_order", [{**row, **source, **loaded} for row in rows])
-    warehouse.insert(connection, "ops.reject", [_reject(manifest, problem, now) for problem in problems])
-    counts = {"row_count": len(rows) + len(problems), "reject_count": len(problems)}
+    row_count = reject_count = 0
+    while chunk := list(islice(outcomes, CHUNK_ROWS)):
+        problems = [outcome for outcome in chunk if isinstance(outcome, Problem)]
+        rows = (outcome | source | loaded for outcome in chunk if not isinstance(outcome, Problem))
+        warehouse.insert(connection, "new_order", rows)
+        warehouse.insert(connection, "ops.reject", [_reject(manifest, problem, now) for problem in problems])
+        row_count += len(chunk)
+        reject_count += len(problems)
+    counts = {"row_count": row_count, "reject_count": reject_count}
     warehouse.insert(connection, "raw.order_file", [{**source, **counts, **loaded}])
+    return Intake(1, row_count - reject_count, reject_count)
 
 
 def _reject(manifest: Manifest, problem: Problem, now: datetime) -> Row:

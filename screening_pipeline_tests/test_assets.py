@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from screening_pipeline import catalog, run
+from screening_pipeline import catalog, ingest, run
 from screening_pipeline.assets import Screening, raw_order
 from screening_pipeline.runtime import active
 from screening_pipeline.vendors import all_vendors
@@ -175,6 +175,22 @@ def test_the_daily_run_tries_every_other_rule_and_brings_what_no_cycle_does(
     made = {event.asset_key.to_user_string() for event in daily.get_asset_materialization_events() if event.asset_key}
     assert {key for key in SPECS if key.startswith(DAILY)} == made
     assert "data:image/png;base64," in metadata(daily, "published/report")["charts"]
+
+
+def test_the_daily_run_goes_on_with_a_rebuild_that_was_stopped(
+    result: dg.ExecuteInProcessResult, played: Play, instance: dg.DagsterInstance
+) -> None:
+    assert result.success
+    with played.runtime.warehouse() as connection, ingest.transaction(connection):
+        ingest.begin_rebuild(connection)
+        assert connection.execute("select count(*) from star.fact_check").fetchone() == (0,)
+    with active(played.runtime):
+        daily = DEFS.resolve_job_def("daily_report_job").execute_in_process(instance=instance)
+    assert [e.check_name for e in daily.get_asset_check_evaluations() if not e.passed] == []
+    checks = played.rows("select count(*) as n from star.fact_check")[0]["n"]
+    with played.runtime.warehouse() as connection:
+        assert connection.execute("select count(*) from star.fact_check").fetchone() == (checks,)
+    assert metadata(daily, "analytics/check_clock")["dagster/row_count"] > 0
 
 
 def test_what_dagster_keeps_of_a_run_names_no_secret_and_nobody(

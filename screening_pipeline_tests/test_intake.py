@@ -27,7 +27,8 @@ def read(stage: Stage, content: str | bytes, name: str = "orders.csv") -> tuple[
     """What one manifest says; nothing is kept."""
     body = content if isinstance(content, bytes) else content.encode()
     manifest = Manifest(Path(name), "0" * 64, body)
-    return intake.read(stage.connection, manifest, stage.settings, key=KEY)
+    outcomes = list(intake.read(stage.connection, manifest, stage.settings, key=KEY))
+    return [o for o in outcomes if not isinstance(o, Problem)], [o for o in outcomes if isinstance(o, Problem)]
 
 
 def ids(stage: Stage, content: str | bytes, name: str = "orders.csv") -> list[str]:
@@ -54,6 +55,29 @@ def take_in(stage: Stage, **files: str | bytes) -> intake.Intake:
         ingest.advance(stage.connection, stage.landing, part_key=PART_KEY)
     build.drop_work(stage.connection)
     return taken
+
+
+def test_a_long_manifest_is_read_in_parts_and_tells_how_far_it_is(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(intake, "PROGRESS_ROWS", 4)
+    told = []
+    with opened(tmp_path_factory) as stage:
+        rows = [f"goodhire,{'' if number in (2, 5) else f'r{number}'}\n" for number in range(10)]
+        (stage.settings.paths.orders / "long.csv").write_text(HEADER + "".join(rows))
+        (stage.settings.paths.orders / "short.ndjson").write_text(lines({"vendor": "goodhire", "check_id": "r10"}))
+        taken = intake.take_in(
+            stage.connection, stage.settings, key=KEY, now=MORNING, run_id="test", progress=lambda *t: told.append(t)
+        )
+        assert taken == intake.Intake(files=2, orders=9, rejects=2)
+        read_ids = [row["check_id"] for row in stage.rows("select check_id from raw.order order by order_seq")]
+        assert read_ids == [f"r{number}" for number in range(11) if number not in (2, 5)]
+        rejected = stage.rows("select line from ops.reject order by line")
+        assert [row["line"] for row in rejected] == [4, 7]
+        files = stage.rows("select file, row_count, reject_count from raw.order_file order by file")
+        assert [tuple(row.values()) for row in files] == [("long.csv", 10, 2), ("short.ndjson", 1, 0)]
+    assert told == [("reading orders", 4, 11), ("reading orders", 8, 11)]
 
 
 # ── CSV ────────────────────────────────────────────────────────────────────────────────────────────
@@ -294,5 +318,5 @@ def test_only_files_that_are_manifests_are_looked_at(stage: Stage) -> None:
 
 
 def test_an_empty_folder_brings_nothing(stage: Stage, tmp_path: Path) -> None:
-    assert intake.unread(tmp_path, ()) == []
-    assert intake.unread(tmp_path / "missing", ()) == []
+    assert list(intake.unread(tmp_path, ())) == []
+    assert list(intake.unread(tmp_path / "missing", ())) == []
