@@ -5,7 +5,7 @@ The assets of a vendor, and all tables, are made by one step each: steps cost, a
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
@@ -99,6 +99,17 @@ def _call_description(vendor: Vendor, endpoint: Endpoint) -> str:
     return f"{vendor.title}: the state of each open {endpoint.subject} that is due, asked for by its id."
 
 
+def made(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Mapping[str, Any]
+) -> dg.MaterializeResult[None]:
+    """Say that an asset was made, and what there is to see of it.
+
+    In the result the metadata would be stored twice, with the step's output as well as with the asset.
+    """
+    context.add_asset_metadata(metadata, asset_key=key)
+    return dg.MaterializeResult(asset_key=key)
+
+
 @dg.asset(
     key=RAW_ORDER,
     group_name="intake",
@@ -112,7 +123,7 @@ def raw_order(context: dg.AssetExecutionContext, screening: Screening) -> dg.Mat
     runtime.journal.begin(runtime.clock.now())
     taken = cycle.take_orders(runtime, run_id=context.run.run_id)
     runtime.journal.taken = taken
-    return dg.MaterializeResult(metadata={"files": taken.files, "orders": taken.orders, "rejects": taken.rejects})
+    return made(context, RAW_ORDER, {"files": taken.files, "orders": taken.orders, "rejects": taken.rejects})
 
 
 def vendor_assets(vendor: Vendor) -> dg.AssetsDefinition:
@@ -140,7 +151,7 @@ def vendor_assets(vendor: Vendor) -> dg.AssetsDefinition:
         screening.runtime.journal.reports.extend(reports)
         metadata = {**_pull_metadata(reports), "seconds": round(time.monotonic() - started, 2)}
         for endpoint in selected:
-            yield dg.MaterializeResult(asset_key=call_key(vendor, endpoint), metadata=metadata)
+            yield made(context, call_key(vendor, endpoint), metadata)
         if main in context.selected_asset_keys:
             yield _pull_check(main, reports)
 
@@ -273,8 +284,8 @@ def star(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[An
     with runtime.warehouse() as connection:
         settled = runtime.journal.settled = cycle.settle(runtime, connection)
         counts = {"responses": settled.responses, "changed": settled.changed, "rejects": settled.rejects}
-        yield dg.MaterializeResult(asset_key=RAW_RESPONSE, metadata=counts)
-        yield from materialized(connection, [r for r in _tables("star") if r.qualified in runtime.journal.written])
+        yield made(context, RAW_RESPONSE, counts)
+        yield from materialized(context, connection, [r for r in _tables("star") if r.qualified in runtime.journal.written])
         yield from judged(connection, "raw", "star", "ops", is_every_run=True)
         yield from _published(context, runtime, connection)
 
@@ -291,15 +302,15 @@ def _published(
         context.log.info("making a snapshot takes long by now: the next one is made after %s", due)
         return
     path = str(runtime.settings.paths.published)
-    yield dg.MaterializeResult(asset_key=SNAPSHOT, metadata={"bytes": size, "path": path})
+    yield made(context, SNAPSHOT, {"bytes": size, "path": path})
 
 
-def materialized(connection: Connection, relations: Sequence[catalog.Relation]) -> Iterator[dg.MaterializeResult[None]]:
+def materialized(
+    context: dg.AssetExecutionContext, connection: Connection, relations: Sequence[catalog.Relation]
+) -> Iterator[dg.MaterializeResult[None]]:
     """What each of these tables or views says now: rows, columns, a preview."""
     for relation in relations:
-        yield dg.MaterializeResult(
-            asset_key=table_key(relation.qualified), metadata=_table_metadata(connection, relation)
-        )
+        yield made(context, table_key(relation.qualified), _table_metadata(connection, relation))
 
 
 def _table_metadata(connection: Connection, relation: catalog.Relation) -> dict[str, Any]:

@@ -35,10 +35,14 @@ _UPDATE_ASSET = AssetKeyTable.update().where(AssetKeyTable.c.asset_key == sqlalc
 
 
 def _copy_empty(file: Path, empty: Path) -> None:
-    """Keep a file in which only tables are; where others write to it already, for the next time."""
+    """Keep a file in which only tables are; where others write to it already, for the next time.
+
+    In small pages: a table or an index takes one at least, and an event fills its last one only in part.
+    """
     new = empty.with_suffix(f".{os.getpid()}")
     new.unlink(missing_ok=True)
     with closing(sqlite3.connect(file)) as connection:
+        connection.execute("pragma page_size = 1024")
         connection.execute("vacuum into ?", [str(new)])
     with closing(sqlite3.connect(new)) as connection:
         connection.execute("pragma journal_mode = wal")  # it does not go with the copy

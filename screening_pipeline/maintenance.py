@@ -16,6 +16,7 @@ from screening_pipeline.assets import (
     Screening,
     inert_markdown,
     judged,
+    made,
     materialized,
     rule_specs,
     table_key,
@@ -73,10 +74,10 @@ def _whole(runtime: Runtime) -> Iterator[Connection]:
         for relation in catalog.of_schema("analytics")
     ],
 )
-def analytics(screening: Screening) -> Iterator[Any]:
+def analytics(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[Any]:
     """The analysts' views: nothing to compute, they are always of now; this shows what they say."""
     with _whole(screening.runtime) as connection:
-        yield from materialized(connection, catalog.of_schema("analytics"))
+        yield from materialized(context, connection, catalog.of_schema("analytics"))
 
 
 @dg.multi_asset_check(
@@ -97,7 +98,7 @@ def rules(screening: Screening) -> Iterator[dg.AssetCheckResult]:
     owners=OWNERS,
     description="data/report.html: turnaround, ageing, SLA, adjudication and data quality on one page, for anyone.",
 )
-def daily_report_page(screening: Screening) -> dg.MaterializeResult[None]:
+def daily_report_page(context: dg.AssetExecutionContext, screening: Screening) -> dg.MaterializeResult[None]:
     """Write the report from the published snapshot."""
     from screening_pipeline import report  # it brings the chart library, which no other step needs
 
@@ -107,7 +108,7 @@ def daily_report_page(screening: Screening) -> dg.MaterializeResult[None]:
         report.write_report(connection, target, generated_at=runtime.clock.now())
     content = target.read_text()
     charts = dg.MetadataValue.md(charts_as_markdown(content))
-    return dg.MaterializeResult(metadata={"path": str(target), "bytes": len(content), "charts": charts})
+    return made(context, REPORT, {"path": str(target), "bytes": len(content), "charts": charts})
 
 
 @dg.asset(
@@ -118,12 +119,12 @@ def daily_report_page(screening: Screening) -> dg.MaterializeResult[None]:
     owners=OWNERS,
     description="data/published/parquet/: the snapshot as files, for tools that do not speak DuckDB.",
 )
-def parquet(screening: Screening) -> dg.MaterializeResult[None]:
+def parquet(context: dg.AssetExecutionContext, screening: Screening) -> dg.MaterializeResult[None]:
     """Write the published snapshot as Parquet."""
     paths = screening.runtime.settings.paths
     with warehouse.reader(paths.published) as connection:
         count = warehouse.export_parquet(connection, paths.parquet)
-    return dg.MaterializeResult(metadata={"files": count, "path": str(paths.parquet)})
+    return made(context, PARQUET, {"files": count, "path": str(paths.parquet)})
 
 
 _FIGURE = re.compile(r"<figcaption>(.*?)(?:<small>.*?)?</figcaption>.*?(<svg.*?</svg>)", re.DOTALL)

@@ -150,6 +150,14 @@ def test_a_table_shows_its_rows_its_columns_with_comments_and_a_preview(
     assert shown["preview"].startswith("| check_key |")
 
 
+def test_what_is_shown_of_an_asset_is_stored_with_it_and_not_with_the_output_as_well(
+    result: dg.ExecuteInProcessResult,
+) -> None:
+    outputs = [e.step_output_data for e in result.all_events if e.event_type is dg.DagsterEventType.STEP_OUTPUT]
+    assert len(outputs) > 20
+    assert not any(output.metadata for output in outputs)
+
+
 def test_a_pull_shows_how_it_went_for_each_account(result: dg.ExecuteInProcessResult) -> None:
     shown = metadata(result, "goodhire/report")
     assert shown["calls"] > 0
