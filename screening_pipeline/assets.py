@@ -285,7 +285,8 @@ def star(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[An
         settled = runtime.journal.settled = cycle.settle(runtime, connection)
         counts = {"responses": settled.responses, "changed": settled.changed, "rejects": settled.rejects}
         yield made(context, RAW_RESPONSE, counts)
-        yield from materialized(context, connection, [r for r in _tables("star") if r.qualified in runtime.journal.written])
+        changed = [relation for relation in _tables("star") if relation.qualified in runtime.journal.written]
+        yield from materialized(context, connection, changed)
         yield from judged(connection, "raw", "star", "ops", is_every_run=True)
         yield from _published(context, runtime, connection)
 
