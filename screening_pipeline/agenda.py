@@ -118,6 +118,11 @@ class Agenda:
         with self._state.writing() as db:
             db.execute("insert or replace into note values (?, ?)", (name, value))
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget remembered values."""
+        with self._state.writing() as db:
+            db.executemany("delete from note where name = ?", [(name,) for name in names])
+
 
 def _row(item: Item) -> tuple[object, ...]:
     return (

@@ -299,7 +299,7 @@ def _published(
     cycle.note_run(runtime, connection, run_id=context.run.run_id, trigger=trigger)
     size = publication.publish(runtime, connection)
     if size is None:
-        due = publication.due_at(runtime.agenda)
+        due = publication.due_at(runtime.agenda, runtime.clock.now())
         context.log.info("making a snapshot takes long by now: the next one is made after %s", due)
         return
     path = str(runtime.settings.paths.published)

@@ -3,20 +3,19 @@
 import json
 import os
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from screening_pipeline import publication, retention, warehouse
+from screening_pipeline import news, publication, retention, warehouse
 from screening_pipeline import settings as configuration
 from screening_pipeline.agenda import Agenda, Summary
 from screening_pipeline.assets import RAW_ORDER, SNAPSHOT, Screening, call_key, pulled_endpoints, rule_specs
 from screening_pipeline.clock import Clock, system_clock
 from screening_pipeline.errors import ScreeningError
 from screening_pipeline.instance import forget_runs
-from screening_pipeline.intake import manifests
 from screening_pipeline.limiter import Limiter
 from screening_pipeline.model import Vendor
 from screening_pipeline.settings import Account, Settings
@@ -27,6 +26,8 @@ RECHECK_TAG = "screening/recheck"
 MINUTES_A_RUN = 5
 # An account under review, or whose credential was refused, is not asked again every half minute.
 STOPPED_FOR = timedelta(minutes=15)
+# A run that was to read manifests and has not is asked for again.
+MANIFESTS_AGAIN = timedelta(minutes=5)
 RUNS_KEPT = timedelta(days=14)
 FINISHED = (
     dg.DagsterRunStatus.SUCCESS,
@@ -232,16 +233,29 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     description="New or changed manifests in data/orders/ are read.",
 )
 def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run when the folder differs from what it was; losing the cursor costs one run that finds nothing."""
+    """Ask for a run while a manifest is unread; for the same ones again only when some time has gone by.
+
+    A run may fail, since the warehouse is busy or a disk full. Losing the cursor costs one run that finds nothing.
+    """
     try:
-        settings = configuration.load(os.environ, Path.cwd())
+        settings = _prepared_settings()
+        agenda = Agenda(State(settings.paths.state))
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
-    folder = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in manifests(settings.paths.orders)}
-    cursor = json.dumps(folder, sort_keys=True)
-    if not folder or cursor == context.cursor:
+    now, folder = system_clock(os.environ).now(), news.orders(settings.paths)
+    if not folder or news.are_orders_read(agenda, settings.paths):
         return dg.SkipReason(f"{len(folder)} manifests in {settings.paths.orders.name}/, none is new")
+    asked = _asked_for(context.cursor, folder)
+    if asked and abs(now - asked) < MANIFESTS_AGAIN:
+        return dg.SkipReason(f"new manifests; the run asked for at {asked:%H:%M:%S}Z has not read them yet")
+    cursor = json.dumps({"orders": folder, "asked_at": now.isoformat()})
     return dg.SensorResult(run_requests=[dg.RunRequest(tags={"screening/trigger": "orders"})], cursor=cursor)
+
+
+def _asked_for(cursor: str | None, folder: dict[str, list[int]]) -> datetime | None:
+    """When a run was last asked for these manifests as they are now; those of earlier versions tell nothing of it."""
+    noted = json.loads(cursor) if cursor else {}
+    return datetime.fromisoformat(noted["asked_at"]) if noted.get("orders") == folder else None
 
 
 def _pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:

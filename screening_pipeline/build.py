@@ -106,9 +106,13 @@ def create_derived(connection: Connection) -> None:
 
 def drop_derived(connection: Connection) -> None:
     """Everything that `create_derived` makes."""
+    named = "select schema_name, view_name from duckdb_views() where database_name = current_database()"
+    views = set(connection.execute(named).fetchall())
     for relation in reversed(tuple(catalog.relations().values())):
         if relation.schema != "work" and relation.refresh not in ("base", "landed"):
-            kind = {"view": "view", "macro": "macro table"}.get(relation.refresh, "table")
+            # By what it is: an earlier version may have had as a view what is a table now.
+            kind = "view" if (relation.schema, relation.name) in views else "table"
+            kind = "macro table" if relation.refresh == "macro" else kind
             connection.execute(f"drop {kind} if exists {relation.qualified}")
 
 
@@ -116,7 +120,6 @@ def _empty_inputs(connection: Connection) -> None:
     for name, columns in _INPUTS.items():
         connection.execute(f"create or replace temp table {name} ({columns})")
     connection.execute("create or replace temp table new_order as from raw.order limit 0")
-    connection.execute("set variable part_key = ''")
     with tempfile.NamedTemporaryFile(suffix=".ndjson") as empty:
         scan(connection, {slug: [Path(empty.name)] for slug in all_vendors()})
 
@@ -206,12 +209,13 @@ def scan(connection: Connection, sources: Mapping[str, Sequence[Path | str]]) ->
     connection.execute(f"create or replace temp table landed as {' union all by name '.join(scans)}")
 
 
-def read(connection: Connection, *, part_key: str) -> None:
-    """Read the texts of `landed` as what they are, into `landed_message`; `landed` itself is done with.
-
-    `part_key`: the key (hex) of the hash that stands for people's names in labels.
-    """
+def set_key(connection: Connection, part_key: str) -> None:
+    """Have the session know the key (hex) of the hashes that stand for people: names in labels, and who was erased."""
     connection.execute(f"set variable part_key = {literal(part_key)}")
+
+
+def read(connection: Connection) -> None:
+    """Read the texts of `landed` as what they are, into `landed_message`; `landed` itself is done with."""
     _refresh_work(connection, "landed_message")
     connection.execute("drop table temp.landed")
 

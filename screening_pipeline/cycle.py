@@ -7,7 +7,7 @@ is noted in the same transaction as its rows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -99,36 +99,44 @@ def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
                 ingest.begin_rebuild(connection)
             else:
                 journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
-            # Pushes, or what a crash left, are planned too: what they ended is not asked.
-            touched = None if is_anew else _touched_accounts(connection)
+                # Pushes, or what a crash left, are planned too: what they ended is not asked.
+                _forget_plans(runtime, _touched_accounts(connection))
         build.drop_work(connection)
         if is_anew:
             prepare(connection, runtime)
         journal.orders_read, journal.landed_read = orders, landed
-        plan_again(connection, runtime, touched)
+        _plan_what_is_old(connection, runtime)
     return taken
 
 
-def plan_again(connection: warehouse.Connection, runtime: Runtime, touched: Collection[str] | None = None) -> None:
-    """Plan the next pull of every open check of the accounts that were touched, and of those whose plan is old.
-
-    `touched`: keys of accounts; None means all.
-    """
+def plan_again(connection: warehouse.Connection, runtime: Runtime, accounts: Sequence[Account] | None = None) -> None:
+    """Plan the next pull of every open check of these accounts; None means all."""
     now, agenda = runtime.clock.now(), runtime.agenda
-    accounts = [a for a in runtime.settings.accounts if touched is None or a.key in touched or _is_old(agenda, a, now)]
+    accounts = runtime.settings.accounts if accounts is None else accounts
     replan(connection, runtime.settings, agenda, now=now, accounts=accounts)
     for account in accounts:
-        agenda.remember(_planned_note(account), now.isoformat())
+        agenda.remember(_planned_note(account.key), now.isoformat())
     agenda.remember(PLANNED, now.isoformat())
 
 
+def _plan_what_is_old(connection: warehouse.Connection, runtime: Runtime) -> None:
+    """Plan the accounts again of whose checks anything was changed since, and those that were planned long ago."""
+    now = runtime.clock.now()
+    plan_again(connection, runtime, [a for a in runtime.settings.accounts if _is_old(runtime.agenda, a, now)])
+
+
+def _forget_plans(runtime: Runtime, keys: Iterable[str]) -> None:
+    """Before what changes them is committed: whoever comes after a crash in between makes these plans anew."""
+    runtime.agenda.forget(map(_planned_note, keys))
+
+
 def _is_old(agenda: Agenda, account: Account, now: datetime) -> bool:
-    planned = agenda.note(_planned_note(account))
+    planned = agenda.note(_planned_note(account.key))
     return planned is None or abs(now - datetime.fromisoformat(planned)) >= PLAN_EVERY
 
 
-def _planned_note(account: Account) -> str:
-    return f"{PLANNED}:{account.key}"
+def _planned_note(key: str) -> str:
+    return f"{PLANNED}:{key}"
 
 
 def _touched_accounts(connection: warehouse.Connection) -> set[str]:
@@ -145,6 +153,7 @@ def prepare(connection: warehouse.Connection, runtime: Runtime) -> bool:
     )
     if found is not ingest.Prepared.READY:
         runtime.journal.written |= set(catalog.relations())
+        _forget_plans(runtime, (account.key for account in runtime.settings.accounts))
     return found is ingest.Prepared.REREAD
 
 
@@ -206,7 +215,7 @@ def _list_note(account: Account, endpoint: str) -> str:
 
 def _is_list_due(agenda: Agenda, account: Account, endpoint: str, now: datetime) -> bool:
     last = agenda.note(_list_note(account, endpoint))
-    return last is None or now - datetime.fromisoformat(last) >= LISTS_EVERY
+    return last is None or abs(now - datetime.fromisoformat(last)) >= LISTS_EVERY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -351,14 +360,14 @@ def settle(runtime: Runtime, connection: warehouse.Connection) -> Settled:
     with ingest.transaction(connection):
         runtime.journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
         settled = _counted(connection)
-        touched = _touched_accounts(connection)
+        _forget_plans(runtime, _touched_accounts(connection))
         _note_accounts(connection, runtime)
         gaps = _note_gaps(connection, runtime)
     for feed, gap in gaps:
         feed.acknowledge(gap)
     build.drop_work(connection)
     runtime.journal.landed_read = landed  # of manifests nothing: only `take_orders` reads them
-    plan_again(connection, runtime, None if is_rebuilt else touched)
+    _plan_what_is_old(connection, runtime)
     return replace(settled, is_rebuilt=is_rebuilt)
 
 

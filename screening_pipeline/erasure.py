@@ -222,10 +222,9 @@ def _renew(runtime: Runtime, intent: _Intent) -> None:
 
     paths = runtime.settings.paths
     with warehouse.renewed(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
-        connection.execute(f"set variable part_key = {warehouse.quote(runtime.part_key)}")
+        build.set_key(connection, runtime.part_key)
         _copy_what_stays(connection, intent.checks)
         ingest.rebuild(connection, runtime.landing, part_key=runtime.part_key)
-        build.show_landed(connection, runtime.landing.root, is_forced=True)
         _record(connection, intent, completed_at=runtime.clock.now().isoformat())
         cycle.plan_again(connection, runtime)
         warehouse.publish(connection, paths.published)

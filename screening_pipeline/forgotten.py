@@ -54,7 +54,14 @@ def is_anybody(connection: Connection) -> bool:
 def skip_orders(connection: Connection) -> None:
     """Drop orders of the erased from `new_order`; a new check of an erased person is kept out from now on."""
     if is_anybody(connection):
+        _require_key(connection)
         connection.execute(_SKIP_ORDERS)
+
+
+def _require_key(connection: Connection) -> None:
+    """Raise where the session has no key: under none of the hashes anybody would be found."""
+    if connection.execute("select coalesce(getvariable('part_key'), '') <> ''").fetchone() != (True,):
+        raise RuntimeError("the session has no part_key; nobody who was erased would be recognized")
 
 
 def scrub(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> bool:
@@ -64,6 +71,7 @@ def scrub(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> bo
     """
     if not is_anybody(connection):
         return False
+    _require_key(connection)
     mentioned: dict[tuple[str, str], set[str]] = defaultdict(set)
     for vendor, account, check_id in connection.execute(_MENTIONED).fetchall():
         mentioned[vendor, account].add(check_id)

@@ -49,7 +49,7 @@ def prepare(
 
     A rebuild that was stopped is gone on with.
     """
-    connection.execute(f"set variable part_key = {warehouse.quote(part_key)}")
+    build.set_key(connection, part_key)
     wanted = reference.fingerprint(settings)
     known = _settings(connection, "fingerprint", _REBUILT)
     is_new = False
@@ -59,7 +59,8 @@ def prepare(
             _fill_reference(connection, settings)
             snapshot.forget(connection)
             warehouse.replace(connection, "staging.setting", [{"name": "fingerprint", "value": wanted}])
-            is_new = not any(
+            # One of an earlier version has tables of another shape, even where nothing is in them.
+            is_new = "fingerprint" not in known and not any(
                 connection.execute(f"from {table} limit 1").fetchall() for table in ("raw.check", "staging.landed_file")
             )
             if not is_new:  # else the batch that follows reads all there is
@@ -67,10 +68,11 @@ def prepare(
     elif _REBUILT not in known:
         build.show_landed(connection, landing.root)
         return Prepared.READY
-    if not is_new:
-        _finish_rebuild(connection, landing, part_key=part_key, progress=progress)
-    build.show_landed(connection, landing.root, is_forced=True)
-    return Prepared.NEW if is_new else Prepared.REREAD
+    if is_new:
+        build.show_landed(connection, landing.root)
+        return Prepared.NEW
+    _finish_rebuild(connection, landing, part_key=part_key, progress=progress)
+    return Prepared.REREAD
 
 
 def _settings(connection: Connection, *names: str) -> dict[str, str]:
@@ -166,8 +168,9 @@ def _finish_rebuild(connection: Connection, landing: Landing, *, part_key: str, 
             _load_anew(connection, landing, part_key=part_key, progress=progress)
         _recompute_after(connection, done, progress)
         _recount_anew(connection, progress)
-    _unset(connection, _REBUILT)
+    build.show_landed(connection, landing.root, is_forced=True)
     connection.execute("checkpoint")
+    _unset(connection, _REBUILT)
 
 
 def _load_anew(connection: Connection, landing: Landing, *, part_key: str, progress: Progress) -> None:
@@ -217,10 +220,11 @@ def _sized(connection: Connection, tails: Sequence[Tail]) -> AbstractContextMana
 
 
 def _read(connection: Connection, landing: Landing, batch: Sequence[Tail], *, part_key: str) -> None:
+    build.set_key(connection, part_key)
     _scan(connection, landing, batch)
     if forgotten.scrub(connection, landing, batch):
         _scan(connection, landing, batch)
-    build.read(connection, part_key=part_key)
+    build.read(connection)
 
 
 def _load(connection: Connection, batch: Sequence[Tail]) -> None:

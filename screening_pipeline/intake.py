@@ -89,15 +89,19 @@ def unread(folder: Path, known: Iterable[str]) -> Iterator[Manifest]:
     seen = set(known)
     for path in manifests(folder):
         content = _content(path)
+        if content is None:
+            continue
         digest = hashlib.sha256(content).hexdigest()
         if digest not in seen:
             seen.add(digest)
             yield Manifest(path, digest, content)
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
+    except FileNotFoundError:  # it was taken away since it was listed
+        return None
     except OSError as problem:
         reason = problem.strerror or "not readable"
         raise EnvironmentFailed(f"cannot read the manifest {path.name}: {reason}", code="not_readable") from None
@@ -222,7 +226,7 @@ def _texts(line: int, given: Mapping[str, object]) -> Mapping[str, str] | Proble
         if isinstance(value, str):
             texts[name] = value
         elif (isinstance(value, int) and not isinstance(value, bool)) or (name == "tags" and isinstance(value, dict)):
-            texts[name] = json.dumps(value)
+            texts[name] = json.dumps(value, ensure_ascii=False)
         elif value is not None:
             return Problem(line, "bad_value", f"{name} is neither text nor a whole number")
     return texts
@@ -230,11 +234,12 @@ def _texts(line: int, given: Mapping[str, object]) -> Mapping[str, str] | Proble
 
 def _parquet_lines(connection: Connection, manifest: Manifest) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
     try:
-        with warehouse.in_memory_file(manifest.content) as path:
-            result = connection.execute(f"select columns(*)::varchar from read_parquet({warehouse.quote(path)})")
+        # Apart from the transaction that is open: DuckDB gives one up in which anything failed.
+        with warehouse.apart(connection) as reader, warehouse.in_memory_file(manifest.content) as path:
+            result = reader.execute(f"select columns(*)::varchar from read_parquet({warehouse.quote(path)})")
             header = [column[0] for column in result.description or []]
             rows = result.fetchall()
-            fractions = _fractional_columns(connection, path)
+            fractions = _fractional_columns(reader, path)
     except warehouse.DatabaseError:
         yield 1, Problem(None, "bad_parquet", "the file is not readable Parquet")
         return
@@ -325,10 +330,16 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 
 def _is_object(text: str) -> bool:
+    """Whether DuckDB can read it as one, too: one row that it cannot fails a query over all."""
     try:
-        return isinstance(json.loads(text), dict)
+        given = json.loads(text, parse_constant=_refuse)
+        return isinstance(given, dict) and not _has_lone_surrogate(json.dumps(given, ensure_ascii=False))
     except (ValueError, RecursionError):
         return False
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def _instant(text: str, zone: str) -> str | None:

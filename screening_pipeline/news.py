@@ -22,7 +22,7 @@ _NOTE = "read"
 
 def orders(paths: Paths) -> dict[str, list[int]]:
     """The manifests that are there now. Take it before reading them: what comes meanwhile is news again."""
-    return {path.name: _mark(path) for path in manifests(paths.orders)}
+    return {path.name: mark for path in manifests(paths.orders) if (mark := _mark(path))}
 
 
 def landed(landing: Landing) -> dict[str, int]:
@@ -32,18 +32,26 @@ def landed(landing: Landing) -> dict[str, int]:
 
 def remember(agenda: Agenda, paths: Paths, orders_read: dict[str, list[int]], landed_read: dict[str, int]) -> None:
     """Note that the warehouse, as it is now and closed, has read these manifests and these files."""
-    if paths.warehouse.exists():
+    if _mark(paths.warehouse):
         agenda.remember(_NOTE, json.dumps([_mark(paths.warehouse), orders_read, landed_read]))
 
 
 def is_any(agenda: Agenda, paths: Paths, landing: Landing) -> bool:
     """Whether the warehouse, as it is now, may have something to read."""
+    noted, mark = agenda.note(_NOTE), _mark(paths.warehouse)
+    return noted is None or mark is None or json.loads(noted) != [mark, orders(paths), landed(landing)]
+
+
+def are_orders_read(agenda: Agenda, paths: Paths) -> bool:
+    """Whether a run has read the manifests as they are now, and come to its end."""
     noted = agenda.note(_NOTE)
-    if noted is None or not paths.warehouse.exists():
-        return True
-    return bool(json.loads(noted) != [_mark(paths.warehouse), orders(paths), landed(landing)])
+    return noted is not None and json.loads(noted)[1] == orders(paths)
 
 
-def _mark(path: Path) -> list[int]:
-    found = path.stat()
+def _mark(path: Path) -> list[int] | None:
+    """What changes with a file; None where there is none (any more)."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
     return [found.st_ino, found.st_size, found.st_mtime_ns]

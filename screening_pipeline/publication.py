@@ -30,7 +30,7 @@ def publish(runtime: Runtime, connection: Connection) -> int | None:
     now = clock.now()
     target = runtime.settings.paths.published
     is_update = warehouse.is_updatable(connection, target)
-    due = due_at(agenda, is_update=is_update)
+    due = due_at(agenda, now, is_update=is_update)
     if due is not None and now < due and target.exists():
         agenda.remember(_PUT_OFF, now.isoformat())
         return None
@@ -42,8 +42,8 @@ def publish(runtime: Runtime, connection: Connection) -> int | None:
     return size
 
 
-def due_at(agenda: Agenda, *, is_update: bool = False) -> datetime | None:
-    """From when on the next snapshot may be made; None: at any time.
+def due_at(agenda: Agenda, now: datetime, *, is_update: bool = False) -> datetime | None:
+    """From when on the next snapshot may be made; None: at any time, also where the clock went back since the last.
 
     `is_update`: it need only be brought up to date, and of how long that takes a whole copy tells nothing.
     """
@@ -51,11 +51,11 @@ def due_at(agenda: Agenda, *, is_update: bool = False) -> datetime | None:
     made = json.loads(noted) if noted else None
     if made is None or (is_update and not made.get("is_update")):
         return None
-    seconds = float(made["seconds"])
-    return datetime.fromisoformat(made["at"]) + timedelta(seconds=REST * seconds) if seconds > FREE_SECONDS else None
+    at, seconds = datetime.fromisoformat(made["at"]), float(made["seconds"])
+    return at + timedelta(seconds=REST * seconds) if seconds > FREE_SECONDS and at <= now else None
 
 
 def overdue(agenda: Agenda, now: datetime) -> str | None:
     """What names the snapshot that was put off and may be made by now; None if there is none."""
-    put_off, due = agenda.note(_PUT_OFF), due_at(agenda)
+    put_off, due = agenda.note(_PUT_OFF), due_at(agenda, now)
     return put_off if put_off and (due is None or now >= due) else None

@@ -155,6 +155,14 @@ def in_bulk(connection: Connection) -> Iterator[None]:
     connection.execute("set threads = 1; set disabled_optimizers = ''")
 
 
+@contextmanager
+def apart(connection: Connection) -> Iterator[Connection]:
+    """A session beside the open transaction, in UTC: what fails in it leaves that alone, and nothing of it is seen."""
+    with connection.cursor() as beside:
+        beside.execute("set timezone = 'UTC'")
+        yield beside
+
+
 def forget_blocks(connection: Connection) -> None:
     """Have DuckDB let go of the blocks that it has read and written, all of which it would keep up to its limit."""
     with suppress(duckdb.OutOfMemoryException):  # more is in use

@@ -11,9 +11,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from screening_pipeline import warehouse
+from screening_pipeline import news, warehouse
 from screening_pipeline.agenda import Agenda, Item
-from screening_pipeline.automation import PULL_CRONS, RECHECK_TAG
+from screening_pipeline.automation import MANIFESTS_AGAIN, PULL_CRONS, RECHECK_TAG
 from screening_pipeline.clock import StandingClock
 from screening_pipeline.limiter import Limiter
 from screening_pipeline.paths import Paths
@@ -243,6 +243,28 @@ def test_a_lost_cursor_costs_one_run_and_no_more(desk: Desk) -> None:
     again = cursor_of(desk.evaluate("order_manifest", None))
     assert again == cursor
     assert isinstance(desk.evaluate("order_manifest", again), dg.SkipReason)
+
+
+def test_manifests_that_a_run_failed_to_read_are_asked_for_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    (desk.paths.orders / "a.csv").write_text("vendor,check_id\n")
+    cursor = cursor_of(desk.evaluate("order_manifest"))
+    answer = desk.evaluate("order_manifest", cursor)
+    assert isinstance(answer, dg.SkipReason)
+    assert "asked for at 09:00:00Z has not read them" in (answer.skip_message or "")
+    monkeypatch.setenv("SCREENING_NOW", (NOW + MANIFESTS_AGAIN).isoformat())
+    assert cursor_of(desk.evaluate("order_manifest", cursor)) != cursor
+
+
+def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Desk) -> None:
+    desk.paths.warehouse.touch()
+    (desk.paths.orders / "a.csv").write_text("vendor,check_id\n")
+    news.remember(Agenda(State(desk.paths.state)), desk.paths, news.orders(desk.paths), {})
+    for cursor in (None, "{}", json.dumps({"a.csv": [16, 1]})):
+        answer = desk.evaluate("order_manifest", cursor)
+        assert isinstance(answer, dg.SkipReason)
+        assert "1 manifests in orders/, none is new" in (answer.skip_message or "")
+    (desk.paths.orders / "b.csv").write_text("vendor,check_id\n")
+    cursor_of(desk.evaluate("order_manifest", json.dumps({"a.csv": [16, 1]})))
 
 
 def test_files_that_are_no_manifests_wake_nobody(desk: Desk) -> None:

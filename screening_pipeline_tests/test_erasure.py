@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import catalog, cycle, erasure, ingest, warehouse
+from screening_pipeline import catalog, cycle, erasure, forgotten, ingest, warehouse
 from screening_pipeline.clock import ManualClock
 from screening_pipeline.errors import UsageError
 from screening_pipeline.exchange import Exchange, new_response_id
@@ -308,6 +308,71 @@ def test_what_is_said_of_them_later_is_kept_out(house: House) -> None:
     after = house.facts()
     assert after["star.dim_candidate"] == before["star.dim_candidate"]
     assert "other-order" in "".join(after["star.fact_dispute"]), "the other message of the feed counts"
+
+
+def _rebuild(house: House) -> None:
+    house.rebuild()
+
+
+def _settings_change(house: House) -> None:
+    """What words mean has changed, as it does with a new version: the next cycle reads all history anew."""
+    with house.work.warehouse() as connection:
+        connection.execute("update staging.setting set value = 'older' where name = 'fingerprint'")
+
+
+@pytest.mark.parametrize("happens", [_rebuild, _settings_change])
+def test_what_is_said_of_them_before_history_is_read_anew_is_kept_out_as_well(
+    house: House, happens: Callable[[House], None]
+) -> None:
+    erasure.erase_candidate(house.work, PERSON)
+    checks = house.rows("select check_key from raw.check order by all")
+    house.push_report("CANARY-report", "Completed")
+    house.order({"vendor": "zinc", "check_id": "CANARY-again", "candidate_ref": PERSON})
+    happens(house)
+    house.cycle()
+    assert house.mentions("CANARY") == []
+    assert house.rows("select check_key from raw.check order by all") == checks
+
+
+def test_what_comes_while_they_are_erased_is_kept_out(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The receiver of pushed updates is another process, and goes on."""
+    renew = erasure._renew
+
+    def push_first(runtime: Runtime, intent: Any) -> None:
+        house.push_report("CANARY-report", "Completed")
+        renew(runtime, intent)
+
+    monkeypatch.setattr(erasure, "_renew", push_first)
+    erasure.erase_candidate(house.work, PERSON)
+    house.cycle()
+    assert house.mentions("CANARY") == []
+
+
+@pytest.mark.parametrize("is_erased_first", [True, False])
+def test_of_whom_nothing_was_ever_answered_nothing_is_known_after_a_change_of_settings(
+    tmp_path: Path, is_erased_first: bool
+) -> None:
+    house = house_in(tmp_path / "data")
+    others = {"vendor": "goodhire", "check_id": "other", "candidate_ref": "employee-2"}
+    house.order({"vendor": "goodhire", "check_id": "CANARY-report", "candidate_ref": PERSON}, others)
+    house.cycle()
+    if is_erased_first:
+        erasure.erase_candidate(house.work, PERSON)
+    _settings_change(house)
+    if not is_erased_first:
+        erasure.erase_candidate(house.work, PERSON)
+    house.order({"vendor": "goodhire", "check_id": "CANARY-second", "candidate_ref": PERSON})
+    house.cycle()
+    assert house.mentions("CANARY") == []
+    house.work.state.close()
+
+
+def test_without_the_key_of_its_hashes_nobody_is_looked_for(house: House) -> None:
+    erasure.erase_candidate(house.work, PERSON)
+    with warehouse.attached(house.work.settings.paths.warehouse) as connection:
+        connection.execute("create temp table new_order as from raw.order limit 0")
+        with pytest.raises(RuntimeError, match="part_key"):
+            forgotten.skip_orders(connection)
 
 
 def test_later_orders_of_them_are_skipped_and_so_is_what_is_said_of_those(house: House) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import build, ingest, intake, warehouse
+from screening_pipeline import build, ingest, intake, news, warehouse
 from screening_pipeline.intake import Manifest, Problem
+from screening_pipeline.paths import Paths
 from screening_pipeline_tests.scene import MORNING, PART_KEY, Row, Stage, opened
 
 KEY = b"pseudonym key of a test"
@@ -210,6 +211,35 @@ def test_a_file_that_only_claims_to_be_parquet_is_refused(stage: Stage) -> None:
     assert reasons(stage, b"vendor,check_id\n", "o.parquet") == [(None, "bad_parquet")]
 
 
+def _damaged(tmp_path: Path, place: slice) -> bytes:
+    file = tmp_path / "whole.parquet"
+    with warehouse.attached(tmp_path / "any.duckdb", is_new=True) as connection:
+        rows = "select 'goodhire' as vendor, 'r' || i as check_id from range(500) as t (i)"
+        connection.execute(f"copy ({rows}) to '{file}' (format parquet, compression uncompressed)")
+    body = bytearray(file.read_bytes())
+    body[place] = bytes(len(body[place]))
+    return bytes(body)
+
+
+@pytest.mark.parametrize("place", [slice(0, 40), slice(100, 160), slice(-40, None), slice(0, None)])
+def test_a_damaged_parquet_file_is_refused_and_the_others_are_read(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, place: slice
+) -> None:
+    with opened(tmp_path_factory) as stage:
+        (stage.settings.paths.orders / "bad.parquet").write_bytes(_damaged(tmp_path, place))
+        for number in (1, 2):
+            taken = take_in(stage, **{f"good{number}__csv": f"{HEADER}goodhire,r{number}\n"})
+            assert (taken.orders, taken.rejects) == (1, 2 - number)
+        assert stage.rows("select file, reason from ops.reject") == [{"file": "bad.parquet", "reason": "bad_parquet"}]
+
+
+def test_a_time_in_a_parquet_file_is_that_instant(stage: Stage, tmp_path: Path) -> None:
+    file = tmp_path / "o.parquet"
+    rows = "select 'goodhire' as vendor, 'r1' as check_id, timestamptz '2026-03-02 09:30:00+05' as ordered_at"
+    stage.connection.execute(f"copy ({rows}) to '{file}' (format parquet)")
+    assert read(stage, file.read_bytes(), "o.parquet")[0][0]["ordered_at"] == "2026-03-02T04:30:00+00:00"
+
+
 # ── what a row may say ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -320,3 +350,31 @@ def test_only_files_that_are_manifests_are_looked_at(stage: Stage) -> None:
 def test_an_empty_folder_brings_nothing(stage: Stage, tmp_path: Path) -> None:
     assert list(intake.unread(tmp_path, ())) == []
     assert list(intake.unread(tmp_path / "missing", ())) == []
+
+
+def test_a_manifest_that_is_taken_away_meanwhile_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = tmp_path / "left.csv"
+    left.write_text(HEADER)
+    paths = Paths.under(tmp_path, {})
+    for module in (intake, news):
+        monkeypatch.setattr(module, "manifests", lambda _: [tmp_path / "gone.csv", left])
+    assert [manifest.path for manifest in intake.unread(tmp_path, ())] == [left]
+    assert list(news.orders(paths)) == ["left.csv"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "reason"),
+    [
+        ({"a": "\ud800"}, "not_utf8"),
+        ('{"a": "\\ud800"}', "bad_tags"),
+        ({"a": float("nan")}, "bad_tags"),
+        ({"a": [float("inf")]}, "bad_tags"),
+    ],
+)
+def test_tags_that_would_fail_every_query_over_them_are_refused(stage: Stage, tags: Any, reason: str) -> None:
+    assert reasons(stage, lines({"vendor": "goodhire", "check_id": "r1", "tags": tags}), "o.ndjson") == [(1, reason)]
+
+
+def test_tags_are_kept_as_they_were_told(stage: Stage) -> None:
+    (row,), _ = read(stage, lines({"vendor": "goodhire", "check_id": "r1", "tags": {"büro": "Köln"}}), "o.ndjson")
+    assert row["tags"] == '{"büro": "Köln"}'

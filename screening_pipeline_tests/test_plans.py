@@ -21,7 +21,8 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[warehouse.Connec
         build.create(connection)
         build._empty_inputs(connection)
         build.empty_batch(connection)
-        build.read(connection, part_key="ab")
+        build.set_key(connection, "ab")
+        build.read(connection)
         build.load(connection)
         build._empty_inputs(connection)  # reading has dropped what was scanned
         build.touch_batch(connection)

@@ -78,6 +78,12 @@ def test_how_long_a_whole_copy_takes_puts_off_whole_copies_only(office: Office) 
     assert office.publish(after=3, takes=6) is None
 
 
+def test_a_clock_that_ran_ahead_once_puts_nothing_off(office: Office) -> None:
+    assert office.publish(after=400 * 86_400, takes=6)
+    os.utime(office.work.settings.paths.published, (1, 1))  # so that it has to be copied as a whole
+    assert office.publish(after=0, takes=6)
+
+
 def test_a_snapshot_that_is_gone_is_made_anew_at_once(office: Office) -> None:
     assert office.publish(takes=6)
     office.work.settings.paths.published.unlink()

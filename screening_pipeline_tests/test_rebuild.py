@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screening_pipeline import catalog, ingest
+from screening_pipeline import build, catalog, ingest
 from screening_pipeline.sandbox.judgement import read_state
 from screening_pipeline.sandbox.timeline import Check
 from screening_pipeline.sandbox.world import World
@@ -438,3 +438,40 @@ def test_a_large_batch_says_what_a_small_one_says(
             assert settings == [{"t": 1, "d": ""}]
     assert len(told[0]["star.fact_check"]) == 40
     assert told[0] == told[1]
+
+
+def prepare(stage: Stage) -> None:
+    ingest.prepare(stage.connection, stage.settings, stage.landing, part_key=PART_KEY)
+
+
+def test_a_warehouse_of_an_earlier_version_gets_its_shape_anew_also_where_nothing_is_in_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with opened(tmp_path_factory) as stage:
+        stage.settle()
+        stage.connection.execute("update staging.setting set value = 'older' where name = 'fingerprint'")
+        stage.connection.execute("drop view analytics.data_quality; create table analytics.data_quality (older int)")
+        stage.connection.execute("alter table star.fact_pull drop column was_due_at")
+        prepare(stage)
+        settle_much(stage)
+        assert stage.rows("select was_due_at from star.fact_pull")
+        assert "older" not in {row["column_name"] for row in stage.rows("describe analytics.data_quality")}
+
+
+def test_a_view_of_landed_lines_is_the_new_version_s_even_after_a_crash(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise Stopped
+
+    with opened(tmp_path_factory) as stage:
+        settle_much(stage)
+        stage.connection.execute("update staging.setting set value = 'older' where name = 'fingerprint'")
+        lines = f"read_text('{stage.landing.root.resolve()}/**/*.ndjson')"
+        stage.connection.execute(f"create or replace view raw.response as select 'x' as older from {lines}")
+        with monkeypatch.context() as patched:
+            patched.setattr(build, "show_landed", stop)
+            with pytest.raises(Stopped):
+                prepare(stage)
+        prepare(stage)
+        assert "older" not in {row["column_name"] for row in stage.rows("describe raw.response")}
