@@ -43,9 +43,12 @@ def is_any(agenda: Agenda, paths: Paths, landing: Landing) -> bool:
 
 
 def are_orders_read(agenda: Agenda, paths: Paths) -> bool:
-    """Whether a run has read the manifests as they are now, and come to its end."""
-    noted = agenda.note(_NOTE)
-    return noted is not None and json.loads(noted)[1] == orders(paths)
+    """Whether the warehouse, whatever was done to it since, has read the manifests as they are now."""
+    noted, mark = agenda.note(_NOTE), _mark(paths.warehouse)
+    if noted is None or mark is None:
+        return False
+    (inode, *_), read, _ = json.loads(noted)
+    return bool(inode == mark[0] and read == orders(paths))
 
 
 def _mark(path: Path) -> list[int] | None:

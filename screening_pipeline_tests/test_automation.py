@@ -263,8 +263,12 @@ def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Des
         answer = desk.evaluate("order_manifest", cursor)
         assert isinstance(answer, dg.SkipReason)
         assert "1 manifests in orders/, none is new" in (answer.skip_message or "")
-    (desk.paths.orders / "b.csv").write_text("vendor,check_id\n")
-    cursor_of(desk.evaluate("order_manifest", json.dumps({"a.csv": [16, 1]})))
+    put_back = desk.paths.warehouse.with_name("of_yesterday")
+    put_back.touch()
+    put_back.replace(desk.paths.warehouse)
+    cursor_of(desk.evaluate("order_manifest"))
+    desk.paths.warehouse.unlink()
+    cursor_of(desk.evaluate("order_manifest"))
 
 
 def test_files_that_are_no_manifests_wake_nobody(desk: Desk) -> None:
