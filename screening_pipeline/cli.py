@@ -160,9 +160,9 @@ def demo(json: Json = False) -> None:
 
 @app.command()
 def sandbox(
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 8765,
     seed: Annotated[int, typer.Option(help="The same seed plays the same world.")] = 7,
-    checks: Annotated[int, typer.Option(help="How many checks are ordered over 30 days.")] = 300,
+    checks: Annotated[int, typer.Option(min=1, help="How many checks are ordered over 30 days.")] = 300,
     faults: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that go wrong.")] = 0.0,
 ) -> None:
     """Serve the bundled vendor sandbox alone, in real time, with the vendors' own rate limits."""
@@ -179,7 +179,7 @@ def webhooks(
     host: Annotated[
         str, typer.Option(help="Address to listen on; what faces the internet puts TLS before it.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8770,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8770,
 ) -> None:
     """Receive what vendors push: each message is proven and on disk before it is answered; the next cycle reads it."""
     from screening_pipeline import receiver

@@ -127,9 +127,12 @@ def doctor(*, is_json: bool) -> int:
 def _inspected(settings: configuration.Settings) -> str:
     from screening_pipeline import warehouse
 
-    if not settings.paths.published.exists():
+    paths = settings.paths
+    if paths.warehouse.exists():
+        warehouse.open_once(paths.warehouse, lock_path=paths.warehouse_lock, clock=system_clock(os.environ))
+    if not paths.published.exists():
         return "nothing is published yet"
-    with warehouse.reader(settings.paths.published) as connection:
+    with warehouse.reader(paths.published) as connection:
         row = connection.execute("select count(*) from star.fact_check").fetchone()
     return f"{row[0] if row else 0:,} checks published"
 
@@ -179,6 +182,8 @@ def report(out: Path | None) -> int:
     if not settings.paths.published.exists():
         raise UsageError("nothing is published yet; run `screening-pipeline sync` first", code="nothing_published")
     target = out or settings.paths.report
+    if target.exists() and not target.is_file():  # what is written takes the place of what is there
+        raise UsageError(f"{target} is no file: name one with --out", code="usage")
     with warehouse.reader(settings.paths.published) as connection:
         page.write_report(connection, target, generated_at=system_clock(os.environ).now())
     console.say(f"wrote {target}")

@@ -104,6 +104,12 @@ def writer(
             yield connection
 
 
+def open_once(path: Path, *, lock_path: Path, clock: Clock) -> None:
+    """See whether the live warehouse can be opened and read. Raises LockHeld at once, EnvironmentFailed."""
+    with lock(lock_path, clock=clock, wait_seconds=0), attached(path, is_read_only=True) as connection, _told():
+        connection.execute('select count(*) from raw."check"')
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """What DuckDB complains of, by its kind: its texts quote values, and ours are stored in event logs and shown."""

@@ -283,6 +283,31 @@ def test_a_configuration_that_cannot_be_written_is_the_machines_failure(desk: De
     assert_plain_failure(desk.run("init"), 3, "screening.toml")
 
 
+def test_the_doctor_sees_a_warehouse_that_is_none_and_says_what_to_do(desk: Desk) -> None:
+    (desk.folder / "data").mkdir()
+    (desk.folder / "data" / "warehouse.duckdb").write_bytes(b"no database" * 1000)
+    done = desk.run("doctor")
+    assert done.returncode == 1
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("fail")]
+    assert "warehouse.duckdb" in line
+    assert "move it away and run screening-pipeline rebuild" in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("webhooks", "--port", "70000"), ("sandbox", "--port", "99999"), ("sandbox", "--checks", "-5")],
+)
+def test_a_number_out_of_range_is_wrong_use(desk: Desk, words: tuple[str, ...]) -> None:
+    assert_plain_failure(desk.run(*words), 2, words[1])
+
+
+def test_a_report_takes_the_place_of_files_only(troubled: Desk, synced: subprocess.CompletedProcess[str]) -> None:
+    assert synced.returncode == 1
+    for place in (".", "/dev/null"):
+        assert_plain_failure(troubled.run("report", "--out", place), 2, "is no file")
+    assert troubled.run("report", "--out", "page.html").returncode == 0
+
+
 def test_a_warehouse_that_is_none_is_the_machines_failure(desk: Desk) -> None:
     (desk.folder / "data" / "published").mkdir(parents=True)
     (desk.folder / "data" / "published" / "screening.duckdb").write_bytes(b"not a database" * 1000)
