@@ -110,9 +110,9 @@ def drop_derived(connection: Connection) -> None:
     views = set(connection.execute(named).fetchall())
     for relation in reversed(tuple(catalog.relations().values())):
         if relation.schema != "work" and relation.refresh not in ("base", "landed"):
-            # By what it is: an earlier version may have had as a view what is a table now.
-            kind = "view" if (relation.schema, relation.name) in views else "table"
-            kind = "macro table" if relation.refresh == "macro" else kind
+            # By what is there: an earlier version may have had as a view what is a table now.
+            stored = "view" if (relation.schema, relation.name) in views else "table"
+            kind = "macro table" if relation.refresh == "macro" else stored
             connection.execute(f"drop {kind} if exists {relation.qualified}")
 
 

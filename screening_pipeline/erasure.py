@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from screening_pipeline import build, catalog, durable, forgotten, ingest, warehouse
+from screening_pipeline import catalog, durable, forgotten, ingest, warehouse
 from screening_pipeline.errors import UsageError
 from screening_pipeline.pseudonym import pseudonym
 
@@ -222,7 +222,6 @@ def _renew(runtime: Runtime, intent: _Intent) -> None:
 
     paths = runtime.settings.paths
     with warehouse.renewed(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
-        build.set_key(connection, runtime.part_key)
         _copy_what_stays(connection, intent.checks)
         ingest.rebuild(connection, runtime.landing, part_key=runtime.part_key)
         _record(connection, intent, completed_at=runtime.clock.now().isoformat())

@@ -32,8 +32,8 @@ def landed(landing: Landing) -> dict[str, int]:
 
 def remember(agenda: Agenda, paths: Paths, orders_read: dict[str, list[int]], landed_read: dict[str, int]) -> None:
     """Note that the warehouse, as it is now and closed, has read these manifests and these files."""
-    if _mark(paths.warehouse):
-        agenda.remember(_NOTE, json.dumps([_mark(paths.warehouse), orders_read, landed_read]))
+    if mark := _mark(paths.warehouse):
+        agenda.remember(_NOTE, json.dumps([mark, orders_read, landed_read]))
 
 
 def is_any(agenda: Agenda, paths: Paths, landing: Landing) -> bool:
@@ -42,13 +42,13 @@ def is_any(agenda: Agenda, paths: Paths, landing: Landing) -> bool:
     return noted is None or mark is None or json.loads(noted) != [mark, orders(paths), landed(landing)]
 
 
-def are_orders_read(agenda: Agenda, paths: Paths) -> bool:
-    """Whether the warehouse, whatever was done to it since, has read the manifests as they are now."""
+def are_read(agenda: Agenda, paths: Paths, manifests_now: dict[str, list[int]]) -> bool:
+    """Whether the warehouse, whatever was done to it since, has read the manifests, as `orders` finds them now."""
     noted, mark = agenda.note(_NOTE), _mark(paths.warehouse)
     if noted is None or mark is None:
         return False
     (inode, *_), read, _ = json.loads(noted)
-    return bool(inode == mark[0] and read == orders(paths))
+    return bool(inode == mark[0] and read == manifests_now)
 
 
 def _mark(path: Path) -> list[int] | None:

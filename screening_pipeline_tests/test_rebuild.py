@@ -312,12 +312,16 @@ def test_a_rebuild_that_was_stopped_is_gone_on_with_by_whoever_comes_next(
         assert prepare(stage, steps=0) is ingest.Prepared.READY
 
 
+def prepare(stage: Stage) -> None:
+    ingest.prepare(stage.connection, stage.settings, stage.landing, part_key=PART_KEY)
+
+
 def test_what_was_learned_of_other_words_is_forgotten_with_them(tmp_path_factory: pytest.TempPathFactory) -> None:
     with opened(tmp_path_factory) as stage:
         settle_much(stage)
         stage.connection.execute("update staging.setting set value = 'older' where name = 'fingerprint'")
         stage.connection.execute("insert into staging.setting values ('pull_model', 'of an earlier shape')")
-        ingest.prepare(stage.connection, stage.settings, stage.landing, part_key=PART_KEY)
+        prepare(stage)
         assert [row["name"] for row in stage.rows("from staging.setting")] == ["fingerprint"]
 
 
@@ -438,10 +442,6 @@ def test_a_large_batch_says_what_a_small_one_says(
             assert settings == [{"t": 1, "d": ""}]
     assert len(told[0]["star.fact_check"]) == 40
     assert told[0] == told[1]
-
-
-def prepare(stage: Stage) -> None:
-    ingest.prepare(stage.connection, stage.settings, stage.landing, part_key=PART_KEY)
 
 
 def test_a_warehouse_of_an_earlier_version_gets_its_shape_anew_also_where_nothing_is_in_it(
