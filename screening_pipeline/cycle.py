@@ -66,12 +66,18 @@ class AccountReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Settled:
-    """What a batch did to the star."""
+    """What the batches of a run did to the star."""
 
     responses: int = 0
     changed: int = 0
     rejects: int = 0
-    is_rebuilt: bool = False
+
+    def __add__(self, other: Settled) -> Settled:
+        return Settled(
+            responses=self.responses + other.responses,
+            changed=self.changed + other.changed,
+            rejects=self.rejects + other.rejects,
+        )
 
 
 def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
@@ -99,7 +105,8 @@ def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
                 ingest.begin_rebuild(connection)
             else:
                 journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
-                # Pushes, or what a crash left, are planned too: what they ended is not asked.
+                # Pushes, or what a crash left, are this run's too, and planned: what they ended is not asked.
+                journal.settled = _counted(connection)
                 _forget_plans(runtime, _touched_accounts(connection))
         build.drop_work(connection)
         if is_anew:
@@ -354,12 +361,12 @@ def _gap_note(gap: Gap) -> str:
 
 
 def settle(runtime: Runtime, connection: warehouse.Connection) -> Settled:
-    """Bring everything that was landed into the star, and plan what is asked next."""
-    is_rebuilt = prepare(connection, runtime)
+    """Bring everything that was landed into the star, and plan what is asked next; what the run did to the star."""
+    prepare(connection, runtime)
     landed = news.landed(runtime.landing)
     with ingest.transaction(connection):
         runtime.journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
-        settled = _counted(connection)
+        settled = (runtime.journal.settled or Settled()) + _counted(connection)
         _forget_plans(runtime, _touched_accounts(connection))
         _note_accounts(connection, runtime)
         gaps = _note_gaps(connection, runtime)
@@ -368,7 +375,7 @@ def settle(runtime: Runtime, connection: warehouse.Connection) -> Settled:
     build.drop_work(connection)
     runtime.journal.landed_read = landed  # of manifests nothing: only `take_orders` reads them
     _plan_what_is_old(connection, runtime)
-    return replace(settled, is_rebuilt=is_rebuilt)
+    return settled
 
 
 def _counted(connection: warehouse.Connection) -> Settled:

@@ -205,6 +205,22 @@ def test_a_signed_report_is_stored_and_the_next_cycle_brings_it_into_the_star(of
     assert event["channel"] == "push"
 
 
+def test_what_pushes_say_counts_in_the_run_that_reads_them_with_the_orders(office: Office) -> None:
+    assert office.goodhire({"Id": "r1", "Status": "Processing"}) == 200
+    assert office.zinc(b'{"status": "pending"}') == 200
+    office.work.journal.begin(office.clock.now())
+    cycle.take_orders(office.work, run_id="run-1")
+    assert office.zinc(REQUEST) == 200
+    with office.work.warehouse() as connection:
+        settled = cycle.settle(office.work, connection)
+        office.work.journal.settled = settled
+        cycle.note_run(office.work, connection, run_id="run-1", trigger="test")
+    assert settled == cycle.Settled(responses=3, changed=2, rejects=1)
+    assert cycle.exit_code([], settled.rejects) == 1
+    (noted,) = office.rows("select changed_count, reject_count from ops.run")
+    assert noted == {"changed_count": 2, "reject_count": 1}
+
+
 def test_what_is_answered_with_2xx_is_on_disk_by_then(office: Office) -> None:
     body = json.dumps(REQUEST).encode()
     status, answer = office.send("POST", "/webhooks/zinc/main", body, zinc_signed(body))
