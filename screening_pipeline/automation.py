@@ -243,7 +243,7 @@ def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
     now, folder = system_clock(os.environ).now(), news.orders(settings.paths)
-    if not folder or news.are_read(agenda, settings.paths, folder):
+    if not folder or news.are_read(agenda, settings, folder):
         return dg.SkipReason(f"{len(folder)} manifests in {settings.paths.orders.name}/, none is new")
     asked = _asked_for(context.cursor, folder)
     if asked and abs(now - asked) < MANIFESTS_AGAIN:

@@ -85,7 +85,7 @@ def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
     runtime.landing.recover()
     paths, journal = runtime.settings.paths, runtime.journal
     orders = news.orders(paths)
-    if runtime.agenda.note(PLANNED) is not None and not news.is_any(runtime.agenda, paths, runtime.landing):
+    if runtime.agenda.note(PLANNED) is not None and not news.is_any(runtime.agenda, runtime.settings, runtime.landing):
         journal.orders_read = orders
         return intake.Intake()
     with runtime.warehouse() as connection:

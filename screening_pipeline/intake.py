@@ -11,7 +11,8 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -38,6 +39,9 @@ CHUNK_ROWS = 10_000
 PROGRESS_ROWS = 1_000
 
 Row = dict[str, Any]
+
+# What may be right as soon as other accounts are configured.
+_REFUSED = "source = 'manifest' and reason in ('unknown_account', 'account_required')"
 
 
 @dataclass(frozen=True)
@@ -118,18 +122,54 @@ def take_in(
 ) -> Intake:
     """Read every new manifest into `raw.order` and number the checks it announces.
 
+    Of those read before only the rows that were refused for their account, where other accounts are configured now.
     The rows stay in the temporary table `new_order` for the batch that follows.
     """
-    known = [row[0] for row in connection.execute("select file_sha256 from raw.order_file").fetchall()]
+    loaded = {"loaded_at": now.isoformat(), "run_id": run_id}
+    accounts = ", ".join(settings.account_keys)
+    refused = _refused(connection, accounts)
+    known = {row[0] for row in connection.execute("select file_sha256 from raw.order_file").fetchall()}
     connection.execute("create or replace temp table new_order as from raw.order limit 0")
     taken = Intake()
-    for manifest in unread(settings.paths.orders, known):
+    for manifest in unread(settings.paths.orders, known - refused.keys()):
         outcomes = _told(read(connection, manifest, settings, key=key), manifest, progress)
-        taken += _keep(connection, manifest, outcomes, now=now, run_id=run_id)
+        if manifest.sha256 in refused:
+            _take_back(connection, manifest)
+            kept = _keep(connection, manifest, _only(outcomes, refused[manifest.sha256]), loaded)
+            _note_again(connection, manifest, kept, accounts)
+        else:
+            kept = _keep(connection, manifest, outcomes, loaded)
+            _note(connection, manifest, kept, accounts, loaded)
+        taken += kept
     if taken.files:
         forgotten.skip_orders(connection)
         build.register_orders(connection)
     return taken
+
+
+def _refused(connection: Connection, accounts: str) -> dict[str, set[int]]:
+    """The lines that were refused for their account while other accounts were configured, by content of the file."""
+    found = connection.execute(
+        "select file_sha256, line from ops.reject inner join raw.order_file "
+        "on starts_with(reject_id, concat(file_sha256[:16], '/')) "
+        f"where {_REFUSED} and accounts is distinct from {warehouse.quote(accounts)}"
+    )
+    lines: dict[str, set[int]] = defaultdict(set)
+    for digest, line in found.fetchall():
+        lines[digest].add(line)
+    return lines
+
+
+def _take_back(connection: Connection, manifest: Manifest) -> None:
+    """What was said of the refused rows, before they are read again."""
+    mine = f"starts_with(reject_id, {warehouse.quote(manifest.sha256[:16] + '/')})"
+    connection.execute(f"delete from ops.reject where {_REFUSED} and {mine}")
+
+
+def _only(outcomes: Iterator[Row | Problem], lines: Collection[int]) -> Iterator[Row | Problem]:
+    for outcome in outcomes:
+        if (outcome.line if isinstance(outcome, Problem) else outcome["line"]) in lines:
+            yield outcome
 
 
 def _told(outcomes: Iterator[Row | Problem], manifest: Manifest, progress: Progress) -> Iterator[Row | Problem]:
@@ -355,26 +395,33 @@ def _instant(text: str, zone: str) -> str | None:
     return instant.isoformat() if instant.year > 1 else None  # year 1 is how some say "never"
 
 
-def _keep(
-    connection: Connection, manifest: Manifest, outcomes: Iterator[Row | Problem], *, now: datetime, run_id: str
-) -> Intake:
-    """Append what was read, and note the file."""
-    loaded = {"loaded_at": now.isoformat(), "run_id": run_id}
+def _keep(connection: Connection, manifest: Manifest, outcomes: Iterator[Row | Problem], loaded: Row) -> Intake:
+    """Append what was read."""
     source = {"file": manifest.name, "file_sha256": manifest.sha256}
-    row_count = reject_count = 0
+    kept = Intake(files=1)
     while chunk := list(islice(outcomes, CHUNK_ROWS)):
         problems = [outcome for outcome in chunk if isinstance(outcome, Problem)]
         rows = (outcome | source | loaded for outcome in chunk if not isinstance(outcome, Problem))
         warehouse.insert(connection, "new_order", rows)
-        warehouse.insert(connection, "ops.reject", [_reject(manifest, problem, now) for problem in problems])
-        row_count += len(chunk)
-        reject_count += len(problems)
-    counts = {"row_count": row_count, "reject_count": reject_count}
-    warehouse.insert(connection, "raw.order_file", [{**source, **counts, **loaded}])
-    return Intake(1, row_count - reject_count, reject_count)
+        warehouse.insert(connection, "ops.reject", [_reject(manifest, problem, loaded) for problem in problems])
+        kept += Intake(orders=len(chunk) - len(problems), rejects=len(problems))
+    return kept
 
 
-def _reject(manifest: Manifest, problem: Problem, now: datetime) -> Row:
+def _note(connection: Connection, manifest: Manifest, kept: Intake, accounts: str, loaded: Row) -> None:
+    counts = {"row_count": kept.orders + kept.rejects, "reject_count": kept.rejects, "accounts": accounts}
+    row = {"file_sha256": manifest.sha256, "file": manifest.name, **counts, **loaded}
+    warehouse.insert(connection, "raw.order_file", [row])
+
+
+def _note_again(connection: Connection, manifest: Manifest, kept: Intake, accounts: str) -> None:
+    connection.execute(
+        f"update raw.order_file set accounts = {warehouse.quote(accounts)}, "
+        f"reject_count = reject_count - {kept.orders} where file_sha256 = {warehouse.quote(manifest.sha256)}"
+    )
+
+
+def _reject(manifest: Manifest, problem: Problem, loaded: Row) -> Row:
     return {
         "reject_id": f"{manifest.sha256[:16]}/{problem.line or 0}",
         "source": "manifest",
@@ -382,5 +429,5 @@ def _reject(manifest: Manifest, problem: Problem, now: datetime) -> Row:
         "line": problem.line,
         "reason": problem.reason,
         "detail": problem.detail,
-        "rejected_at": now.isoformat(),
+        "rejected_at": loaded["loaded_at"],
     }

@@ -1,7 +1,8 @@
 """Whether anything came since the warehouse last read everything there was: told from names, sizes and times alone.
 
-The note is kept in the shared state, which may be lost; then everything is read as if it were new, which changes
-nothing. It also says which warehouse did the reading: one put back from a copy has not read it.
+Other accounts are news, too: rows of old manifests may be for them. The note is kept in the shared state, which may
+be lost; then everything is read as if it were new, which changes nothing. It also says which warehouse did the
+reading: one put back from a copy has not read it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from screening_pipeline.agenda import Agenda
     from screening_pipeline.landing import Landing
     from screening_pipeline.paths import Paths
+    from screening_pipeline.settings import Settings
 
-_NOTE = "read"
+_NOTE = "all_read"
 
 
 def orders(paths: Paths) -> dict[str, list[int]]:
@@ -30,25 +32,29 @@ def landed(landing: Landing) -> dict[str, int]:
     return {tail.file: tail.end for tail in landing.tails({})}
 
 
-def remember(agenda: Agenda, paths: Paths, orders_read: dict[str, list[int]], landed_read: dict[str, int]) -> None:
+def remember(
+    agenda: Agenda, settings: Settings, orders_read: dict[str, list[int]], landed_read: dict[str, int]
+) -> None:
     """Note that the warehouse, as it is now and closed, has read these manifests and these files."""
-    if mark := _mark(paths.warehouse):
-        agenda.remember(_NOTE, json.dumps([mark, orders_read, landed_read]))
+    if mark := _mark(settings.paths.warehouse):
+        agenda.remember(_NOTE, json.dumps([mark, settings.account_keys, orders_read, landed_read]))
 
 
-def is_any(agenda: Agenda, paths: Paths, landing: Landing) -> bool:
+def is_any(agenda: Agenda, settings: Settings, landing: Landing) -> bool:
     """Whether the warehouse, as it is now, may have something to read."""
-    noted, mark = agenda.note(_NOTE), _mark(paths.warehouse)
-    return noted is None or mark is None or json.loads(noted) != [mark, orders(paths), landed(landing)]
+    noted, mark = agenda.note(_NOTE), _mark(settings.paths.warehouse)
+    if noted is None or mark is None:
+        return True
+    return bool(json.loads(noted) != [mark, settings.account_keys, orders(settings.paths), landed(landing)])
 
 
-def are_read(agenda: Agenda, paths: Paths, manifests_now: dict[str, list[int]]) -> bool:
+def are_read(agenda: Agenda, settings: Settings, manifests_now: dict[str, list[int]]) -> bool:
     """Whether the warehouse, whatever was done to it since, has read the manifests, as `orders` finds them now."""
-    noted, mark = agenda.note(_NOTE), _mark(paths.warehouse)
+    noted, mark = agenda.note(_NOTE), _mark(settings.paths.warehouse)
     if noted is None or mark is None:
         return False
-    (inode, *_), read, _ = json.loads(noted)
-    return bool(inode == mark[0] and read == manifests_now)
+    (inode, *_), accounts, read, _ = json.loads(noted)
+    return bool([inode, accounts, read] == [mark[0], settings.account_keys, manifests_now])
 
 
 def _mark(path: Path) -> list[int] | None:

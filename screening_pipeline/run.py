@@ -68,7 +68,7 @@ def sync(
 
 def _is_news(runtime: Runtime) -> bool:
     """Whether something waits to be read: only then is it known which checks there are and what is due."""
-    return news.is_any(runtime.agenda, runtime.settings.paths, runtime.landing)
+    return news.is_any(runtime.agenda, runtime.settings, runtime.landing)
 
 
 def rebuild(runtime: Runtime, instance: dg.DagsterInstance) -> str:

@@ -91,7 +91,7 @@ class Runtime:
             yield connection
         orders, landed = self.journal.orders_read, self.journal.landed_read
         if orders is not None and landed is not None:
-            news.remember(self.agenda, paths, orders, landed)
+            news.remember(self.agenda, self.settings, orders, landed)
 
 
 @contextmanager

@@ -169,6 +169,11 @@ class Settings:
     def engine(self) -> str:
         return self.warehouse.engine
 
+    @property
+    def account_keys(self) -> list[str]:
+        """`vendor/name` of every account, by name."""
+        return sorted(account.key for account in self.accounts)
+
     def account(self, vendor: str, name: str | None = None) -> Account:
         """The account of that name, or the vendor's only one. Raises KeyError if there is not exactly one."""
         found = [a for a in self.accounts if a.vendor == vendor and name in (None, a.name)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import dagster as dg
 import pytest
 
 from screening_pipeline import news, warehouse
+from screening_pipeline import settings as configuration
 from screening_pipeline.agenda import Agenda, Item
 from screening_pipeline.automation import MANIFESTS_AGAIN, PULL_CRONS, RECHECK_TAG
 from screening_pipeline.clock import StandingClock
@@ -258,11 +260,15 @@ def test_manifests_that_a_run_failed_to_read_are_asked_for_again(desk: Desk, mon
 def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Desk) -> None:
     desk.paths.warehouse.touch()
     (desk.paths.orders / "a.csv").write_text("vendor,check_id\n")
-    news.remember(Agenda(State(desk.paths.state)), desk.paths, news.orders(desk.paths), {})
+    settings = configuration.load(os.environ, Path.cwd())
+    news.remember(Agenda(State(desk.paths.state)), settings, news.orders(desk.paths), {})
     for cursor in (None, "{}", json.dumps({"a.csv": [16, 1]})):
         answer = desk.evaluate("order_manifest", cursor)
         assert isinstance(answer, dg.SkipReason)
         assert "1 manifests in orders/, none is new" in (answer.skip_message or "")
+    Path("screening.toml").write_text(CONFIGURATION.replace('name = "west"', 'name = "later"'))
+    cursor_of(desk.evaluate("order_manifest"))  # rows of an old manifest may be for the account that is new
+    Path("screening.toml").write_text(CONFIGURATION)
     put_back = desk.paths.warehouse.with_name("of_yesterday")
     put_back.touch()
     put_back.replace(desk.paths.warehouse)

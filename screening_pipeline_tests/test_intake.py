@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,25 @@ def test_a_long_manifest_is_read_in_parts_and_tells_how_far_it_is(
         files = stage.rows("select file, row_count, reject_count from raw.order_file order by file")
         assert [tuple(row.values()) for row in files] == [("long.csv", 10, 2), ("short.ndjson", 1, 0)]
     assert told == [("reading orders", 4, 11), ("reading orders", 8, 11)]
+
+
+def test_rows_refused_for_their_account_are_read_again_once_others_are_configured(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    content = "vendor,account,check_id\ngoodhire,main,r1\ngoodhire,later,r2\ngoodhire,never,r3\ngoodhire,later,\n"
+    with opened(tmp_path_factory) as stage:
+        assert take_in(stage, a__csv=content) == intake.Intake(files=1, orders=1, rejects=3)
+        assert take_in(stage) == intake.Intake()
+        before = stage.settings
+        (first, *_) = (account for account in before.accounts if account.vendor == "goodhire")
+        stage.settings = replace(before, accounts=(*before.accounts, replace(first, name="later")))
+        assert take_in(stage) == intake.Intake(files=1, orders=1, rejects=1)
+        assert take_in(stage) == intake.Intake()
+        orders = stage.rows("select check_id, account, line from raw.order order by order_seq")
+        assert [tuple(row.values()) for row in orders] == [("r1", "main", 2), ("r2", "later", 3)]
+        rejects = stage.rows("select line, reason from ops.reject order by line")
+        assert [tuple(row.values()) for row in rejects] == [(4, "unknown_account"), (5, "empty_id")]
+        assert stage.rows("select row_count, reject_count from raw.order_file") == [{"row_count": 4, "reject_count": 2}]
 
 
 # ── CSV ────────────────────────────────────────────────────────────────────────────────────────────

@@ -26,7 +26,7 @@ def read(tmp_path: Path) -> Iterator[Play]:
 
 
 def is_any(work: runtime.Runtime) -> bool:
-    return news.is_any(work.agenda, work.settings.paths, work.landing)
+    return news.is_any(work.agenda, work.settings, work.landing)
 
 
 def test_what_was_read_is_no_news(read: Play) -> None:
@@ -42,6 +42,22 @@ def test_a_new_manifest_is_news(read: Play) -> None:
     read.runtime.journal.begin(read.runtime.clock.now())
     assert cycle.take_orders(read.runtime, run_id="test").orders == 1
     assert not is_any(read.runtime)
+
+
+def test_another_account_is_news_for_rows_may_have_been_refused_that_are_for_it(read: Play) -> None:
+    work = read.runtime
+    manifest = work.settings.paths.orders / "more.csv"
+    manifest.write_text("vendor,account,check_id\ngoodhire,later,abc\n")
+    assert cycle.take_orders(work, run_id="test").rejects == 1
+    assert not is_any(work)
+    (first, *_) = (account for account in work.settings.accounts if account.vendor == "goodhire")
+    settings = replace(work.settings, accounts=(*work.settings.accounts, replace(first, name="later")))
+    grown = replace(work, settings=settings)
+    assert is_any(grown)
+    grown.journal.begin(grown.clock.now())
+    assert cycle.take_orders(grown, run_id="test").orders == 1
+    assert not is_any(grown)
+    assert grown.agenda.summary("goodhire", "later", grown.clock.now()).open == 1
 
 
 def test_a_manifest_of_the_same_name_with_other_content_is_news(read: Play) -> None:

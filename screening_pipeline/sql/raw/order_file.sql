@@ -4,6 +4,7 @@
 -- file         the name it was first read under
 -- row_count    rows in it
 -- reject_count rows that could not be read
+-- accounts     the accounts that were configured then: with others, rows refused for their account are read again
 -- loaded_at    when
 -- run_id       the run that read it
 -- @refresh base
@@ -12,6 +13,7 @@ create table raw.order_file (
     file varchar,
     row_count integer,
     reject_count integer,
+    accounts varchar,
     loaded_at timestamptz,
     run_id varchar
 )
