@@ -80,6 +80,7 @@ def recheck_sensor(vendor: Vendor, job: Any) -> dg.SensorDefinition:
         name=f"{vendor.slug}_recheck",
         job=job,
         minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Open {vendor.title} checks that are due are asked for; ended ones never are.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
@@ -209,6 +210,7 @@ publish_job = dg.define_asset_job(
     name="snapshot_put_off",
     job=publish_job,
     minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="A snapshot that a run put off, since making it takes long by now, is made when its time has come.",
 )
 def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -230,6 +232,7 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     name="order_manifest",
     job=order_job,
     minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="New or changed manifests in data/orders/ are read.",
 )
 def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
@@ -258,15 +261,29 @@ def _asked_for(cursor: str | None, folder: dict[str, list[int]]) -> datetime | N
     return datetime.fromisoformat(noted["asked_at"]) if noted.get("orders") == folder else None
 
 
-def _pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
+def pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
+    """Asks for a run of what no recheck pulls, as long as there is an account that has it."""
     rest = [key for key in map_keys(vendor) if key not in recheck_keys(vendor)]
-    return dg.ScheduleDefinition(
+
+    @dg.schedule(
         name=f"{vendor.slug}_pull",
         cron_schedule=cron,
         target=dg.AssetSelection.assets(*rest) | (DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER)),
+        default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"{vendor.title}: {', '.join(key.path[-1] for key in rest)}.",
-        tags={"screening/trigger": "schedule"},
     )
+    def schedule(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        try:
+            accounts = [a for a in _prepared_settings().accounts if a.vendor == vendor.slug]
+        except ScreeningError as problem:
+            return dg.SkipReason(str(problem))
+        if not accounts:
+            return dg.SkipReason(f"no {vendor.slug} account is configured")
+        if vendor.feed and not any(account.status_updates for account in accounts):
+            return dg.SkipReason(f"status_updates is off for every {vendor.slug} account")
+        return dg.RunRequest(tags={"screening/trigger": "schedule"})
+
+    return schedule
 
 
 def map_keys(vendor: Vendor) -> list[dg.AssetKey]:
@@ -328,7 +345,7 @@ RECHECKS = {vendor.slug: _recheck_job(vendor) for vendor in all_vendors().values
 JOBS = [sync, order_job, publish_job, retention_job, *RECHECKS.values()]
 SENSORS = [*(recheck_sensor(v, RECHECKS[v.slug]) for v in all_vendors().values()), order_manifest, snapshot_put_off]
 SCHEDULES = [
-    *(_pull_schedule(v, PULL_CRONS[v.slug]) for v in all_vendors().values() if v.slug in PULL_CRONS),
+    *(pull_schedule(v, PULL_CRONS[v.slug]) for v in all_vendors().values() if v.slug in PULL_CRONS),
     reconciliation,
     daily_retention,
 ]

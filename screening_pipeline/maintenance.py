@@ -156,5 +156,6 @@ daily_report = dg.ScheduleDefinition(
     name="daily_report",
     cron_schedule="0 6 * * *",
     job=report_job,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
     description="The report, every morning.",
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from screening_pipeline import news, warehouse
 from screening_pipeline import settings as configuration
@@ -46,6 +47,14 @@ name = "pushed"
 base_url = "http://127.0.0.1:9/zinc"
 api_key_env = "ZINC_KEY"
 polling = false
+
+[[accounts]]
+vendor = "hireright"
+name = "asked"
+base_url = "http://127.0.0.1:9/hireright"
+auth = "basic"
+username_env = "HIRERIGHT_USER"
+password_env = "HIRERIGHT_PASSWORD"
 """
 
 
@@ -287,13 +296,37 @@ def test_files_that_are_no_manifests_wake_nobody(desk: Desk) -> None:
 # ── schedules ──────────────────────────────────────────────────────────────────────────────────────
 
 
+def tick_of(desk: Desk, name: str) -> ScheduleExecutionData:
+    context = dg.build_schedule_context(instance=desk.instance, scheduled_execution_time=NOW)
+    return definitions().resolve_schedule_def(name).evaluate_tick(context)
+
+
 @pytest.mark.parametrize("name", [*(f"{slug}_pull" for slug in PULL_CRONS), "daily_reconciliation", "daily_report"])
 def test_every_schedule_asks_for_one_run_that_can_be_made(desk: Desk, name: str) -> None:
-    schedule = definitions().resolve_schedule_def(name)
-    tick = schedule.evaluate_tick(dg.build_schedule_context(instance=desk.instance, scheduled_execution_time=NOW))
-    requests = list(tick.run_requests or [])
+    Path("screening.toml").unlink()  # the bundled accounts have all there is
+    requests = list(tick_of(desk, name).run_requests or [])
     assert len(requests) == 1
-    assert dg.validate_run_config(definitions().resolve_job_def(schedule.job_name), requests[0].run_config) is not None
+    job_name = definitions().resolve_schedule_def(name).job_name
+    assert dg.validate_run_config(definitions().resolve_job_def(job_name), requests[0].run_config) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("workable_pull", "no workable account is configured"),
+        ("hireright_pull", "status_updates is off for every hireright account"),
+    ],
+)
+def test_a_schedule_skips_where_no_account_has_what_it_is_for(desk: Desk, name: str, reason: str) -> None:
+    tick = tick_of(desk, name)
+    assert (list(tick.run_requests or []), tick.skip_message) == ([], reason)
+
+
+def test_a_schedule_tells_what_is_wrong_with_the_configuration(desk: Desk) -> None:
+    Path("screening.toml").write_text("accounts = 1")
+    tick = tick_of(desk, "zinc_pull")
+    assert not tick.run_requests
+    assert "accounts" in (tick.skip_message or "")
 
 
 @pytest.mark.parametrize(
@@ -315,8 +348,10 @@ def test_a_schedule_pulls_what_no_recheck_does(slug: str, calls: set[str]) -> No
     assert not scheduled & pulled(f"{slug}_recheck_job")
 
 
-def test_reconciliation_is_off_until_somebody_turns_it_on() -> None:
-    assert definitions().resolve_schedule_def("daily_reconciliation").default_status is dg.DefaultScheduleStatus.STOPPED
+def test_all_but_the_reconciliation_is_on_without_being_turned_on() -> None:
+    stopped = [s.name for s in definitions().schedules or [] if s.default_status is dg.DefaultScheduleStatus.STOPPED]
+    assert stopped == ["daily_reconciliation"]
+    assert all(s.default_status is dg.DefaultSensorStatus.RUNNING for s in definitions().sensors or [])
 
 
 def test_every_vendor_has_its_recheck_sensor() -> None:
