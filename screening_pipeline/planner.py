@@ -37,7 +37,8 @@ class OpenCheck:
     """One open check as the warehouse knows it. Terminal checks have no business here.
 
     `state_since` is the first observation of the present state, or `ordered_at` (else the time the id was announced)
-    if that state is the first one seen or none was seen yet. All instants are aware.
+    if that state is the first one seen or none was seen yet. `last_pulled_at` is when the vendor last told its state;
+    `retry_at` is set where it was asked in vain since, and not asked again before. All instants are aware.
     """
 
     check_key: int
@@ -52,6 +53,7 @@ class OpenCheck:
     last_pulled_at: datetime | None
     is_push_fed: bool = False
     is_requested: bool = False
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ SAMPLE = 100_000
 
 _OPEN = """
 select check_key, vendor, account, subject, package, lifecycle, next_actor,
-    epoch(ordered_at), epoch(state_since), epoch(last_pulled_at), is_push_fed, is_requested, check_id
+    epoch(ordered_at), epoch(state_since), epoch(last_pulled_at), is_push_fed, is_requested, check_id,
+    epoch(retry_at)
 from staging.open_check where (vendor, account) in ({keys}) order by check_key
 """
 
@@ -125,7 +126,7 @@ def _planned(
     now: datetime,
 ) -> tuple[Account, Plan, list[Item]]:
     made = plan(
-        [OpenCheck(*row[:7], *map(_instant, row[7:10]), *row[10:12]) for row in rows],
+        [_open_check(row) for row in rows],
         model=model,
         budget=Budget(account.requests_per_minute, feed_covered=account.status_updates),
         calendar=calendar,
@@ -147,6 +148,11 @@ def _planned(
         for p in made.planned
     ]
     return account, made, items
+
+
+def _open_check(row: Sequence[Any]) -> OpenCheck:
+    values = [*row[:7], *map(_instant, row[7:10]), *row[10:12], _instant(row[13])]
+    return OpenCheck(*values)
 
 
 def _instant(seconds: float | None) -> datetime | None:

@@ -203,7 +203,7 @@ class Story:
         *,
         when: str | None = None,
         channel: str = "pull",
-        http_status: int = 200,
+        http_status: int | None = 200,
         failure: str | None = None,
         **fields: Any,
     ) -> Landed:

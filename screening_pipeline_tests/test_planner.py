@@ -89,6 +89,7 @@ def open_checks(draw: st.DrawFn) -> list[OpenCheck]:
             lifecycle=draw(st.sampled_from(LIFECYCLES)),
             is_push_fed=draw(st.booleans()),
             is_requested=draw(st.integers(0, 9)) == 0,
+            retry_at=draw(st.none() | st.floats(-7_200, 86_400).map(lambda seconds: NOW + timedelta(seconds=seconds))),
         )
         for key, age in enumerate(ages)
     ]
@@ -120,6 +121,27 @@ def test_every_open_check_gets_exactly_one_next_pull_that_is_not_in_the_past(
 
 
 @settings(deadline=None, max_examples=60)
+@given(open_checks(), budgets)
+def test_what_was_asked_in_vain_waits_and_keeps_nobody_else_waiting(checks: list[OpenCheck], budget: Budget) -> None:
+    made = planned(checks, budget)
+    when = {one.check_key: one for one in made.planned}
+    waiting = {check.check_key: check.retry_at for check in checks if check.retry_at and check.retry_at > NOW}
+    assert all(when[key].next_pull_at >= retry_at for key, retry_at in waiting.items())
+    assert not waiting.keys() & set(made.due_keys)
+    others = [check for check in checks if check.check_key not in waiting]
+    assert made.due == planned(others, budget).due
+
+
+def test_what_was_asked_in_vain_is_as_urgent_as_before_once_it_has_waited() -> None:
+    one = check(age=7_200, pulled=None, retry_at=NOW + timedelta(minutes=5))
+    (waiting,) = planned([one]).planned
+    assert (waiting.next_pull_at, waiting.reason) == (one.retry_at, "asked in vain")
+    later = NOW + timedelta(minutes=6)
+    (due,) = planned([one], now=later).planned
+    assert (due.next_pull_at, due.reason) == (later, "not seen yet")
+
+
+@settings(deadline=None, max_examples=60)
 @given(open_checks(), st.integers(1, 60))
 def test_no_check_waits_longer_than_its_worst_case_while_the_budget_allows(checks: list[OpenCheck], calls: int) -> None:
     options = PlanOptions()
@@ -139,11 +161,12 @@ def test_no_check_waits_longer_than_its_worst_case_while_the_budget_allows(check
 @settings(deadline=None, max_examples=60)
 @given(open_checks(), budgets)
 def test_what_was_asked_for_goes_first(checks: list[OpenCheck], budget: Budget) -> None:
-    asked = {one.check_key for one in checks if one.is_requested}
+    requested = {one.check_key for one in checks if one.is_requested}
+    asked = requested - {one.check_key for one in checks if one.retry_at and one.retry_at > NOW}
     found = planned(checks, budget)
     assert {one.check_key for one in found.planned[: len(asked)]} == asked
     assert set(found.due_keys) >= asked
-    assert all((one.reason == "asked for") == (one.check_key in asked) for one in found.planned)
+    assert asked <= {one.check_key for one in found.planned if one.reason == "asked for"} <= requested
 
 
 @settings(deadline=None, max_examples=40)

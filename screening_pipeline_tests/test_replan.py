@@ -115,6 +115,38 @@ def test_a_check_whose_first_state_was_seen_days_after_its_order_is_not_taken_fo
     assert item.next_pull_at - EVENING > timedelta(minutes=5)
 
 
+@pytest.mark.parametrize(
+    ("answer", "minutes"),
+    [
+        ({"http_status": None, "failure": "connect"}, (5, 5, 10, 20, 40, 60, 60)),
+        ({"http_status": 503}, (5, 5, 10, 20, 40, 60, 60)),
+        ({"http_status": 200, "failure": "truncated"}, (5, 5, 10, 20, 40, 80, 160)),
+        ({"http_status": 404}, (5, 5, 10, 20, 40, 80, 160)),
+        ({"http_status": 200, "body": b"<html>"}, (5, 5, 10, 20, 40, 80, 160)),
+    ],
+)
+def test_an_answer_that_tells_nothing_is_no_look_and_is_asked_for_again_soon_and_then_less_often(
+    stage: Stage, answer: dict[str, Any], minutes: tuple[int, ...]
+) -> None:
+    now = MORNING + timedelta(hours=1)
+    story = worker_check(stage, f"in-vain-{next(NUMBERS)}", MORNING)
+    for wait in minutes:
+        story.say(**({"body": b""} | answer), when=now.isoformat())
+        item = planned(stage, now + timedelta(seconds=1))[story.check_id]
+        assert (item.next_pull_at - now, item.reason) == (timedelta(minutes=wait), "asked in vain")
+        now = item.next_pull_at
+    story.say(status="In Progress", result=None, when=now.isoformat())
+    assert planned(stage, now)[story.check_id].reason != "asked in vain"
+
+
+@pytest.mark.parametrize("http_status", [401, 403, 429])
+def test_what_is_the_accounts_fault_keeps_no_check_waiting(stage: Stage, http_status: int) -> None:
+    story = worker_check(stage, f"refused-{http_status}", MORNING)
+    story.say(body=b"", http_status=http_status, when=EVENING.isoformat())
+    item = planned(stage)[story.check_id]
+    assert (item.next_pull_at, item.reason) == (EVENING, "not seen yet")
+
+
 def test_the_warehouse_and_the_agenda_hold_the_same_plan(stage: Stage) -> None:
     worker_check(stage, "in-both", EVENING)
     stage.story("of-another-vendor").of("zinc").order(ordered_at=MORNING.isoformat())

@@ -166,6 +166,7 @@ class Ours(Policy):
             least_wait=np.full(count, self.options.min_interval_seconds),
             worst_case=np.full(count, self.options.worst_case_seconds(vendor, "in_progress", "check")),
             first_pull=np.full(count, self.options.first_pull_seconds(vendor)),
+            retry=np.full(count, np.nan),
         )
 
     def _at(self, now: float) -> dict[str, Any]:

@@ -47,12 +47,12 @@ PRICE_STEP = 1.3
 SUBSCRIPTION = "subscription"
 CACHED, LANES_CACHED = 32, 1024
 """Look-up tables kept per model: a few accounts and days; and fast lanes, which take some kilobytes each."""
-REQUESTED, NEW, CHANCE, WORST_CASE = range(4)
+REQUESTED, NEW, CHANCE, WORST_CASE, IN_VAIN = range(5)
 
 
 @dataclass(frozen=True)
 class OpenColumns:
-    """Open checks of one account as columns; instants are seconds since 1970, never pulled is NaN."""
+    """Open checks of one account as columns; instants are seconds since 1970, never pulled and no retry are NaN."""
 
     check_key: Indexes
     groups: tuple[GroupKey, ...]
@@ -64,6 +64,7 @@ class OpenColumns:
     least_wait: Floats
     worst_case: Floats
     first_pull: Floats
+    retry: Floats
 
     def taken(self, chosen: Indexes) -> OpenColumns:
         """Return the chosen checks."""
@@ -105,8 +106,9 @@ def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) 
         worst = options.worst_case_seconds(check.vendor, check.lifecycle, check.subject)
         # A subscription is for years: the calendar says when to look, not the chance of news.
         least = worst if check.subject == SUBSCRIPTION else options.min_interval_seconds
-        rows.append((index.setdefault(key, len(index)), entered, pulled, worst, least))
-    table = np.array(rows, dtype=np.float64).reshape(-1, 5)
+        retry = check.retry_at.timestamp() if check.retry_at else np.nan
+        rows.append((index.setdefault(key, len(index)), entered, pulled, worst, least, retry))
+    table = np.array(rows, dtype=np.float64).reshape(-1, 6)
     first = {vendor: options.first_pull_seconds(vendor) for vendor in {check.vendor for check in checks}}
     return OpenColumns(
         check_key=np.array([check.check_key for check in checks], dtype=np.int64),
@@ -119,6 +121,7 @@ def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) 
         least_wait=table[:, 4],
         worst_case=table[:, 3],
         first_pull=np.array([first[check.vendor] for check in checks], dtype=np.float64),
+        retry=table[:, 5],
     )
 
 
@@ -162,7 +165,7 @@ def weigh(
     threshold = load.lag if budget.feed_covered else options.max_lag_seconds
     is_worth = np.where(np.isnan(fast), expected.urgency >= threshold, fast <= now)
     is_free = now - waiting.since >= columns.least_wait
-    is_due = columns.is_requested | is_late | (is_worth & is_free)
+    is_due = (columns.is_requested | is_late | (is_worth & is_free)) & ~(columns.retry > now)
     if load.is_overloaded:
         worth = _worth_in_overload(expected.chance, waiting.since)
     else:
@@ -184,7 +187,7 @@ def lane_times(
     waiting = _waiting(columns, model, budget, calendar, now)
     fast = _fast(columns, waiting, model, _load(columns, waiting, budget, now, options, price), options)
     is_in = ~np.isnan(fast)
-    return columns.check_key[is_in], np.maximum(fast[is_in], now)
+    return columns.check_key[is_in], np.fmax(np.maximum(fast[is_in], now), columns.retry[is_in])
 
 
 def urgent_keys(columns: OpenColumns, weighed: Weighed, count: int) -> Indexes:
@@ -204,7 +207,7 @@ def schedule(
     weighed = weigh(columns, model, budget, calendar, now, options)
     waiting, load = weighed.waiting, weighed.load
     wanted = np.where(weighed.is_due, now, _wanted(columns, weighed, options, budget, now))
-    wanted = np.maximum(wanted, now)
+    wanted = np.fmax(np.maximum(wanted, now), columns.retry)
     order = _order(columns, wanted, weighed)
     at_once = max(0, budget.requests_per_minute - budget.used_last_minute)
     next_pull = _spend(wanted[order], now, load.rate, at_once)
@@ -214,7 +217,7 @@ def schedule(
         check_key=columns.check_key[order],
         next_pull=next_pull,
         chance=expected.chance[order],
-        reason=_reasons(columns, waiting.since, load.longest, next_pull, order),
+        reason=_reasons(columns, weighed, _scattered(order, next_pull), now)[order],
         waited=(next_pull - waiting.since[order]),
         due=int(np.count_nonzero(weighed.is_due)),
         is_overloaded=load.is_overloaded,
@@ -372,7 +375,7 @@ def _worth_in_overload(chance: Floats, since: Floats) -> Floats:
 
 def _order(columns: OpenColumns, wanted: Floats, weighed: Weighed) -> Indexes:
     """Order: requested, then due by worth, then the others by time; equals by key."""
-    first = np.where(columns.is_requested, 0, np.where(weighed.is_due, 1, 2))
+    first = np.where(weighed.is_due, np.where(columns.is_requested, 0, 1), 2)
     second = np.where(weighed.is_due, -weighed.worth, wanted)
     return np.lexsort((columns.check_key, second, first))
 
@@ -392,12 +395,13 @@ def _scattered(order: Indexes, values: Floats) -> Floats:
     return back
 
 
-def _reasons(columns: OpenColumns, since: Floats, longest: Floats, next_pull: Floats, order: Indexes) -> Indexes:
+def _reasons(columns: OpenColumns, weighed: Weighed, next_pull: Floats, now: float) -> Indexes:
     reason = np.full(len(columns), CHANCE)
-    reason[_scattered(order, next_pull) - since >= 0.999 * longest] = WORST_CASE
+    reason[next_pull - weighed.waiting.since >= 0.999 * weighed.load.longest] = WORST_CASE
     reason[np.isnan(columns.last_pulled)] = NEW
     reason[columns.is_requested] = REQUESTED
-    return reason[order]
+    reason[(columns.retry > now) & (next_pull <= columns.retry)] = IN_VAIN
+    return reason
 
 
 def _lost(waiting: Waiting, columns: OpenColumns, wait: Floats, rate: float) -> float:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from screening_pipeline.planning import priors
-from screening_pipeline.planning.schedule import NEW, REQUESTED, WORST_CASE
+from screening_pipeline.planning.schedule import IN_VAIN, NEW, REQUESTED, WORST_CASE
 
 
 def reason_of(code: int, chance: float, waited: float, *, is_overloaded: bool) -> str:
     """Return the reason of one planned pull."""
     if code == REQUESTED:
         return "asked for"
+    if code == IN_VAIN:
+        return "asked in vain"
     if code == NEW:
         return "not seen yet"
     if code == WORST_CASE:
