@@ -1,8 +1,8 @@
-"""When runs start by themselves: sensors for checks that are due and for new manifests, schedules for the rest."""
+"""When runs start by themselves: sensors for checks that are due and for what came, schedules for the rest."""
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,15 @@ from screening_pipeline.errors import ScreeningError
 from screening_pipeline.instance import forget_runs
 from screening_pipeline.limiter import Limiter
 from screening_pipeline.model import Vendor
+from screening_pipeline.runtime import assembled
 from screening_pipeline.settings import Account, Settings
 from screening_pipeline.state import State
 from screening_pipeline.vendors import all_vendors
 
 RECHECK_TAG = "screening/recheck"
 MINUTES_A_RUN = 5
-# An account under review, or whose credential was refused, is not asked again every half minute.
-STOPPED_FOR = timedelta(minutes=15)
-# A run that was to read manifests and has not is asked for again.
-MANIFESTS_AGAIN = timedelta(minutes=5)
+# A run that was to read something and has not is asked for again.
+ASKED_AGAIN = timedelta(minutes=5)
 RUNS_KEPT = timedelta(days=14)
 FINISHED = (
     dg.DagsterRunStatus.SUCCESS,
@@ -161,10 +160,8 @@ def _obstacle(instance: dg.DagsterInstance, outlook: Outlook, account: Account) 
     if unset:
         return f"unset: {', '.join(unset)}"
     known = outlook.state.account(account.vendor, account.name, outlook.clock)
-    if known.silent_seconds > 0:
-        return f"silent for {known.silent_seconds:.0f} s (429)"
-    if known.stopped_code and known.stopped_at and outlook.clock.now() - known.stopped_at < STOPPED_FOR:
-        return f"stopped: {known.stopped_code}"
+    if reason := known.reason_to_wait(outlook.clock.now()):
+        return reason
     if _unfinished(instance, account):
         return "a recheck is queued or running"
     return "the warehouse is busy" if warehouse.is_locked(outlook.settings.paths.warehouse_lock) else None
@@ -229,6 +226,34 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
 
 
 @dg.sensor(
+    name="landed_messages",
+    job=publish_job,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="What vendors have pushed, and what a stopped run has left on disk, is brought into the star.",
+)
+def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a run while something landed is unread; for the same again only when some time has gone by."""
+    try:
+        settings = _prepared_settings()
+        work = assembled(settings, os.environ, system_clock(os.environ))
+        unread = news.unread(work.agenda, settings, work.landing)
+    except ScreeningError as problem:
+        return dg.SkipReason(str(problem))
+    if not unread:
+        return dg.SkipReason("everything that was landed is read")
+    if context.instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)):
+        return dg.SkipReason("a run is under way, which reads what is landed")
+    now = work.clock.now()
+    asked_at = _asked_for(context.cursor, unread)
+    if asked_at and abs(now - asked_at) < ASKED_AGAIN:
+        return dg.SkipReason(f"the run asked for at {asked_at:%H:%M:%S}Z has not read what is landed")
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(tags={"screening/trigger": "landed"})], cursor=_cursor(unread, now)
+    )
+
+
+@dg.sensor(
     name="order_manifest",
     job=order_job,
     minimum_interval_seconds=30,
@@ -249,16 +274,21 @@ def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     if not folder or news.are_read(agenda, settings, folder):
         return dg.SkipReason(f"{len(folder)} manifests in {settings.paths.orders.name}/, none is new")
     asked = _asked_for(context.cursor, folder)
-    if asked and abs(now - asked) < MANIFESTS_AGAIN:
+    if asked and abs(now - asked) < ASKED_AGAIN:
         return dg.SkipReason(f"new manifests; the run asked for at {asked:%H:%M:%S}Z has not read them yet")
-    cursor = json.dumps({"orders": folder, "asked_at": now.isoformat()})
-    return dg.SensorResult(run_requests=[dg.RunRequest(tags={"screening/trigger": "orders"})], cursor=cursor)
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(tags={"screening/trigger": "orders"})], cursor=_cursor(folder, now)
+    )
 
 
-def _asked_for(cursor: str | None, folder: dict[str, list[int]]) -> datetime | None:
-    """When a run was last asked for these manifests as they are now; those of earlier versions tell nothing of it."""
+def _cursor(found: Mapping[str, object], now: datetime) -> str:
+    return json.dumps({"found": found, "asked_at": now.isoformat()})
+
+
+def _asked_for(cursor: str | None, found: Mapping[str, object]) -> datetime | None:
+    """When a run was last asked for what is found now; cursors of earlier versions tell nothing of it."""
     noted = json.loads(cursor) if cursor else {}
-    return datetime.fromisoformat(noted["asked_at"]) if noted.get("orders") == folder else None
+    return datetime.fromisoformat(noted["asked_at"]) if noted.get("found") == found else None
 
 
 def pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
@@ -343,7 +373,12 @@ daily_retention = dg.ScheduleDefinition(
 
 RECHECKS = {vendor.slug: _recheck_job(vendor) for vendor in all_vendors().values()}
 JOBS = [sync, order_job, publish_job, retention_job, *RECHECKS.values()]
-SENSORS = [*(recheck_sensor(v, RECHECKS[v.slug]) for v in all_vendors().values()), order_manifest, snapshot_put_off]
+SENSORS = [
+    *(recheck_sensor(v, RECHECKS[v.slug]) for v in all_vendors().values()),
+    order_manifest,
+    landed_messages,
+    snapshot_put_off,
+]
 SCHEDULES = [
     *(pull_schedule(v, PULL_CRONS[v.slug]) for v in all_vendors().values() if v.slug in PULL_CRONS),
     reconciliation,

@@ -216,6 +216,12 @@ def is_wanted(runtime: Runtime, account: Account) -> bool:
     )
 
 
+def is_to_wait(runtime: Runtime, account: Account) -> bool:
+    """Whether an account is to be left alone for now, unless a person wants it."""
+    known = runtime.state.account(account.vendor, account.name, runtime.clock)
+    return bool(account.missing_secrets(runtime.environ) or known.reason_to_wait(runtime.clock.now()))
+
+
 def _list_note(account: Account, endpoint: str) -> str:
     return f"list:{account.key}/{endpoint}"
 

@@ -8,6 +8,7 @@ reading: one put back from a copy has not read it.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from screening_pipeline.paths import Paths
     from screening_pipeline.settings import Settings
 
-_NOTE = "all_read"
+_NOTE = "warehouse_read"
 
 
 def orders(paths: Paths) -> dict[str, list[int]]:
@@ -32,29 +33,73 @@ def landed(landing: Landing) -> dict[str, int]:
     return {tail.file: tail.end for tail in landing.tails({})}
 
 
+@dataclass(frozen=True)
+class Note:
+    """What a warehouse has read: under which accounts which manifests, and how far of which landed files.
+
+    `warehouse` tells its file, as it was then: inode, size and time.
+    """
+
+    warehouse: list[int]
+    accounts: list[str]
+    orders: dict[str, list[int]]
+    landed: dict[str, int]
+
+
+def known(agenda: Agenda, settings: Settings) -> Note | None:
+    """What the warehouse, as it is now, is known to have read."""
+    note = _noted(agenda)
+    return note if note and note.warehouse == _mark(settings.paths.warehouse) else None
+
+
 def remember(
-    agenda: Agenda, settings: Settings, orders_read: dict[str, list[int]], landed_read: dict[str, int]
+    agenda: Agenda,
+    settings: Settings,
+    before: Note | None,
+    *,
+    orders_read: dict[str, list[int]] | None,
+    landed_read: dict[str, int] | None,
 ) -> None:
-    """Note that the warehouse, as it is now and closed, has read these manifests and these files."""
-    if mark := _mark(settings.paths.warehouse):
-        agenda.remember(_NOTE, json.dumps([mark, settings.account_keys, orders_read, landed_read]))
+    """Note what the warehouse, as it is now and closed, has read: of what was not read now what was known before."""
+    told = {"accounts": before.accounts, "orders": before.orders, "landed": before.landed} if before else {}
+    if orders_read is not None:
+        told |= {"accounts": settings.account_keys, "orders": orders_read}
+    if landed_read is not None:
+        told |= {"landed": landed_read}
+    mark = _mark(settings.paths.warehouse)
+    if mark and len(told) == len(fields(Note)) - 1:
+        agenda.remember(_NOTE, json.dumps({"warehouse": mark, **told}))
 
 
 def is_any(agenda: Agenda, settings: Settings, landing: Landing) -> bool:
     """Whether the warehouse, as it is now, may have something to read."""
-    noted, mark = agenda.note(_NOTE), _mark(settings.paths.warehouse)
-    if noted is None or mark is None:
+    note = known(agenda, settings)
+    if note is None or [note.accounts, note.orders] != [settings.account_keys, orders(settings.paths)]:
         return True
-    return bool(json.loads(noted) != [mark, settings.account_keys, orders(settings.paths), landed(landing)])
+    return bool(landing.tails(note.landed))
 
 
 def are_read(agenda: Agenda, settings: Settings, manifests_now: dict[str, list[int]]) -> bool:
     """Whether the warehouse, whatever was done to it since, has read the manifests, as `orders` finds them now."""
-    noted, mark = agenda.note(_NOTE), _mark(settings.paths.warehouse)
-    if noted is None or mark is None:
-        return False
-    (inode, *_), accounts, read, _ = json.loads(noted)
-    return bool([inode, accounts, read] == [mark[0], settings.account_keys, manifests_now])
+    note = _noted_of_it(agenda, settings)
+    return note is not None and [note.accounts, note.orders] == [settings.account_keys, manifests_now]
+
+
+def unread(agenda: Agenda, settings: Settings, landing: Landing) -> dict[str, int]:
+    """Which landed files go further than the warehouse, whatever was done to it since, has read; how far they go."""
+    note = _noted_of_it(agenda, settings)
+    return {tail.file: tail.end for tail in landing.tails(note.landed if note else {})}
+
+
+def _noted(agenda: Agenda) -> Note | None:
+    kept = agenda.note(_NOTE)
+    return Note(**json.loads(kept)) if kept else None
+
+
+def _noted_of_it(agenda: Agenda, settings: Settings) -> Note | None:
+    """The note, unless another file has taken the place of the one that it tells of."""
+    note, mark = _noted(agenda), _mark(settings.paths.warehouse)
+    return note if note and mark and note.warehouse[0] == mark[0] else None
 
 
 def _mark(path: Path) -> list[int] | None:

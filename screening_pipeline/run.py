@@ -49,17 +49,19 @@ def sync(
     vendors: Sequence[str] = (),
     accounts: Sequence[str] = (),
     is_full: bool = False,
+    is_patient: bool = False,
     trigger: str = "sync",
 ) -> Outcome:
     """One cycle as a Dagster run. Raises ScreeningError when the machine failed (lock, disk).
 
-    Vendors of whom nothing is to be asked now take no part in it.
+    Vendors of whom nothing is to be asked now take no part in it; nor do, if it `is_patient`, accounts in trouble.
     """
     from screening_pipeline.definitions import defs
 
     job = defs.resolve_job_def("sync")
     chosen = runtime.settings.select(vendors, accounts)
-    wanted = chosen if is_full or _is_news(runtime) else [a for a in chosen if cycle.is_wanted(runtime, a)]
+    asked = [a for a in chosen if not (is_patient and cycle.is_to_wait(runtime, a))]
+    wanted = asked if is_full or _is_news(runtime) else [a for a in asked if cycle.is_wanted(runtime, a)]
     with active(runtime):
         result = _executed(job, instance, _config(wanted, is_full=is_full), trigger)
     idle = [cycle.AccountReport(vendor=a.vendor, account=a.name) for a in chosen if a not in wanted]

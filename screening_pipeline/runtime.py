@@ -88,10 +88,10 @@ class Runtime:
         with warehouse.writer(
             paths.warehouse, lock_path=paths.warehouse_lock, clock=self.clock, wait_seconds=wait
         ) as connection:
+            before = news.known(self.agenda, self.settings)
             yield connection
         orders, landed = self.journal.orders_read, self.journal.landed_read
-        if orders is not None and landed is not None:
-            news.remember(self.agenda, self.settings, orders, landed)
+        news.remember(self.agenda, self.settings, before, orders_read=orders, landed_read=landed)
 
 
 @contextmanager

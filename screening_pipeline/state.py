@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from screening_pipeline.clock import Clock
@@ -48,6 +48,11 @@ create table if not exists not_found (
     primary key (vendor, account, subject, check_id)
 ) without rowid;
 """
+# An account under review, or whose credential was refused, is not asked again every half minute; nor is a vendor whom
+# nobody reaches.
+STOPPED_FOR = timedelta(minutes=15)
+OUTAGE_FOR = timedelta(minutes=5)
+OUTAGES = ("unreachable", "token_unavailable", "token_unreadable")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -70,6 +75,17 @@ class AccountState:
     last_error_at: datetime | None = None
     no_polling_at: datetime | None = None
     answered_at: datetime | None = None
+
+    def reason_to_wait(self, now: datetime) -> str | None:
+        """Why nobody should ask now, unless a person wants it; None where nothing speaks against it."""
+        if self.silent_seconds > 0:
+            return f"silent for {self.silent_seconds:.0f} s (429)"
+        if self.stopped_code and self.stopped_at and abs(now - self.stopped_at) < STOPPED_FOR:
+            return f"stopped: {self.stopped_code}"
+        if self.last_error in OUTAGES and self.last_error_at and abs(now - self.last_error_at) < OUTAGE_FOR:
+            has_answered = self.answered_at is not None and self.answered_at > self.last_error_at
+            return None if has_answered else f"vendor not available: {self.last_error}"
+        return None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from screening_pipeline import publication, run
+from screening_pipeline import cycle, news, publication, run
 from screening_pipeline.clock import StandingClock
 from screening_pipeline.errors import UsageError
 from screening_pipeline.vendors import vendor
@@ -45,7 +45,7 @@ def watch(
     worst, is_first = 0, True
     while until is None or runtime.clock.monotonic() < until:
         if is_first or _is_wanted(runtime):
-            outcome = run.sync(runtime, instance, trigger="watch")
+            outcome = run.sync(runtime, instance, is_patient=not is_first, trigger="watch")
             worst = max(worst, outcome.exit_code)
             tell(outcome)
             is_first = False
@@ -56,35 +56,31 @@ def watch(
 def _is_wanted(runtime: Runtime) -> bool:
     is_due = any(_is_due(runtime, account) for account in runtime.settings.accounts)
     is_put_off = publication.overdue(runtime.agenda, runtime.clock.now()) is not None
-    return is_due or is_put_off or _is_feed_due(runtime) or _is_ordered(runtime)
+    is_news = news.is_any(runtime.agenda, runtime.settings, runtime.landing)  # a manifest, or what a vendor pushed
+    return is_due or is_put_off or _is_feed_due(runtime) or is_news
 
 
 def _is_due(runtime: Runtime, account: Account) -> bool:
-    silent = runtime.state.account(account.vendor, account.name, runtime.clock)
-    if silent.silent_seconds > 0 or not account.polling:
+    if not account.polling or cycle.is_to_wait(runtime, account):
         return False
     return runtime.agenda.summary(account.vendor, account.name, runtime.clock.now()).due > 0
 
 
 def _is_feed_due(runtime: Runtime) -> bool:
-    if not any(a.status_updates and vendor(a.vendor).feed for a in runtime.settings.accounts):
+    fed = [a for a in runtime.settings.accounts if a.status_updates and vendor(a.vendor).feed]
+    if all(cycle.is_to_wait(runtime, account) for account in fed):
         return False
     started = runtime.journal.started_at
     return started is None or runtime.clock.now() - started >= FEED_EVERY
 
 
-def _is_ordered(runtime: Runtime) -> bool:
-    """Whether a manifest was put or changed since the last cycle began."""
-    started = runtime.journal.started_at
-    folder = runtime.settings.paths.orders
-    return started is None or any(path.stat().st_mtime >= started.timestamp() for path in folder.iterdir())
-
-
 def _pause(runtime: Runtime, until: float | None) -> float:
-    """Seconds until something is due, but soon enough to notice a new manifest."""
+    """Seconds until something is due, but soon enough to notice a new manifest or message."""
     now = runtime.clock.now()
     waits = [LOOK_EVERY_SECONDS]
     for account in runtime.settings.accounts:
+        if cycle.is_to_wait(runtime, account):
+            continue
         next_due_at = runtime.agenda.summary(account.vendor, account.name, now).next_due_at
         if next_due_at is not None:
             waits.append(max(1.0, (next_due_at - now).total_seconds()))

@@ -13,13 +13,15 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
-from screening_pipeline import news, warehouse
+from screening_pipeline import cycle, news, warehouse
 from screening_pipeline import settings as configuration
 from screening_pipeline.agenda import Agenda, Item
-from screening_pipeline.automation import MANIFESTS_AGAIN, PULL_CRONS, RECHECK_TAG
+from screening_pipeline.automation import ASKED_AGAIN, PULL_CRONS, RECHECK_TAG
 from screening_pipeline.clock import StandingClock
+from screening_pipeline.exchange import Exchange
 from screening_pipeline.limiter import Limiter
 from screening_pipeline.paths import Paths
+from screening_pipeline.runtime import assembled
 from screening_pipeline.state import State
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline_tests.playing import dagster_words, definitions
@@ -185,6 +187,31 @@ def test_an_account_that_was_stopped_is_tried_again_after_a_quarter_of_an_hour(d
     assert len(desk.requests()) == 1
 
 
+def test_a_vendor_whom_nobody_reached_is_tried_again_after_five_minutes(desk: Desk) -> None:
+    desk.plan("east", -60)
+    state = State(desk.paths.state)
+    state.note_error("goodhire", "east", "unreachable", StandingClock(NOW - timedelta(minutes=4)))
+    assert "vendor not available: unreachable" in desk.skipped()
+    state.note_answered("goodhire", "east", StandingClock(NOW - timedelta(minutes=3)))
+    assert len(desk.requests()) == 1
+    state.note_error("goodhire", "east", "unreachable", StandingClock(NOW - timedelta(minutes=6)))
+    assert len(desk.requests()) == 1
+
+
+def test_an_error_of_one_check_keeps_no_account_waiting(desk: Desk) -> None:
+    desk.plan("east", -60)
+    State(desk.paths.state).note_error("goodhire", "east", "http_404", StandingClock(NOW))
+    assert len(desk.requests()) == 1
+
+
+def test_a_clock_that_was_ahead_keeps_no_account_waiting(desk: Desk) -> None:
+    desk.plan("east", -60)
+    state, ahead = State(desk.paths.state), StandingClock(NOW + timedelta(days=30))
+    state.stop("goodhire", "east", "forbidden", ahead)
+    state.note_error("goodhire", "east", "unreachable", ahead)
+    assert len(desk.requests()) == 1
+
+
 def test_an_account_without_its_secret_is_named_and_not_tried(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.plan("east", -5)
     monkeypatch.delenv("EAST_KEY")
@@ -262,7 +289,7 @@ def test_manifests_that_a_run_failed_to_read_are_asked_for_again(desk: Desk, mon
     answer = desk.evaluate("order_manifest", cursor)
     assert isinstance(answer, dg.SkipReason)
     assert "asked for at 09:00:00Z has not read them" in (answer.skip_message or "")
-    monkeypatch.setenv("SCREENING_NOW", (NOW + MANIFESTS_AGAIN).isoformat())
+    monkeypatch.setenv("SCREENING_NOW", (NOW + ASKED_AGAIN).isoformat())
     assert cursor_of(desk.evaluate("order_manifest", cursor)) != cursor
 
 
@@ -270,7 +297,8 @@ def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Des
     desk.paths.warehouse.touch()
     (desk.paths.orders / "a.csv").write_text("vendor,check_id\n")
     settings = configuration.load(os.environ, Path.cwd())
-    news.remember(Agenda(State(desk.paths.state)), settings, news.orders(desk.paths), {})
+    agenda = Agenda(State(desk.paths.state))
+    news.remember(agenda, settings, None, orders_read=news.orders(desk.paths), landed_read={})
     for cursor in (None, "{}", json.dumps({"a.csv": [16, 1]})):
         answer = desk.evaluate("order_manifest", cursor)
         assert isinstance(answer, dg.SkipReason)
@@ -284,6 +312,63 @@ def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Des
     cursor_of(desk.evaluate("order_manifest"))
     desk.paths.warehouse.unlink()
     cursor_of(desk.evaluate("order_manifest"))
+
+
+def pushed(desk: Desk, number: int) -> None:
+    """Have a message arrive, as the receiver takes it."""
+    settings = configuration.load(os.environ, Path.cwd())
+    body = json.dumps({"id": f"z{number}", "status": "pending", "statusV2": "awaiting-candidate"}).encode()
+    assembled(settings, os.environ, StandingClock(NOW)).landing.receive(
+        Exchange(
+            response_id=f"{NOW:%Y%m%dT%H%M%S%f}Z-{number:016x}-0000",
+            vendor="zinc",
+            account="pushed",
+            endpoint="push",
+            channel="push",
+            requested_at=NOW,
+            received_at=NOW,
+            run_id="receiver",
+            http_status=200,
+            headers={"content-type": "application/json"},
+            body=body,
+        )
+    )
+
+
+def test_a_message_that_was_pushed_wakes_a_run_and_no_second_one_while_that_is_on(desk: Desk) -> None:
+    assert "everything that was landed is read" in desk.skipped("landed_messages")
+    pushed(desk, 1)
+    (request,) = desk.requests("landed_messages")
+    assert request.tags == {"screening/trigger": "landed"}
+    run = dg.DagsterRun(job_name="publish", status=dg.DagsterRunStatus.STARTED)
+    desk.instance.add_run(run)
+    assert "a run is under way" in desk.skipped("landed_messages")
+    desk.instance.delete_run(run.run_id)
+    assert len(desk.requests("landed_messages")) == 1
+
+
+def test_a_message_that_a_run_failed_to_read_is_asked_for_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    pushed(desk, 1)
+    cursor = cursor_of(desk.evaluate("landed_messages"))
+    answer = desk.evaluate("landed_messages", cursor)
+    assert isinstance(answer, dg.SkipReason)
+    assert "asked for at 09:00:00Z has not read" in (answer.skip_message or "")
+    pushed(desk, 2)
+    assert cursor_of(desk.evaluate("landed_messages", cursor)) != cursor
+    monkeypatch.setenv("SCREENING_NOW", (NOW + ASKED_AGAIN).isoformat())
+    assert cursor_of(desk.evaluate("landed_messages", cursor)) != cursor
+
+
+def test_a_message_that_was_read_wakes_nobody(desk: Desk) -> None:
+    pushed(desk, 1)
+    work = assembled(configuration.load(os.environ, Path.cwd()), os.environ, StandingClock(NOW))
+    cycle.take_orders(work, run_id="test")
+    assert "everything that was landed is read" in desk.skipped("landed_messages")
+    with work.warehouse():
+        pass
+    assert "everything that was landed is read" in desk.skipped("landed_messages")
+    desk.paths.warehouse.rename(desk.paths.warehouse.with_name("of_yesterday"))
+    assert len(desk.requests("landed_messages")) == 1
 
 
 def test_files_that_are_no_manifests_wake_nobody(desk: Desk) -> None:

@@ -44,6 +44,36 @@ def test_a_new_manifest_is_news(read: Play) -> None:
     assert not is_any(read.runtime)
 
 
+def test_a_run_that_reads_only_what_was_landed_knows_of_the_manifests_what_was_known_before(read: Play) -> None:
+    work = read.runtime
+    read.push("zinc", "anybody", {"id": "anybody", "status": "pending"})
+    assert is_any(work)
+    work.journal.begin(work.clock.now())
+    with work.warehouse() as connection:
+        cycle.settle(work, connection)
+    assert not is_any(work)
+    (work.settings.paths.orders / "more.csv").write_text("vendor,check_id\ngoodhire,abc\n")
+    work.journal.begin(work.clock.now())
+    with work.warehouse() as connection:
+        cycle.settle(work, connection)
+    assert is_any(work)
+
+
+def test_what_was_known_of_another_warehouse_is_not_said_of_the_one_that_is_put_back(read: Play) -> None:
+    work = read.runtime
+    live = work.settings.paths.warehouse
+    copy = live.with_name("copy.duckdb")
+    shutil.copyfile(live, copy)
+    (work.settings.paths.orders / "more.csv").write_text("vendor,check_id\ngoodhire,abc\n")
+    work.journal.begin(work.clock.now())
+    assert cycle.take_orders(work, run_id="test").orders == 1
+    shutil.copyfile(copy, live)  # the same inode, and what it holds is of before
+    work.journal.begin(work.clock.now())
+    with work.warehouse() as connection:
+        cycle.settle(work, connection)
+    assert is_any(work)
+
+
 def test_another_account_is_news_for_rows_may_have_been_refused_that_are_for_it(read: Play) -> None:
     work = read.runtime
     manifest = work.settings.paths.orders / "more.csv"

@@ -1,0 +1,182 @@
+"""`watch`: cycles as checks fall due, real Dagster runs against a real server, while waiting moves the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from screening_pipeline import run, runtime
+from screening_pipeline import settings as configuration
+from screening_pipeline.clock import ManualClock, StandingClock
+from screening_pipeline.errors import UsageError
+from screening_pipeline.exchange import Exchange
+from screening_pipeline.instance import instance
+from screening_pipeline.watch import watch
+from screening_pipeline_tests.loopback import Answering, Asked, Loopback, Reply, json_reply, serving
+from screening_pipeline_tests.playing import dagster_words
+from screening_pipeline_tests.scene import MORNING
+
+pytestmark = dagster_words
+
+CONFIGURATION = """
+[[accounts]]
+vendor = "zinc"
+name = "uk"
+base_url = "{url}"
+api_key_env = "ZINC_KEY"
+requests_per_minute = 600
+"""
+MINUTE = 60.0
+
+
+@dataclass
+class Watched:
+    """A data folder, the vendor that is asked about it, and what the cycles have told."""
+
+    runtime: runtime.Runtime
+    server: Loopback
+    instances: Path
+    told: list[run.Outcome] = field(default_factory=list)
+
+    def order(self, *check_ids: str) -> None:
+        rows = "".join(f"zinc,{check_id},2026-03-01T09:00:00Z\n" for check_id in check_ids)
+        (self.runtime.settings.paths.orders / f"{check_ids[0]}.csv").write_text(f"vendor,check_id,ordered_at\n{rows}")
+
+    def watch(self, minutes: float) -> int:
+        with instance(self.runtime.settings.paths) as recorded:
+            return watch(self.runtime, recorded, seconds=minutes * MINUTE, tell=self.told.append)
+
+    def asked(self, check_id: str) -> int:
+        return sum(target.endswith(f"/results/{check_id}") for target in self.server.targets)
+
+    def open_checks(self) -> int:
+        return self.runtime.agenda.summary("zinc", "uk", self.runtime.clock.now()).open
+
+
+@contextmanager
+def watched(folder: Path, answering: Answering, *, environ: dict[str, str] | None = None) -> Iterator[Watched]:
+    with ExitStack() as stack:
+        server = stack.enter_context(serving(answering))
+        (folder / "screening.toml").write_text(CONFIGURATION.format(url=server.url))
+        settings = configuration.load({}, folder)
+        settings.paths.create()
+        secrets = {"ZINC_KEY": "key-of-a-test"} if environ is None else environ
+        yield Watched(runtime.assembled(settings, secrets, ManualClock(MORNING)), server, folder)
+
+
+def pending(asked: Asked) -> Reply:
+    """A packages list, or a check that is under way."""
+    if asked.target.endswith("/packages"):
+        return json_reply({"packages": []})
+    check_id = asked.target.rpartition("/")[2]
+    return json_reply({"id": check_id, "status": "pending", "statusV2": "awaiting-candidate"})
+
+
+def test_checks_are_asked_for_as_they_fall_due(tmp_path: Path) -> None:
+    with watched(tmp_path, pending) as office:
+        office.order("z1")
+        assert office.watch(12 * 60) == 0
+        assert 2 <= office.asked("z1") <= 50
+        assert sum(outcome.settled.responses for outcome in office.told) == len(office.server.asked)
+        assert all(outcome.settled.responses for outcome in office.told)
+
+
+def test_an_account_that_is_stopped_is_tried_again_every_quarter_of_an_hour(tmp_path: Path) -> None:
+    with watched(tmp_path, lambda _: Reply(403)) as office:
+        office.order("z1", "z2", "z3")
+        assert office.watch(40) == 1
+        assert len(office.server.asked) == 3
+        assert office.open_checks() == 3
+
+
+def test_a_vendor_whom_nobody_reaches_is_tried_every_five_minutes_and_all_is_asked_once_it_is_back(
+    tmp_path: Path,
+) -> None:
+    back_at = MORNING + timedelta(minutes=42)
+
+    def answering(asked: Asked) -> Reply:
+        is_back = office.runtime.clock.now() >= back_at
+        return pending(asked) if is_back else Reply(pieces=[], closes=True)
+
+    with watched(tmp_path, answering) as office:
+        names = [f"z{number}" for number in range(20)]
+        office.order(*names)
+        office.watch(40)
+        assert 7 <= len(office.told) <= 9
+        assert all(outcome.exit_code == 1 for outcome in office.told)
+        office.watch(30)
+        last = [outcome for outcome in office.told if outcome.settled.changed]
+        assert sum(outcome.settled.changed for outcome in last) == 20
+        assert all(office.asked(name) for name in names)
+
+
+def test_an_account_without_its_secret_is_told_of_once_and_does_not_keep_the_machine_busy(tmp_path: Path) -> None:
+    with watched(tmp_path, pending, environ={}) as office:
+        office.order("z1")
+        assert office.watch(60) == 2
+        assert (len(office.told), office.server.asked) == (1, [])
+
+
+def test_what_is_pushed_and_what_is_ordered_meanwhile_is_read(tmp_path: Path) -> None:
+    with watched(tmp_path, pending) as office:
+        office.order("z1")
+        office.watch(1)
+        office.runtime.landing.receive(pushed("z1", office.runtime.clock.now()))
+        (tail,) = (t for t in office.runtime.landing.tails({}) if t.vendor == "zinc")
+        office.order("z2")
+        office.told.clear()
+        office.watch(2)
+        assert tail.end > 0
+        assert sum(outcome.orders for outcome in office.told) == 1
+        assert sum(outcome.settled.changed for outcome in office.told) >= 1
+        assert office.open_checks() == 1  # z1 has ended
+
+
+def test_a_push_alone_is_reason_enough_for_a_cycle(tmp_path: Path) -> None:
+    with watched(tmp_path, pending) as office:
+        office.order("z1")
+
+        def tell(outcome: run.Outcome) -> None:
+            office.told.append(outcome)
+            if len(office.told) == 1:
+                office.runtime.landing.receive(pushed("z1", office.runtime.clock.now()))
+
+        with instance(office.runtime.settings.paths) as recorded:
+            watch(office.runtime, recorded, seconds=30, tell=tell)
+        assert [outcome.settled.changed for outcome in office.told] == [1, 1]
+
+
+def test_under_a_standing_clock_nothing_would_ever_fall_due(tmp_path: Path) -> None:
+    settings = configuration.load({"SCREENING_DATA_DIR": str(tmp_path)}, tmp_path)
+    settings.paths.create()
+    work = runtime.assembled(settings, {}, StandingClock(MORNING))
+    with instance(settings.paths) as recorded, pytest.raises(UsageError, match="SCREENING_NOW"):
+        watch(work, recorded, seconds=1, tell=lambda _: None)
+
+
+def pushed(check_id: str, now: datetime) -> Exchange:
+    """The vendor's message that a check has ended."""
+    body = f'{{"id": "{check_id}", "status": "completed", "statusV2": "all-clear"}}'
+    return Exchange(
+        response_id=f"{now:%Y%m%dT%H%M%S%f}Z-0000000000000001-0000",
+        vendor="zinc",
+        account="uk",
+        endpoint="push",
+        subject=None,
+        check_id=None,
+        channel="push",
+        requested_at=now,
+        received_at=now,
+        http_status=200,
+        headers={"content-type": "application/json"},
+        body=body.encode(),
+        failure=None,
+        latency_ms=0,
+        due_at=None,
+        run_id="receiver",
+    )
