@@ -120,7 +120,7 @@ def made(
 def raw_order(context: dg.AssetExecutionContext, screening: Screening) -> dg.MaterializeResult[None]:
     """Read new manifests and number the checks they announce."""
     runtime = screening.runtime
-    runtime.journal.begin(runtime.clock.now())
+    runtime.journal.enter(context.run.run_id, runtime.clock.now())
     taken = cycle.take_orders(runtime, run_id=context.run.run_id)
     runtime.journal.taken = taken
     return made(context, RAW_ORDER, {"files": taken.files, "orders": taken.orders, "rejects": taken.rejects})
@@ -146,6 +146,7 @@ def vendor_assets(vendor: Vendor) -> dg.AssetsDefinition:
     )
     def pull(context: dg.AssetExecutionContext, config: PullConfig, screening: Screening) -> Iterator[Any]:
         selected = [e for e in endpoints if call_key(vendor, e) in context.selected_asset_keys]
+        screening.runtime.journal.enter(context.run.run_id, screening.runtime.clock.now())
         started = time.monotonic()
         reports = _pull_accounts(context, config, screening.runtime, vendor, selected)
         screening.runtime.journal.reports.extend(reports)
@@ -281,6 +282,7 @@ def star(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[An
     A table of which no row changed is not materialized: events cost more than tables do.
     """
     runtime = screening.runtime
+    runtime.journal.enter(context.run.run_id, runtime.clock.now())
     with runtime.warehouse() as connection:
         settled = runtime.journal.settled = cycle.settle(runtime, connection)
         counts = {"responses": settled.responses, "changed": settled.changed, "rejects": settled.rejects}

@@ -38,6 +38,7 @@ _NO_LINEAR_ALGEBRA = ("OPENBLAS_NUM_THREADS", "1")
 class Journal:
     """What the steps of one run tell each other and whoever started it."""
 
+    run_id: str | None = None
     started_at: datetime | None = None
     taken: Intake = field(default_factory=Intake)
     reports: list[AccountReport] = field(default_factory=list)
@@ -54,6 +55,12 @@ class Journal:
         self.orders_read = self.landed_read = None
         self.reports.clear()
         self.written.clear()
+
+    def enter(self, run_id: str, now: datetime) -> None:
+        """A step of this run begins, which may be its first one."""
+        if run_id != self.run_id:
+            self.run_id = run_id
+            self.begin(now)
 
 
 @dataclass(frozen=True)

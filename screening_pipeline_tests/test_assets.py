@@ -257,6 +257,22 @@ def test_what_a_push_has_ended_is_not_asked_for_by_the_next_run(
     assert played.rows(f"select is_terminal from star.fact_check where check_id = '{ended}'") == [{"is_terminal": True}]
 
 
+def test_a_run_of_which_orders_are_no_part_tells_of_itself_alone(
+    result: dg.ExecuteInProcessResult, played: Play, instance: dg.DagsterInstance
+) -> None:
+    assert result.success
+    played.wake(day=14)
+    begun = played.clock.now()
+    played.push("zinc", "anybody", {"id": "anybody", "status": "pending", "statusV2": "awaiting-candidate"})
+    for expected in (1, 0):
+        with active(played.runtime):
+            again = DEFS.resolve_job_def("publish").execute_in_process(instance=instance)
+        (row,) = played.rows(f"select started_at, changed_count from ops.run where run_id = '{again.run_id}'")
+        assert (row["started_at"], row["changed_count"]) == (begun, expected)
+        played.wake(day=15)
+        begun = played.clock.now()
+
+
 def test_the_order_asset_by_itself_says_what_it_read(tmp_path_factory: pytest.TempPathFactory) -> None:
     with playing(tmp_path_factory.mktemp("orders"), checks=5, days=2) as stage:
         (stage.paths.orders / "mine.csv").write_text("vendor,check_id\ngoodhire,r1\ngoodhire,\n")
