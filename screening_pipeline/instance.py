@@ -65,15 +65,16 @@ def instance(paths: Paths, environ: Mapping[str, str] = os.environ) -> "dg.Dagst
     return dg.DagsterInstance.from_ref(ref._replace(storage_data=ours))
 
 
-def forget_runs(dagster_instance: "dg.DagsterInstance", *, before: "datetime") -> int:
-    """Delete what Dagster keeps of runs that ended before an instant: half a megabyte each; how many there were.
+def forget_runs(dagster_instance: "dg.DagsterInstance", *, before: "datetime", schedule: str | None = None) -> int:
+    """Delete what Dagster keeps of runs that ended before an instant; how many there were.
 
-    `ops.run` goes on telling of them, and each asset of when it was last made.
+    `schedule`: only those that it started. `ops.run` goes on telling of them, and each asset of when it was last made.
     """
     import dagster as dg
 
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    found = dagster_instance.get_run_records(dg.RunsFilter(statuses=ended, updated_before=before))
+    tags = {"dagster/schedule_name": schedule} if schedule else {}
+    found = dagster_instance.get_run_records(dg.RunsFilter(statuses=ended, updated_before=before, tags=tags))
     for record in found:
         run_id = record.dagster_run.run_id
         dagster_instance.delete_run(run_id)
