@@ -39,6 +39,19 @@ delete from new_order where (file_sha256, line) in (select (file_sha256, line) f
 
 drop table skipped_order;
 """
+# A subscription that watches an erased report is about the same person, also where nobody knew of it by then.
+_KEEP_OUT_WATCHERS = f"""
+insert into staging.erased
+select distinct {CHECK} as pseudonym
+from landed
+where
+    (vendor, account, report_check_id) in (
+        select (vendor, account, check_id)
+        from (select distinct vendor, account, 'report' as subject, report_check_id as check_id from landed)
+        where check_id is not null and {_IS_ERASED}
+    )
+    and {CHECK} not in (select pseudonym from staging.erased)
+"""
 _MENTIONED = f"""
 select distinct vendor, account, subject, check_id
 from (
@@ -76,6 +89,7 @@ def scrub(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> bo
     if not is_anybody(connection):
         return False
     _require_key(connection)
+    connection.execute(_KEEP_OUT_WATCHERS)
     mentioned: dict[tuple[str, str], set[Told]] = defaultdict(set)
     for vendor, account, subject, check_id in connection.execute(_MENTIONED).fetchall():
         mentioned[vendor, account].add((subject, check_id))

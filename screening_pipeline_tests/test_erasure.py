@@ -390,6 +390,22 @@ def test_later_orders_of_them_are_skipped_and_so_is_what_is_said_of_those(house:
     assert [row["check_id"] for row in checks] == ["newcomer", "other-request"]
 
 
+def test_a_subscription_that_turns_out_to_watch_their_report_is_kept_out(house: House) -> None:
+    house.order({"vendor": "goodhire", "check_id": "watch-2", "subject": "subscription"})
+    house.cycle()
+    erasure.erase_candidate(house.work, PERSON)
+    body = {"Id": "watch-2", "LastStatus": "Clear", "IsActive": True, "Name": "CANARY"}
+    house.say("goodhire", "watch-2", {**body, "ReportId": "CANARY-report"}, subject="subscription")
+    house.cycle()
+    assert house.mentions("CANARY") == []
+    # G11: the answer to a cancellation names no report.
+    house.say("goodhire", "watch-2", {**body, "IsActive": False}, subject="subscription")
+    house.cycle()
+    assert house.mentions("CANARY") == []
+    assert house.broken_rules() == []
+    assert house.rows("from star.fact_subscription") == []
+
+
 @pytest.fixture
 def numbered(tmp_path: Path) -> Iterator[House]:
     """An order and an I-9 form of two people whose numbers meet."""
