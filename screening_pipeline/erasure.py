@@ -58,7 +58,7 @@ def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
 
     Raises UsageError where nothing is known of them.
     """
-    key = pseudonym(runtime.key, candidate_ref)
+    key = pseudonym(runtime.key, candidate_ref.strip())  # as manifests are read
     of_person = f"select vendor, account, subject, check_id from raw.order where candidate_key = {warehouse.quote(key)}"
     itself = f"select {forgotten.CANDIDATE} from (select {warehouse.quote(key)} as candidate_key)"
     return _erase(runtime, "candidate", of_person, itself, itself)

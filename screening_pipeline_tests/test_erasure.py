@@ -231,6 +231,11 @@ def test_a_person_is_nowhere_any_more(house: House) -> None:
     assert [path.name for path in published.iterdir()] == ["screening.duckdb"], "nobody uses Parquet here"
 
 
+def test_blanks_around_a_reference_are_no_part_of_it(house: House) -> None:
+    assert erasure.erase_candidate(house.work, f" {PERSON}\t") is not None
+    assert house.mentions("CANARY") == []
+
+
 def test_the_parquet_files_are_made_anew_and_no_older_set_is_kept(house: House) -> None:
     for _ in range(2):  # the set before the last one is kept for its readers
         house.export()
