@@ -48,6 +48,7 @@ Sink = Callable[[Exchange], Landed]
 
 _RETRIED_FAILURES = frozenset({"connect", "timeout", "read", "truncated"})
 _NO_ID = "screening-pipeline-doctor"
+_NO_ADDRESS = "address"
 _LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 
 
@@ -312,7 +313,8 @@ class AccountClient:
             raise self.gate.stopped("forbidden", 403)
 
     def _conclude(self, ask: _Ask, answer: Answer, landed: Landed) -> None:
-        self._unanswered = self._unanswered + 1 if answer.http_status is None else 0
+        if answer.failure != _NO_ADDRESS:
+            self._unanswered = self._unanswered + 1 if answer.http_status is None else 0
         if self._unanswered >= self._limits.unreachable_after:
             raise self.gate.unavailable("unreachable")
         if ask.endpoint.subject is not None and ask.check_id is not None:
@@ -513,8 +515,13 @@ class Transport:
         await self._client.aclose()
 
     async def get(self, url: str, header: str) -> Answer:
-        """One call with this `Authorization`."""
-        return await self._send(self._client.build_request("GET", url, headers=[(b"Authorization", header.encode())]))
+        """One call with this `Authorization`; none where the id makes an address that is too long for any."""
+        try:
+            request = self._client.build_request("GET", url, headers=[(b"Authorization", header.encode())])
+        except httpx.InvalidURL:
+            now = self._clock.now()
+            return Answer(now, now, 0, failure=_NO_ADDRESS)
+        return await self._send(request)
 
     async def ask(self, request: TokenRequest) -> Answer:
         """One call for a token. Its URL may hold a secret."""

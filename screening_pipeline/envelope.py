@@ -21,6 +21,8 @@ MAX_LINE_BYTES = 32 * 1024 * 1024
 """Readers of the files must allow for lines of this length."""
 
 Envelope = dict[str, Any]
+Told = tuple[str | None, str]
+"""What a message is about: its subject and the vendor's id."""
 _MESSAGES = b',"messages":['
 _BODY = b',"body":'
 _END = b"}]}"
@@ -115,19 +117,24 @@ def raw_body_of(line: bytes) -> bytes | None:
     return None if encoded is None else base64.b64decode(encoded)
 
 
-def without(envelope: Envelope, check_ids: Collection[str]) -> Envelope | None:
-    """The envelope without what it says about these checks; None where it does not mention them.
+def without(envelope: Envelope, gone: Collection[Told]) -> Envelope | None:
+    """The envelope without what it says about these checks of its account; None where it does not mention them.
 
-    Messages about other checks stay; the text of the whole body goes, since it holds them all.
+    Messages about other checks stay, also of another subject with the same id; the text of the whole body goes,
+    since it holds them all.
     """
-    was_asked = envelope["check_id"] in check_ids
+    ids = {check_id for _, check_id in gone}
+    # A call that is about no subject is about whatever has the id.
+    was_asked = (envelope["subject"], envelope["check_id"]) in gone or (
+        envelope["subject"] is None and envelope["check_id"] in ids
+    )
     given = envelope["messages"]
-    kept = [message for message in given if not was_asked and message["check_id"] not in check_ids]
-    if not was_asked and len(kept) == len(given) and not _text_mentions(envelope, check_ids):
+    kept = [m for m in given if not was_asked and (m["subject"], m["check_id"]) not in gone]
+    if not was_asked and len(kept) == len(given) and not _text_mentions(envelope, ids):
         return None
-    gone = {"subject": None, "check_id": None} if was_asked else {}
+    asked = {"subject": None, "check_id": None} if was_asked else {}
     reject = _ERASED if given and not kept else envelope["reject"]
-    return {**_without_body(envelope), **gone, "reject": reject, "messages": kept}
+    return {**_without_body(envelope), **asked, "reject": reject, "messages": kept}
 
 
 def reduced(envelope: Envelope, records: Mapping[str, Record]) -> Envelope:

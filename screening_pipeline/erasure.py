@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Any
 from screening_pipeline import catalog, durable, forgotten, ingest, warehouse
 from screening_pipeline.errors import UsageError
 from screening_pipeline.pseudonym import pseudonym
+from screening_pipeline.vendors import all_vendors
 
 if TYPE_CHECKING:
+    from screening_pipeline.envelope import Told
     from screening_pipeline.paths import Paths
     from screening_pipeline.runtime import Runtime
     from screening_pipeline.warehouse import Connection
 
-Check = tuple[str, str, str]
-"""Vendor, account and the vendor's id."""
+Check = tuple[str, str, str, str]
+"""Vendor, account, subject and the vendor's id."""
 _CONTEXT = "erasure.sealed"
 _RUN_ID = "erase"
 
@@ -56,14 +58,14 @@ def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
 
     Raises UsageError where nothing is known of them.
     """
-    key = pseudonym(runtime.key, candidate_ref)
-    of_person = f"select vendor, account, check_id from raw.order where candidate_key = {warehouse.quote(key)}"
+    key = pseudonym(runtime.key, candidate_ref.strip())  # as manifests are read
+    of_person = f"select vendor, account, subject, check_id from raw.order where candidate_key = {warehouse.quote(key)}"
     itself = f"select {forgotten.CANDIDATE} from (select {warehouse.quote(key)} as candidate_key)"
-    return _erase(runtime, "candidate", of_person, itself)
+    return _erase(runtime, "candidate", of_person, itself, itself)
 
 
 def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | None = None) -> Erasure | None:
-    """Erase everything about one check; None where it was erased before and nothing has come since.
+    """Erase everything about whatever has this id; None where it was erased before and nothing has come since.
 
     Raises UsageError for an unknown vendor, account or check.
     """
@@ -74,12 +76,17 @@ def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | Non
     names = {"vendor": chosen.vendor, "account": chosen.name, "check_id": check_id}
     given = ", ".join(f"{warehouse.quote(value)} as {name}" for name, value in names.items())
     known = (
-        f"select vendor, account, check_id from raw.check semi join (select {given}) using (vendor, account, check_id)"
+        "select vendor, account, subject, check_id from raw.check "
+        f"semi join (select {given}) using (vendor, account, check_id)"
     )
-    return _erase(runtime, "check", known, f"select {forgotten.CHECK} from (select {given})")
+    subjects = ", ".join(map(warehouse.quote, all_vendors()[vendor].subjects))
+    itself = f"select {forgotten.ID} from (select {given})"
+    before = f"{itself} union select {forgotten.CHECK} from (select {given}, unnest([{subjects}]) as subject)"
+    return _erase(runtime, "check", known, itself, before)
 
 
-def _erase(runtime: Runtime, kind: str, known: str, itself: str) -> Erasure | None:
+def _erase(runtime: Runtime, kind: str, known: str, itself: str, before: str) -> Erasure | None:
+    """Erase what `known` finds. `itself` finds the hash of what was named, `before` all that tell of its erasure."""
     from screening_pipeline import cycle
 
     cycle.take_orders(runtime, run_id=_RUN_ID)  # what has arrived by now is part of what is known
@@ -88,7 +95,7 @@ def _erase(runtime: Runtime, kind: str, known: str, itself: str) -> Erasure | No
         own_hash = _values(connection, itself)[0]
         _find(connection, known)
         if not _values(connection, "select 1 from gone"):
-            if own_hash in _values(connection, "select pseudonym from staging.erased"):
+            if _values(connection, f"select pseudonym from staging.erased where pseudonym in ({before})"):
                 return None
             raise UsageError(f"nothing is known of this {kind}; nothing was erased", code="nothing_known")
         intent = _intended(runtime, connection, kind, own_hash)
@@ -99,22 +106,36 @@ def _erase(runtime: Runtime, kind: str, known: str, itself: str) -> Erasure | No
 
 _FIND = """
 create or replace temp table gone as
-with recursive of_person as (
+with recursive same as (
+    -- A subscription and the report it watches are about one person.
+    select vendor, account, subject, check_id, 'report' as other_subject, report_check_id as other_id
+    from star.fact_subscription
+    union
+    select vendor, account, 'report', report_check_id, subject, check_id
+    from star.fact_subscription
+    union
+    -- An order may have named the wrong subject. An id that an order names for somebody is theirs: orders and I-9 forms
+    -- are numbered apart.
+    select a.vendor, a.account, a.subject, a.check_id, b.subject, b.check_id
+    from raw.check as a
+    inner join raw.check as b on a.vendor = b.vendor and a.account = b.account and a.check_id = b.check_id
+    anti join (from raw.order where candidate_key is not null) as o on b.check_key = o.check_key
+),
+
+of_person as (
     {known}
     union
-    -- A subscription and the report it watches are about one person.
-    select l.vendor, l.account, l.other_id
+    select s.vendor, s.account, s.other_subject, s.other_id
     from of_person as p
-    inner join (
-        select vendor, account, check_id, report_check_id as other_id from star.fact_subscription
-        union
-        select vendor, account, report_check_id, check_id from star.fact_subscription
-    ) as l on p.vendor = l.vendor and p.account = l.account and p.check_id = l.check_id
-    where l.other_id is not null
+    inner join same as s using (vendor, account, subject, check_id)
+    where s.other_id is not null
 )
-select p.vendor, p.account, p.check_id, c.check_key
+
+select
+    p.*,
+    c.check_key
 from of_person as p
-left join raw.check as c on p.vendor = c.vendor and p.account = c.account and p.check_id = c.check_id
+left join raw.check as c using (vendor, account, subject, check_id)
 """
 _RESPONSES = """
 select count(*) from (
@@ -132,7 +153,7 @@ def _find(connection: Connection, known: str) -> None:
 def _intended(runtime: Runtime, connection: Connection, kind: str, own_hash: str) -> _Intent:
     (orders,) = _values(connection, "select count(*) from raw.order where check_key in (select check_key from gone)")
     (responses,) = _values(connection, _RESPONSES)
-    checks = connection.execute("select distinct vendor, account, check_id from gone order by all").fetchall()
+    checks = connection.execute("select distinct vendor, account, subject, check_id from gone order by all").fetchall()
     now = runtime.clock.now()
     erasure = Erasure(
         erasure_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
@@ -173,7 +194,7 @@ def _write(runtime: Runtime, intent: _Intent) -> None:
 
 def _read(runtime: Runtime) -> _Intent:
     values = json.loads(_sealer(runtime).unseal(_place(runtime).read_bytes(), _CONTEXT))
-    checks = [(vendor, account, check_id) for vendor, account, check_id in values["checks"]]
+    checks = [(vendor, account, subject, check_id) for vendor, account, subject, check_id in values["checks"]]
     return _Intent(Erasure(**values["erasure"]), values["requested_at"], checks, values["hashes"])
 
 
@@ -209,11 +230,11 @@ def _record(connection: Connection, intent: _Intent, *, completed_at: str | None
 
 def _erase_landed(runtime: Runtime, checks: Iterable[Check]) -> None:
     runtime.landing.recover()
-    ids: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for vendor, account, check_id in checks:
-        ids[vendor, account].add(check_id)
-    for (vendor, account), check_ids in ids.items():
-        runtime.landing.erase(vendor, account, check_ids)
+    gone: dict[tuple[str, str], set[Told]] = defaultdict(set)
+    for vendor, account, subject, check_id in checks:
+        gone[vendor, account].add((subject, check_id))
+    for (vendor, account), theirs in gone.items():
+        runtime.landing.erase(vendor, account, theirs)
 
 
 def _renew(runtime: Runtime, intent: _Intent) -> None:
@@ -247,13 +268,14 @@ def _pages(paths: Paths) -> list[Path]:
 
 def _copy_what_stays(connection: Connection, checks: Iterable[Check]) -> None:
     connection.execute(
-        "create or replace temp table gone (vendor varchar, account varchar, check_id varchar, check_key bigint)"
+        "create or replace temp table gone "
+        "(vendor varchar, account varchar, subject varchar, check_id varchar, check_key bigint)"
     )
-    rows = [{"vendor": vendor, "account": account, "check_id": check_id} for vendor, account, check_id in checks]
-    warehouse.insert(connection, "gone", rows)
+    names = ("vendor", "account", "subject", "check_id")
+    warehouse.insert(connection, "gone", [dict(zip(names, check, strict=True)) for check in checks])
     connection.execute(
         "update gone set check_key = c.check_key from old.raw.check as c where gone.vendor = c.vendor "
-        "and gone.account = c.account and gone.check_id = c.check_id"
+        "and gone.account = c.account and gone.subject = c.subject and gone.check_id = c.check_id"
     )
     for relation in catalog.refreshed("base"):
         connection.execute(
@@ -263,15 +285,19 @@ def _copy_what_stays(connection: Connection, checks: Iterable[Check]) -> None:
 
 
 def _is_gone(relation: catalog.Relation) -> str:
-    if "check_id" in relation.columns:
-        return "r.vendor = gone.vendor and r.account = gone.account and r.check_id = gone.check_id"
+    named = [name for name in ("vendor", "account", "subject", "check_id") if name in relation.columns]
+    if "check_id" in named:
+        return " and ".join(f"r.{name} = gone.{name}" for name in named)
     return "r.check_key = gone.check_key" if "check_key" in relation.columns else "false"
+
+
+_FORGET_NOT_FOUND = "delete from not_found where vendor = ? and account = ? and subject = ? and check_id = ?"
 
 
 def _forget_state(runtime: Runtime, checks: Iterable[Check]) -> None:
     """The plan was made anew without them; here go the ids that were not found, and the bytes of both."""
     with runtime.state.writing() as db:
-        db.executemany("delete from not_found where vendor = ? and account = ? and check_id = ?", list(checks))
+        db.executemany(_FORGET_NOT_FOUND, list(checks))
     with runtime.state.reading() as db:
         db.execute("vacuum")
         db.execute("pragma wal_checkpoint(truncate)")

@@ -9,22 +9,26 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from screening_pipeline.envelope import Envelope, without
+from screening_pipeline.envelope import Envelope, Told, without
 
 if TYPE_CHECKING:
     from screening_pipeline.landing import Landing, Tail
     from screening_pipeline.warehouse import Connection
 
-CHECK = "sha256(concat_ws(chr(31), getvariable('part_key'), 'erased check', vendor, account, check_id))"
+CHECK = "sha256(concat_ws(chr(31), getvariable('part_key'), 'erased check', vendor, account, subject, check_id))"
 """The hash of a check, of columns with these names."""
+ID = "sha256(concat_ws(chr(31), getvariable('part_key'), 'erased check', vendor, account, check_id))"
+"""The hash of whatever has an id: who erases by id alone means any subject."""
 CANDIDATE = "sha256(concat_ws(chr(31), getvariable('part_key'), 'erased candidate', candidate_key))"
 """The hash of a candidate, of a column with the pseudonym."""
+
+_IS_ERASED = f"({CHECK} in (select pseudonym from staging.erased) or {ID} in (select pseudonym from staging.erased))"
 
 _SKIP_ORDERS = f"""
 create or replace temp table skipped_order as
 select * from new_order
 where
-    {CHECK} in (select pseudonym from staging.erased)
+    {_IS_ERASED}
     or (candidate_key is not null and {CANDIDATE} in (select pseudonym from staging.erased));
 
 insert into staging.erased
@@ -35,14 +39,27 @@ delete from new_order where (file_sha256, line) in (select (file_sha256, line) f
 
 drop table skipped_order;
 """
+# A subscription that watches an erased report is about the same person, also where nobody knew of it by then.
+_KEEP_OUT_WATCHERS = f"""
+insert into staging.erased
+select distinct {CHECK} as pseudonym
+from landed
+where
+    (vendor, account, report_check_id) in (
+        select (vendor, account, check_id)
+        from (select distinct vendor, account, 'report' as subject, report_check_id as check_id from landed)
+        where check_id is not null and {_IS_ERASED}
+    )
+    and {CHECK} not in (select pseudonym from staging.erased)
+"""
 _MENTIONED = f"""
-select distinct vendor, account, check_id
+select distinct vendor, account, subject, check_id
 from (
-    select vendor, account, check_id from landed
+    select vendor, account, subject, check_id from landed
     union
-    select vendor, account, asked_check_id from landed
+    select vendor, account, asked_subject, asked_check_id from landed
 )
-where check_id is not null and {CHECK} in (select pseudonym from staging.erased)
+where check_id is not null and {_IS_ERASED}
 """
 
 
@@ -72,14 +89,15 @@ def scrub(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> bo
     if not is_anybody(connection):
         return False
     _require_key(connection)
-    mentioned: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for vendor, account, check_id in connection.execute(_MENTIONED).fetchall():
-        mentioned[vendor, account].add(check_id)
+    connection.execute(_KEEP_OUT_WATCHERS)
+    mentioned: dict[tuple[str, str], set[Told]] = defaultdict(set)
+    for vendor, account, subject, check_id in connection.execute(_MENTIONED).fetchall():
+        mentioned[vendor, account].add((subject, check_id))
     for tail in batch if mentioned else ():
         landing.rewrite(tail.file, lambda envelope: _scrubbed(envelope, mentioned))
     return bool(mentioned)
 
 
-def _scrubbed(envelope: Envelope, mentioned: dict[tuple[str, str], set[str]]) -> Envelope | None:
-    ids = mentioned.get((envelope["vendor"], envelope["account"]))
-    return without(envelope, ids) if ids else None
+def _scrubbed(envelope: Envelope, mentioned: dict[tuple[str, str], set[Told]]) -> Envelope | None:
+    gone = mentioned.get((envelope["vendor"], envelope["account"]))
+    return without(envelope, gone) if gone else None

@@ -47,7 +47,8 @@ _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _TOKEN = re.compile(rf"{_STRING.pattern}|[\[\]{{}}]", re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_BLANK = r"(?:\s|\\+[nrt])*+"
+_BLANK = r"(?:\s|\\++(?:[nrt]|u00(?:20|09|0a|0d)))*+"
+_AFTER_VALUE = re.compile(r"\s*+(?:[,}\]]|$)")
 _REST_OF_STRING = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 
@@ -162,8 +163,9 @@ def _keys_of(paths: tuple[str, ...]) -> tuple[str, ...]:
 def mask(text: str, keys: tuple[str, ...]) -> str:
     """`text` with the value of each of `keys`, at any depth and in any case (G13), replaced by "***".
 
-    Works on the letters, so that broken bodies are masked too: a value that cannot be read is masked to the
-    end. In JSON that stands inside a JSON string, the rest of that string goes.
+    Works on the letters, so that broken bodies are masked too: a value that cannot be read, or that something
+    follows which cannot follow a value, is masked to the end. In JSON that stands inside a JSON string, the rest of
+    that string goes.
     """
     if not keys:
         return text
@@ -178,14 +180,18 @@ def mask(text: str, keys: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=64)
 def _key_pattern(keys: tuple[str, ...]) -> re.Pattern[str]:
-    """A quoted key and its colon, each letter plain or as an escape; the quotes may be escaped themselves."""
+    """A quoted key and its colon, each letter plain or as an escape; in an inner text quotes and colon may be, too.
+
+    What stands before a quote is not looked at: a search that begins anew at each of many backslashes takes forever.
+    """
     spelled = "|".join("".join(map(_spellings, key)) for key in keys)
-    return re.compile(rf'(?P<quote>\\*")(?:{spelled})(?P=quote){_BLANK}:{_BLANK}', re.IGNORECASE)
+    opening, closing = r'(?:"|(?<=\\)u0022)', r'(?P<quote>\\*+"|\\++u0022)'
+    return re.compile(rf"{opening}(?:{spelled}){closing}{_BLANK}(?::|\\++u003a){_BLANK}", re.IGNORECASE)
 
 
 def _spellings(letter: str) -> str:
     codes = "|".join(f"{ord(form):04x}" for form in sorted({letter.lower(), letter.upper()}))
-    return rf"(?:{re.escape(letter)}|\\+u(?:{codes}))"
+    return rf"(?:{re.escape(letter)}|\\++u(?:{codes}))"
 
 
 _LENIENT = json.JSONDecoder()
@@ -193,9 +199,11 @@ _LENIENT = json.JSONDecoder()
 
 def _end_of_value(text: str, start: int) -> int:
     try:
-        return _LENIENT.raw_decode(text, start)[1]
+        end = _LENIENT.raw_decode(text, start)[1]
     except (ValueError, RecursionError):
         return len(text)
+    # A quote that should have been escaped ends the value too early.
+    return end if _AFTER_VALUE.match(text, end) else len(text)
 
 
 def _end_of_string(text: str, start: int) -> int:

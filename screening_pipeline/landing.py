@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 from screening_pipeline import durable
 from screening_pipeline.clock import Clock
-from screening_pipeline.envelope import Envelope, begins_with, dumps, line_of, reduced, without
+from screening_pipeline.envelope import Envelope, Told, begins_with, dumps, line_of, reduced, without
 from screening_pipeline.errors import EnvironmentFailed
 from screening_pipeline.exchange import Exchange, Landed
 from screening_pipeline.guard import Examined, examine, masked_keys
@@ -229,14 +229,14 @@ class Landing:
             path.with_name(f"{path.name}.torn").unlink(missing_ok=True)  # it may hold what has to go
             return count
 
-    def erase(self, vendor: str, account: str, check_ids: Collection[str]) -> int:
-        """Remove everything said about these checks of an account; the number of lines that changed.
+    def erase(self, vendor: str, account: str, gone: Collection[Told]) -> int:
+        """Remove everything said about these checks of an account (subject, id); the number of lines that changed.
 
         What is still in the spool is not seen: `recover` first.
         """
         folder = f"{_segment(vendor)}/{_segment(account)}/"
         files = [file for file in self.files(vendor) if file.startswith(folder)]
-        return sum(self.rewrite(file, lambda envelope: without(envelope, check_ids)) for file in files)
+        return sum(self.rewrite(file, lambda envelope: without(envelope, gone)) for file in files)
 
     def purge(self, before: date) -> int:
         """Keep of bodies received before that day (UTC) only what a rebuild needs; the lines that changed."""

@@ -120,8 +120,10 @@ def _column(name: str) -> Callable[[Record], str | None]:
         address = record.columns.get(name)
         if address is None:
             return None
-        paths = [_path("m.body", alias) for alias in aliases(address)]
-        return f"coalesce({', '.join(paths)})" if len(paths) > 1 else paths[0]
+        *preferred, last = (_path("m.body", alias) for alias in aliases(address))
+        # An empty text is no word: the next alias has one, or the guard would have refused the message.
+        words = [f"nullif({path}, '')" for path in preferred]
+        return f"coalesce({', '.join([*words, last])})" if words else last
 
     return expression
 

@@ -560,6 +560,15 @@ def test_an_id_never_leaves_its_place_in_the_path(place: Place, check_id: str, t
     assert place.sunk[0].check_id == check_id
 
 
+def test_ids_that_make_no_address_fail_alone(place: Place) -> None:
+    with serving(saying(OK)) as server:
+        long_ones = [letter * 70_000 for letter in "abcd"]
+        outcome = place.run(account("zinc", server.url), pulling(*long_ones, "z1"))
+    assert server.targets == ["/v1/results/z1"]
+    assert (outcome.code, outcome.failed, outcome.left) == (None, 4, 0)
+    assert {exchange.failure for exchange in place.sunk} == {"address", None}
+
+
 def test_an_empty_id_is_refused_before_anything_is_sent(place: Place) -> None:
     with serving(saying(OK)) as server, pytest.raises(ValueError, match="id"):
         place.run(account("zinc", server.url), asking("results", ""))

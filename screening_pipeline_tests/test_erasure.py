@@ -231,6 +231,11 @@ def test_a_person_is_nowhere_any_more(house: House) -> None:
     assert [path.name for path in published.iterdir()] == ["screening.duckdb"], "nobody uses Parquet here"
 
 
+def test_blanks_around_a_reference_are_no_part_of_it(house: House) -> None:
+    assert erasure.erase_candidate(house.work, f" {PERSON}\t") is not None
+    assert house.mentions("CANARY") == []
+
+
 def test_the_parquet_files_are_made_anew_and_no_older_set_is_kept(house: House) -> None:
     for _ in range(2):  # the set before the last one is kept for its readers
         house.export()
@@ -388,6 +393,69 @@ def test_later_orders_of_them_are_skipped_and_so_is_what_is_said_of_those(house:
     assert house.mentions("CANARY") == []
     checks = house.rows("select check_id from star.fact_check where vendor = 'zinc' order by check_id")
     assert [row["check_id"] for row in checks] == ["newcomer", "other-request"]
+
+
+def test_a_subscription_that_turns_out_to_watch_their_report_is_kept_out(house: House) -> None:
+    house.order({"vendor": "goodhire", "check_id": "watch-2", "subject": "subscription"})
+    house.cycle()
+    erasure.erase_candidate(house.work, PERSON)
+    body = {"Id": "watch-2", "LastStatus": "Clear", "IsActive": True, "Name": "CANARY"}
+    house.say("goodhire", "watch-2", {**body, "ReportId": "CANARY-report"}, subject="subscription")
+    house.cycle()
+    assert house.mentions("CANARY") == []
+    # G11: the answer to a cancellation names no report.
+    house.say("goodhire", "watch-2", {**body, "IsActive": False}, subject="subscription")
+    house.cycle()
+    assert house.mentions("CANARY") == []
+    assert house.broken_rules() == []
+    assert house.rows("from star.fact_subscription") == []
+
+
+@pytest.fixture
+def numbered(tmp_path: Path) -> Iterator[House]:
+    """An order and an I-9 form of two people whose numbers meet."""
+    house = house_in(tmp_path / "data")
+    house.order(
+        {"vendor": "hireright", "check_id": "CANARY-1001", "candidate_ref": PERSON, "subject": "order"},
+        {"vendor": "hireright", "check_id": "CANARY-1001", "candidate_ref": "employee-2", "subject": "i9"},
+    )
+    house.say("hireright", "CANARY-1001", {"orderId": "CANARY-1001", "orderStatus": "InProgress"})
+    house.say("hireright", "CANARY-1001", {"id": "CANARY-1001", "i9Status": "Pending Employer"}, subject="i9")
+    house.cycle()
+    yield house
+    house.work.state.close()
+
+
+def test_a_form_that_is_numbered_as_their_order_is_somebody_elses_and_stays(numbered: House) -> None:
+    before = numbered.rows("select * exclude next_pull_at from star.fact_check where subject = 'i9'")
+    erasure.erase_candidate(numbered.work, PERSON)
+    assert numbered.rows("select * exclude next_pull_at from star.fact_check") == before
+    numbered.say("hireright", "CANARY-1001", {"orderId": "CANARY-1001", "orderStatus": "Completed"})
+    numbered.say("hireright", "CANARY-1001", {"id": "CANARY-1001", "i9Status": "completed"}, subject="i9")
+    numbered.order({"vendor": "hireright", "check_id": "CANARY-1001", "subject": "i9", "package": "basic"})
+    numbered.cycle()
+    assert [(row["subject"], row["lifecycle"], row["package"]) for row in numbered.rows("from star.fact_check")] == [
+        ("i9", "completed", "basic")
+    ]
+    assert numbered.broken_rules() == []
+
+
+def test_who_erases_by_an_id_alone_means_whatever_has_it(numbered: House) -> None:
+    erasure.erase_check(numbered.work, "hireright", "CANARY-1001")
+    numbered.say("hireright", None, [{"id": "CANARY-1001", "i9Status": "completed"}], channel="feed")
+    numbered.cycle()
+    assert numbered.mentions("CANARY") == []
+
+
+def test_what_nobody_ordered_under_an_id_of_theirs_is_taken_for_theirs(tmp_path: Path) -> None:
+    house = house_in(tmp_path / "data")
+    house.order({"vendor": "hireright", "check_id": "CANARY-7", "candidate_ref": PERSON})
+    house.say("hireright", None, [{"id": "CANARY-7", "i9Status": "Pending Employer"}], channel="feed")
+    house.cycle()
+    erasure.erase_candidate(house.work, PERSON)
+    assert house.mentions("CANARY") == []
+    assert erasure.erase_check(house.work, "hireright", "CANARY-7") is None
+    house.work.state.close()
 
 
 def test_one_check_can_be_erased_alone(house: House) -> None:

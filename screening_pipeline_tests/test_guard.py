@@ -413,6 +413,10 @@ def test_values_that_are_never_stored_are_masked_in_the_text_and_in_the_messages
         '{"data": "{\\"SSN\\"\\n:\\t{\\"v\\": \\"900-55-1234\\"}}"}',
         '"{\\"data\\": \\"{\\\\\\"SSN\\\\\\": \\\\\\"900-55-1234\\\\\\"}\\"}"',
         '{"SSN": "900-55-1234", "SSN": "900-55-1234", "x": NaN}',
+        # As .NET writes a text in a text.
+        r'{"data": "{\u0022SSN\u0022:\u0022900-55-1234\u0022}"}',
+        r'{"data": "{\"SSN\"\u0020\u003A \"900-55-1234\"}"}',
+        '{"SSN": "9"00-55-1234", "a": "900"}',
     ],
 )
 def test_masking_finds_its_keys_in_broken_bodies_too(body: str) -> None:
@@ -425,6 +429,11 @@ def test_masking_finds_its_keys_in_broken_bodies_too(body: str) -> None:
 
 def test_what_cannot_be_read_is_masked_to_the_end() -> None:
     assert mask('{"a": 1, "SSN": tru, "b": 2}', KEYS) == '{"a": 1, "SSN": "***"'
+
+
+def test_a_body_of_backslashes_is_looked_through_once() -> None:
+    text = '{"a": "' + "\\" * 2_000_000 + '", "SSN": 900}'
+    assert mask(text, KEYS) == text.replace("900", '"***"')
 
 
 def test_keys_that_only_contain_a_masked_name_are_left_alone() -> None:

@@ -582,7 +582,7 @@ def test_a_key_may_be_introduced_later(tmp_path: Path) -> None:
     landing.receive(exchange())
     assert len(envelopes(landing)) == 2
     assert len(scanned(landing, "workerchecks")) == 2
-    assert landing.erase("workerchecks", "us", {"w1"}) == 2
+    assert landing.erase("workerchecks", "us", {("check", "w1")}) == 2
 
 
 def test_an_encrypted_line_cannot_be_moved_to_another_file(tmp_path: Path) -> None:
@@ -613,7 +613,7 @@ def peopled(request: pytest.FixtureRequest, tmp_path: Path) -> Landing:
 
 def test_a_person_is_erased_and_no_line_moves(peopled: Landing) -> None:
     before, old = peopled.tails({}), envelopes(peopled)
-    assert peopled.erase("goodhire", "us", {"a1"}) == 5
+    assert peopled.erase("goodhire", "us", {("report", "a1")}) == 5
     assert peopled.tails({}) == before
     new = envelopes(peopled)
     assert [e["response_id"] for e in new] == [e["response_id"] for e in old]
@@ -629,17 +629,17 @@ def test_a_person_is_erased_and_no_line_moves(peopled: Landing) -> None:
 
 
 def test_erasing_again_changes_nothing(peopled: Landing) -> None:
-    peopled.erase("goodhire", "us", {"a1"})
+    peopled.erase("goodhire", "us", {("report", "a1")})
     before = everything(peopled.root)
-    assert peopled.erase("goodhire", "us", {"a1"}) == 0
-    assert peopled.erase("goodhire", "them", {"b2"}) == 0
+    assert peopled.erase("goodhire", "us", {("report", "a1")}) == 0
+    assert peopled.erase("goodhire", "them", {("report", "b2")}) == 0
     assert everything(peopled.root) == before
 
 
 def test_erasing_one_person_leaves_the_others_of_a_feed(landing: Landing) -> None:
     feed = [ORDER, {**ORDER, "orderId": "HR-2"}, {**ORDER, "orderId": "HR-10"}]
     landing.receive(exchange("hireright", "status_updates", None, feed, channel="feed"))
-    assert landing.erase("hireright", "us", {"HR-1"}) == 1
+    assert landing.erase("hireright", "us", {("order", "HR-1")}) == 1
     (found,) = envelopes(landing)
     assert [message["check_id"] for message in found["messages"]] == ["HR-2", "HR-10"]
     assert (found["reject"], found["body_text"]) == (None, None)
@@ -654,7 +654,7 @@ def test_erasing_takes_the_torn_lines_with_it(landing: Landing) -> None:
     landing.receive(exchange(check_id="w2", body={"checkId": "w2", "status": "Pending"}))
     with path.open("ab") as file:
         file.write(b'{"check_id":"w1", "half')
-    landing.erase("workerchecks", "us", {"w1"})
+    landing.erase("workerchecks", "us", {("check", "w1")})
     assert b'"w1"' not in everything(landing.root)
     assert b"half" not in everything(landing.root)
 

@@ -154,6 +154,9 @@ SUBSCRIPTIONS = {
     "without-IsActive": Saying(LastStatus="Clear")
     .means("unknown", "clear", "not_exposed", "none", "none", OPEN)
     .lists(is_active=""),
+    "IsActive-in-other-letters": Saying(LastStatus="Clear", IsActive="False")
+    .means("unknown", "clear", "not_exposed", "none", "none", OPEN)
+    .lists(is_active="False"),
 }
 test_every_word_of_a_subscription_has_its_meaning = told.readings("goodhire", SUBSCRIPTIONS, subject="subscription")
 

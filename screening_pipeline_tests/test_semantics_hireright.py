@@ -36,6 +36,9 @@ PLAIN = {
     "status-in-place-of-orderStatus": Saying(status="InProgress").means(
         "in_progress", "none", "not_expected", "none", "vendor", OPEN
     ),
+    "status-beside-an-empty-orderStatus": Saying(orderStatus="", status="InProgress").means(
+        "in_progress", "none", "not_expected", "none", "vendor", OPEN
+    ),
     # spellings that are other words
     "In-Progress": Saying(orderStatus="In Progress")
     .means("unknown", "unknown", "not_expected", "none", "unknown", OPEN)

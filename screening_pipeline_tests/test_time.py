@@ -312,6 +312,18 @@ def test_a_release_day_that_has_not_begun_counts_as_the_observation(s: Story) ->
 
 
 @told.story
+def test_a_completion_dated_after_the_look_that_shows_it_counts_as_that_look(s: Story) -> Iterator[None]:
+    s.of("hireright").order(ordered_at="2026-03-01T00:00Z")
+    # A time without an offset, told in another zone than the account's: 10:30 in Los Angeles is 18:30 UTC.
+    s.say(orderStatus="Completed", statusDate="2026-03-02T10:30:00", when="10:31")
+    yield
+    check = s.check()
+    assert (check["completed_at"], check["completed_at_source"]) == (at("10:31"), "vendor")
+    assert check["completed_at_earliest"] == check["completed_at"]
+    assert check["turnaround_seconds"] == 34 * 3600 + 31 * 60
+
+
+@told.story
 def test_a_release_day_releases_a_referred_check(s: Story) -> Iterator[None]:
     s.of("workerchecks").order(ordered_at="2026-03-01T08:00Z")
     s.say(status="Completed", result="Refer", when="09:00")

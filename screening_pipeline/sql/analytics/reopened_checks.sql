@@ -29,8 +29,13 @@ followed as (
         lifecycle,
         dispute,
         channel,
-        not is_terminal and lag(is_terminal) over (partition by check_key order by event_seq) as is_reopening
+        -- H6: an invitation that expired was renewed if the order completes after all.
+        coalesce(lag(is_terminal) over sequence, false) and (
+            not is_terminal
+            or (lifecycle = 'completed' and coalesce(lag(lifecycle_reason) over sequence = 'invitation_expired', false))
+        ) as is_reopening
     from star.fact_check_event
+    window sequence as (partition by check_key order by event_seq)
 ),
 
 reopening as (
@@ -49,7 +54,9 @@ placed as (
         r.channel,
         h.calendar,
         h.timezone,
-        coalesce(f.closed_at, h.latest_at) as until_at
+        coalesce(f.closed_at, h.latest_at) as until_at,
+        -- What ended otherwise may be complete since: that was not before it was opened again.
+        case when f.completed_at < f.reopened_at then f.completed_at end as complete_since
     from star.fact_check as f
     inner join analytics.account_horizon as h on f.vendor = h.vendor and f.account = h.account
     inner join reopening as r on f.check_key = r.check_key
@@ -71,13 +78,13 @@ select
     p.channel,
     p.lifecycle,
     p.is_terminal is not true as is_open,
-    date_sub('second', p.completed_at, p.reopened_at) as ended_for_seconds,
+    date_sub('second', p.complete_since, p.reopened_at) as ended_for_seconds,
     reopened_day.business_day_number - done_day.business_day_number as ended_for_business_days,
     date_sub('second', p.reopened_at, p.until_at) as open_again_seconds,
     until_day.business_day_number - reopened_day.business_day_number as open_again_business_days
 from placed as p
 left join star.dim_calendar as done_day
-    on p.calendar = done_day.calendar and star.local_time(p.timezone, p.completed_at)::date = done_day.date
+    on p.calendar = done_day.calendar and star.local_time(p.timezone, p.complete_since)::date = done_day.date
 left join star.dim_calendar as reopened_day
     on p.calendar = reopened_day.calendar and star.local_time(p.timezone, p.reopened_at)::date = reopened_day.date
 left join star.dim_calendar as until_day

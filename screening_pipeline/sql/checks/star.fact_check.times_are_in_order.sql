@@ -3,6 +3,7 @@ select check_key
 from star.fact_check
 where
     completed_at_earliest > completed_at
+    or completed_at > last_observed_at
     or (completed_at is null) <> (completed_at_source is null)
     or (completed_at is null and completed_at_earliest is not null)
     or first_observed_at > last_observed_at

@@ -182,8 +182,8 @@ lifecycled as (
                     {'field': 'dispute', 'value': vendor_dispute}, null
                 ),
                 if(
-                    subject = 'subscription' and is_active is null,
-                    {'field': 'is_active', 'value': ''}, null
+                    subject = 'subscription' and coalesce(is_active not in ('true', 'false'), true),
+                    {'field': 'is_active', 'value': coalesce(is_active, '')}, null
                 )
             ],
             lambda x: x is not null

@@ -136,11 +136,9 @@ timed as (
         d.channel as done_channel,
         d.previous_observed_at is not null as is_seen_before,
         d.told_at is not null as is_dated,
-        -- A person's view of one day: a date without a time is the whole local day.
-        case
-            when d.told_at is null then d.observed_at
-            else least(d.told_until, if(d.told_until > d.told_at, d.observed_at, null))
-        end as done_at,
+        -- A person's view of one day: a date without a time is the whole local day. What is seen complete was not
+        -- complete later than that, whatever the vendor's clock, or the zone of its times, says.
+        least(d.told_until, d.observed_at) as done_at,
         case
             when d.told_at is null then coalesce(d.previous_observed_at, f.ordered_at)
             when d.told_until > d.told_at then greatest(d.told_at, coalesce(f.ordered_at, d.told_at))
