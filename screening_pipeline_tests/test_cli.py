@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
@@ -20,6 +24,8 @@ from screening_pipeline import console, embedded, run, warehouse
 from screening_pipeline.cli import app
 from screening_pipeline.clock import StandingClock
 from screening_pipeline.errors import LockHeld
+from screening_pipeline.instance import instance
+from screening_pipeline.paths import Paths
 from screening_pipeline.sandbox.credentials import SECRETS
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
 from screening_pipeline_tests.playing import Row, dagster_words, playing
@@ -40,14 +46,28 @@ class Desk:
     def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "screening_pipeline", *words],
+            self.command(*words),
             cwd=self.folder,
-            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "HOME": str(self.folder), **self.environ, **environ},
+            env=self.surroundings(environ),
             capture_output=True,
             text=True,
             timeout=90,
             check=False,
         )
+
+    def command(self, *words: str) -> list[str]:
+        """The words as the system is given them."""
+        return [sys.executable, "-m", "screening_pipeline", *words]
+
+    def surroundings(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment of a command: nothing of the one that the tests run in."""
+        return {
+            "PATH": os.defpath,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.folder),
+            **self.environ,
+            **(environ or {}),
+        }
 
     def published(self, query: str) -> list[Row]:
         """The rows of a query on the published snapshot."""
@@ -321,6 +341,100 @@ def test_every_command_explains_itself(command: str) -> None:
     shown = CliRunner().invoke(app, [command, "--help"])
     assert shown.exit_code == 0
     assert "Usage" in shown.stdout
+
+
+# ── interrupted ────────────────────────────────────────────────────────────────────────────────────
+
+
+def interrupted(desk: Desk, *words: str, once: Callable[[], bool]) -> subprocess.CompletedProcess[str]:
+    """Run a command, and once it is so, send it and what it has started the SIGINT of a Ctrl-C."""
+    with subprocess.Popen(
+        desk.command(*words),
+        cwd=desk.folder,
+        env=desk.surroundings(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as started:
+        try:
+            until(once)
+            os.killpg(started.pid, signal.SIGINT)
+            out, err = started.communicate(timeout=30)
+        finally:
+            started.kill()
+    return subprocess.CompletedProcess(words, started.returncode, out, err)
+
+
+def assert_interrupted(done: subprocess.CompletedProcess[str]) -> None:
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (130, "", 1), done.stderr
+    assert "interrupted" in lines[0]
+
+
+def until(is_so: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def statuses(desk: Desk) -> list[str]:
+    """How Dagster says that the runs went, the latest first."""
+    with instance(Paths.under(desk.folder / "data", {}), {}) as recorded:
+        return [found.status.value for found in recorded.get_runs()]
+
+
+def test_ctrl_c_while_vendors_are_asked_ends_with_one_line_and_the_next_run_is_clean(desk: Desk) -> None:
+    orders = desk.folder / "data" / "orders"
+    orders.mkdir(parents=True)
+    desk.environ["SANDBOX_GOODHIRE_API_KEY"] = SECRETS["SANDBOX_GOODHIRE_API_KEY"]
+    with running_sandbox(seed=7, checks=24, epoch=VIRTUAL_EPOCH, days=4, virtual=True, limit_factor=None) as sandbox:
+        sandbox.set_clock(NOW)
+        wanted = [row for row in sandbox.orders() if row["vendor"] == "goodhire"]
+        (orders / "orders.ndjson").write_text("".join(json.dumps(row) + "\n" for row in wanted))
+        account = f'vendor = "goodhire"\nname = "sandbox"\nbase_url = "{sandbox.url}/goodhire/v1"\n'
+        settings = f'[[accounts]]\n{account}api_key_env = "SANDBOX_GOODHIRE_API_KEY"\n'
+        (desk.folder / "screening.toml").write_text(f"{settings}requests_per_minute = 2\n")
+        # The third call has to wait for most of a minute.
+        assert_interrupted(interrupted(desk, "sync", once=lambda: landed(desk) == 2))
+        assert statuses(desk) == ["FAILURE"]
+        (desk.folder / "screening.toml").write_text(f"{settings}requests_per_minute = 6000\n")
+        done = desk.run("sync", "--json")
+        assert (done.returncode, statuses(desk)) == (0, ["SUCCESS", "FAILURE"]), done.stderr
+        assert landed(desk) == len(wanted)  # nothing was lost, nothing asked twice
+        assert desk.published("select count(*) as n from star.fact_check where lifecycle is not null") == [
+            {"n": len(wanted)}
+        ]
+
+
+def landed(desk: Desk) -> int:
+    return sum(file.read_bytes().count(b"\n") for file in (desk.folder / "data" / "landing").rglob("*.ndjson"))
+
+
+@pytest.mark.parametrize("command", ["sync", "rebuild"])
+def test_ctrl_c_while_a_step_waits_ends_with_one_line(desk: Desk, command: str) -> None:
+    paths = Paths.under(desk.folder / "data", {})
+    assert statuses(desk) == []  # Dagster's storage is there: two processes that make it disturb each other
+    with warehouse.lock(paths.warehouse_lock, clock=StandingClock(NOW)):
+        assert_interrupted(interrupted(desk, command, once=lambda: statuses(desk) == ["STARTED"]))
+    assert statuses(desk) == ["FAILURE"]
+
+
+def test_ctrl_c_in_a_query_is_an_interruption_and_no_mistake(tmp_path: Path) -> None:
+    paths = Paths.under(tmp_path / "data", {})
+    paths.create()
+
+    @dg.op
+    def query() -> None:
+        with warehouse.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=StandingClock(NOW)) as connection:
+            threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+            connection.execute("select count(*) from range(10000000000) as r(i) where hash(i) % 7 = 1").fetchall()
+
+    with instance(paths, {}) as recorded, pytest.raises(KeyboardInterrupt):
+        run._in_process(dg.GraphDefinition("asking", node_defs=[query]).to_job(), recorded)
+    assert statuses(Desk(tmp_path)) == ["FAILURE"]
 
 
 # ── two at once ────────────────────────────────────────────────────────────────────────────────────
