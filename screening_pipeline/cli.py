@@ -32,8 +32,9 @@ Accounts = Annotated[
 
 
 def main() -> NoReturn:
-    """Run the command line; end with 0 done, 1 needs attention, 2 wrong use, 3 machine or program failed, 130 stopped."""
+    """Run the command line; end with 0 done, 1 needs attention, 2 wrong use, 3 machine or program, 130 stopped."""
     os.umask(0o077)
+    console.mind_nobody()
     garbage.look_seldom()
     try:
         app(standalone_mode=True)

@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from screening_pipeline.progress import Progress, no_progress
 
 # Columns of times, which must not be broken in two.
 NO_WRAP = ("known at", "occurred", "completed", "next due")
+
+
+class _Outlet(io.FileIO):
+    """A stream whose reader may leave: what it does not take goes nowhere, and the work ends as it deserves.
+
+    Any other failure is raised, and once only: Python tries again at its end, and would spoil the exit code.
+    """
+
+    _has_failed = False
+
+    def write(self, data: Any) -> Any:
+        """The number of bytes that nobody has to write any more. Raises OSError."""
+        try:
+            return len(data) if self._has_failed else super().write(data)
+        except OSError as problem:
+            self._has_failed = True
+            if isinstance(problem, BrokenPipeError):
+                return len(data)
+            raise
+
+
+def mind_nobody() -> None:
+    """Have output that nobody takes fail no work: a pipe whose reader has left, a stream that was closed before."""
+    sys.stdout, sys.stderr = (_outlet(stream) for stream in (sys.stdout, sys.stderr))
+
+
+def _outlet(stream: TextIO | None) -> TextIO:
+    if stream is None:  # `>&-`; also keeps the descriptor from the next file that is opened
+        return Path(os.devnull).open("w", encoding="utf-8")
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Outlet(stream.fileno(), "w", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=True,
+    )
 
 
 def inert(value: object) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import dagster as dg
 import pytest
@@ -435,6 +435,54 @@ def test_ctrl_c_in_a_query_is_an_interruption_and_no_mistake(tmp_path: Path) -> 
     with instance(paths, {}) as recorded, pytest.raises(KeyboardInterrupt):
         run._in_process(dg.GraphDefinition("asking", node_defs=[query]).to_job(), recorded)
     assert statuses(Desk(tmp_path)) == ["FAILURE"]
+
+
+# ── nobody listens ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("words", [("status",), ("status", "--json"), ("--help",), ("doctor",)])
+def test_a_reader_that_leaves_early_changes_nothing_of_how_it_ends(desk: Desk, words: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = into(desk, pipe, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def into(desk: Desk, stream: IO[bytes], *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command whose output goes there."""
+    return subprocess.run(
+        desk.command(*words),
+        cwd=desk.folder,
+        env=desk.surroundings(),
+        stdout=stream,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_streams_that_are_closed_are_no_trouble(desk: Desk, closed: str) -> None:
+    command = f'"$@" {closed}; echo "ended with $?"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, "sh", *desk.command("status")],
+        cwd=desk.folder,
+        env=desk.surroundings(),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.stdout.endswith("ended with 0\n")
+    assert done.stderr == ""
+
+
+def test_a_full_disk_is_told(desk: Desk) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = into(desk, full, "status", "--json")
+    assert (done.returncode, done.stderr) == (3, "screening-pipeline: No space left on device\n")
 
 
 # ── two at once ────────────────────────────────────────────────────────────────────────────────────
