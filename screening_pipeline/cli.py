@@ -156,11 +156,11 @@ def report(
 
 
 @app.command()
-def rebuild() -> None:
-    """Drop everything derived and compute it again from raw; the result is the same, row for row."""
+def rebuild(json: Json = False) -> None:
+    """Drop everything derived, compute it again from raw, the same, row for row, and try every rule."""
     from screening_pipeline import commands
 
-    raise typer.Exit(commands.rebuild())
+    raise typer.Exit(commands.rebuild(is_json=json))
 
 
 @app.command()

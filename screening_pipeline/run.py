@@ -74,12 +74,13 @@ def _is_news(runtime: Runtime) -> bool:
     return news.is_any(runtime.agenda, runtime.settings, runtime.landing)
 
 
-def rebuild(runtime: Runtime, instance: dg.DagsterInstance) -> str:
-    """Everything derived, computed again, as a Dagster run; its id. Raises ScreeningError."""
+def rebuild(runtime: Runtime, instance: dg.DagsterInstance) -> Outcome:
+    """Everything derived, computed again and judged by every rule, as a Dagster run. Raises ScreeningError."""
     from screening_pipeline.definitions import defs
 
     with active(runtime):
-        return str(_in_process(defs.resolve_job_def("rebuild"), instance, run_config=_QUIET).run_id)
+        result = _in_process(defs.resolve_job_def("rebuild"), instance, run_config=_QUIET)
+    return Outcome(run_id=result.run_id, failed_checks=_failed_checks(result))
 
 
 def daily_report(runtime: Runtime, instance: dg.DagsterInstance) -> str:
@@ -158,14 +159,18 @@ def _cause(problem: BaseException) -> BaseException:
 
 def _outcome(runtime: Runtime, result: Any, idle: Sequence[cycle.AccountReport]) -> Outcome:
     journal = runtime.journal
-    failed = [
-        e for e in result.get_asset_check_evaluations() if not e.passed and e.check_name != "every_account_answers"
-    ]
     return Outcome(
         run_id=result.run_id,
         orders=journal.taken.orders,
         order_rejects=journal.taken.rejects,
         reports=(*journal.reports, *idle),
         settled=journal.settled or cycle.Settled(),
-        failed_checks=tuple(sorted(f"{'.'.join(e.asset_key.path)}.{e.check_name}" for e in failed)),
+        failed_checks=_failed_checks(result),
     )
+
+
+def _failed_checks(result: Any) -> tuple[str, ...]:
+    failed = [
+        e for e in result.get_asset_check_evaluations() if not e.passed and e.check_name != "every_account_answers"
+    ]
+    return tuple(sorted(f"{'.'.join(e.asset_key.path)}.{e.check_name}" for e in failed))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -204,11 +209,23 @@ def test_no_secret_is_written_anywhere(troubled: Desk, synced: subprocess.Comple
 def test_status_afterwards_names_the_troubles(troubled: Desk, synced: subprocess.CompletedProcess[str]) -> None:
     done = troubled.run("status", "--json")
     assert done.returncode == 1
-    standing = {row["account"]: row for row in json.loads(done.stdout)}
+    told = json.loads(done.stdout)
+    standing = {row["account"]: row for row in told["accounts"]}
     assert standing["workable/main"]["missing_secrets"] == ["NOBODY_SET_THIS"]
     assert standing["zinc/main"]["last_error"]
     assert standing["goodhire/main"]["checks"] > 0
     assert standing["goodhire/main"]["last_error"] is None
+    assert (told["order_rejects"], told["unmapped_words"]) == (2, [])
+    assert "order files: 2 rows rejected, see ops.reject" in troubled.run("status").stdout
+
+
+def test_rejected_order_rows_alone_are_worth_attention(desk: Desk) -> None:
+    embedded.World(7, 12, VIRTUAL_EPOCH, 4).keep(desk.folder / "data" / "sandbox")
+    (desk.folder / "data" / "orders").mkdir()
+    (desk.folder / "data" / "orders" / "broken.csv").write_text("vendor,check_id\ngoodhyre,r1\n")
+    assert desk.run("sync", SCREENING_NOW=NOW.isoformat()).returncode == 1
+    done = desk.run("status", SCREENING_NOW=NOW.isoformat())
+    assert (done.returncode, "order files: 1 rows rejected" in done.stdout) == (1, True), done.stdout
 
 
 def test_where_no_account_can_be_tried_the_configuration_is_at_fault(
@@ -236,10 +253,83 @@ def test_without_a_configuration_a_cycle_runs_against_the_bundled_sandbox(desk: 
 def test_status_before_the_first_run_shows_every_account_and_nothing_open(desk: Desk) -> None:
     done = desk.run("status", "--json")
     assert done.returncode == 0, done.stderr
-    assert [(row["checks"], row["open"]) for row in json.loads(done.stdout)] == [(0, 0)] * 5
+    accounts = json.loads(done.stdout)["accounts"]
+    assert [(row["checks"], row["open"]) for row in accounts] == [(0, 0)] * 5
     assert "workerchecks/sandbox" in desk.run("status").stdout
     # The limits that the bundled accounts are pulled with, not their vendors'.
-    assert {row["requests_per_minute"] for row in json.loads(done.stdout)} == {embedded.REQUESTS_PER_MINUTE}
+    assert {row["requests_per_minute"] for row in accounts} == {embedded.REQUESTS_PER_MINUTE}
+
+
+# ── words that nobody mapped ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def puzzled(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A vendor said two words that are in no mapping."""
+    desk = Desk(tmp_path_factory.mktemp("puzzled"), {"SCREENING_NOW": (VIRTUAL_EPOCH + timedelta(days=3)).isoformat()})
+    with playing(desk.folder / "data", checks=12, days=2) as stage:
+        stage.cycle(1)
+        stage.push("zinc", "a", {"id": "a", "status": "napping", "statusV2": "fast \x1b[2J asleep"})
+        assert stage.cycle(2).failed_checks == ("star.fact_check.nothing_is_unmapped",)
+    return desk
+
+
+NAMED = (
+    "Unmapped words, listed in ops.unmapped_value:",
+    "  zinc/sandbox detail: fast \\x1b[2J asleep",
+    "  zinc/sandbox status: napping",
+    "Map them in screening.toml (status_aliases; final_adjudications) or in vendors/<vendor>.csv.",
+)
+
+
+@pytest.mark.parametrize("command", ["sync", "rebuild", "status"])
+def test_words_that_nobody_mapped_are_named_with_what_to_do(puzzled: Desk, command: str) -> None:
+    done = puzzled.run(command)
+    assert done.returncode == 1, done.stderr
+    assert set(NAMED) <= set(done.stdout.splitlines())
+    assert ("check failed: star.fact_check.nothing_is_unmapped" in done.stdout) is (command != "status")
+
+
+def test_a_rebuild_tells_programs_which_rules_do_not_hold(puzzled: Desk) -> None:
+    done = puzzled.run("rebuild", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["exit_code"]) == (1, 1)
+    assert told["failed_checks"] == ["star.fact_check.nothing_is_unmapped"]
+    assert told["run_id"]
+    assert told["seconds"] > 0
+
+
+# ── on a terminal ──────────────────────────────────────────────────────────────────────────────────
+
+
+def shown(desk: Desk, columns: int, *words: str) -> list[str]:
+    """The lines that a command shows on a terminal of that width, without their colours."""
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    with os.fdopen(end, "wb") as screen, os.fdopen(terminal, "rb", buffering=0) as film:
+        found: list[bytes] = []
+        reader = threading.Thread(target=lambda: found.extend(iter(lambda: _frame(film), b"")))
+        reader.start()
+        into(desk, screen, *words)
+        screen.close()
+        reader.join(10)
+    return re.sub(r"\x1b\[[0-9;]*m", "", b"".join(found).decode()).splitlines()
+
+
+def _frame(film: IO[bytes]) -> bytes:
+    try:
+        return film.read(4096)
+    except OSError:  # nobody writes any more
+        return b""
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_status_names_every_account_in_full_on_any_terminal(puzzled: Desk, columns: int) -> None:
+    lines = shown(puzzled, columns, "status")
+    vendors = ("goodhire", "hireright", "zinc", "workerchecks", "workable")
+    table = lines[: lines.index(NAMED[0])]
+    assert all(any(f"{vendor}/sandbox" in line.split() for line in table) for vendor in vendors), lines
+    assert not any("…" in line or len(line) > columns for line in table), lines
 
 
 # ── wrong use ──────────────────────────────────────────────────────────────────────────────────────
