@@ -370,6 +370,24 @@ def test_a_time_that_is_none_is_wrong_use(desk: Desk) -> None:
     assert_plain_failure(desk.run("status", SCREENING_NOW="yesterday"), 2, "SCREENING_NOW")
 
 
+@pytest.mark.parametrize("command", ["sync", "status", "doctor"])
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_a_time_out_of_all_reach_is_wrong_use(desk: Desk, command: str, year: str) -> None:
+    assert_plain_failure(desk.run(command, SCREENING_NOW=f"{year}-12-31T00:00:00Z"), 2, "SCREENING_NOW", "2000 to 2099")
+
+
+def test_a_configuration_that_is_named_and_missing_is_wrong_use(desk: Desk) -> None:
+    assert_plain_failure(
+        desk.run("status", SCREENING_CONFIG="gone.toml"), 2, "gone.toml", "SCREENING_CONFIG", "unset it"
+    )
+
+
+def test_a_host_that_is_none_is_named_and_another_port_is_no_remedy(desk: Desk) -> None:
+    done = desk.run("webhooks", "--host", "nonsense.invalid", "--port", "0")
+    assert_plain_failure(done, 3, "nonsense.invalid", "cannot be resolved")
+    assert "--port" not in done.stderr
+
+
 def test_init_writes_a_configuration_once(desk: Desk) -> None:
     assert desk.run("init").returncode == 0
     written = (desk.folder / "screening.toml").read_text()
