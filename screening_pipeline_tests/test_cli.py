@@ -421,6 +421,19 @@ def test_the_doctor_sees_a_warehouse_that_is_none_and_says_what_to_do(desk: Desk
     assert "move it away and run screening-pipeline rebuild" in line
 
 
+def test_in_a_fresh_clone_the_doctor_has_nothing_to_say(desk: Desk) -> None:
+    orders = desk.folder / "data" / "orders"
+    orders.mkdir(parents=True)
+    orders.chmod(0o755)  # as git makes it
+    (orders / ".gitkeep").touch()
+    done = desk.run("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {finding["level"] for finding in json.loads(done.stdout)} == {"ok"}
+    (orders / "mine.csv").write_text("vendor,check_id\n")
+    warned = [f for f in json.loads(desk.run("doctor", "--json").stdout) if f["level"] != "ok"]
+    assert [(finding["name"], finding["fix"]) for finding in warned] == [("folder orders", f"chmod 700 {orders}")]
+
+
 @pytest.mark.parametrize(
     "words",
     [("webhooks", "--port", "70000"), ("sandbox", "--port", "99999"), ("sandbox", "--checks", "-5")],
