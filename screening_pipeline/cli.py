@@ -157,7 +157,7 @@ def report(
 
 @app.command()
 def rebuild(json: Json = False) -> None:
-    """Drop everything derived, compute it again from raw, the same, row for row, and try every rule."""
+    """Drop everything derived, compute it again from raw, and try every rule. Only the plan of pulls is a new one."""
     from screening_pipeline import commands
 
     raise typer.Exit(commands.rebuild(is_json=json))

@@ -220,10 +220,10 @@ def report(out: Path | None) -> int:
 
 def rebuild(*, is_json: bool) -> int:
     """Everything derived, computed again from raw; tells which rules do not hold of it."""
-    from screening_pipeline import run, runtime
+    from screening_pipeline import embedded, run, runtime
     from screening_pipeline.instance import instance
 
-    settings = configuration.load(os.environ, Path.cwd())
+    settings = embedded.unlimited(configuration.load(os.environ, Path.cwd()))
     clock = system_clock(os.environ)
     settings.paths.create()
     started = clock.monotonic()

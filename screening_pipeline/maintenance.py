@@ -31,7 +31,7 @@ PARQUET = dg.AssetKey(["published", "parquet"])
 
 @dg.op(description="Drops everything derived and computes it again from orders and landed answers; then publishes.")
 def rebuild_from_raw(context: dg.OpExecutionContext, screening: Screening) -> None:
-    """Read all history anew. The result is the same, row for row."""
+    """Read all history anew. The result is the same, row for row; only what is asked next is planned as of now."""
     runtime = screening.runtime
     with runtime.warehouse() as connection:
         if not cycle.prepare(connection, runtime):  # else it has just been done

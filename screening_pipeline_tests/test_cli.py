@@ -299,6 +299,22 @@ def test_a_rebuild_tells_programs_which_rules_do_not_hold(puzzled: Desk) -> None
     assert told["seconds"] > 0
 
 
+def test_a_rebuild_changes_nothing_but_the_plan_of_pulls(puzzled: Desk) -> None:
+    puzzled.run("sync")
+    before = star(puzzled)
+    puzzled.run("rebuild", SCREENING_NOW=(VIRTUAL_EPOCH + timedelta(days=3, hours=9)).isoformat())
+    after = star(puzzled)
+    assert before.keys() == after.keys()
+    assert [table for table in before if before[table] != after[table]] == []
+
+
+def star(desk: Desk) -> dict[str, list[Row]]:
+    """The rows of every table of the star, without when each check is asked next."""
+    tables = desk.published("select table_name as name from duckdb_tables() where schema_name = 'star'")
+    without = "select columns(c -> c <> 'next_pull_at') from star."
+    return {table["name"]: desk.published(f"{without}{table['name']} order by all") for table in tables}
+
+
 # ── on a terminal ──────────────────────────────────────────────────────────────────────────────────
 
 
