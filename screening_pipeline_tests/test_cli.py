@@ -348,6 +348,51 @@ def test_status_names_every_account_in_full_on_any_terminal(puzzled: Desk, colum
     assert not any("…" in line or len(line) > columns for line in table), lines
 
 
+# ── as documented ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_documented_example_of_the_sandbox_works_word_for_word(desk: Desk) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    document = (ROOT / "docs" / "sandbox.md").read_text()
+    serving, using = re.findall(r"```sh\n(.*?)```", document, re.DOTALL)
+    scripts = desk.folder / "bin"
+    scripts.mkdir()
+    for name, words in (("screening-pipeline", "-m screening_pipeline"), ("python3", "")):
+        (scripts / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+        (scripts / name).chmod(0o755)
+    environ = desk.surroundings({"PATH": f"{scripts}:{os.defpath}"})
+    here = desk.folder / "empty"
+    here.mkdir()
+    command = ["/bin/sh", "-c", f"exec {serving.strip()} --port {port}"]
+    with subprocess.Popen(command, env=environ, cwd=desk.folder, stdout=subprocess.PIPE, text=True) as sandbox:
+        try:
+            assert sandbox.stdout
+            assert json.loads(sandbox.stdout.readline())["port"] == int(port)
+            done = subprocess.run(
+                ["/bin/sh", "-c", using.replace("8765", port)],
+                env=environ,
+                cwd=here,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+        finally:
+            sandbox.terminate()
+    assert done.returncode in (0, 1), done.stderr  # which words it says depends on the time of day
+    assert done.stderr == ""
+    assert not [line for line in done.stdout.splitlines() if line.startswith(("warn", "fail"))]
+    count = len((here / "data" / "orders" / "announced.ndjson").read_text().splitlines())
+    (told,) = [line for line in done.stdout.splitlines() if " orders read, " in line]
+    assert count > 20
+    assert told.startswith(f"{count} orders read, ")
+    assert " 0 rejects" in told
+    seen = Desk(here).published("select count(*) as n from star.fact_check where lifecycle <> 'unknown'")
+    assert seen[0]["n"] > 20
+
+
 # ── wrong use ──────────────────────────────────────────────────────────────────────────────────────
 
 
