@@ -32,9 +32,7 @@ from star.dim_account as a
 left join ops.pull_budget as b on a.vendor = b.vendor and a.account = b.account
 """
 _ORDER_REJECTS = "select count(*) as n from ops.reject where source = 'manifest'"
-_UNMAPPED = """
-select distinct vendor, account, field, value from ops.unmapped_value where is_current order by all
-"""
+_UNMAPPED = "select distinct vendor, account, field, value from ops.unmapped_value where is_current order by all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,28 +138,29 @@ def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Ov
     settings.paths.create()
     state = State(settings.paths.state)
     agenda, limiter = Agenda(state), Limiter(state, clock)
-    facts = {(row["vendor"], row["account"]): row for row in _published(settings, _FACTS)}
+    known, rejected, words = _published(settings, _FACTS, _ORDER_REJECTS, _UNMAPPED)
+    facts = {(row["vendor"], row["account"]): row for row in known}
     return Overview(
         accounts=[
             _standing(account, facts.get((account.vendor, account.name), {}), state, agenda, limiter, environ, clock)
             for account in settings.accounts
         ],
-        order_rejects=sum(row["n"] for row in _published(settings, _ORDER_REJECTS)),
-        unmapped_words=unmapped_words(settings),
+        order_rejects=sum(row["n"] for row in rejected),
+        unmapped_words=words,
     )
 
 
 def unmapped_words(settings: Settings) -> list[dict[str, Any]]:
     """The words that no mapping knows and that checks have now: vendor, account, field and value of each."""
-    return _published(settings, _UNMAPPED)
+    return _published(settings, _UNMAPPED)[0]
 
 
-def _published(settings: Settings, query: str) -> list[dict[str, Any]]:
-    """The rows of a query on the snapshot; none before there is one."""
+def _published(settings: Settings, *queries: str) -> list[list[dict[str, Any]]]:
+    """The rows of each query, all on one snapshot; none before there is one."""
     if not settings.paths.published.exists():
-        return []
+        return [[] for _ in queries]
     with warehouse.reader(settings.paths.published) as connection:
-        return warehouse.rows(connection, query)
+        return [warehouse.rows(connection, query) for query in queries]
 
 
 def _standing(
