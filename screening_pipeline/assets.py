@@ -364,14 +364,19 @@ def inert_markdown(text: str) -> str:
 def judged(connection: Connection, *schemas: str, is_every_run: bool) -> Iterator[dg.AssetCheckResult]:
     """Try the rules about these schemas."""
     for rule in catalog.rules(*schemas, is_every_run=is_every_run):
-        count = connection.execute(f"select count(*) from ({rule.query}\n)").fetchone()
-        yield dg.AssetCheckResult(
-            asset_key=_judged_asset(rule),
-            check_name=rule.name,
-            passed=not count or count[0] == 0,
-            severity=dg.AssetCheckSeverity.WARN if rule.is_warning else dg.AssetCheckSeverity.ERROR,
-            metadata={"offending_rows": count[0] if count else 0},
-        )
+        yield dg.AssetCheckResult(**verdict(connection, rule))
+
+
+def verdict(connection: Connection, rule: catalog.Rule) -> dict[str, Any]:
+    """What came of trying a rule, as the arguments of Dagster's classes for it."""
+    count = connection.execute(f"select count(*) from ({rule.query}\n)").fetchone()
+    return {
+        "asset_key": _judged_asset(rule),
+        "check_name": rule.name,
+        "passed": not count or count[0] == 0,
+        "severity": dg.AssetCheckSeverity.WARN if rule.is_warning else dg.AssetCheckSeverity.ERROR,
+        "metadata": {"offending_rows": count[0] if count else 0},
+    }
 
 
 ASSETS = [raw_order, *(vendor_assets(v) for v in all_vendors().values()), star]

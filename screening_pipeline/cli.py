@@ -22,6 +22,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_INTERRUPTED = 130
+
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON, for another program.")]
 Vendors = Annotated[list[str] | None, typer.Option("--vendor", help="Only this vendor; may be given again.")]
 Accounts = Annotated[
@@ -30,8 +32,9 @@ Accounts = Annotated[
 
 
 def main() -> NoReturn:
-    """Run the command line; end with 0 done, 1 needs attention, 2 wrong use, 3 machine or program failed."""
+    """Run the command line; end with 0 done, 1 needs attention, 2 wrong use, 3 machine or program, 130 stopped."""
     os.umask(0o077)
+    console.mind_nobody()
     garbage.look_seldom()
     try:
         app(standalone_mode=True)
@@ -43,12 +46,22 @@ def main() -> NoReturn:
         console.warn(f"screening-pipeline: {where}{problem.strerror or type(problem).__name__}")
         sys.exit(EnvironmentFailed.exit_code)
     except KeyboardInterrupt:
-        console.warn("screening-pipeline: interrupted; what was received is on disk, the next run goes on from there")
-        sys.exit(130)
+        _interrupted()
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # all that typer leaves of a KeyboardInterrupt
+            _interrupted()
+        raise
     except Exception as problem:  # noqa: BLE001 - nobody foresaw it, so its text may quote anything
+        if isinstance(problem.__cause__, KeyboardInterrupt):  # DuckDB's word for it is RuntimeError
+            _interrupted()
         console.warn(_place(problem))
         sys.exit(EnvironmentFailed.exit_code)
     sys.exit(0)
+
+
+def _interrupted() -> NoReturn:
+    console.warn("screening-pipeline: interrupted; what was received is on disk, the next run goes on from there")
+    sys.exit(_INTERRUPTED)
 
 
 def _place(problem: Exception) -> str:
@@ -143,11 +156,11 @@ def report(
 
 
 @app.command()
-def rebuild() -> None:
-    """Drop everything derived and compute it again from raw; the result is the same, row for row."""
+def rebuild(json: Json = False) -> None:
+    """Drop everything derived, compute it again from raw, and try every rule. Only the plan of pulls is a new one."""
     from screening_pipeline import commands
 
-    raise typer.Exit(commands.rebuild())
+    raise typer.Exit(commands.rebuild(is_json=json))
 
 
 @app.command()

@@ -14,6 +14,8 @@ from typing import Protocol
 from screening_pipeline.errors import ConfigurationError
 
 VARIABLE = "SCREENING_NOW"
+# Before and after it no check was ordered, and what is computed from an instant may lie decades beside it.
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -89,7 +91,7 @@ class ManualClock:
 def system_clock(environ: Mapping[str, str]) -> Clock:
     """The machine's clock, or the standing one that SCREENING_NOW asks for.
 
-    Raises ConfigurationError when SCREENING_NOW is no ISO 8601 instant with an offset.
+    Raises ConfigurationError when SCREENING_NOW is no ISO 8601 instant with an offset, of the years 2000 to 2099.
     """
     fixed = environ.get(VARIABLE, "").strip()
     return StandingClock(_instant(fixed)) if fixed else SystemClock()
@@ -100,6 +102,9 @@ def _instant(text: str) -> datetime:
         instant = datetime.fromisoformat(text)
         if instant.tzinfo is None:
             raise ConfigurationError([f"{text[:40]!r} has no offset; add Z or +00:00"], source=VARIABLE)
+        if not EARLIEST <= instant < LATEST:
+            problem = f"{text[:40]!r} is not in the years {EARLIEST.year} to {LATEST.year - 1}"
+            raise ConfigurationError([problem], source=VARIABLE)
         return instant.astimezone(UTC)
     except (ValueError, OverflowError):
         expected = "is not an ISO 8601 instant such as 2026-03-01T09:00:00Z"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from screening_pipeline import console
 from screening_pipeline import settings as configuration
 from screening_pipeline.clock import system_clock
 from screening_pipeline.errors import MissingSecret
+
+_UNMAPPED = "star.fact_check.nothing_is_unmapped"
+_SHOWN_WORDS = 5
 
 
 def sync(vendors: Sequence[str], accounts: Sequence[str], *, is_full: bool, is_json: bool) -> int:
@@ -35,7 +38,7 @@ def sync(vendors: Sequence[str], accounts: Sequence[str], *, is_full: bool, is_j
     if is_json:
         console.say_json(_sync_facts(outcome))
     else:
-        _tell_sync(outcome)
+        _tell_sync(outcome, settings)
     return outcome.exit_code
 
 
@@ -52,7 +55,7 @@ def _sync_facts(outcome: Any) -> dict[str, Any]:
     }
 
 
-def _tell_sync(outcome: Any) -> None:
+def _tell_sync(outcome: Any, settings: configuration.Settings) -> None:
     rows = [
         {**asdict(r), "calls": r.calls, "account": f"{r.vendor}/{r.account}", "what": _why(r)} for r in outcome.reports
     ]
@@ -74,8 +77,16 @@ def _tell_sync(outcome: Any) -> None:
     )
     if outcome.rejects:
         console.say("Rejects are in ops.reject, with the reason of each.")
+    _tell_failed(outcome, settings)
+
+
+def _tell_failed(outcome: Any, settings: configuration.Settings) -> None:
+    from screening_pipeline.overview import unmapped_words
+
     for name in outcome.failed_checks:
         console.say(f"check failed: {name}")
+    if _UNMAPPED in outcome.failed_checks:
+        _tell_unmapped(unmapped_words(settings))
 
 
 def _why(report: Any) -> str:
@@ -87,15 +98,30 @@ def _why(report: Any) -> str:
 def status(*, is_json: bool) -> int:
     """How every account stands, from the published snapshot and the shared state; waits for nobody."""
     from screening_pipeline import embedded
-    from screening_pipeline.overview import overview
+    from screening_pipeline.overview import Standing, overview
 
     settings = embedded.unlimited(configuration.load(os.environ, Path.cwd()))
     found = overview(settings, os.environ, system_clock(os.environ))
     if is_json:
-        console.say_json([row.facts() for row in found])
+        console.say_json(found.facts())
     else:
-        console.table([row.words() for row in found], found[0].COLUMNS if found else {})
-    return int(any(row.needs_attention for row in found))
+        console.table([row.words() for row in found.accounts], Standing.COLUMNS)
+        if found.order_rejects:
+            console.say(f"order files: {found.order_rejects:,} rows rejected, see ops.reject")
+        _tell_unmapped(found.unmapped_words)
+    return int(found.needs_attention)
+
+
+def _tell_unmapped(words: Sequence[Mapping[str, Any]]) -> None:
+    """Name the first words that no mapping knows, and say what is to be done about them."""
+    if not words:
+        return
+    console.say("Unmapped words, listed in ops.unmapped_value:")
+    for word in words[:_SHOWN_WORDS]:
+        console.say(f"  {word['vendor']}/{word['account']} {word['field']}: {console.inert(word['value'])[:80]}")
+    if len(words) > _SHOWN_WORDS:
+        console.say(f"  and {len(words) - _SHOWN_WORDS} more")
+    console.say("Map them in screening.toml (status_aliases; final_adjudications) or in vendors/<vendor>.csv.")
 
 
 def doctor(*, is_json: bool) -> int:
@@ -156,6 +182,8 @@ def _tell_cycle(outcome: Any) -> None:
     for report in outcome.reports:
         if report.code:
             console.say(f"  {report.vendor}/{report.account}: {_why(report)}")
+    for name in outcome.failed_checks:
+        console.say(f"  check failed: {name}")
 
 
 def show(vendor: str, check_id: str, account: str | None, *, is_json: bool) -> int:
@@ -190,20 +218,26 @@ def report(out: Path | None) -> int:
     return 0
 
 
-def rebuild() -> int:
-    """Everything derived, computed again from raw."""
-    from screening_pipeline import run, runtime
+def rebuild(*, is_json: bool) -> int:
+    """Everything derived, computed again from raw; tells which rules do not hold of it."""
+    from screening_pipeline import embedded, run, runtime
     from screening_pipeline.instance import instance
 
-    settings = configuration.load(os.environ, Path.cwd())
+    settings = embedded.unlimited(configuration.load(os.environ, Path.cwd()))
     clock = system_clock(os.environ)
     settings.paths.create()
     started = clock.monotonic()
     with console.progress("rebuilding") as tell:
         work = runtime.assembled(settings, os.environ, clock, tell)
-        run_id = run.rebuild(work, instance(settings.paths))
-    console.say(f"rebuilt in {console.span(clock.monotonic() - started)}; run {run_id}")
-    return 0
+        outcome = run.rebuild(work, instance(settings.paths))
+    seconds = clock.monotonic() - started
+    if is_json:
+        facts = {"run_id": outcome.run_id, "seconds": round(seconds, 1), "failed_checks": list(outcome.failed_checks)}
+        console.say_json(facts | {"exit_code": outcome.exit_code})
+    else:
+        console.say(f"rebuilt in {console.span(seconds)}; run {outcome.run_id}")
+        _tell_failed(outcome, settings)
+    return outcome.exit_code
 
 
 def demo(*, is_json: bool) -> int:

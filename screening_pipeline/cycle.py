@@ -7,7 +7,10 @@ is noted in the same transaction as its rows.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+import signal
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -197,9 +200,23 @@ def pull_account(
         )
         job = _Job(runtime, account, run_id=run_id, wanted=wanted)
         try:
-            return asyncio.run(job.run(secrets, seconds=seconds))
+            with _interruptible():
+                return asyncio.run(job.run(secrets, seconds=seconds))
         except VendorError as problem:
             return replace(job.report, code=problem.code, message=str(problem))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have Ctrl-C end an event loop as asyncio would: what Dagster's handler raises may be lost in a callback."""
+    if threading.current_thread() is not threading.main_thread():  # which alone is told of signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def is_wanted(runtime: Runtime, account: Account) -> bool:

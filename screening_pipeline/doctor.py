@@ -148,10 +148,11 @@ def _folders(settings: Settings) -> Iterator[Finding]:
             yield _folder_to_be(folder, name)
         elif not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
             yield Finding(name, "fail", "cannot be written", f"make it a folder of this user: {folder}")
-        elif mode == stat.S_IRWXU and _is_open_to_others(folder):
+        elif mode == stat.S_IRWXU and _is_open_to_others(folder) and _holds_data(folder):
             yield Finding(name, "warn", "others can read people's data in it", f"chmod 700 {folder}")
         else:
-            yield Finding(name, "ok", "writable, by this user only" if mode == stat.S_IRWXU else "writable")
+            is_private = not _is_open_to_others(folder)
+            yield Finding(name, "ok", "writable, by this user only" if is_private else "writable")
 
 
 def _folder_to_be(folder: Path, name: str) -> Finding:
@@ -159,6 +160,14 @@ def _folder_to_be(folder: Path, name: str) -> Finding:
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
         return Finding(name, "ok", "not there yet; made when it is needed")
     return Finding(name, "fail", "is not there and cannot be made", f"give this user write access to {above}")
+
+
+def _holds_data(folder: Path) -> bool:
+    """Whether anybody's data is in it.
+
+    In a fresh clone git has made the folder of orders, for all to read; the bundled sandbox's orders are of nobody.
+    """
+    return any(not path.name.startswith((".", "sandbox-")) for path in folder.iterdir())
 
 
 def _private_files(settings: Settings) -> Iterator[Finding]:
@@ -310,7 +319,8 @@ def _budget(account: Account, used: int) -> Finding:
     name, limit = f"{account.key} budget", account.requests_per_minute
     message = f"{used} of {limit} requests used in the last minute"
     declared = vendor(account.vendor)
-    if declared.is_limit_published and limit > declared.requests_per_minute:
+    # The bundled sandbox has no limit, whatever the vendors publish.
+    if declared.is_limit_published and limit > declared.requests_per_minute and not account.is_bundled:
         over = f"{message}; {declared.title} publishes {declared.requests_per_minute}"
         return Finding(name, "warn", over, f"requests_per_minute = {declared.requests_per_minute}")
     return Finding(name, "ok", message)

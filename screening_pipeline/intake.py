@@ -37,6 +37,10 @@ ENDINGS = (".csv", ".ndjson", ".parquet")
 # Rows that are held in memory at a time.
 CHUNK_ROWS = 10_000
 PROGRESS_ROWS = 1_000
+# Names of columns that are looked at for a misspelt one; lines of JSON may have any number of them.
+_MOST_NAMES = 1_000
+# Columns that customers have besides, and that no slip has made of one of ours (country).
+_WORDS = ("county",)
 
 Row = dict[str, Any]
 
@@ -46,7 +50,10 @@ _REFUSED = "source = 'manifest' and reason in ('unknown_account', 'account_requi
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a row, or with line None a whole file, was not read. `detail` names columns and known words only."""
+    """Why a row, or with line None a file or one of its columns, was not read. `detail` names columns and known words.
+
+    A column is named only where it is nearly one of ours.
+    """
 
     line: int | None
     reason: str
@@ -204,6 +211,7 @@ def _csv_lines(content: bytes) -> Iterator[tuple[int, Mapping[str, str] | Proble
     if isinstance(header, Problem) or problem:
         yield line, problem or Problem(line, "bad_csv", "the header cannot be read")
         return
+    yield from _misspelt(header, line)
     for line, cells in records:
         if isinstance(cells, Problem):
             yield line, cells
@@ -237,6 +245,17 @@ def _bad_header(header: list[str]) -> Problem | None:
     return Problem(1, "duplicate_column", f"the header has {twice[0]} twice") if twice else None
 
 
+def _misspelt(names: Collection[str], line: int | None) -> Iterator[tuple[int, Problem]]:
+    """At most one problem, of names that are nearly those of columns which are not there; others are the customer's."""
+    absent = [name for name in OPTIONAL if name not in names]
+    others = islice((name for name in names if name not in COLUMNS and name not in _WORDS), _MOST_NAMES)
+    # A slip of the pen; with the usual cutoff candidate_id would be one of candidate_ref.
+    near = ((name, get_close_matches(name.lower(), absent, n=1, cutoff=0.85)) for name in others)
+    found = [f"{name!a} is no column; did you mean {close[0]}?" for name, close in near if close]
+    if found:
+        yield line or 1, Problem(line, "unknown_column", " ".join(found))
+
+
 def _cells(header: list[str], cells: list[str], line: int) -> Mapping[str, str] | Problem:
     if len(cells) != len(header):
         return Problem(line, "bad_csv", f"{len(cells)} cells under a header of {len(header)}")
@@ -244,6 +263,7 @@ def _cells(header: list[str], cells: list[str], line: int) -> Mapping[str, str] 
 
 
 def _ndjson_lines(content: bytes) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
+    names: set[str] = set()
     for number, line in enumerate(_text_lines(content, newline="\n"), start=1):
         if not line.strip():
             continue
@@ -253,9 +273,11 @@ def _ndjson_lines(content: bytes) -> Iterator[tuple[int, Mapping[str, str] | Pro
             yield number, Problem(number, "bad_json", "the line is not JSON")
             continue
         if isinstance(given, dict):
+            names.update(given)
             yield number, _texts(number, given)
         else:
             yield number, Problem(number, "bad_json", "the line is not a JSON object")
+    yield from _misspelt(sorted(names), None)
 
 
 def _texts(line: int, given: Mapping[str, object]) -> Mapping[str, str] | Problem:
@@ -276,29 +298,32 @@ def _parquet_lines(connection: Connection, manifest: Manifest) -> Iterator[tuple
     try:
         # Apart from the transaction that is open: DuckDB gives one up in which anything failed.
         with warehouse.apart(connection) as reader, warehouse.in_memory_file(manifest.content) as path:
-            result = reader.execute(f"select columns(*)::varchar from read_parquet({warehouse.quote(path)})")
+            table = f"read_parquet({warehouse.quote(path)})"
+            kinds = {name: kind for name, kind, *_ in reader.execute(f"describe from {table}").fetchall()}
+            result = reader.execute(f"select columns(*)::varchar from (select {_cells_of(kinds)} from {table})")
             header = [column[0] for column in result.description or []]
             rows = result.fetchall()
-            fractions = _fractional_columns(reader, path)
     except warehouse.DatabaseError:
         yield 1, Problem(None, "bad_parquet", "the file is not readable Parquet")
         return
-    problem = _bad_header(header) or _rounded(fractions)
+    problem = _bad_header(header) or _rounded(kinds)
     if problem:
         yield 1, problem
         return
+    yield from _misspelt(header, None)
     for number, cells in enumerate(rows, start=1):
         yield number, {name: "" if cell is None else cell for name, cell in zip(header, cells, strict=True)}
 
 
-def _fractional_columns(connection: Connection, path: str) -> set[str]:
-    described = connection.execute(f"describe from read_parquet({warehouse.quote(path)})").fetchall()
-    return {name for name, kind, *_ in described if kind in ("FLOAT", "DOUBLE")}
+def _cells_of(kinds: Mapping[str, str]) -> str:
+    """Every column as it is, but tags that are an object already as JSON: DuckDB's own text of one is not."""
+    is_object = kinds.get("tags", "").startswith(("STRUCT", "MAP"))
+    return "* replace (to_json(tags) as tags)" if is_object else "*"
 
 
-def _rounded(fractions: set[str]) -> Problem | None:
+def _rounded(kinds: Mapping[str, str]) -> Problem | None:
     """Ids that passed through a floating-point column, as an absent one makes pandas do, are ids no longer."""
-    if "check_id" in fractions:
+    if kinds["check_id"] in ("FLOAT", "DOUBLE"):
         return Problem(None, "bad_type", "check_id is a column of floating-point numbers; make it text")
     return None
 

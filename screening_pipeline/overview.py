@@ -31,6 +31,8 @@ select
 from star.dim_account as a
 left join ops.pull_budget as b on a.vendor = b.vendor and a.account = b.account
 """
+_ORDER_REJECTS = "select count(*) as n from ops.reject where source = 'manifest'"
+_UNMAPPED = "select distinct vendor, account, field, value from ops.unmapped_value where is_current order by all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +65,8 @@ class Standing:
         "due": "due",
         "next_due": "next due",
         "oldest": "oldest open",
-        "budget": "budget used",
-        "missed": "states missed",
+        "budget": "calls a minute",
+        "missed": "missed a day",
         "rejects": "rejects",
         "unmapped": "unmapped",
         "trouble": "trouble",
@@ -88,8 +90,8 @@ class Standing:
             "due": self.due,
             "next_due": f"{self.next_due_at:%d %b %H:%M:%S}" if self.next_due_at else None,
             "oldest": console.span(self.oldest_open_seconds),
-            "budget": f"{self.used}/{self.requests_per_minute} a minute",
-            "missed": f"{self.states_lost_per_day:.1f} a day",
+            "budget": f"{self.used}/{self.requests_per_minute}",
+            "missed": self.states_lost_per_day,
             "rejects": self.rejects,
             "unmapped": self.unmapped,
             "trouble": self._trouble(),
@@ -109,23 +111,56 @@ class Standing:
         return f"last error: {self.last_error}" if self.last_error else ""
 
 
-def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> list[Standing]:
-    """Every configured account, in the order of the configuration."""
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """The accounts in the order of the configuration, and what belongs to none of them or to their vendors.
+
+    `order_rejects` counts rows of manifests; each of `unmapped_words` has vendor, account, field and value.
+    """
+
+    accounts: list[Standing]
+    order_rejects: int
+    unmapped_words: list[dict[str, Any]]
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a person should look."""
+        return bool(self.order_rejects) or any(account.needs_attention for account in self.accounts)
+
+    def facts(self) -> dict[str, Any]:
+        """For another program."""
+        accounts = [account.facts() for account in self.accounts]
+        return {"accounts": accounts, "order_rejects": self.order_rejects, "unmapped_words": self.unmapped_words}
+
+
+def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Overview:
+    """How everything that is configured stands."""
     settings.paths.create()
     state = State(settings.paths.state)
     agenda, limiter = Agenda(state), Limiter(state, clock)
-    facts = _facts(settings)
-    return [
-        _standing(account, facts.get((account.vendor, account.name), {}), state, agenda, limiter, environ, clock)
-        for account in settings.accounts
-    ]
+    known, rejected, words = _published(settings, _FACTS, _ORDER_REJECTS, _UNMAPPED)
+    facts = {(row["vendor"], row["account"]): row for row in known}
+    return Overview(
+        accounts=[
+            _standing(account, facts.get((account.vendor, account.name), {}), state, agenda, limiter, environ, clock)
+            for account in settings.accounts
+        ],
+        order_rejects=sum(row["n"] for row in rejected),
+        unmapped_words=words,
+    )
 
 
-def _facts(settings: Settings) -> dict[tuple[str, str], dict[str, Any]]:
+def unmapped_words(settings: Settings) -> list[dict[str, Any]]:
+    """The words that no mapping knows and that checks have now: vendor, account, field and value of each."""
+    return _published(settings, _UNMAPPED)[0]
+
+
+def _published(settings: Settings, *queries: str) -> list[list[dict[str, Any]]]:
+    """The rows of each query, all on one snapshot; none before there is one."""
     if not settings.paths.published.exists():
-        return {}
+        return [[] for _ in queries]
     with warehouse.reader(settings.paths.published) as connection:
-        return {(row["vendor"], row["account"]): row for row in warehouse.rows(connection, _FACTS)}
+        return [warehouse.rows(connection, query) for query in queries]
 
 
 def _standing(

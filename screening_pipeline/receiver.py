@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -233,9 +234,13 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family, backlog=128)
-    except (OSError, OverflowError) as problem:
-        reason = getattr(problem, "strerror", None) or "no such address"
-        raise EnvironmentFailed(f"{host} port {port}: {reason}; try --port 0", code="port_taken") from None
+    except (socket.gaierror, UnicodeError):  # the latter for a name longer than any
+        problem = f"the host {host[:80]!a} cannot be resolved; name an address of this machine, such as 127.0.0.1"
+        raise EnvironmentFailed(problem, code="no_such_host") from None
+    except (OSError, OverflowError) as failure:
+        reason = getattr(failure, "strerror", None) or "no such address"
+        hint = "; try --port 0" if getattr(failure, "errno", None) in (errno.EADDRINUSE, errno.EACCES) else ""
+        raise EnvironmentFailed(f"{host} port {port}: {reason}{hint}", code="port_taken") from None
     with contextlib.closing(listener):
         yield listener
 

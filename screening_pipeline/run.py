@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from screening_pipeline import cycle, news
 from screening_pipeline.errors import ScreeningError
@@ -73,12 +74,13 @@ def _is_news(runtime: Runtime) -> bool:
     return news.is_any(runtime.agenda, runtime.settings, runtime.landing)
 
 
-def rebuild(runtime: Runtime, instance: dg.DagsterInstance) -> str:
-    """Everything derived, computed again, as a Dagster run; its id. Raises ScreeningError."""
+def rebuild(runtime: Runtime, instance: dg.DagsterInstance) -> Outcome:
+    """Everything derived, computed again and judged by every rule, as a Dagster run. Raises ScreeningError."""
     from screening_pipeline.definitions import defs
 
     with active(runtime):
-        return str(_in_process(defs.resolve_job_def("rebuild"), instance, run_config=_QUIET).run_id)
+        result = _in_process(defs.resolve_job_def("rebuild"), instance, run_config=_QUIET)
+    return Outcome(run_id=result.run_id, failed_checks=_failed_checks(result))
 
 
 def daily_report(runtime: Runtime, instance: dg.DagsterInstance) -> str:
@@ -90,11 +92,25 @@ def daily_report(runtime: Runtime, instance: dg.DagsterInstance) -> str:
 
 
 def _in_process(job: dg.JobDefinition, instance: dg.DagsterInstance, **options: Any) -> Any:
-    """Execute a job here; what it raises is our own error, not Dagster's wrapping of it."""
+    """Execute a job here; what it raises is our own error, or KeyboardInterrupt, not Dagster's wrapping of it."""
+    import dagster as dg
+
+    run_id = str(uuid4())
     try:
-        return job.execute_in_process(instance=instance, **options)
-    except Exception as problem:  # noqa: BLE001 - whatever Dagster wraps; ours is found inside, the rest goes on
-        raise _cause(problem) from None
+        return job.execute_in_process(instance=instance, run_id=run_id, **options)
+    # Whatever Dagster wraps: ours is found inside, the rest goes on.
+    except (Exception, KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as problem:  # noqa: BLE001
+        cause = _cause(problem)
+        if isinstance(cause, KeyboardInterrupt):
+            _end(instance, run_id)
+        raise cause from None
+
+
+def _end(instance: dg.DagsterInstance, run_id: str) -> None:
+    """See that an interrupted run has ended: Dagster ends most, but not one that does not run yet or is ending."""
+    recorded = instance.get_run_by_id(run_id)
+    if recorded is not None and not recorded.is_finished:
+        instance.report_run_canceled(recorded, "interrupted")
 
 
 def _config(accounts: Sequence[Account], *, is_full: bool) -> dict[str, Any]:
@@ -128,25 +144,33 @@ def _is_wanted(key: dg.AssetKey, ops: Collection[str]) -> bool:
 
 
 def _cause(problem: BaseException) -> BaseException:
-    """Our own error inside Dagster's wrapping, or the problem itself."""
+    """Our own error inside Dagster's wrapping, KeyboardInterrupt for an interruption, or the problem itself."""
+    import dagster as dg
+
     inner: BaseException | None = problem
     while inner is not None:
         if isinstance(inner, ScreeningError):
             return inner
+        if isinstance(inner, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+            return KeyboardInterrupt()
         inner = getattr(inner, "user_exception", None) or inner.__cause__
     return problem
 
 
 def _outcome(runtime: Runtime, result: Any, idle: Sequence[cycle.AccountReport]) -> Outcome:
     journal = runtime.journal
-    failed = [
-        e for e in result.get_asset_check_evaluations() if not e.passed and e.check_name != "every_account_answers"
-    ]
     return Outcome(
         run_id=result.run_id,
         orders=journal.taken.orders,
         order_rejects=journal.taken.rejects,
         reports=(*journal.reports, *idle),
         settled=journal.settled or cycle.Settled(),
-        failed_checks=tuple(sorted(f"{'.'.join(e.asset_key.path)}.{e.check_name}" for e in failed)),
+        failed_checks=_failed_checks(result),
     )
+
+
+def _failed_checks(result: Any) -> tuple[str, ...]:
+    failed = [
+        e for e in result.get_asset_check_evaluations() if not e.passed and e.check_name != "every_account_answers"
+    ]
+    return tuple(sorted(f"{'.'.join(e.asset_key.path)}.{e.check_name}" for e in failed))

@@ -18,6 +18,7 @@ from screening_pipeline.paths import Paths
 from screening_pipeline.vendors import vendor
 
 FILE_NAME = "screening.toml"
+CONFIG_VARIABLE = "SCREENING_CONFIG"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +209,8 @@ def load(environ: Mapping[str, str], cwd: Path) -> Settings:
     found = config_path(environ, cwd)
     if found is None:
         return bundled(environ, cwd)
-    return _settings(settings_file.read(found), found, _paths(environ, cwd))
+    named_by = CONFIG_VARIABLE if environ.get(CONFIG_VARIABLE, "").strip() else None
+    return _settings(settings_file.read(found, named_by=named_by), found, _paths(environ, cwd))
 
 
 def bundled(environ: Mapping[str, str], cwd: Path) -> Settings:
@@ -223,7 +225,7 @@ def _paths(environ: Mapping[str, str], cwd: Path) -> Paths:
 
 def config_path(environ: Mapping[str, str], cwd: Path) -> Path | None:
     """The configuration file that holds here, if any."""
-    named = environ.get("SCREENING_CONFIG", "").strip()
+    named = environ.get(CONFIG_VARIABLE, "").strip()
     if named:
         return cwd / Path(named).expanduser()
     default = cwd / FILE_NAME

@@ -113,23 +113,25 @@ _TOP_KEYS = {
 }
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, *, named_by: str | None = None) -> dict[str, Any]:
     """The checked values of the file, defaults filled in: a table per section, `accounts` and `sla` as lists.
 
-    Raises ConfigurationError, which lists every problem of the file.
+    `named_by`: the variable that says where it is. Raises ConfigurationError, which lists every problem of the file.
     """
     problems: list[str] = []
-    values = _judged(_read_toml(path), problems)
+    values = _judged(_read_toml(path, named_by), problems)
     if problems:
         raise ConfigurationError(problems, source=str(path))
     return values
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path, named_by: str | None) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         problem = "there is no such file; `screening-pipeline init` writes one"
+        if named_by:  # which `init` does not ask
+            problem = f"there is no such file, and {named_by} names it: correct {named_by}, or unset it"
     except OSError as error:
         problem = f"cannot be read: {error.strerror or type(error).__name__}"
     except UnicodeDecodeError as error:

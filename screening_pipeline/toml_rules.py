@@ -70,11 +70,16 @@ def read_table(raw: object, keys: Mapping[str, Key], at: str, problems: list[str
 def unknown_key(name: str, keys: Collection[str], at: str) -> str:
     """What to say of a key that no table knows: a literal secret, a slip of the pen, or neither."""
     where = dotted(at, name if name.isprintable() else ascii(name))
-    if _SECRET_WORDS.search(name) and not name.endswith("_env"):
+    if _SECRET_WORDS.search(name) and not _is_meant_as_variable(name):
         variables = [key for key in keys if key.endswith("_env")]
         hint = get_close_matches(f"{name}_env", variables, n=1, cutoff=0.4) or ["a key that ends in _env"]
         return f"{where} is a literal secret: keep it in an environment variable and name that in {hint[0]}"
     return f"{where} is no known key{nearest(name, keys)}"
+
+
+def _is_meant_as_variable(name: str) -> bool:
+    """Whether it ends in `_env`, or nearly so: then it names a variable, and is misspelt (`api_key_evn`)."""
+    return bool(get_close_matches(re.split("[_-]", name.lower())[-1], ["env"]))
 
 
 def nearest(given: str, known: Iterable[str]) -> str:

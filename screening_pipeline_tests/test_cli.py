@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import re
+import signal
 import socket
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
@@ -20,6 +29,8 @@ from screening_pipeline import console, embedded, run, warehouse
 from screening_pipeline.cli import app
 from screening_pipeline.clock import StandingClock
 from screening_pipeline.errors import LockHeld
+from screening_pipeline.instance import instance
+from screening_pipeline.paths import Paths
 from screening_pipeline.sandbox.credentials import SECRETS
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
 from screening_pipeline_tests.playing import Row, dagster_words, playing
@@ -40,14 +51,28 @@ class Desk:
     def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "screening_pipeline", *words],
+            self.command(*words),
             cwd=self.folder,
-            env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "HOME": str(self.folder), **self.environ, **environ},
+            env=self.surroundings(environ),
             capture_output=True,
             text=True,
             timeout=90,
             check=False,
         )
+
+    def command(self, *words: str) -> list[str]:
+        """The words as the system is given them."""
+        return [sys.executable, "-m", "screening_pipeline", *words]
+
+    def surroundings(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment of a command: nothing of the one that the tests run in."""
+        return {
+            "PATH": os.defpath,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.folder),
+            **self.environ,
+            **(environ or {}),
+        }
 
     def published(self, query: str) -> list[Row]:
         """The rows of a query on the published snapshot."""
@@ -184,11 +209,23 @@ def test_no_secret_is_written_anywhere(troubled: Desk, synced: subprocess.Comple
 def test_status_afterwards_names_the_troubles(troubled: Desk, synced: subprocess.CompletedProcess[str]) -> None:
     done = troubled.run("status", "--json")
     assert done.returncode == 1
-    standing = {row["account"]: row for row in json.loads(done.stdout)}
+    told = json.loads(done.stdout)
+    standing = {row["account"]: row for row in told["accounts"]}
     assert standing["workable/main"]["missing_secrets"] == ["NOBODY_SET_THIS"]
     assert standing["zinc/main"]["last_error"]
     assert standing["goodhire/main"]["checks"] > 0
     assert standing["goodhire/main"]["last_error"] is None
+    assert (told["order_rejects"], told["unmapped_words"]) == (2, [])
+    assert "order files: 2 rows rejected, see ops.reject" in troubled.run("status").stdout
+
+
+def test_rejected_order_rows_alone_are_worth_attention(desk: Desk) -> None:
+    embedded.World(7, 12, VIRTUAL_EPOCH, 4).keep(desk.folder / "data" / "sandbox")
+    (desk.folder / "data" / "orders").mkdir()
+    (desk.folder / "data" / "orders" / "broken.csv").write_text("vendor,check_id\ngoodhyre,r1\n")
+    assert desk.run("sync", SCREENING_NOW=NOW.isoformat()).returncode == 1
+    done = desk.run("status", SCREENING_NOW=NOW.isoformat())
+    assert (done.returncode, "order files: 1 rows rejected" in done.stdout) == (1, True), done.stdout
 
 
 def test_where_no_account_can_be_tried_the_configuration_is_at_fault(
@@ -216,10 +253,144 @@ def test_without_a_configuration_a_cycle_runs_against_the_bundled_sandbox(desk: 
 def test_status_before_the_first_run_shows_every_account_and_nothing_open(desk: Desk) -> None:
     done = desk.run("status", "--json")
     assert done.returncode == 0, done.stderr
-    assert [(row["checks"], row["open"]) for row in json.loads(done.stdout)] == [(0, 0)] * 5
+    accounts = json.loads(done.stdout)["accounts"]
+    assert [(row["checks"], row["open"]) for row in accounts] == [(0, 0)] * 5
     assert "workerchecks/sandbox" in desk.run("status").stdout
     # The limits that the bundled accounts are pulled with, not their vendors'.
-    assert {row["requests_per_minute"] for row in json.loads(done.stdout)} == {embedded.REQUESTS_PER_MINUTE}
+    assert {row["requests_per_minute"] for row in accounts} == {embedded.REQUESTS_PER_MINUTE}
+
+
+# ── words that nobody mapped ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def puzzled(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A vendor said two words that are in no mapping."""
+    desk = Desk(tmp_path_factory.mktemp("puzzled"), {"SCREENING_NOW": (VIRTUAL_EPOCH + timedelta(days=3)).isoformat()})
+    with playing(desk.folder / "data", checks=12, days=2) as stage:
+        stage.cycle(1)
+        stage.push("zinc", "a", {"id": "a", "status": "napping", "statusV2": "fast \x1b[2J asleep"})
+        assert stage.cycle(2).failed_checks == ("star.fact_check.nothing_is_unmapped",)
+    return desk
+
+
+NAMED = (
+    "Unmapped words, listed in ops.unmapped_value:",
+    "  zinc/sandbox detail: fast \\x1b[2J asleep",
+    "  zinc/sandbox status: napping",
+    "Map them in screening.toml (status_aliases; final_adjudications) or in vendors/<vendor>.csv.",
+)
+
+
+@pytest.mark.parametrize("command", ["sync", "rebuild", "status"])
+def test_words_that_nobody_mapped_are_named_with_what_to_do(puzzled: Desk, command: str) -> None:
+    done = puzzled.run(command)
+    assert done.returncode == 1, done.stderr
+    assert set(NAMED) <= set(done.stdout.splitlines())
+    assert ("check failed: star.fact_check.nothing_is_unmapped" in done.stdout) is (command != "status")
+
+
+def test_a_rebuild_tells_programs_which_rules_do_not_hold(puzzled: Desk) -> None:
+    done = puzzled.run("rebuild", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["exit_code"]) == (1, 1)
+    assert told["failed_checks"] == ["star.fact_check.nothing_is_unmapped"]
+    assert told["run_id"]
+    assert told["seconds"] > 0
+
+
+def test_a_rebuild_changes_nothing_but_the_plan_of_pulls(puzzled: Desk) -> None:
+    puzzled.run("sync")
+    before = star(puzzled)
+    puzzled.run("rebuild", SCREENING_NOW=(VIRTUAL_EPOCH + timedelta(days=3, hours=9)).isoformat())
+    after = star(puzzled)
+    assert before.keys() == after.keys()
+    assert [table for table in before if before[table] != after[table]] == []
+
+
+def star(desk: Desk) -> dict[str, list[Row]]:
+    """The rows of every table of the star, without when each check is asked next."""
+    tables = desk.published("select table_name as name from duckdb_tables() where schema_name = 'star'")
+    without = "select columns(c -> c <> 'next_pull_at') from star."
+    return {table["name"]: desk.published(f"{without}{table['name']} order by all") for table in tables}
+
+
+# ── on a terminal ──────────────────────────────────────────────────────────────────────────────────
+
+
+def shown(desk: Desk, columns: int, *words: str) -> list[str]:
+    """The lines that a command shows on a terminal of that width, without their colours."""
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    with os.fdopen(end, "wb") as screen, os.fdopen(terminal, "rb", buffering=0) as film:
+        found: list[bytes] = []
+        reader = threading.Thread(target=lambda: found.extend(iter(lambda: _frame(film), b"")))
+        reader.start()
+        into(desk, screen, *words)
+        screen.close()
+        reader.join(10)
+    return re.sub(r"\x1b\[[0-9;]*m", "", b"".join(found).decode()).splitlines()
+
+
+def _frame(film: IO[bytes]) -> bytes:
+    try:
+        return film.read(4096)
+    except OSError:  # nobody writes any more
+        return b""
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_status_names_every_account_in_full_on_any_terminal(puzzled: Desk, columns: int) -> None:
+    lines = shown(puzzled, columns, "status")
+    vendors = ("goodhire", "hireright", "zinc", "workerchecks", "workable")
+    table = lines[: lines.index(NAMED[0])]
+    assert all(any(f"{vendor}/sandbox" in line.split() for line in table) for vendor in vendors), lines
+    assert not any("…" in line or len(line) > columns for line in table), lines
+
+
+# ── as documented ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_documented_example_of_the_sandbox_works_word_for_word(desk: Desk) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    document = (ROOT / "docs" / "sandbox.md").read_text()
+    serving, using = re.findall(r"```sh\n(.*?)```", document, re.DOTALL)
+    scripts = desk.folder / "bin"
+    scripts.mkdir()
+    for name, words in (("screening-pipeline", "-m screening_pipeline"), ("python3", "")):
+        (scripts / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+        (scripts / name).chmod(0o755)
+    environ = desk.surroundings({"PATH": f"{scripts}:{os.defpath}"})
+    here = desk.folder / "empty"
+    here.mkdir()
+    command = ["/bin/sh", "-c", f"exec {serving.strip()} --port {port}"]
+    with subprocess.Popen(command, env=environ, cwd=desk.folder, stdout=subprocess.PIPE, text=True) as sandbox:
+        try:
+            assert sandbox.stdout
+            assert json.loads(sandbox.stdout.readline())["port"] == int(port)
+            done = subprocess.run(
+                ["/bin/sh", "-c", using.replace("8765", port)],
+                env=environ,
+                cwd=here,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+        finally:
+            sandbox.terminate()
+    assert done.returncode in (0, 1), done.stderr  # which words it says depends on the time of day
+    assert done.stderr == ""
+    assert not [line for line in done.stdout.splitlines() if line.startswith(("warn", "fail"))]
+    count = len((here / "data" / "orders" / "announced.ndjson").read_text().splitlines())
+    (told,) = [line for line in done.stdout.splitlines() if " orders read, " in line]
+    assert count > 20
+    assert told.startswith(f"{count} orders read, ")
+    assert " 0 rejects" in told
+    seen = Desk(here).published("select count(*) as n from star.fact_check where lifecycle <> 'unknown'")
+    assert seen[0]["n"] > 20
 
 
 # ── wrong use ──────────────────────────────────────────────────────────────────────────────────────
@@ -260,6 +431,24 @@ def test_a_time_that_is_none_is_wrong_use(desk: Desk) -> None:
     assert_plain_failure(desk.run("status", SCREENING_NOW="yesterday"), 2, "SCREENING_NOW")
 
 
+@pytest.mark.parametrize("command", ["sync", "status", "doctor"])
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_a_time_out_of_all_reach_is_wrong_use(desk: Desk, command: str, year: str) -> None:
+    assert_plain_failure(desk.run(command, SCREENING_NOW=f"{year}-12-31T00:00:00Z"), 2, "SCREENING_NOW", "2000 to 2099")
+
+
+def test_a_configuration_that_is_named_and_missing_is_wrong_use(desk: Desk) -> None:
+    assert_plain_failure(
+        desk.run("status", SCREENING_CONFIG="gone.toml"), 2, "gone.toml", "SCREENING_CONFIG", "unset it"
+    )
+
+
+def test_a_host_that_is_none_is_named_and_another_port_is_no_remedy(desk: Desk) -> None:
+    done = desk.run("webhooks", "--host", "nonsense.invalid", "--port", "0")
+    assert_plain_failure(done, 3, "nonsense.invalid", "cannot be resolved")
+    assert "--port" not in done.stderr
+
+
 def test_init_writes_a_configuration_once(desk: Desk) -> None:
     assert desk.run("init").returncode == 0
     written = (desk.folder / "screening.toml").read_text()
@@ -293,6 +482,19 @@ def test_the_doctor_sees_a_warehouse_that_is_none_and_says_what_to_do(desk: Desk
     assert "move it away and run screening-pipeline rebuild" in line
 
 
+def test_in_a_fresh_clone_the_doctor_has_nothing_to_say(desk: Desk) -> None:
+    orders = desk.folder / "data" / "orders"
+    orders.mkdir(parents=True)
+    orders.chmod(0o755)  # as git makes it
+    (orders / ".gitkeep").touch()
+    done = desk.run("doctor", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {finding["level"] for finding in json.loads(done.stdout)} == {"ok"}
+    (orders / "mine.csv").write_text("vendor,check_id\n")
+    warned = [f for f in json.loads(desk.run("doctor", "--json").stdout) if f["level"] != "ok"]
+    assert [(finding["name"], finding["fix"]) for finding in warned] == [("folder orders", f"chmod 700 {orders}")]
+
+
 @pytest.mark.parametrize(
     "words",
     [("webhooks", "--port", "70000"), ("sandbox", "--port", "99999"), ("sandbox", "--checks", "-5")],
@@ -321,6 +523,148 @@ def test_every_command_explains_itself(command: str) -> None:
     shown = CliRunner().invoke(app, [command, "--help"])
     assert shown.exit_code == 0
     assert "Usage" in shown.stdout
+
+
+# ── interrupted ────────────────────────────────────────────────────────────────────────────────────
+
+
+def interrupted(desk: Desk, *words: str, once: Callable[[], bool]) -> subprocess.CompletedProcess[str]:
+    """Run a command, and once it is so, send it and what it has started the SIGINT of a Ctrl-C."""
+    with subprocess.Popen(
+        desk.command(*words),
+        cwd=desk.folder,
+        env=desk.surroundings(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as started:
+        try:
+            until(once)
+            os.killpg(started.pid, signal.SIGINT)
+            out, err = started.communicate(timeout=30)
+        finally:
+            started.kill()
+    return subprocess.CompletedProcess(words, started.returncode, out, err)
+
+
+def assert_interrupted(done: subprocess.CompletedProcess[str]) -> None:
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (130, "", 1), done.stderr
+    assert "interrupted" in lines[0]
+
+
+def until(is_so: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def statuses(desk: Desk) -> list[str]:
+    """How Dagster says that the runs went, the latest first."""
+    with instance(Paths.under(desk.folder / "data", {}), {}) as recorded:
+        return [found.status.value for found in recorded.get_runs()]
+
+
+def test_ctrl_c_while_vendors_are_asked_ends_with_one_line_and_the_next_run_is_clean(desk: Desk) -> None:
+    orders = desk.folder / "data" / "orders"
+    orders.mkdir(parents=True)
+    desk.environ["SANDBOX_GOODHIRE_API_KEY"] = SECRETS["SANDBOX_GOODHIRE_API_KEY"]
+    with running_sandbox(seed=7, checks=24, epoch=VIRTUAL_EPOCH, days=4, virtual=True, limit_factor=None) as sandbox:
+        sandbox.set_clock(NOW)
+        wanted = [row for row in sandbox.orders() if row["vendor"] == "goodhire"]
+        (orders / "orders.ndjson").write_text("".join(json.dumps(row) + "\n" for row in wanted))
+        account = f'vendor = "goodhire"\nname = "sandbox"\nbase_url = "{sandbox.url}/goodhire/v1"\n'
+        settings = f'[[accounts]]\n{account}api_key_env = "SANDBOX_GOODHIRE_API_KEY"\n'
+        (desk.folder / "screening.toml").write_text(f"{settings}requests_per_minute = 2\n")
+        # The third call has to wait for most of a minute.
+        assert_interrupted(interrupted(desk, "sync", once=lambda: landed(desk) == 2))
+        assert statuses(desk) == ["FAILURE"]
+        (desk.folder / "screening.toml").write_text(f"{settings}requests_per_minute = 6000\n")
+        done = desk.run("sync", "--json")
+        assert (done.returncode, statuses(desk)) == (0, ["SUCCESS", "FAILURE"]), done.stderr
+        assert landed(desk) == len(wanted)  # nothing was lost, nothing asked twice
+        assert desk.published("select count(*) as n from star.fact_check where lifecycle is not null") == [
+            {"n": len(wanted)}
+        ]
+
+
+def landed(desk: Desk) -> int:
+    return sum(file.read_bytes().count(b"\n") for file in (desk.folder / "data" / "landing").rglob("*.ndjson"))
+
+
+@pytest.mark.parametrize("command", ["sync", "rebuild"])
+def test_ctrl_c_while_a_step_waits_ends_with_one_line(desk: Desk, command: str) -> None:
+    paths = Paths.under(desk.folder / "data", {})
+    assert statuses(desk) == []  # Dagster's storage is there: two processes that make it disturb each other
+    with warehouse.lock(paths.warehouse_lock, clock=StandingClock(NOW)):
+        assert_interrupted(interrupted(desk, command, once=lambda: statuses(desk) == ["STARTED"]))
+    assert statuses(desk) == ["FAILURE"]
+
+
+def test_ctrl_c_in_a_query_is_an_interruption_and_no_mistake(tmp_path: Path) -> None:
+    paths = Paths.under(tmp_path / "data", {})
+    paths.create()
+
+    @dg.op
+    def query() -> None:
+        with warehouse.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=StandingClock(NOW)) as connection:
+            threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+            connection.execute("select count(*) from range(10000000000) as r(i) where hash(i) % 7 = 1").fetchall()
+
+    with instance(paths, {}) as recorded, pytest.raises(KeyboardInterrupt):
+        run._in_process(dg.GraphDefinition("asking", node_defs=[query]).to_job(), recorded)
+    assert statuses(Desk(tmp_path)) == ["FAILURE"]
+
+
+# ── nobody listens ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("words", [("status",), ("status", "--json"), ("--help",), ("doctor",)])
+def test_a_reader_that_leaves_early_changes_nothing_of_how_it_ends(desk: Desk, words: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = into(desk, pipe, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def into(desk: Desk, stream: IO[bytes], *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command whose output goes there."""
+    return subprocess.run(
+        desk.command(*words),
+        cwd=desk.folder,
+        env=desk.surroundings(),
+        stdout=stream,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_streams_that_are_closed_are_no_trouble(desk: Desk, closed: str) -> None:
+    command = f'"$@" {closed}; echo "ended with $?"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", command, "sh", *desk.command("status")],
+        cwd=desk.folder,
+        env=desk.surroundings(),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.stdout.endswith("ended with 0\n")
+    assert done.stderr == ""
+
+
+def test_a_full_disk_is_told(desk: Desk) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = into(desk, full, "status", "--json")
+    assert (done.returncode, done.stderr) == (3, "screening-pipeline: No space left on device\n")
 
 
 # ── two at once ────────────────────────────────────────────────────────────────────────────────────

@@ -42,7 +42,11 @@ def test_under_a_fixed_instant_running_time_goes_on() -> None:
         ("2026-13-01T00:00:00Z", "not an ISO 8601 instant"),
         ("2026-03-01T12:00:00", "no offset"),
         ("2026-03-01", "no offset"),
-        ("0001-01-01T00:00:00+14:00", "not an ISO 8601 instant"),
+        ("0001-01-01T00:00:00+14:00", "not in the years 2000 to 2099"),
+        ("0001-01-01T00:00:00Z", "not in the years 2000 to 2099"),
+        ("1999-12-31T23:59:59Z", "not in the years 2000 to 2099"),
+        ("2100-01-01T00:00:00Z", "not in the years 2000 to 2099"),
+        ("9999-12-31T23:59:59-14:00", "not in the years 2000 to 2099"),
     ],
 )
 def test_an_instant_that_is_none_is_a_configuration_error_naming_the_variable(text: str, why: str) -> None:

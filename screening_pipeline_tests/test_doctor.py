@@ -283,6 +283,8 @@ def test_folders_that_others_can_read_are_told_with_the_command_that_closes_them
     settings = load({}, tmp_path)
     settings.paths.create()
     settings.paths.landing.chmod(0o755)
+    assert examine(settings, {})["folder landing"].level == "ok"  # nothing is in it yet
+    (settings.paths.landing / "goodhire").mkdir()
     found = examine(settings, {})["folder landing"]
     assert (found.level, found.fix) == ("warn", f"chmod 700 {settings.paths.landing}")
 

@@ -166,6 +166,48 @@ def test_columns_of_the_customers_own_are_left_alone(stage: Stage) -> None:
     assert ids(stage, "note,check_id,note,vendor\nx,r1,y,goodhire\n") == ["r1"]
 
 
+MISSPELT = {"vendor": "goodhire", "check_id": "r1", "cadidate_ref": "c", "ordred_at": "2026-03-02", "Tags": "{}"}
+SECOND = {"check_id": "r2"}
+
+
+@pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
+def test_a_column_that_is_nearly_one_of_ours_is_named_once_and_the_rows_load(
+    stage: Stage, tmp_path: Path, ending: str
+) -> None:
+    contents = {
+        "csv": f"{','.join(MISSPELT)}\ngoodhire,r1,c,2026-03-02,{{}}\ngoodhire,r2,c,2026-03-02,{{}}\n".encode(),
+        "ndjson": lines(MISSPELT, MISSPELT | SECOND).encode(),
+        "parquet": parquet(
+            stage,
+            tmp_path,
+            ", ".join(
+                f"unnest(['{value}', '{SECOND.get(name, value)}']) as \"{name}\"" for name, value in MISSPELT.items()
+            ),
+        ),
+    }
+    rows, problems = read(stage, contents[ending], f"o.{ending}")
+    assert [row["check_id"] for row in rows] == ["r1", "r2"]
+    (problem,) = problems
+    assert problem.reason == "unknown_column"
+    assert problem.line == (1 if ending == "csv" else None)
+    for wrong, right in (("cadidate_ref", "candidate_ref"), ("ordred_at", "ordered_at"), ("Tags", "tags")):
+        assert f"'{wrong}' is no column; did you mean {right}?" in problem.detail
+
+
+def test_columns_like_ours_that_are_no_slips_are_left_alone(stage: Stage) -> None:
+    own = {
+        "candidate_id": 1,
+        "candidate_name": "n",
+        "county": "c",
+        "order_id": "o",
+        "ordered_by": "b",
+        "account_id": "a",
+    }
+    assert ids(stage, lines({"vendor": "goodhire", "check_id": "r1"} | own), "o.ndjson") == ["r1"]
+    both = {"vendor": "goodhire", "check_id": "r1", "package": "p", "packages": "q"}
+    assert ids(stage, lines(both), "o.ndjson") == ["r1"]  # ours is there, so the other is another
+
+
 def test_a_row_that_is_not_utf_8_is_refused_and_the_others_load(stage: Stage) -> None:
     content = b"vendor,check_id,package\ngoodhire,r1,caf\xe9\ngoodhire,r2,caf\xc3\xa9\n"
     rows, problems = read(stage, content)
@@ -220,6 +262,14 @@ def test_a_parquet_manifest_may_have_typed_columns(stage: Stage, tmp_path: Path)
     assert problems == []
     assert rows[0]["check_id"] == "12"
     assert rows[0]["ordered_at"] == "2026-03-02T08:30:00+00:00"
+
+
+@pytest.mark.parametrize("tags", ["{'team': 'x', 'n': 1}", "map {'team': 'x', 'n': '1'}"])
+def test_tags_of_a_parquet_manifest_may_be_an_object_of_its_own_types(stage: Stage, tmp_path: Path, tags: str) -> None:
+    columns = f"'goodhire' as vendor, 'r1' as check_id, {tags} as tags"
+    rows, problems = read(stage, parquet(stage, tmp_path, columns), "o.parquet")
+    assert problems == []
+    assert json.loads(rows[0]["tags"]) == {"team": "x", "n": 1 if tags.startswith("{") else "1"}
 
 
 def test_ids_that_became_floating_point_numbers_are_refused(stage: Stage, tmp_path: Path) -> None:

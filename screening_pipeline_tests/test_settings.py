@@ -101,8 +101,11 @@ def test_the_variable_names_another_file_relative_to_the_working_directory(tmp_p
 
 
 def test_a_file_that_is_named_but_not_there_is_an_error_and_not_the_sandbox(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="there is no such file"):
+    with pytest.raises(
+        ConfigurationError, match=r"gone\.toml: there is no such file, and SCREENING_CONFIG names it"
+    ) as found:
         load({"SCREENING_CONFIG": "gone.toml"}, tmp_path)
+    assert "init" not in str(found.value)
 
 
 def test_a_link_that_leads_nowhere_is_an_error_and_not_the_sandbox(tmp_path: Path) -> None:
@@ -362,6 +365,15 @@ def test_the_refusal_of_a_literal_secret_names_the_key_to_use_instead(tmp_path: 
     assert found == (
         "accounts[0].api_key is a literal secret: keep it in an environment variable and name that in api_key_env"
     )
+
+
+@pytest.mark.parametrize(
+    "name", ["api_key_evn", "api_key_nev", "api_key_en", "api_keyenv", "api-key-env", "api_key_ENV"]
+)
+def test_a_misspelt_key_that_names_a_variable_is_unknown_and_no_secret(tmp_path: Path, name: str) -> None:
+    found = problems(tmp_path, GOODHIRE.replace("api_key_env", name))
+    assert f"accounts[0].{name} is no known key; did you mean api_key_env?" in found
+    assert not any("literal secret" in line or "GOODHIRE_API_KEY" in line for line in found)
 
 
 def test_a_catalogue_with_a_password_in_it_is_refused_without_showing_it(tmp_path: Path) -> None:
