@@ -194,8 +194,14 @@ def _write(runtime: Runtime, intent: _Intent) -> None:
 
 def _read(runtime: Runtime) -> _Intent:
     values = json.loads(_sealer(runtime).unseal(_place(runtime).read_bytes(), _CONTEXT))
-    checks = [(vendor, account, subject, check_id) for vendor, account, subject, check_id in values["checks"]]
+    checks = [check for given in values["checks"] for check in _with_subjects(*given)]
     return _Intent(Erasure(**values["erasure"]), values["requested_at"], checks, values["hashes"])
+
+
+def _with_subjects(vendor: str, account: str, *rest: str) -> list[Check]:
+    """A check as it was written down; an earlier version, which was stopped, meant whatever has the id."""
+    *subjects, check_id = rest
+    return [(vendor, account, subject, check_id) for subject in subjects or all_vendors()[vendor].subjects]
 
 
 # ── doing it: every step may be repeated ───────────────────────────────────────────────────────────────

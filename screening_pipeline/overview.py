@@ -127,10 +127,20 @@ class Overview:
         """Whether a person should look."""
         return bool(self.order_rejects) or any(account.needs_attention for account in self.accounts)
 
-    def facts(self) -> dict[str, Any]:
-        """For another program."""
-        accounts = [account.facts() for account in self.accounts]
-        return {"accounts": accounts, "order_rejects": self.order_rejects, "unmapped_words": self.unmapped_words}
+    def facts(self) -> list[dict[str, Any]]:
+        """For another program: a row for each account, `order_rejects` of all of them in each."""
+        return [
+            {
+                **account.facts(),
+                "order_rejects": self.order_rejects,
+                "unmapped_words": [
+                    {"field": word["field"], "value": word["value"]}
+                    for word in self.unmapped_words
+                    if f"{word['vendor']}/{word['account']}" == account.account
+                ],
+            }
+            for account in self.accounts
+        ]
 
 
 def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Overview:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import catalog, cycle, erasure, forgotten, ingest, warehouse
+from screening_pipeline import catalog, cycle, durable, erasure, forgotten, ingest, warehouse
 from screening_pipeline.clock import ManualClock
 from screening_pipeline.errors import UsageError
 from screening_pipeline.exchange import Exchange, new_response_id
@@ -565,6 +565,19 @@ def test_the_next_command_finishes_what_a_crash_interrupted(house: House, name: 
     assert not erasure.is_pending(house.work)
     assert house.mentions("CANARY") == []
     assert len(house.rows("from ops.erasure where completed_at is not null")) == 1
+
+
+def test_what_an_earlier_version_began_is_finished_by_this_one(house: House) -> None:
+    with pytest.raises(_Crash):
+        erasure.erase_candidate(_crashing(house, "landing"), PERSON)
+    begun = house.data / "erasure.sealed"
+    sealer = durable.Sealer(house.work.landing.key_for("erasure"), "erasure")
+    intent = json.loads(sealer.unseal(begun.read_bytes(), begun.name))
+    intent["checks"] = sorted({(vendor, account, check_id) for vendor, account, _, check_id in intent["checks"]})
+    durable.write_new(begun, sealer.seal(json.dumps(intent).encode(), begun.name))
+    house.cycle()
+    assert not erasure.is_pending(house.work)
+    assert house.mentions("CANARY") == []
 
 
 def test_killed_at_any_moment_an_erasure_is_done_in_the_end(house: House) -> None:
