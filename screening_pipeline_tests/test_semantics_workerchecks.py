@@ -102,6 +102,15 @@ def test_an_id_of_zeros_and_digits_stays_text(s: Story) -> Iterator[None]:
 
 
 @told.story
+def test_a_link_loses_the_name_and_password_in_it(s: Story) -> Iterator[None]:
+    s.of("workerchecks").say(
+        status="Completed", result="Clear", certificateUrl="https://me:secret@files.example/c/@1.pdf?sig=a@b#c@d"
+    )
+    yield
+    assert s.check()["report_url"] == "https://files.example/c/@1.pdf"
+
+
+@told.story
 def test_the_certificate_link_loses_its_query(s: Story) -> Iterator[None]:
     s.of("workerchecks").say(
         status="Completed", result="Clear", certificateUrl="https://files.example/c/1.pdf?sig=secret"

@@ -42,8 +42,8 @@ identified as (
         * exclude (components, report_url, started_on),
         list_transform(parts, lambda p: concat_ws('|', p.type, p.label)) as part_ids,
         len(list_distinct(part_ids)) < len(part_ids) as are_alike,
-        -- Links open without a login for whoever holds their query.
-        regexp_replace(report_url, '[?#].*$', '', 's') as report_url
+        -- Links open without a login for whoever holds their query, or the name and password in them.
+        regexp_replace(report_url, '^([^/?#]*//)[^/?#]*@|[?#].*$', '\1', 'gs') as report_url
     from typed
 ),
 
