@@ -51,6 +51,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "dagster --help": ("dagster", "--help"),
     "load the code location": ("python", "-c", LOCATION),
 }
+TICKED = (("workerchecks_recheck", 0), ("workerchecks_recheck", 100), ("order_manifest", 0), ("landed_messages", 0))
 TICKS = 20
 
 
@@ -91,7 +92,7 @@ def ticks(folder: str) -> Cost:
     by_name = {sensor.name: sensor for sensor in SENSORS}
     cost = Cost()
     with tempfile.TemporaryDirectory() as home, dg.DagsterInstance.local_temp(home) as instance:
-        for name, due in (("workerchecks_recheck", 0), ("workerchecks_recheck", 100), ("order_manifest", 0)):
+        for name, due in TICKED:
             _make_due(agenda, due)
             _tick(by_name[name], instance)
             started = time.process_time()
