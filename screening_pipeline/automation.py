@@ -246,13 +246,7 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
         return dg.SkipReason("everything that was landed is read")
     if context.instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)):
         return dg.SkipReason("a run is under way, which reads what is landed")
-    now = work.clock.now()
-    asked_at = _asked_for(context.cursor, unread)
-    if asked_at and abs(now - asked_at) < ASKED_AGAIN:
-        return dg.SkipReason(f"the run asked for at {asked_at:%H:%M:%S}Z has not read what is landed")
-    return dg.SensorResult(
-        run_requests=[dg.RunRequest(tags={"screening/trigger": "landed"})], cursor=_cursor(unread, now)
-    )
+    return _asking(context.cursor, unread, work.clock.now(), trigger="landed")
 
 
 @dg.sensor(
@@ -275,22 +269,19 @@ def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     now, folder = system_clock(os.environ).now(), news.orders(settings.paths)
     if not folder or news.are_read(agenda, settings, folder):
         return dg.SkipReason(f"{len(folder)} manifests in {settings.paths.orders.name}/, none is new")
-    asked = _asked_for(context.cursor, folder)
-    if asked and abs(now - asked) < ASKED_AGAIN:
-        return dg.SkipReason(f"new manifests; the run asked for at {asked:%H:%M:%S}Z has not read them yet")
-    return dg.SensorResult(
-        run_requests=[dg.RunRequest(tags={"screening/trigger": "orders"})], cursor=_cursor(folder, now)
-    )
+    return _asking(context.cursor, folder, now, trigger="orders")
 
 
-def _cursor(found: Mapping[str, object], now: datetime) -> str:
-    return json.dumps({"found": found, "asked_at": now.isoformat()})
-
-
-def _asked_for(cursor: str | None, found: Mapping[str, object]) -> datetime | None:
-    """When a run was last asked for what is found now; cursors of earlier versions tell nothing of it."""
-    noted = json.loads(cursor) if cursor else {}
-    return datetime.fromisoformat(noted["asked_at"]) if noted.get("found") == found else None
+def _asking(
+    cursor: str | None, found: Mapping[str, object], now: datetime, *, trigger: str
+) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a run that reads what is found now, unless one was asked for the same a short time ago."""
+    noted = json.loads(cursor) if cursor else {}  # those of earlier versions tell nothing of it
+    asked_at = datetime.fromisoformat(noted["asked_at"]) if noted.get("found") == found else None
+    if asked_at and abs(now - asked_at) < ASKED_AGAIN:
+        return dg.SkipReason(f"the run asked for at {asked_at:%H:%M:%S}Z has not read them yet")
+    request = dg.RunRequest(tags={"screening/trigger": trigger})
+    return dg.SensorResult(run_requests=[request], cursor=json.dumps({"found": found, "asked_at": now.isoformat()}))
 
 
 def pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
