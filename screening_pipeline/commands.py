@@ -107,7 +107,7 @@ def status(*, is_json: bool) -> int:
     else:
         console.table([row.words() for row in found.accounts], Standing.COLUMNS)
         if found.order_rejects:
-            console.say(f"order files: {found.order_rejects:,} rows rejected, see ops.reject")
+            console.say(f"Rejected rows of order files: {found.order_rejects:,}, see ops.reject")
         _tell_unmapped(found.unmapped_words)
     return int(found.needs_attention)
 
