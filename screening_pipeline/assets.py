@@ -15,6 +15,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from screening_pipeline import catalog, console, cycle, lineage, publication
+from screening_pipeline.liveness import alive
 from screening_pipeline.model import Endpoint, Vendor
 from screening_pipeline.runtime import Runtime, current
 from screening_pipeline.vendors import all_vendors
@@ -37,9 +38,8 @@ class Screening(dg.ConfigurableResource[Any]):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Screening"]:
-        """Open the runtime for as long as the run takes."""
-        del context
-        with current() as runtime:
+        """Open the runtime for as long as the run takes, and show that it is alive."""
+        with current() as runtime, alive(runtime.settings.paths, context.run.run_id if context.run else "none"):
             self._runtime = runtime
             yield self
 

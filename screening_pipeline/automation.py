@@ -17,6 +17,7 @@ from screening_pipeline.clock import Clock, system_clock
 from screening_pipeline.errors import ScreeningError
 from screening_pipeline.instance import forget_runs
 from screening_pipeline.limiter import Limiter
+from screening_pipeline.liveness import under_way
 from screening_pipeline.model import Vendor
 from screening_pipeline.runtime import assembled
 from screening_pipeline.settings import Account, Settings
@@ -30,13 +31,6 @@ ASKED_AGAIN = timedelta(minutes=5)
 RUNS_KEPT = timedelta(days=14)
 # A run a minute makes 0.3 GB a day, and most of them have found an empty feed.
 MINUTELY_RUNS_KEPT = timedelta(days=2)
-FINISHED = (
-    dg.DagsterRunStatus.SUCCESS,
-    dg.DagsterRunStatus.FAILURE,
-    dg.DagsterRunStatus.CANCELED,
-    dg.DagsterRunStatus.MANAGED,
-)
-UNFINISHED = [status for status in dg.DagsterRunStatus if status not in FINISHED]
 
 # A selection brings every check of its assets; those that read whole tables are tried once a day (`maintenance`).
 SELDOM = dg.AssetSelection.checks(*(spec.key for spec in rule_specs("raw", "star", "ops", is_every_run=False)))
@@ -164,7 +158,7 @@ def _obstacle(instance: dg.DagsterInstance, outlook: Outlook, account: Account) 
     known = outlook.state.account(account.vendor, account.name, outlook.clock)
     if reason := known.reason_to_wait(outlook.clock.now()):
         return reason
-    if _unfinished(instance, account):
+    if _is_under_way(instance, outlook, account):
         return "a recheck is queued or running"
     return "the warehouse is busy" if warehouse.is_locked(outlook.settings.paths.warehouse_lock) else None
 
@@ -177,10 +171,11 @@ def _words(outlook: Outlook, account: Account, summary: Summary) -> str:
     return f"{summary.open} open, {summary.due} due, next due {next_due}, {budget}"
 
 
-def _unfinished(instance: dg.DagsterInstance, account: Account) -> bool:
+def _is_under_way(instance: dg.DagsterInstance, outlook: Outlook, account: Account) -> bool:
     """Whether a recheck of this account is on; one that a person started without naming an account is of all."""
-    filters = dg.RunsFilter(job_name=f"{account.vendor}_recheck_job", statuses=UNFINISHED)
-    return any(run.tags.get(RECHECK_TAG, account.key) == account.key for run in instance.get_runs(filters))
+    job_name = f"{account.vendor}_recheck_job"
+    runs = under_way(instance, outlook.settings.paths, outlook.clock.now(), job_name=job_name)
+    return any(run.tags.get(RECHECK_TAG, account.key) == account.key for run in runs)
 
 
 def _request(outlook: Outlook, account: Account) -> dg.RunRequest:
@@ -215,14 +210,16 @@ publish_job = dg.define_asset_job(
 def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run at a time; without a key, for one that was used is skipped for good, also when its run failed."""
     try:
-        agenda = Agenda(State(_prepared_settings().paths.state))
+        settings = _prepared_settings()
+        agenda = Agenda(State(settings.paths.state))
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
-    since = publication.overdue(agenda, system_clock(os.environ).now())
+    now = system_clock(os.environ).now()
+    since = publication.overdue(agenda, now)
     if since is None:
         return dg.SkipReason("no snapshot waits to be made")
-    under_way = dg.RunsFilter(tags={"screening/trigger": "snapshot"}, statuses=UNFINISHED)
-    if context.instance.get_runs_count(under_way):
+    runs = under_way(context.instance, settings.paths, now, job_name=publish_job.name)
+    if any(run.tags.get("screening/trigger") == "snapshot" for run in runs):
         return dg.SkipReason(f"the snapshot put off at {since} is being made")
     return dg.RunRequest(tags={"screening/trigger": "snapshot"})
 
@@ -242,11 +239,13 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
         unread = news.unread(work.agenda, settings, work.landing)
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
+    now = work.clock.now()
+    runs = under_way(context.instance, settings.paths, now)
     if not unread:
         return dg.SkipReason("everything that was landed is read")
-    if context.instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED)):
+    if runs:
         return dg.SkipReason("a run is under way, which reads what is landed")
-    return _asking(context.cursor, unread, work.clock.now(), trigger="landed")
+    return _asking(context.cursor, unread, now, trigger="landed")
 
 
 @dg.sensor(

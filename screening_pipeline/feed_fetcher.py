@@ -114,6 +114,7 @@ class _Call:
         self._pieces = pieces
         self._connection = _connection(order)
         self._is_late = self._is_sent = self._has_head = False
+        self._is_over = threading.Event()
 
     def run(self) -> str | None:
         """Make the call; why it brought no whole answer, as a code, or None."""
@@ -128,18 +129,20 @@ class _Call:
             self._receive(self._connection.getresponse())
         except (OSError, http.client.HTTPException, _Broken) as problem:
             return self._failure(problem)
+        finally:
+            self._is_over.set()
         return "timeout" if self._is_late else None
 
     def _watch(self) -> None:
         """Keep the total deadline: cut the connection, and end the process if even that does not help."""
-        overdue = threading.Event()
-        overdue.wait(self._order.deadline)
+        if self._is_over.wait(self._order.deadline):
+            return
         self._is_late = True
         if self._connection.sock is not None:
             with suppress(OSError):
                 socket.socket.shutdown(self._connection.sock, socket.SHUT_RDWR)
-        overdue.wait(_GRACE_SECONDS)
-        os._exit(1)
+        if not self._is_over.wait(_GRACE_SECONDS):
+            os._exit(1)
 
     def _receive(self, response: http.client.HTTPResponse) -> None:
         headers = wire.kept(response.getheaders())

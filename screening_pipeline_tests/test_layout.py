@@ -29,7 +29,17 @@ OUTSIDE = ("httpx", "duckdb", "dagster", "sqlite3", "socket", "subprocess", "asy
 DOORS = {
     "httpx": {"client"},
     "duckdb": {"warehouse"},
-    "dagster": {"assets", "automation", "definitions", "event_log", "instance", "maintenance", "run", "watch"},
+    "dagster": {
+        "assets",
+        "automation",
+        "definitions",
+        "event_log",
+        "instance",
+        "liveness",
+        "maintenance",
+        "run",
+        "watch",
+    },
 }
 WALL_CLOCK = re.compile(r"\b(time\.time(_ns)?|datetime\.(now|utcnow|today)|date\.today)\(")
 

@@ -1,0 +1,69 @@
+"""Which Dagster runs are alive. Each holds a lock for as long as its process lives.
+
+Dagster's launcher of local processes does not look after them: a run that dies with its machine, or whose command is
+killed, stays started in its records for hours, and whoever waits for it waits as long.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from screening_pipeline import durable, warehouse
+from screening_pipeline.paths import Paths
+
+# A run is recorded as started before it takes its lock.
+GRACE = timedelta(minutes=1)
+_LAUNCHER = "DefaultRunLauncher"
+FINISHED = (
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+    dg.DagsterRunStatus.MANAGED,
+)
+UNFINISHED = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+
+
+@contextmanager
+def alive(paths: Paths, run_id: str) -> Iterator[None]:
+    """Hold the lock of a run while the block runs; the kernel lets go of it when the process dies."""
+    lock = _lock(paths, run_id)
+    with durable.telling("the data folder"):
+        durable.make_folder(lock.parent)
+    try:
+        with durable.locked(lock, is_shared=True):  # by each process of it, should there be several
+            yield
+    finally:
+        if not warehouse.is_locked(lock):
+            lock.unlink(missing_ok=True)
+
+
+def end_dead(instance: dg.DagsterInstance, paths: Paths, now: datetime) -> int:
+    """Record as failed the runs that were started on this machine and are dead; how many there were."""
+    if type(instance.run_launcher).__name__ != _LAUNCHER:  # who runs elsewhere holds no lock here
+        return 0
+    started = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    dead = [record.dagster_run for record in started if _is_dead(record, paths, now)]
+    for run in dead:
+        instance.report_run_failed(run, "The process of this run is gone: it was killed, or the machine stopped.")
+        _lock(paths, run.run_id).unlink(missing_ok=True)
+    return len(dead)
+
+
+def under_way(
+    instance: dg.DagsterInstance, paths: Paths, now: datetime, *, job_name: str | None = None
+) -> Sequence[dg.DagsterRun]:
+    """The runs, of one job or of all, that are queued or running; those that died are ended first."""
+    end_dead(instance, paths, now)
+    return instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=UNFINISHED))
+
+
+def _is_dead(record: dg.RunRecord, paths: Paths, now: datetime) -> bool:
+    begun = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
+    return now - begun > GRACE and not warehouse.is_locked(_lock(paths, record.dagster_run.run_id))
+
+
+def _lock(paths: Paths, run_id: str) -> Path:
+    return paths.data_dir / "runs" / f"{run_id}.lock"

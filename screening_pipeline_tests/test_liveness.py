@@ -1,0 +1,98 @@
+"""A run that died with its process is ended in Dagster's records, and a living one is left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from screening_pipeline import liveness, warehouse
+from screening_pipeline.instance import instance
+from screening_pipeline.paths import Paths
+from screening_pipeline_tests.loopback import Reply, serving
+from screening_pipeline_tests.playing import dagster_words
+
+pytestmark = dagster_words
+
+CONFIGURATION = """
+[[accounts]]
+vendor = "zinc"
+name = "uk"
+base_url = "{url}"
+api_key_env = "ZINC_KEY"
+"""
+LATER = timedelta(minutes=2)
+
+
+@contextmanager
+def cycling(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is in the middle of a cycle: its vendor takes its time."""
+    with serving(lambda _: Reply(pieces=[20.0], closes=True)) as server:
+        (folder / "screening.toml").write_text(CONFIGURATION.format(url=server.url))
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("SCREENING_", "DAGSTER_"))}
+        with subprocess.Popen(
+            [sys.executable, "-m", "screening_pipeline", "sync"], cwd=folder, env=environ | {"ZINC_KEY": "of-a-test"}
+        ) as process:
+            try:
+                until = time.monotonic() + 60
+                while not server.asked and time.monotonic() < until:
+                    time.sleep(0.1)
+                assert server.asked, "the cycle never asked anything"
+                yield process
+            finally:
+                process.kill()
+
+
+def statuses(recorded: dg.DagsterInstance) -> list[dg.DagsterRunStatus]:
+    return [run.status for run in recorded.get_runs()]
+
+
+def test_a_run_is_left_alone_while_its_process_lives_and_ended_when_that_was_killed(tmp_path: Path) -> None:
+    paths = Paths.under(tmp_path / "data", {})
+    with cycling(tmp_path) as process, instance(paths, {}) as recorded:
+        now = datetime.now(UTC)
+        assert statuses(recorded) == [dg.DagsterRunStatus.STARTED]
+        assert liveness.end_dead(recorded, paths, now + LATER) == 0
+        assert len(liveness.under_way(recorded, paths, now + LATER)) == 1
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert liveness.end_dead(recorded, paths, now) == 0, "it may only just have begun"
+        assert statuses(recorded) == [dg.DagsterRunStatus.STARTED]
+        assert liveness.under_way(recorded, paths, now + LATER) == []
+        assert statuses(recorded) == [dg.DagsterRunStatus.FAILURE]
+        assert list((paths.data_dir / "runs").iterdir()) == []
+
+
+def test_who_ends_leaves_no_lock_and_who_is_not_the_last_of_a_run_leaves_it(tmp_path: Path) -> None:
+    paths = Paths.under(tmp_path / "data", {})
+    lock = paths.data_dir / "runs" / "one.lock"
+    with liveness.alive(paths, "one"):
+        with liveness.alive(paths, "one"):
+            assert warehouse.is_locked(lock)
+        assert warehouse.is_locked(lock)
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING])
+def test_who_has_not_begun_is_not_dead(tmp_path: Path, status: dg.DagsterRunStatus) -> None:
+    paths = Paths.under(tmp_path / "data", {})
+    with instance(paths, {}) as recorded:
+        recorded.add_run(dg.DagsterRun(job_name="sync", status=status))
+        assert len(liveness.under_way(recorded, paths, datetime.now(UTC) + LATER)) == 1
+        assert statuses(recorded) == [status]
+
+
+def test_runs_that_another_launcher_starts_elsewhere_are_not_judged(tmp_path: Path) -> None:
+    paths = Paths.under(tmp_path / "data", {})
+    with dg.DagsterInstance.ephemeral() as recorded:
+        recorded.add_run(dg.DagsterRun(job_name="sync", status=dg.DagsterRunStatus.STARTED))
+        assert len(liveness.under_way(recorded, paths, datetime.now(UTC) + LATER)) == 1
