@@ -174,7 +174,7 @@ def _words(outlook: Outlook, account: Account, summary: Summary) -> str:
 def _is_under_way(instance: dg.DagsterInstance, outlook: Outlook, account: Account) -> bool:
     """Whether a recheck of this account is on; one that a person started without naming an account is of all."""
     job_name = f"{account.vendor}_recheck_job"
-    runs = under_way(instance, outlook.settings.paths, outlook.clock.now(), job_name=job_name)
+    runs = under_way(instance, outlook.settings.paths, job_name=job_name)
     return any(run.tags.get(RECHECK_TAG, account.key) == account.key for run in runs)
 
 
@@ -218,7 +218,7 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     since = publication.overdue(agenda, now)
     if since is None:
         return dg.SkipReason("no snapshot waits to be made")
-    runs = under_way(context.instance, settings.paths, now, job_name=publish_job.name)
+    runs = under_way(context.instance, settings.paths, job_name=publish_job.name)
     if any(run.tags.get("screening/trigger") == "snapshot" for run in runs):
         return dg.SkipReason(f"the snapshot put off at {since} is being made")
     return dg.RunRequest(tags={"screening/trigger": "snapshot"})
@@ -239,13 +239,12 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
         unread = news.unread(work.agenda, settings, work.landing)
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
-    now = work.clock.now()
-    runs = under_way(context.instance, settings.paths, now)
+    runs = under_way(context.instance, settings.paths)
     if not unread:
         return dg.SkipReason("everything that was landed is read")
     if runs:
         return dg.SkipReason("a run is under way, which reads what is landed")
-    return _asking(context.cursor, unread, now, trigger="landed")
+    return _asking(context.cursor, unread, work.clock.now(), trigger="landed")
 
 
 @dg.sensor(

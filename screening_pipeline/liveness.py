@@ -12,10 +12,13 @@ from pathlib import Path
 import dagster as dg
 
 from screening_pipeline import durable, warehouse
+from screening_pipeline.clock import SystemClock
 from screening_pipeline.paths import Paths
 
 # A run is recorded as started before it takes its lock.
 GRACE = timedelta(minutes=1)
+# And lets go of it before it is recorded as ended.
+ENDING_SECONDS = 2.0
 _LAUNCHER = "DefaultRunLauncher"
 FINISHED = (
     dg.DagsterRunStatus.SUCCESS,
@@ -40,12 +43,15 @@ def alive(paths: Paths, run_id: str) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def end_dead(instance: dg.DagsterInstance, paths: Paths, now: datetime) -> int:
+def end_dead(instance: dg.DagsterInstance, paths: Paths, grace: timedelta = GRACE) -> int:
     """Record as failed the runs that were started on this machine and are dead; how many there were."""
     if type(instance.run_launcher).__name__ != _LAUNCHER:  # who runs elsewhere holds no lock here
         return 0
     started = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    dead = [record.dagster_run for record in started if _is_dead(record, paths, now)]
+    suspects = [record.dagster_run for record in started if _is_dead(record, paths, grace)]
+    if suspects:
+        SystemClock().sleep(ENDING_SECONDS)
+    dead = [run for run in suspects if _is_started(instance, run)]
     for run in dead:
         instance.report_run_failed(run, "The process of this run is gone: it was killed, or the machine stopped.")
         _lock(paths, run.run_id).unlink(missing_ok=True)
@@ -53,16 +59,21 @@ def end_dead(instance: dg.DagsterInstance, paths: Paths, now: datetime) -> int:
 
 
 def under_way(
-    instance: dg.DagsterInstance, paths: Paths, now: datetime, *, job_name: str | None = None
+    instance: dg.DagsterInstance, paths: Paths, *, job_name: str | None = None, grace: timedelta = GRACE
 ) -> Sequence[dg.DagsterRun]:
     """The runs, of one job or of all, that are queued or running; those that died are ended first."""
-    end_dead(instance, paths, now)
+    end_dead(instance, paths, grace)
     return instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=UNFINISHED))
 
 
-def _is_dead(record: dg.RunRecord, paths: Paths, now: datetime) -> bool:
+def _is_dead(record: dg.RunRecord, paths: Paths, grace: timedelta) -> bool:
     begun = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
-    return now - begun > GRACE and not warehouse.is_locked(_lock(paths, record.dagster_run.run_id))
+    return SystemClock().now() - begun > grace and not warehouse.is_locked(_lock(paths, record.dagster_run.run_id))
+
+
+def _is_started(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    found = instance.get_run_by_id(run.run_id)
+    return found is not None and found.status is dg.DagsterRunStatus.STARTED
 
 
 def _lock(paths: Paths, run_id: str) -> Path:

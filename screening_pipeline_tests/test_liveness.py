@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from screening_pipeline import liveness, warehouse
+from screening_pipeline.clock import SystemClock
 from screening_pipeline.instance import instance
 from screening_pipeline.paths import Paths
 from screening_pipeline_tests.loopback import Reply, serving
@@ -30,7 +31,7 @@ name = "uk"
 base_url = "{url}"
 api_key_env = "ZINC_KEY"
 """
-LATER = timedelta(minutes=2)
+AT_ONCE = timedelta(0)
 
 
 @contextmanager
@@ -59,15 +60,14 @@ def statuses(recorded: dg.DagsterInstance) -> list[dg.DagsterRunStatus]:
 def test_a_run_is_left_alone_while_its_process_lives_and_ended_when_that_was_killed(tmp_path: Path) -> None:
     paths = Paths.under(tmp_path / "data", {})
     with cycling(tmp_path) as process, instance(paths, {}) as recorded:
-        now = datetime.now(UTC)
         assert statuses(recorded) == [dg.DagsterRunStatus.STARTED]
-        assert liveness.end_dead(recorded, paths, now + LATER) == 0
-        assert len(liveness.under_way(recorded, paths, now + LATER)) == 1
+        assert liveness.end_dead(recorded, paths, grace=AT_ONCE) == 0
+        assert len(liveness.under_way(recorded, paths, grace=AT_ONCE)) == 1
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert liveness.end_dead(recorded, paths, now) == 0, "it may only just have begun"
+        assert liveness.end_dead(recorded, paths) == 0, "it may only just have begun"
         assert statuses(recorded) == [dg.DagsterRunStatus.STARTED]
-        assert liveness.under_way(recorded, paths, now + LATER) == []
+        assert liveness.under_way(recorded, paths, grace=AT_ONCE) == []
         assert statuses(recorded) == [dg.DagsterRunStatus.FAILURE]
         assert list((paths.data_dir / "runs").iterdir()) == []
 
@@ -82,12 +82,21 @@ def test_who_ends_leaves_no_lock_and_who_is_not_the_last_of_a_run_leaves_it(tmp_
     assert not lock.exists()
 
 
+def test_who_is_just_ending_is_not_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = Paths.under(tmp_path / "data", {})
+    with instance(paths, {}) as recorded:
+        run = recorded.add_run(dg.DagsterRun(job_name="sync", status=dg.DagsterRunStatus.STARTED))
+        monkeypatch.setattr(SystemClock, "sleep", lambda *_: recorded.report_run_canceled(run))
+        assert liveness.end_dead(recorded, paths, grace=AT_ONCE) == 0
+        assert statuses(recorded) == [dg.DagsterRunStatus.CANCELED]
+
+
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING])
 def test_who_has_not_begun_is_not_dead(tmp_path: Path, status: dg.DagsterRunStatus) -> None:
     paths = Paths.under(tmp_path / "data", {})
     with instance(paths, {}) as recorded:
         recorded.add_run(dg.DagsterRun(job_name="sync", status=status))
-        assert len(liveness.under_way(recorded, paths, datetime.now(UTC) + LATER)) == 1
+        assert len(liveness.under_way(recorded, paths, grace=AT_ONCE)) == 1
         assert statuses(recorded) == [status]
 
 
@@ -95,4 +104,4 @@ def test_runs_that_another_launcher_starts_elsewhere_are_not_judged(tmp_path: Pa
     paths = Paths.under(tmp_path / "data", {})
     with dg.DagsterInstance.ephemeral() as recorded:
         recorded.add_run(dg.DagsterRun(job_name="sync", status=dg.DagsterRunStatus.STARTED))
-        assert len(liveness.under_way(recorded, paths, datetime.now(UTC) + LATER)) == 1
+        assert len(liveness.under_way(recorded, paths, grace=AT_ONCE)) == 1
