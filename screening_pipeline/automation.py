@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from screening_pipeline import news, publication, retention, warehouse
+from screening_pipeline import cycle, news, publication, retention, warehouse
 from screening_pipeline import settings as configuration
 from screening_pipeline.agenda import Agenda, Summary
 from screening_pipeline.assets import RAW_ORDER, SNAPSHOT, Screening, call_key, pulled_endpoints, rule_specs
@@ -152,15 +152,20 @@ def _recheck(
 
 def _obstacle(instance: dg.DagsterInstance, outlook: Outlook, account: Account) -> str | None:
     """Why a run would be of no use now, though something is due."""
-    unset = account.missing_secrets(os.environ)
-    if unset:
-        return f"unset: {', '.join(unset)}"
-    known = outlook.state.account(account.vendor, account.name, outlook.clock)
-    if reason := known.reason_to_wait(outlook.clock.now()):
+    if reason := _trouble(outlook, account):
         return reason
     if _is_under_way(instance, outlook, account):
         return "a recheck is queued or running"
     return "the warehouse is busy" if warehouse.is_locked(outlook.settings.paths.warehouse_lock) else None
+
+
+def _trouble(outlook: Outlook, account: Account) -> str | None:
+    """Why an account is to be left alone for now."""
+    unset = account.missing_secrets(os.environ)
+    if unset:
+        return f"unset: {', '.join(unset)}"
+    known = outlook.state.account(account.vendor, account.name, outlook.clock)
+    return known.reason_to_wait(outlook.clock.now())
 
 
 def _words(outlook: Outlook, account: Account, summary: Summary) -> str:
@@ -267,7 +272,7 @@ def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     now, folder = system_clock(os.environ).now(), news.orders(settings.paths)
     if not folder or news.are_read(agenda, settings, folder):
         return dg.SkipReason(f"{len(folder)} manifests in {settings.paths.orders.name}/, none is new")
-    return _asking(context.cursor, folder, now, trigger="orders")
+    return _asking(context.cursor, {"accounts": settings.account_keys, "orders": folder}, now, trigger="orders")
 
 
 def _asking(
@@ -295,16 +300,32 @@ def pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
     )
     def schedule(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
-            accounts = [a for a in _prepared_settings().accounts if a.vendor == vendor.slug]
+            outlook = Outlook.of(vendor)
         except ScreeningError as problem:
             return dg.SkipReason(str(problem))
+        accounts = outlook.accounts
         if not accounts:
             return dg.SkipReason(f"no {vendor.slug} account is configured")
-        if vendor.feed and not any(account.status_updates for account in accounts):
+        if vendor.feed:
+            accounts = [account for account in accounts if account.status_updates]
+        if not accounts:
             return dg.SkipReason(f"status_updates is off for every {vendor.slug} account")
-        return dg.RunRequest(tags={"screening/trigger": "schedule"})
+        # A list is asked for once a day: it is tried. A feed is asked again in a minute.
+        reasons = {a.name: _why_not_fed(outlook, a) if vendor.feed else None for a in accounts}
+        names = [name for name, reason in reasons.items() if reason is None]
+        if not names:
+            return dg.SkipReason("; ".join(f"{vendor.slug}/{name}: {reason}" for name, reason in reasons.items()))
+        config = {"ops": {f"{vendor.slug}_pull": {"config": {"accounts": names}}}}
+        return dg.RunRequest(run_config=config, tags={"screening/trigger": "schedule"})
 
     return schedule
+
+
+def _why_not_fed(outlook: Outlook, account: Account) -> str | None:
+    """Why a feed is not asked now: after a gap whoever has noticed it may ask for every open check for hours."""
+    if warehouse.is_locked(cycle.pull_lock(outlook.settings, account)):
+        return "it is being asked"
+    return _trouble(outlook, account)
 
 
 def map_keys(vendor: Vendor) -> list[dg.AssetKey]:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline import build, catalog, ingest, intake, news, warehouse
@@ -26,14 +27,15 @@ if TYPE_CHECKING:
     from screening_pipeline.exchange import Exchange, Landed
     from screening_pipeline.feed import Feed, Gap
     from screening_pipeline.runtime import Runtime
-    from screening_pipeline.settings import Account
+    from screening_pipeline.settings import Account, Settings
 
 # Until the plan is made anew at the end of a cycle, what was just asked is not asked again.
 JUST_ASKED = timedelta(minutes=15)
 PLANNED = "planned_at"
 # Hours pass and budgets are spent: what nobody touched is weighed again this often.
 PLAN_EVERY = timedelta(hours=1)
-LISTS_EVERY = timedelta(days=1)
+# Nearly a day: a schedule that asks a second earlier than the day before asks all the same.
+LISTS_EVERY = timedelta(hours=23)
 # How long after its end the opt-in reconciliation still asks for a check.
 RECONCILED = timedelta(days=30)
 
@@ -189,8 +191,9 @@ def pull_account(
         secrets = account.secrets(runtime.environ)
     except MissingSecret as missing:
         return replace(report, code=missing.code, message=str(missing))
-    lock = runtime.settings.data_dir / f"pull.{account.vendor}.{account.name}.lock"
-    with warehouse.lock(lock, clock=runtime.clock, wait_seconds=runtime.lock_wait_seconds):
+    with warehouse.lock(
+        pull_lock(runtime.settings, account), clock=runtime.clock, wait_seconds=runtime.lock_wait_seconds
+    ):
         runtime.state.resume(account.vendor, account.name)
         wanted = _Wanted(
             is_full=is_full,
@@ -204,6 +207,11 @@ def pull_account(
                 return asyncio.run(job.run(secrets, seconds=seconds))
         except VendorError as problem:
             return replace(job.report, code=problem.code, message=str(problem))
+
+
+def pull_lock(settings: Settings, account: Account) -> Path:
+    """What whoever pulls an account holds."""
+    return settings.data_dir / f"pull.{account.vendor}.{account.name}.lock"
 
 
 @contextmanager
@@ -302,8 +310,10 @@ class _Job:
             return
         runtime = self._runtime
         drained = await _feed(runtime, self._account).drain(client, run_id=self._run_id)
-        if drained.is_in_doubt:
-            self._wanted = replace(self._wanted, is_full=True, check_keys=frozenset())
+        if drained.is_in_doubt:  # also where the feed alone was to be asked
+            by_id = {endpoint.name for endpoint in self._vendor.endpoints if endpoint.is_by_id}
+            endpoints = self._wanted.endpoints | by_id
+            self._wanted = replace(self._wanted, is_full=True, check_keys=frozenset(), endpoints=endpoints)
         self._told = drained.told
         self.report = replace(self.report, feed_messages=drained.messages, gaps=drained.gaps, feed_code=drained.code)
 
@@ -339,7 +349,8 @@ class _Job:
             left=outcome.left,
             code=outcome.code,
         )
-        if not (outcome.left or outcome.failed or outcome.rejected):
+        # Those that were asked in vain are asked again by themselves: for one of them not all are asked every time.
+        if outcome.code is None and not outcome.left:
             for gap in self.report.gaps:
                 self._runtime.agenda.remember(_gap_note(gap), now.isoformat())
 

@@ -293,6 +293,13 @@ def test_manifests_that_a_run_failed_to_read_are_asked_for_again(desk: Desk, mon
     assert cursor_of(desk.evaluate("order_manifest", cursor)) != cursor
 
 
+def test_an_account_that_is_new_has_them_read_at_once_though_a_run_was_just_asked_for(desk: Desk) -> None:
+    (desk.paths.orders / "a.csv").write_text("vendor,account,check_id\ngoodhire,later,r1\n")
+    cursor = cursor_of(desk.evaluate("order_manifest"))
+    Path("screening.toml").write_text(CONFIGURATION.replace('name = "west"', 'name = "later"'))
+    assert cursor_of(desk.evaluate("order_manifest", cursor)) != cursor
+
+
 def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Desk) -> None:
     desk.paths.warehouse.touch()
     (desk.paths.orders / "a.csv").write_text("vendor,check_id\n")
@@ -405,6 +412,30 @@ def test_every_schedule_asks_for_one_run_that_can_be_made(desk: Desk, name: str)
 def test_a_schedule_skips_where_no_account_has_what_it_is_for(desk: Desk, name: str, reason: str) -> None:
     tick = tick_of(desk, name)
     assert (list(tick.run_requests or []), tick.skip_message) == ([], reason)
+
+
+def test_a_schedule_leaves_an_account_alone_whose_vendor_refuses_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("screening.toml").write_text(CONFIGURATION + "status_updates = true\n")
+    for name in ("HIRERIGHT_USER", "HIRERIGHT_PASSWORD"):
+        monkeypatch.setenv(name, "given")
+    (request,) = tick_of(desk, "hireright_pull").run_requests or []
+    assert request.run_config["ops"]["hireright_pull"]["config"]["accounts"] == ["asked"]
+    State(desk.paths.state).stop("hireright", "asked", "forbidden", StandingClock(NOW))
+    tick = tick_of(desk, "hireright_pull")
+    assert (list(tick.run_requests or []), tick.skip_message) == ([], "hireright/asked: stopped: forbidden")
+
+
+def test_a_feed_is_not_asked_by_a_second_run_while_one_asks_the_account(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("screening.toml").write_text(CONFIGURATION + "status_updates = true\n")
+    for name in ("HIRERIGHT_USER", "HIRERIGHT_PASSWORD"):
+        monkeypatch.setenv(name, "given")
+    with warehouse.lock(desk.paths.data_dir / "pull.hireright.asked.lock", clock=StandingClock(NOW)):
+        assert tick_of(desk, "hireright_pull").skip_message == "hireright/asked: it is being asked"
+    assert len(tick_of(desk, "hireright_pull").run_requests or []) == 1
 
 
 def test_a_schedule_tells_what_is_wrong_with_the_configuration(desk: Desk) -> None:

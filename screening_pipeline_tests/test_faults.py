@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline import embedded
+from screening_pipeline import cycle, embedded
 from screening_pipeline import settings as configuration
 from screening_pipeline.client import AccountClient, AccountOutcome, Limits, Pull
-from screening_pipeline.clock import SystemClock
+from screening_pipeline.clock import StandingClock, SystemClock
 from screening_pipeline.exchange import Exchange, Landed
 from screening_pipeline.feed import Drained, Feed, FeedLimits
 from screening_pipeline.landing import Landing
 from screening_pipeline.limiter import Limiter
+from screening_pipeline.runtime import assembled
 from screening_pipeline.sandbox.faults import KINDS
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
 from screening_pipeline.settings import Settings
@@ -254,6 +255,36 @@ def test_what_is_lost_of_the_feed_is_known_to_the_sandbox(tmp_path: Path) -> Non
         assert first["told_over"] == 0
         sandbox.set_clock(VIRTUAL_EPOCH + timedelta(days=15))
         assert site.drain(tmp_path).messages == sandbox.stats()["feed"]["handed_out"] - first["feed"]["handed_out"]
+
+
+def test_a_gap_has_every_open_check_asked_for_also_by_a_run_that_was_to_ask_the_feed_alone(tmp_path: Path) -> None:
+    with running_sandbox(virtual=True, checks=40, limit_factor=None) as sandbox:
+        settings = configuration.bundled({"SCREENING_DATA_DIR": str(tmp_path)}, tmp_path)
+        settings.paths.create()
+        (tmp_path / "sandbox").mkdir()
+        now = VIRTUAL_EPOCH + timedelta(days=10)
+        sandbox.set_clock(now)
+        work = assembled(embedded.at(settings, sandbox.url), {}, StandingClock(now))
+        embedded.announce(work.settings, sandbox, until=now)
+        cycle.take_orders(work, run_id="orders")
+        account = work.settings.account("hireright", None)
+        open_checks = work.agenda.summary("hireright", account.name, now).open
+        assert open_checks
+        feed = Feed(work.landing, vendor("hireright"), account.name, clock=work.clock)
+        client = Site(sandbox, work.settings, Loopback("")).client("hireright", tmp_path, [])
+
+        async def spoiled() -> Drained:
+            async with client:
+                await client.authorization()
+                sandbox.set_faults(1, "not_utf8")
+                return await feed.drain(client, run_id="spoiled")
+
+        assert asyncio.run(spoiled()).is_in_doubt
+        sandbox.set_faults(0)
+        report = cycle.pull_account(work, account, run_id="feed", endpoints={"status_updates"})
+        assert report.gaps
+        assert report.calls >= open_checks - report.feed_messages  # but for those that the feed has told of since
+        assert report.calls > 0
 
 
 def test_the_same_seed_spoils_the_same_requests(tmp_path: Path) -> None:
