@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -60,6 +61,7 @@ def main() -> NoReturn:
 
 
 def _interrupted() -> NoReturn:
+    warnings.simplefilter("ignore")  # Python would tell of every coroutine that was given up
     console.warn("screening-pipeline: interrupted; what was received is on disk, the next run goes on from there")
     sys.exit(_INTERRUPTED)
 
