@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from screening_pipeline import cycle, news, publication, retention, warehouse
+from screening_pipeline import news, publication, retention, warehouse
 from screening_pipeline import settings as configuration
 from screening_pipeline.agenda import Agenda, Summary
 from screening_pipeline.assets import RAW_ORDER, SNAPSHOT, Screening, call_key, pulled_endpoints, rule_specs
@@ -323,7 +323,7 @@ def pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
 
 def _why_not_fed(outlook: Outlook, account: Account) -> str | None:
     """Why a feed is not asked now: after a gap whoever has noticed it may ask for every open check for hours."""
-    if warehouse.is_locked(cycle.pull_lock(outlook.settings, account)):
+    if warehouse.is_locked(outlook.settings.paths.pull_lock(account.vendor, account.name)):
         return "it is being asked"
     return _trouble(outlook, account)
 

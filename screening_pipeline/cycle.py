@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline import build, catalog, ingest, intake, news, warehouse
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from screening_pipeline.exchange import Exchange, Landed
     from screening_pipeline.feed import Feed, Gap
     from screening_pipeline.runtime import Runtime
-    from screening_pipeline.settings import Account, Settings
+    from screening_pipeline.settings import Account
 
 # Until the plan is made anew at the end of a cycle, what was just asked is not asked again.
 JUST_ASKED = timedelta(minutes=15)
@@ -192,7 +191,9 @@ def pull_account(
     except MissingSecret as missing:
         return replace(report, code=missing.code, message=str(missing))
     with warehouse.lock(
-        pull_lock(runtime.settings, account), clock=runtime.clock, wait_seconds=runtime.lock_wait_seconds
+        runtime.settings.paths.pull_lock(account.vendor, account.name),
+        clock=runtime.clock,
+        wait_seconds=runtime.lock_wait_seconds,
     ):
         runtime.state.resume(account.vendor, account.name)
         wanted = _Wanted(
@@ -207,11 +208,6 @@ def pull_account(
                 return asyncio.run(job.run(secrets, seconds=seconds))
         except VendorError as problem:
             return replace(job.report, code=problem.code, message=str(problem))
-
-
-def pull_lock(settings: Settings, account: Account) -> Path:
-    """What whoever pulls an account holds."""
-    return settings.data_dir / f"pull.{account.vendor}.{account.name}.lock"
 
 
 @contextmanager

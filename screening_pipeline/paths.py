@@ -78,6 +78,10 @@ class Paths:
         """The key that seals bodies between their arrival and their masking."""
         return self.data_dir / "spool.key"
 
+    def pull_lock(self, vendor: str, account: str) -> Path:
+        """What whoever pulls an account holds."""
+        return self.data_dir / f"pull.{vendor}.{account}.lock"
+
     def folders(self) -> Mapping[Path, int]:
         """Every folder the program makes, with its mode."""
         return {
