@@ -15,6 +15,7 @@ from screening_pipeline.agenda import Agenda, Summary
 from screening_pipeline.assets import RAW_ORDER, SNAPSHOT, Screening, call_key, pulled_endpoints, rule_specs
 from screening_pipeline.clock import Clock, system_clock
 from screening_pipeline.errors import ScreeningError
+from screening_pipeline.gate import reason_to_wait
 from screening_pipeline.instance import forget_runs
 from screening_pipeline.limiter import Limiter
 from screening_pipeline.liveness import under_way
@@ -152,20 +153,11 @@ def _recheck(
 
 def _obstacle(instance: dg.DagsterInstance, outlook: Outlook, account: Account) -> str | None:
     """Why a run would be of no use now, though something is due."""
-    if reason := _trouble(outlook, account):
+    if reason := reason_to_wait(outlook.state, account, os.environ, outlook.clock):
         return reason
     if _is_under_way(instance, outlook, account):
         return "a recheck is queued or running"
     return "the warehouse is busy" if warehouse.is_locked(outlook.settings.paths.warehouse_lock) else None
-
-
-def _trouble(outlook: Outlook, account: Account) -> str | None:
-    """Why an account is to be left alone for now."""
-    unset = account.missing_secrets(os.environ)
-    if unset:
-        return f"unset: {', '.join(unset)}"
-    known = outlook.state.account(account.vendor, account.name, outlook.clock)
-    return known.reason_to_wait(outlook.clock.now())
 
 
 def _words(outlook: Outlook, account: Account, summary: Summary) -> str:
@@ -325,7 +317,7 @@ def _why_not_fed(outlook: Outlook, account: Account) -> str | None:
     """Why a feed is not asked now: after a gap whoever has noticed it may ask for every open check for hours."""
     if warehouse.is_locked(outlook.settings.paths.pull_lock(account.vendor, account.name)):
         return "it is being asked"
-    return _trouble(outlook, account)
+    return reason_to_wait(outlook.state, account, os.environ, outlook.clock)
 
 
 def map_keys(vendor: Vendor) -> list[dg.AssetKey]:

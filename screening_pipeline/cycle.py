@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from screening_pipeline import build, catalog, ingest, intake, news, warehouse
 from screening_pipeline.agenda import Agenda, Item
 from screening_pipeline.errors import MissingSecret, VendorError
+from screening_pipeline.gate import reason_to_wait
 from screening_pipeline.replan import replan
 from screening_pipeline.vendors import vendor
 
@@ -239,8 +240,7 @@ def is_wanted(runtime: Runtime, account: Account) -> bool:
 
 def is_to_wait(runtime: Runtime, account: Account) -> bool:
     """Whether an account is to be left alone for now, unless a person wants it."""
-    known = runtime.state.account(account.vendor, account.name, runtime.clock)
-    return bool(account.missing_secrets(runtime.environ) or known.reason_to_wait(runtime.clock.now()))
+    return reason_to_wait(runtime.state, account, runtime.environ, runtime.clock) is not None
 
 
 def _list_note(account: Account, endpoint: str) -> str:

@@ -20,9 +20,17 @@ from screening_pipeline.errors import (
 )
 from screening_pipeline.limiter import Limiter
 from screening_pipeline.settings import Account
-from screening_pipeline.state import AccountState
+from screening_pipeline.state import AccountState, State
 
 MISSING_BEFORE_DOUBT = 3
+
+
+def reason_to_wait(state: State, account: Account, environ: Mapping[str, str], clock: Clock) -> str | None:
+    """Why an account is to be left alone for now, unless a person wants it; None where nothing speaks against it."""
+    unset = account.missing_secrets(environ)
+    if unset:
+        return f"unset: {', '.join(unset)}"
+    return state.account(account.vendor, account.name, clock).reason_to_wait(clock.now())
 
 
 class Gate:
