@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,24 @@ def definitions() -> dg.Definitions:
     return defs
 
 
+def pushed(vendor: str, account: str, body: Row, now: datetime, *, number: int = 1) -> Exchange:
+    """A message that a vendor sends by itself, as the receiver lands it; `number` tells those of one instant apart."""
+    return Exchange(
+        response_id=f"{now:%Y%m%dT%H%M%S%f}Z-{number:016x}-0000",
+        vendor=vendor,
+        account=account,
+        endpoint="push",
+        channel="push",
+        requested_at=now,
+        received_at=now,
+        run_id="receiver",
+        http_status=200,
+        headers={"content-type": "application/json"},
+        body=json.dumps(body).encode(),
+        latency_ms=0,
+    )
+
+
 @dataclass
 class Play:
     """A data folder, the sandbox that it was filled from, and the runs that filled it."""
@@ -70,26 +88,8 @@ class Play:
 
     def push(self, vendor: str, check_id: str, body: Row) -> None:
         """Have the vendor tell something by itself; it waits on disk for the next run."""
-        now = self.clock.now()
-        pushed = Exchange(
-            vendor=vendor,
-            account="sandbox",
-            endpoint="push",
-            subject=None,
-            check_id=None,
-            channel="push",
-            requested_at=now,
-            received_at=now,
-            http_status=200,
-            headers={"content-type": "application/json"},
-            body=json.dumps(body).encode(),
-            failure=None,
-            latency_ms=0,
-            due_at=None,
-            run_id="receiver",
-            response_id=f"{now:%Y%m%dT%H%M%S%f}Z-0000000000000001-0000",
-        )
-        assert self.runtime.landing.receive(pushed).is_accepted
+        message = pushed(vendor, "sandbox", body, self.clock.now())
+        assert self.runtime.landing.receive(message).is_accepted
 
     def secrets(self) -> set[str]:
         """What the accounts prove themselves with."""

@@ -18,13 +18,12 @@ from screening_pipeline import settings as configuration
 from screening_pipeline.agenda import Agenda, Item
 from screening_pipeline.automation import ASKED_AGAIN, PULL_CRONS, RECHECK_TAG
 from screening_pipeline.clock import StandingClock
-from screening_pipeline.exchange import Exchange
 from screening_pipeline.limiter import Limiter
 from screening_pipeline.paths import Paths
 from screening_pipeline.runtime import assembled
 from screening_pipeline.state import State
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline_tests.playing import dagster_words, definitions
+from screening_pipeline_tests.playing import dagster_words, definitions, pushed
 
 pytestmark = dagster_words
 
@@ -321,30 +320,17 @@ def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Des
     cursor_of(desk.evaluate("order_manifest"))
 
 
-def pushed(desk: Desk, number: int) -> None:
+def push(number: int) -> None:
     """Have a message arrive, as the receiver takes it."""
     settings = configuration.load(os.environ, Path.cwd())
-    body = json.dumps({"id": f"z{number}", "status": "pending", "statusV2": "awaiting-candidate"}).encode()
-    assembled(settings, os.environ, StandingClock(NOW)).landing.receive(
-        Exchange(
-            response_id=f"{NOW:%Y%m%dT%H%M%S%f}Z-{number:016x}-0000",
-            vendor="zinc",
-            account="pushed",
-            endpoint="push",
-            channel="push",
-            requested_at=NOW,
-            received_at=NOW,
-            run_id="receiver",
-            http_status=200,
-            headers={"content-type": "application/json"},
-            body=body,
-        )
-    )
+    body = {"id": f"z{number}", "status": "pending", "statusV2": "awaiting-candidate"}
+    landing = assembled(settings, os.environ, StandingClock(NOW)).landing
+    landing.receive(pushed("zinc", "pushed", body, NOW, number=number))
 
 
 def test_a_message_that_was_pushed_wakes_a_run_and_no_second_one_while_that_is_on(desk: Desk) -> None:
     assert "everything that was landed is read" in desk.skipped("landed_messages")
-    pushed(desk, 1)
+    push(1)
     (request,) = desk.requests("landed_messages")
     assert request.tags == {"screening/trigger": "landed"}
     run = dg.DagsterRun(job_name="publish", status=dg.DagsterRunStatus.STARTED)
@@ -355,19 +341,19 @@ def test_a_message_that_was_pushed_wakes_a_run_and_no_second_one_while_that_is_o
 
 
 def test_a_message_that_a_run_failed_to_read_is_asked_for_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    pushed(desk, 1)
+    push(1)
     cursor = cursor_of(desk.evaluate("landed_messages"))
     answer = desk.evaluate("landed_messages", cursor)
     assert isinstance(answer, dg.SkipReason)
     assert "asked for at 09:00:00Z has not read" in (answer.skip_message or "")
-    pushed(desk, 2)
+    push(2)
     assert cursor_of(desk.evaluate("landed_messages", cursor)) != cursor
     monkeypatch.setenv("SCREENING_NOW", (NOW + ASKED_AGAIN).isoformat())
     assert cursor_of(desk.evaluate("landed_messages", cursor)) != cursor
 
 
 def test_a_message_that_was_read_wakes_nobody(desk: Desk) -> None:
-    pushed(desk, 1)
+    push(1)
     work = assembled(configuration.load(os.environ, Path.cwd()), os.environ, StandingClock(NOW))
     cycle.take_orders(work, run_id="test")
     assert "everything that was landed is read" in desk.skipped("landed_messages")

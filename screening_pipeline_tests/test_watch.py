@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from screening_pipeline.exchange import Exchange
 from screening_pipeline.instance import instance
 from screening_pipeline.watch import watch
 from screening_pipeline_tests.loopback import Answering, Asked, Loopback, Reply, json_reply, serving
-from screening_pipeline_tests.playing import dagster_words
+from screening_pipeline_tests.playing import dagster_words, pushed
 from screening_pipeline_tests.scene import MORNING
 
 pytestmark = dagster_words
@@ -126,7 +126,7 @@ def test_what_is_pushed_and_what_is_ordered_meanwhile_is_read(tmp_path: Path) ->
     with watched(tmp_path, pending) as office:
         office.order("z1")
         office.watch(1)
-        office.runtime.landing.receive(pushed("z1", office.runtime.clock.now()))
+        office.runtime.landing.receive(ended(office, "z1"))
         (tail,) = (t for t in office.runtime.landing.tails({}) if t.vendor == "zinc")
         office.order("z2")
         office.told.clear()
@@ -144,7 +144,7 @@ def test_a_push_alone_is_reason_enough_for_a_cycle(tmp_path: Path) -> None:
         def tell(outcome: run.Outcome) -> None:
             office.told.append(outcome)
             if len(office.told) == 1:
-                office.runtime.landing.receive(pushed("z1", office.runtime.clock.now()))
+                office.runtime.landing.receive(ended(office, "z1"))
 
         with instance(office.runtime.settings.paths) as recorded:
             watch(office.runtime, recorded, seconds=30, tell=tell)
@@ -159,24 +159,7 @@ def test_under_a_standing_clock_nothing_would_ever_fall_due(tmp_path: Path) -> N
         watch(work, recorded, seconds=1, tell=lambda _: None)
 
 
-def pushed(check_id: str, now: datetime) -> Exchange:
+def ended(office: Watched, check_id: str) -> Exchange:
     """The vendor's message that a check has ended."""
-    body = f'{{"id": "{check_id}", "status": "completed", "statusV2": "all-clear"}}'
-    return Exchange(
-        response_id=f"{now:%Y%m%dT%H%M%S%f}Z-0000000000000001-0000",
-        vendor="zinc",
-        account="uk",
-        endpoint="push",
-        subject=None,
-        check_id=None,
-        channel="push",
-        requested_at=now,
-        received_at=now,
-        http_status=200,
-        headers={"content-type": "application/json"},
-        body=body.encode(),
-        failure=None,
-        latency_ms=0,
-        due_at=None,
-        run_id="receiver",
-    )
+    body = {"id": check_id, "status": "completed", "statusV2": "all-clear"}
+    return pushed("zinc", "uk", body, office.runtime.clock.now())
