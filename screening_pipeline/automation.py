@@ -211,8 +211,7 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
         agenda = Agenda(State(settings.paths.state))
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
-    now = system_clock(os.environ).now()
-    since = publication.overdue(agenda, now)
+    since = publication.overdue(agenda, system_clock(os.environ).now())
     if since is None:
         return dg.SkipReason("no snapshot waits to be made")
     runs = under_way(context.instance, settings.paths, job_name=publish_job.name)
@@ -236,7 +235,7 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
         unread = news.unread(work.agenda, settings, work.landing)
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
-    runs = under_way(context.instance, settings.paths)
+    runs = under_way(context.instance, settings.paths)  # at every tick: it ends the dead, of whatever job
     if not unread:
         return dg.SkipReason("everything that was landed is read")
     if runs:

@@ -20,13 +20,13 @@ GRACE = timedelta(minutes=1)
 # And lets go of it before it is recorded as ended.
 ENDING_SECONDS = 2.0
 _LAUNCHER = "DefaultRunLauncher"
-FINISHED = (
+_FINISHED = (
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
     dg.DagsterRunStatus.CANCELED,
     dg.DagsterRunStatus.MANAGED,
 )
-UNFINISHED = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+_UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def under_way(
 ) -> Sequence[dg.DagsterRun]:
     """The runs, of one job or of all, that are queued or running; those that died are ended first."""
     end_dead(instance, paths, grace)
-    return instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=UNFINISHED))
+    return instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=_UNFINISHED))
 
 
 def _is_dead(record: dg.RunRecord, paths: Paths, grace: timedelta) -> bool:
