@@ -10,14 +10,14 @@ import asyncio
 import signal
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from screening_pipeline import build, catalog, ingest, intake, news, warehouse
 from screening_pipeline.agenda import Agenda, Item
-from screening_pipeline.errors import MissingSecret, VendorError
+from screening_pipeline.errors import LockHeld, MissingSecret, VendorError
 from screening_pipeline.gate import reason_to_wait
 from screening_pipeline.replan import replan
 from screening_pipeline.vendors import vendor
@@ -38,6 +38,8 @@ PLAN_EVERY = timedelta(hours=1)
 LISTS_EVERY = timedelta(hours=23)
 # How long after its end the opt-in reconciliation still asks for a check.
 RECONCILED = timedelta(days=30)
+# Why pulling an account may end early with nothing wrong: the time was up, or another process is asking it.
+AS_PLANNED = ("deadline", LockHeld.code)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ class AccountReport:
     def needs_attention(self) -> bool:
         """Whether a person should look: the account was not pulled as planned, or an answer could not be read."""
         is_feed_failed = self.feed_code not in (None, "busy", "rounds")
-        return is_feed_failed or self.code not in (None, "deadline") or bool(self.rejected or self.failed)
+        return is_feed_failed or self.code not in (None, *AS_PLANNED) or bool(self.rejected or self.failed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,11 +193,16 @@ def pull_account(
         secrets = account.secrets(runtime.environ)
     except MissingSecret as missing:
         return replace(report, code=missing.code, message=str(missing))
-    with warehouse.lock(
+    lock = warehouse.lock(
         runtime.settings.paths.pull_lock(account.vendor, account.name),
         clock=runtime.clock,
         wait_seconds=runtime.lock_wait_seconds,
-    ):
+    )
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock)
+        except LockHeld as problem:  # a recheck may take five minutes; the other accounts and the star go on
+            return replace(report, code=problem.code, message=f"already being asked: {problem}")
         runtime.state.resume(account.vendor, account.name)
         wanted = _Wanted(
             is_full=is_full,
@@ -482,14 +489,15 @@ def note_run(runtime: Runtime, connection: warehouse.Connection, *, run_id: str,
         "call_count": sum(report.calls for report in journal.reports),
         "changed_count": settled.changed,
         "reject_count": settled.rejects + journal.taken.rejects,
-        "failed_accounts": [f"{r.vendor}/{r.account}" for r in journal.reports if r.code not in (None, "deadline")],
+        "failed_accounts": [f"{r.vendor}/{r.account}" for r in journal.reports if r.code not in (None, *AS_PLANNED)],
     }
     warehouse.insert(connection, "ops.run", [row])
 
 
 def exit_code(reports: Sequence[AccountReport], rejects: int) -> int:
-    """0 done, 1 something needs attention, 2 no account could even be tried, 3 no host could be reached."""
-    codes = [report.code for report in reports]
-    if codes and all(code == MissingSecret.code for code in codes):
-        return MissingSecret.exit_code
+    """0 done, 1 something needs attention, 2 no account has its secret, 3 another process is asking all of them."""
+    codes = {report.code for report in reports}
+    for problem in (MissingSecret, LockHeld):
+        if codes == {problem.code}:
+            return problem.exit_code
     return int(bool(rejects) or any(report.needs_attention for report in reports))

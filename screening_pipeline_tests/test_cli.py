@@ -16,8 +16,10 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -681,6 +683,30 @@ def test_a_second_cycle_waits_and_then_gives_up_naming_the_lock(tmp_path: Path) 
         assert held.value.exit_code == 3
         assert [recorded.status.value for recorded in stage.instance.get_runs()] == ["FAILURE"]
         assert run.sync(hasty, stage.instance).exit_code == 0  # the lock is free again
+
+
+def test_an_account_that_another_process_asks_is_left_to_it_and_the_others_go_on(tmp_path: Path) -> None:
+    with playing(tmp_path / "data", checks=40, days=2) as stage, ExitStack() as held:
+        stage.wake(1)
+        hasty = replace(stage.runtime, lock_wait_seconds=0.1)
+        accounts = stage.runtime.settings.accounts
+        lock = partial(warehouse.lock, clock=StandingClock(NOW))
+        held.enter_context(lock(stage.paths.pull_lock(accounts[0].vendor, accounts[0].name)))
+        outcome = run.sync(hasty, stage.instance)
+        first, *others = sorted(outcome.reports, key=lambda report: report.vendor != accounts[0].vendor)
+        assert (first.code, first.calls) == ("lock_held", 0)
+        assert "already being asked" in (first.message or "")
+        assert "process" in (first.message or "")
+        assert others
+        assert {report.code for report in others} == {None}
+        assert outcome.settled.changed > 0
+        assert outcome.exit_code == 0
+        for account in accounts[1:]:
+            held.enter_context(lock(stage.paths.pull_lock(account.vendor, account.name)))
+        stage.wake(2)
+        nobody = run.sync(hasty, stage.instance)
+        assert {report.code for report in nobody.reports} == {"lock_held"}
+        assert nobody.exit_code == 3
 
 
 # ── what is printed ────────────────────────────────────────────────────────────────────────────────
