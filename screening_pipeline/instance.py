@@ -1,10 +1,12 @@
 """Dagster's own storage: where it lies, and the settings it is made with."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from screening_pipeline import durable
 from screening_pipeline.paths import Paths
 
 if TYPE_CHECKING:
@@ -44,16 +46,32 @@ EVENTS_AT_ONCE = 200
 def ensure_instance_files(paths: Paths) -> None:
     """Make Dagster's home with a `dagster.yaml`, unless there is one."""
     paths.create()
-    config = paths.dagster / "dagster.yaml"
-    if not config.exists():
-        config.write_text(DAGSTER_YAML)
+    with _alone_in(paths.dagster):
+        config = paths.dagster / "dagster.yaml"
+        if not config.exists():
+            durable.write_new(config, DAGSTER_YAML.encode())
 
 
 def instance(paths: Paths, environ: Mapping[str, str] = os.environ) -> "dg.DagsterInstance":
-    """The instance in which every run is recorded: DAGSTER_HOME where it is set, else one in the data folder."""
+    """The instance in which every run is recorded: DAGSTER_HOME where it is set, else one in the data folder.
+
+    Raises NotWritable, DiskFull.
+    """
+    ensure_instance_files(paths)
+    # Whoever opens a new storage makes its tables, and two at once fail in each other's migrations.
+    with _alone_in(paths.dagster):
+        return _opened(paths, environ)
+
+
+@contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    with durable.telling("Dagster's home", folder=home), durable.locked(home / "opening.lock"):
+        yield
+
+
+def _opened(paths: Paths, environ: Mapping[str, str]) -> "dg.DagsterInstance":
     import dagster as dg
 
-    ensure_instance_files(paths)
     if environ.get("DAGSTER_HOME"):
         return dg.DagsterInstance.get()
     ref = dg.DagsterInstance.from_config(str(paths.dagster)).get_ref()

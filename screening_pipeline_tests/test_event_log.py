@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -37,6 +39,32 @@ def run(by: dg.DagsterInstance) -> str:
 
 def story(by: dg.DagsterInstance, run_id: str) -> list[str]:
     return [entry.get_dagster_event().event_type_value for entry in by.all_logs(run_id) if entry.is_dagster_event]
+
+
+def test_processes_that_open_a_new_home_at_the_same_moment_do_not_disturb_each_other(paths: Paths) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+import dagster
+from screening_pipeline.instance import instance
+from screening_pipeline.paths import Paths
+print("ready", flush=True)
+sys.stdin.readline()
+with instance(Paths.under(Path({str(paths.data_dir)!r}), {{}}), {{}}) as opened:
+    print(opened.get_runs_count())
+"""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [(process.communicate(timeout=60)[0], process.returncode) for process in processes] == [("0\n", 0)] * 4
 
 
 def test_dagster_reads_what_ours_wrote_and_ours_what_dagster_wrote(paths: Paths) -> None:
