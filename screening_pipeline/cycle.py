@@ -129,8 +129,22 @@ def plan_again(connection: warehouse.Connection, runtime: Runtime, accounts: Seq
     accounts = runtime.settings.accounts if accounts is None else accounts
     replan(connection, runtime.settings, agenda, now=now, accounts=accounts)
     for account in accounts:
+        _forget_strangers(connection, runtime, account)
         agenda.remember(_planned_note(account.key), now.isoformat())
     agenda.remember(PLANNED, now.isoformat())
+
+
+def _forget_strangers(connection: warehouse.Connection, runtime: Runtime, account: Account) -> None:
+    """Drop what is noted of ids that are no check's: an answer of 404 was under way while its check was erased."""
+    missing = {
+        (one.vendor, one.account, one.subject, one.check_id)
+        for one in runtime.state.not_found(account.vendor, account.name, at_least=1)
+    }
+    if missing:
+        ids = ", ".join(warehouse.quote(check_id) for *_, check_id in missing)
+        known = f"select vendor, account, subject, check_id from raw.check where check_id in ({ids})"
+        if strangers := missing.difference(connection.execute(known).fetchall()):
+            runtime.state.erase_not_found(strangers)
 
 
 def _plan_what_is_old(connection: warehouse.Connection, runtime: Runtime) -> None:

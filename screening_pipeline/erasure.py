@@ -216,11 +216,12 @@ def finish(runtime: Runtime) -> None:
             _record(connection, intent, completed_at=None)
     _erase_landed(runtime, intent.checks)
     _renew(runtime, intent)
-    _renew_parquet(paths)
-    _forget_state(runtime, intent.checks)
-    with durable.telling("the data folder"):
+    with warehouse.deriving(paths) as snapshot:  # what others made of the old snapshot stands in its place by now
+        _renew_parquet(paths, snapshot)
         for page in _pages(paths):
             page.unlink(missing_ok=True)
+    runtime.state.erase_not_found(intent.checks)  # the plan was made anew without them
+    with durable.telling("the data folder"):
         _place(runtime).unlink(missing_ok=True)
         durable.sync_folder(paths.data_dir)
 
@@ -256,11 +257,10 @@ def _renew(runtime: Runtime, intent: _Intent) -> None:
         warehouse.publish(connection, paths.published)
 
 
-def _renew_parquet(paths: Paths) -> None:
+def _renew_parquet(paths: Paths, snapshot: Connection) -> None:
     """Put new Parquet files in the place of those there are; no set before them stays, not even for its readers."""
     if any(paths.parquet.parent.glob(f"{paths.parquet.name}*")):
-        with warehouse.reader(paths.published) as snapshot:
-            warehouse.export_parquet(snapshot, paths.parquet, is_last_kept=False)
+        warehouse.export_parquet(snapshot, paths.parquet, is_last_kept=False)
 
 
 def _pages(paths: Paths) -> list[Path]:
@@ -295,18 +295,6 @@ def _is_gone(relation: catalog.Relation) -> str:
     if "check_id" in named:
         return " and ".join(f"r.{name} = gone.{name}" for name in named)
     return "r.check_key = gone.check_key" if "check_key" in relation.columns else "false"
-
-
-_FORGET_NOT_FOUND = "delete from not_found where vendor = ? and account = ? and subject = ? and check_id = ?"
-
-
-def _forget_state(runtime: Runtime, checks: Iterable[Check]) -> None:
-    """The plan was made anew without them; here go the ids that were not found, and the bytes of both."""
-    with runtime.state.writing() as db:
-        db.executemany(_FORGET_NOT_FOUND, list(checks))
-    with runtime.state.reading() as db:
-        db.execute("vacuum")
-        db.execute("pragma wal_checkpoint(truncate)")
 
 
 # ── the command ────────────────────────────────────────────────────────────────────────────────────────

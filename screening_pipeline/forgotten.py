@@ -5,11 +5,15 @@ The hashes are computed where the ids are, in the warehouse, under the session's
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from screening_pipeline.envelope import Envelope, Told, without
+from screening_pipeline.vendors import all_vendors
 
 if TYPE_CHECKING:
     from screening_pipeline.landing import Landing, Tail
@@ -62,6 +66,17 @@ from (
 where check_id is not null and {_IS_ERASED}
 """
 
+# Bodies that were not read, or not all of them: whom they name nobody has looked at.
+_UNREAD = """
+select vendor, account, timezone('UTC', received_at)::date::varchar as day, list(response_id) as response_ids
+from landed
+where coalesce(reject <> 'erased', len(message_rejects) > 0)
+group by all
+"""
+_NAME = re.compile(r'[\w-]+|(?<=")[^"\\]+(?=")')
+"""What may be an id in a text: a word, or what stands between two quotes."""
+_LONGEST_ID = 256
+
 
 def is_anybody(connection: Connection) -> bool:
     """Whether anything was ever erased."""
@@ -94,10 +109,45 @@ def scrub(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> bo
     for vendor, account, subject, check_id in connection.execute(_MENTIONED).fetchall():
         mentioned[vendor, account].add((subject, check_id))
     for tail in batch if mentioned else ():
-        landing.rewrite(tail.file, lambda envelope: _scrubbed(envelope, mentioned))
+        landing.rewrite(tail.file, lambda envelope: _less(envelope, mentioned[envelope["vendor"], envelope["account"]]))
+    _scrub_unread(connection, landing)
     return bool(mentioned)
 
 
-def _scrubbed(envelope: Envelope, mentioned: dict[tuple[str, str], set[Told]]) -> Envelope | None:
-    gone = mentioned.get((envelope["vendor"], envelope["account"]))
+def _less(envelope: Envelope, gone: set[Told]) -> Envelope | None:
     return without(envelope, gone) if gone else None
+
+
+def _scrub_unread(connection: Connection, landing: Landing) -> None:
+    """Wipe the texts that were refused and name somebody who was erased. What was read of the lines stays true."""
+    unread = connection.execute(_UNREAD).fetchall()
+    if not unread:
+        return
+    (part_key,) = connection.execute("select getvariable('part_key')").fetchone() or ("",)
+    erased = {one for (one,) in connection.execute("select pseudonym from staging.erased").fetchall()}
+    for slug, account, day, response_ids in unread:
+        landing.rewrite(
+            landing.file_for(slug, account, day),
+            lambda envelope: _less(envelope, _named(envelope, part_key, erased)),
+            response_ids=response_ids,
+        )
+
+
+def _named(envelope: Envelope, part_key: str, erased: Container[str]) -> set[Told]:
+    """Whom the text of a body names of those who were erased."""
+    raw = base64.b64decode(envelope["body_base64"] or b"")
+    words = set(_NAME.findall(envelope["body_text"] or raw.decode("latin-1")))
+    whose = envelope["vendor"], envelope["account"]
+    subjects = sorted(all_vendors()[envelope["vendor"]].subjects)
+    return {
+        (subject, word)
+        for word in words
+        if len(word) <= _LONGEST_ID
+        for subject in subjects
+        if _hash(part_key, *whose, word) in erased or _hash(part_key, *whose, subject, word) in erased
+    }
+
+
+def _hash(part_key: str, *told: str) -> str:
+    """CHECK, or ID where no subject is told."""
+    return hashlib.sha256("\x1f".join((part_key, "erased check", *told)).encode()).hexdigest()

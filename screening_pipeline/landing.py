@@ -140,8 +140,11 @@ class Landing:
 
     def file_of(self, exchange: Exchange) -> str:
         """The file, relative to the root, that the line of this exchange belongs into."""
-        day = f"{exchange.received_at.astimezone(UTC):%Y-%m-%d}"
-        return f"{_segment(exchange.vendor)}/{_segment(exchange.account)}/{day}.ndjson"
+        return self.file_for(exchange.vendor, exchange.account, f"{exchange.received_at.astimezone(UTC):%Y-%m-%d}")
+
+    def file_for(self, vendor: str, account: str, day: str) -> str:
+        """The file, relative to the root, of what an account's vendor said on a day (UTC)."""
+        return f"{_segment(vendor)}/{_segment(account)}/{day}.ndjson"
 
     def _is_landed(self, exchange: Exchange) -> bool:
         file = self.file_of(exchange)
@@ -212,8 +215,8 @@ class Landing:
 
     # -- forgetting ---------------------------------------------------------------------------------------
 
-    def rewrite(self, file: str, transform: Transform) -> int:
-        """Put something else in the place of lines, without moving any other; the number of lines changed.
+    def rewrite(self, file: str, transform: Transform, *, response_ids: Iterable[str] | None = None) -> int:
+        """Put something else in the place of lines (or only of these), without moving any other; how many changed.
 
         The file is replaced as a whole, so a crash leaves the old or the new one. An envelope that would be
         longer than its line loses its messages; ValueError where even that is too long.
@@ -222,7 +225,8 @@ class Landing:
         with self._telling(), durable.locked(path):
             content = path.read_bytes()
             *old, torn = content.split(b"\n")
-            new = [self._rewritten(line, file, transform) for line in old]
+            beginnings = b"" if response_ids is None else tuple(map(begins_with, response_ids))
+            new = [self._rewritten(line, file, transform, beginnings) for line in old]
             count = sum(before != after for before, after in zip(old, new, strict=True))
             if count or torn:
                 durable.write_new(path, b"".join(line + b"\n" for line in new))
@@ -247,9 +251,11 @@ class Landing:
         records = self._vendors[file.partition("/")[0]].records
         return lambda envelope: reduced(envelope, records) if envelope["body_sha256"] else None
 
-    def _rewritten(self, stored: bytes, file: str, transform: Transform) -> bytes:
+    def _rewritten(
+        self, stored: bytes, file: str, transform: Transform, beginnings: bytes | tuple[bytes, ...]
+    ) -> bytes:
         line = self._read_line(stored, file)
-        changed = transform(json.loads(line))
+        changed = transform(json.loads(line)) if line.startswith(beginnings) else None
         if changed is None:
             return stored
         forms = (dumps(changed), dumps({**changed, "messages": []}))

@@ -108,7 +108,7 @@ def daily_report_page(context: dg.AssetExecutionContext, screening: Screening) -
 
     runtime = screening.runtime
     target = runtime.settings.paths.report
-    with warehouse.reader(runtime.settings.paths.published) as connection:
+    with warehouse.deriving(runtime.settings.paths) as connection:
         report.write_report(connection, target, generated_at=runtime.clock.now())
     content = target.read_text()
     charts = dg.MetadataValue.md(charts_as_markdown(content))
@@ -126,7 +126,7 @@ def daily_report_page(context: dg.AssetExecutionContext, screening: Screening) -
 def parquet(context: dg.AssetExecutionContext, screening: Screening) -> dg.MaterializeResult[None]:
     """Write the published snapshot as Parquet."""
     paths = screening.runtime.settings.paths
-    with warehouse.reader(paths.published) as connection:
+    with warehouse.deriving(paths) as connection:
         count = warehouse.export_parquet(connection, paths.parquet)
     return made(context, PARQUET, {"files": count, "path": str(paths.parquet)})
 

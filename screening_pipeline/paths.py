@@ -78,6 +78,11 @@ class Paths:
         """The key that seals bodies between their arrival and their masking."""
         return self.data_dir / "spool.key"
 
+    @property
+    def derived_lock(self) -> Path:
+        """What whoever makes files of the snapshot holds, from reading it until they stand in their places."""
+        return self.data_dir / "derived.lock"
+
     def pull_lock(self, vendor: str, account: str) -> Path:
         """What whoever pulls an account holds."""
         return self.data_dir / f"pull.{vendor}.{account}.lock"

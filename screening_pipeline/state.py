@@ -10,7 +10,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -251,7 +251,15 @@ class State:
             if db.execute(_TIMES, key).fetchone() is None:
                 return  # the common case takes no lock
         with self.writing() as db:
-            db.execute("delete from not_found where vendor = ? and account = ? and subject = ? and check_id = ?", key)
+            db.execute(_FORGET_NOT_FOUND, key)
+
+    def erase_not_found(self, ids: Iterable[tuple[str, str, str, str]]) -> None:
+        """Forget these ids (vendor, account, subject, id) for good: deleted rows stay in a file as bytes."""
+        with self.writing() as db:
+            db.executemany(_FORGET_NOT_FOUND, list(ids))
+        with self.reading() as db:
+            db.execute("vacuum")
+            db.execute("pragma wal_checkpoint(truncate)")
 
     def not_found(self, vendor: str, account: str, *, at_least: int = NOT_FOUND_AFTER) -> list[Missing]:
         """The account's ids that were missed so many times in a row, in order of id."""
@@ -264,6 +272,7 @@ class State:
         return [Missing(*row) for row in rows]
 
 
+_FORGET_NOT_FOUND = "delete from not_found where vendor = ? and account = ? and subject = ? and check_id = ?"
 _TIMES = "select times from not_found where vendor = ? and account = ? and subject = ? and check_id = ?"
 _MAKE_ACCOUNT = "insert into account (vendor, account) values (?, ?) on conflict do nothing"
 

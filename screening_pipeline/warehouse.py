@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from screening_pipeline import build, catalog, snapshot
+from screening_pipeline import build, catalog, durable, snapshot
 from screening_pipeline.clock import Clock
 from screening_pipeline.errors import EnvironmentFailed, LockHeld, NotWritable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from screening_pipeline.paths import Paths
 
 Connection = duckdb.DuckDBPyConnection
 DatabaseError = duckdb.Error
@@ -180,6 +182,17 @@ def forget_blocks(connection: Connection) -> None:
 def reader(path: Path) -> Iterator[Connection]:
     """A published snapshot, read-only. It is replaced, never changed, so an open handle disturbs nobody."""
     with _undisturbed(path) as snapshot, attached(snapshot, is_read_only=True) as connection:
+        yield connection
+
+
+@contextmanager
+def deriving(paths: Paths) -> Iterator[Connection]:
+    """The published snapshot, for whoever makes files of it: an erasure waits for them, and makes the files anew."""
+    with (
+        durable.telling("the data folder", folder=paths.data_dir),
+        durable.locked(paths.derived_lock),
+        reader(paths.published) as connection,
+    ):
         yield connection
 
 

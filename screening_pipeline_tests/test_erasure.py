@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -315,6 +316,53 @@ def test_what_is_said_of_them_later_is_kept_out(house: House) -> None:
     assert "other-order" in "".join(after["star.fact_dispute"]), "the other message of the feed counts"
 
 
+def test_a_refused_text_that_names_them_later_is_wiped(house: House) -> None:
+    erasure.erase_candidate(house.work, PERSON)
+    before = house.facts()
+    house.say(
+        "zinc", "other-request", {"id": "CANARY-request", "status": "completed"}
+    )  # G6: another than was asked for
+    house.say("zinc", "other-request", b'{"status": "completed", "id": "CANARY-request", ')
+    house.say("zinc", None, b"no JSON, but of CANARY-request", channel="push")
+    house.say("zinc", None, b"neither text: \xff\xfe CANARY-request", channel="push")
+    house.say("hireright", None, [{"orderId": "CANARY-order"}, {"orderId": "o", "orderStatus": "New"}], channel="feed")
+    house.say("zinc", None, b"no JSON, and of nobody", channel="push")
+    house.cycle()
+    assert house.mentions("CANARY") == []
+    assert house.mentions("of nobody") != [], "what names nobody who was erased stays as it was said"
+    assert house.broken_rules() == []
+    assert len(house.facts()["ops.reject"]) == len(before["ops.reject"]) + 6
+    house.rebuild()
+    assert house.mentions("CANARY") == []
+
+
+def test_a_404_that_was_under_way_while_they_were_erased_leaves_no_id(house: House) -> None:
+    erasure.erase_candidate(house.work, PERSON)
+    house.work.state.count_not_found("zinc", "main", "request", "CANARY-request", house.clock)
+    house.work.state.count_not_found("zinc", "main", "request", "other-request", house.clock)
+    house.clock.advance(3600)
+    house.cycle()
+    assert house.mentions("CANARY") == []
+    kept = house.work.state.not_found("zinc", "main", at_least=1)
+    assert [one.check_id for one in kept] == ["other-request"]
+
+
+def test_an_erasure_waits_for_whoever_makes_files_of_the_old_snapshot(house: House) -> None:
+    paths = house.work.settings.paths
+    with ThreadPoolExecutor() as pool, warehouse.deriving(paths) as old:
+        before = paths.published.stat().st_ino
+        waiting = pool.submit(erasure.erase_candidate, house.work, PERSON)
+        while paths.published.stat().st_ino == before:
+            time.sleep(0.05)
+        paths.report.write_text(str(old.execute("select check_id from star.fact_check").fetchall()))
+        warehouse.export_parquet(old, paths.parquet)
+        assert _holds(paths.report.read_bytes(), ["CANARY"])
+        assert not waiting.done()
+    assert waiting.result(timeout=60)
+    assert not paths.report.exists()
+    assert house.mentions("CANARY") == []
+
+
 def _rebuild(house: House) -> None:
     house.rebuild()
 
@@ -540,7 +588,7 @@ class _LandingThatCrashes(Landing):
 
 
 class _StateThatCrashes(State):
-    def reading(self) -> Any:
+    def erase_not_found(self, *_: Any) -> None:
         raise _Crash
 
 
