@@ -49,6 +49,11 @@ _BRACKET = re.compile(r"[\[\]{}]")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _BLANK = r"(?:\s|\\++(?:[nrt]|u00(?:20|09|0a|0d)))*+"
 _AFTER_VALUE = re.compile(r"\s*+(?:[,}\]]|$)")
+# Whatever a vendor's documents say of them: nobody here has a use for these values.
+_NEVER_STORED = ("**.SSN", "**.SocialSecurityNumber", "**.DateOfBirth", "**.DriverLicenseNumber")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|[_-]")
+_GAP = r"[\s_-]?"
+_REST_OF_LINE = re.compile(r"[^&\r\n]*+")
 _REST_OF_STRING = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 
@@ -92,7 +97,7 @@ class _DuplicateKey(ValueError):
 
 def examine(exchange: Exchange, vendor: Vendor) -> Examined:
     """Judge one exchange. Failures and answers other than 2xx are kept, masked, and not judged at all."""
-    text, raw = _masked_body(exchange.body, masked_keys(vendor))
+    text, raw = _masked_body(exchange.body, vendor)
     if not exchange.is_success:
         return Examined(text=text, raw=raw)
     if _is_nothing_waiting(exchange, vendor):
@@ -105,6 +110,8 @@ def examine(exchange: Exchange, vendor: Vendor) -> Examined:
         found = _messages(exchange, vendor, value)
     except _Refused as refused:
         salvaged = _salvaged(exchange, vendor, text or "") if refused.reason == "truncated" else None
+        if text is not None and refused.reason == "not_json":
+            text = mask_words(text, masked_keys(vendor))
         return salvaged or Examined(reject=refused.reason, text=text, raw=raw)
     return _judged(exchange, vendor, found, text or "", value)
 
@@ -149,7 +156,7 @@ def _closed(text: str) -> str:
 
 def masked_keys(vendor: Vendor) -> tuple[str, ...]:
     """The keys whose values are never stored, at whatever depth. Raises ValueError for any other path."""
-    return _keys_of(vendor.never_store)
+    return _keys_of((*_NEVER_STORED, *vendor.never_store))
 
 
 @lru_cache(maxsize=64)
@@ -161,13 +168,13 @@ def _keys_of(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def mask(text: str, keys: tuple[str, ...]) -> str:
-    """`text` with the value of each of `keys`, at any depth and in any case (G13), replaced by "***".
+    """`text` with the value of each of `keys`, at any depth and however written (G13), replaced by "***".
 
-    Works on the letters, so that broken bodies are masked too: a value that cannot be read, or that something
-    follows which cannot follow a value, is masked to the end. In JSON that stands inside a JSON string, the rest of
-    that string goes.
+    `DateOfBirth` is also `date_of_birth` and `"DATE OF BIRTH "`. Works on the letters, so that broken bodies are
+    masked too: a value that cannot be read, or that something follows which cannot follow a value, is masked to the
+    end. In JSON that stands inside a JSON string, the rest of that string goes.
     """
-    if not keys:
+    if not _may_hold(text, keys):
         return text
     kept, position = [], 0
     pattern = _key_pattern(keys)
@@ -178,14 +185,58 @@ def mask(text: str, keys: tuple[str, ...]) -> str:
     return "".join([*kept, text[position:]])
 
 
+def _may_hold(text: str, keys: tuple[str, ...]) -> bool:
+    """Whether it is worth looking for keys: a tenth of the search, and most texts have none."""
+    if "\\u" in text or not text.isascii():
+        return True
+    plain = text.lower()
+    return any(all(word in plain for word in words) for words in _words(keys))
+
+
+@lru_cache(maxsize=64)
+def _words(keys: tuple[str, ...]) -> list[list[str]]:
+    return [[word.lower() for word in _HUMP.split(key)] for key in keys]
+
+
+def mask_words(text: str, keys: tuple[str, ...]) -> str:
+    """`text`, which is no JSON, with what follows any of `keys` replaced by "***".
+
+    Of markup that is all up to the closing tag, after `=` or `:` the rest of the line, or of the field of a form.
+    """
+    kept, position = [], 0
+    pattern = _word_pattern(keys)
+    while found := pattern.search(text, position):
+        kept += [text[position : found.end()], MASK]
+        position = _end_of_element(text, found) if found["tag"] else _end_of_line(text, found.end())
+    return "".join([*kept, text[position:]])
+
+
+@lru_cache(maxsize=64)
+def _word_pattern(keys: tuple[str, ...]) -> re.Pattern[str]:
+    """An opening tag, or a word with what parts it from its value."""
+    spelled = "|".join(_GAP.join(map(re.escape, words)) for words in _words(keys))
+    tag = rf"<(?P<tag>(?:[\w.-]{{1,64}}:)?(?:{spelled}))(?:\s[^<>]*+)?>"
+    return re.compile(rf"{tag}|(?<!\w)(?:{spelled})(?!\w)[\"']?\s*+[=:]", re.IGNORECASE)
+
+
+def _end_of_element(text: str, opening: re.Match[str]) -> int:
+    found = re.compile(rf"</{re.escape(opening['tag'])}\s*+>", re.IGNORECASE).search(text, opening.end())
+    return found.start() if found else len(text)
+
+
+def _end_of_line(text: str, start: int) -> int:
+    found = _REST_OF_LINE.match(text, start)
+    return found.end() if found else len(text)
+
+
 @lru_cache(maxsize=64)
 def _key_pattern(keys: tuple[str, ...]) -> re.Pattern[str]:
     """A quoted key and its colon, each letter plain or as an escape; in an inner text quotes and colon may be, too.
 
     What stands before a quote is not looked at: a search that begins anew at each of many backslashes takes forever.
     """
-    spelled = "|".join("".join(map(_spellings, key)) for key in keys)
-    opening, closing = r'(?:"|(?<=\\)u0022)', r'(?P<quote>\\*+"|\\++u0022)'
+    spelled = "|".join(_GAP.join("".join(map(_spellings, word)) for word in words) for words in _words(keys))
+    opening, closing = r'(?:"|(?<=\\)u0022)\s*+', r'\s*+(?P<quote>\\*+"|\\++u0022)'
     return re.compile(rf"{opening}(?:{spelled}){closing}{_BLANK}(?::|\\++u003a){_BLANK}", re.IGNORECASE)
 
 
@@ -211,15 +262,21 @@ def _end_of_string(text: str, start: int) -> int:
     return found.end() if found else len(text)
 
 
-def _masked_body(body: bytes, keys: tuple[str, ...]) -> tuple[str | None, bytes]:
+def _masked_body(body: bytes, vendor: Vendor) -> tuple[str | None, bytes]:
     """(masked text, b""), or (None, masked bytes) where the body is no UTF-8."""
-    if keys and b"\0" in body:
-        # UTF-16, UTF-32 or packed: keys cannot be found there, so nothing of it may be kept.
+    keys = masked_keys(vendor)
+    if vendor.never_store and b"\0" in body:
+        # UTF-16, UTF-32 or packed: keys cannot be found there, so nothing may be kept of a vendor known to send them.
         return MASK, b""
     try:
-        return mask(body.decode("utf-8"), keys), b""
+        return _masked(body.decode("utf-8"), keys), b""
     except UnicodeDecodeError:
-        return None, mask(body.decode("latin-1"), keys).encode("latin-1")
+        return None, _masked(body.decode("latin-1"), keys).encode("latin-1")
+
+
+def _masked(text: str, keys: tuple[str, ...]) -> str:
+    is_json = text.lstrip("\ufeff \t\r\n").startswith(("{", "["))  # or was meant to be
+    return mask(text, keys) if is_json else mask_words(mask(text, keys), keys)
 
 
 def _decoded(exchange: Exchange) -> str:

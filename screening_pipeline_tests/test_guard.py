@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screening_pipeline.exchange import Exchange
-from screening_pipeline.guard import MASK, REASONS, Examined, examine, mask, masked_keys
+from screening_pipeline.guard import MASK, REASONS, Examined, examine, mask, mask_words, masked_keys
 from screening_pipeline.model import Vendor
 from screening_pipeline.vendors import all_vendors, vendor
 
@@ -417,6 +417,16 @@ def test_values_that_are_never_stored_are_masked_in_the_text_and_in_the_messages
         r'{"data": "{\u0022SSN\u0022:\u0022900-55-1234\u0022}"}',
         r'{"data": "{\"SSN\"\u0020\u003A \"900-55-1234\"}"}',
         '{"SSN": "9"00-55-1234", "a": "900"}',
+        '{"SSN ": "900-55-1234"}',
+        '{"date_of_birth": "1900-01-01", "Date Of Birth": "1900", "social-security-number": 900}',
+        "<error><candidate><SSN>900-55-1234</SSN></candidate></error>",
+        "<a:Address type='home'><Street>900 Canary Row</Street></a:Address>",
+        '<person ssn="900-55-1234"/>',
+        "<SSN>900-55-1234",
+        "Name=Canaria&SSN=900-55-1234&x=1",
+        "Candidate Canaria, SSN: 900-55-1234",
+        "{SSN: '900-55-1234'}",
+        "{'ssn': '900-55-1234'}",
     ],
 )
 def test_masking_finds_its_keys_in_broken_bodies_too(body: str) -> None:
@@ -436,6 +446,24 @@ def test_a_body_of_backslashes_is_looked_through_once() -> None:
     assert mask(text, KEYS) == text.replace("900", '"***"')
 
 
+def test_of_a_text_that_is_no_json_only_the_values_go() -> None:
+    found = report(b"<error><id>7</id><SSN>900-55-1234</SSN><code>E17</code></error>")
+    assert found.text == "<error><id>7</id><SSN>***</SSN><code>E17</code></error>"
+    assert report(b"ssn=900-55-1234&code=E17").text == "ssn=***&code=E17"
+
+
+def test_a_text_of_unclosed_tags_is_looked_through_once() -> None:
+    assert mask_words("<SSN " * 400_000, KEYS) == "<SSN " * 400_000
+    assert mask_words("SSN" + " " * 2_000_000 + "x", KEYS).endswith("x")
+
+
+@pytest.mark.parametrize("slug", sorted(all_vendors()))
+def test_what_nobody_has_a_use_for_is_masked_of_every_vendor(slug: str) -> None:
+    text = '{"ssn": "900-55-1234", "person": {"date_of_birth": "1900-01-01", "name": "Canaria"}}'
+    masked = '{"ssn": "***", "person": {"date_of_birth": "***", "name": "Canaria"}}'
+    assert mask(text, masked_keys(vendor(slug))) == masked
+
+
 def test_keys_that_only_contain_a_masked_name_are_left_alone() -> None:
     text = '{"SSNs": 1, "xSSN": 2, "text": "SSN: 5", "EmailAddress": "x"}'
     assert mask(text, KEYS) == text
@@ -448,11 +476,11 @@ def test_a_declaration_that_cannot_be_masked_is_refused() -> None:
 
 def masked_tree(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: MASK if k.lower() in {"ssn", "address"} else masked_tree(v) for k, v in value.items()}
+        return {k: MASK if k.strip().lower() in {"ssn", "address"} else masked_tree(v) for k, v in value.items()}
     return [masked_tree(item) for item in value] if isinstance(value, list) else value
 
 
-names = st.sampled_from(["SSN", "ssn", "Address", "a", "x\\", 'q"', ":", "é", "\n"]) | st.text(max_size=3)
+names = st.sampled_from(["SSN", "ssn", " SSN ", "Address", "a", "x\\", 'q"', ":", "é", "\n"]) | st.text(max_size=3)
 trees = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.sampled_from(['"', "\\", '\\"', ":"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
