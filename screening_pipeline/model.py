@@ -115,13 +115,17 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One call the vendor offers. `subject` is None for feeds and lists that are not about one check."""
+    """One call the vendor offers. `subject` is None for feeds and lists that are not about one check.
+
+    `reports` are the subjects of which a feed is known to tell every change; others are asked for by id as ever.
+    """
 
     name: str
     path: str
     subject: str | None = None
     is_destructive: bool = False
     is_list: bool = False
+    reports: tuple[str, ...] = ()
 
     @property
     def is_by_id(self) -> bool:

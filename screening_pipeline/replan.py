@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from screening_pipeline import warehouse
 from screening_pipeline.agenda import Agenda, Item
 from screening_pipeline.planner import Budget, BusinessCalendar, Model, OpenCheck, Plan, PlanOptions, Sojourn, plan
+from screening_pipeline.vendors import vendor
 
 if TYPE_CHECKING:
     from screening_pipeline.settings import Account, Settings
@@ -77,7 +78,8 @@ from read_csv(
 )
 """
 
-_Made = Sequence[tuple["Account", Plan, list[Item]]]
+_Made = Sequence[tuple["Account", list[Plan], list[Item]]]
+"""Of each account what a feed reports is planned apart from the rest, with a budget of its own."""
 
 
 def replan(
@@ -124,15 +126,20 @@ def _planned(
     model: Model,
     calendar: BusinessCalendar,
     now: datetime,
-) -> tuple[Account, Plan, list[Item]]:
-    made = plan(
-        [_open_check(row) for row in rows],
-        model=model,
-        budget=Budget(account.requests_per_minute, feed_covered=account.status_updates),
-        calendar=calendar,
-        now=now,
-        options=_options(settings),
-    )
+) -> tuple[Account, list[Plan], list[Item]]:
+    feed = vendor(account.vendor).feed
+    reported = feed.reports if feed and account.status_updates else ()
+    plans = [
+        plan(
+            [_open_check(row) for row in rows if (row[3] in reported) is feed_covered],
+            model=model,
+            budget=Budget(account.requests_per_minute, feed_covered=feed_covered),
+            calendar=calendar,
+            now=now,
+            options=_options(settings),
+        )
+        for feed_covered in ((False, True) if reported else (False,))
+    ]
     known = {row[0]: row for row in rows}
     items = [
         Item(
@@ -145,9 +152,10 @@ def _planned(
             p.reason,
             known[p.check_key][11],
         )
+        for made in plans
         for p in made.planned
     ]
-    return account, made, items
+    return account, plans, items
 
 
 def _open_check(row: Sequence[Any]) -> OpenCheck:
@@ -172,21 +180,21 @@ def _write(connection: Connection, made: _Made, now: datetime) -> None:
         "and f.next_pull_at is distinct from p.next_pull_at"
     )
     connection.execute(f"delete from ops.pull_budget where (vendor, account) in ({keys})")
-    warehouse.insert(connection, "ops.pull_budget", (_budget_row(account, budgeted) for account, budgeted, _ in made))
+    warehouse.insert(connection, "ops.pull_budget", (_budget_row(account, plans) for account, plans, _ in made))
 
 
-def _budget_row(account: Account, made: Plan) -> dict[str, object]:
+def _budget_row(account: Account, plans: Sequence[Plan]) -> dict[str, object]:
     return {
         "vendor": account.vendor,
         "account": account.name,
-        "planned_at": made.now.isoformat(),
-        "open_checks": len(made.planned),
-        "due_checks": made.due,
+        "planned_at": plans[0].now.isoformat(),
+        "open_checks": sum(len(made.planned) for made in plans),
+        "due_checks": sum(made.due for made in plans),
         "requests_per_minute": account.requests_per_minute,
-        "calls_needed_per_minute": float(made.calls_needed_per_minute),
-        "changes_per_minute": float(made.changes_per_minute),
-        "states_lost_per_day": float(made.states_lost_per_day) if account.polling else 0.0,
-        "is_overloaded": bool(made.is_overloaded and account.polling),
+        "calls_needed_per_minute": sum(float(made.calls_needed_per_minute) for made in plans),
+        "changes_per_minute": sum(float(made.changes_per_minute) for made in plans),
+        "states_lost_per_day": sum(float(made.states_lost_per_day) for made in plans) if account.polling else 0.0,
+        "is_overloaded": account.polling and any(made.is_overloaded for made in plans),
     }
 
 

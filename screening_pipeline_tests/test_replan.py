@@ -100,6 +100,20 @@ def test_whatever_a_check_went_through_it_is_on_the_agenda_if_and_only_if_it_is_
     assert not set(agenda) & ended
 
 
+def test_what_a_feed_does_not_report_is_asked_for_as_if_there_were_none(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with opened(tmp_path_factory, (account("hireright", status_updates=True), account("hireright", "without"))) as fed:
+        for name, whose in (("form", "main"), ("alone", "without")):
+            fed.story(name).of("hireright", subject="i9", account=whose).order(ordered_at=EVENING.isoformat())
+        fed.story("order").of("hireright").order(ordered_at=EVENING.isoformat())
+        agenda = planned(fed)
+        assert agenda["form"].next_pull_at == agenda["alone"].next_pull_at < agenda["order"].next_pull_at
+        assert agenda["form"].next_pull_at < EVENING + timedelta(hours=1)
+        budgets = {row["account"]: row["open_checks"] for row in fed.rows("from ops.pull_budget")}
+        assert budgets == {"main": 2, "without": 1}
+
+
 def test_a_check_that_was_just_ordered_is_first_asked_for_when_its_vendor_is_likely_to_have_answered(
     stage: Stage,
 ) -> None:

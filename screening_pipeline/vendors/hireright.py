@@ -39,7 +39,8 @@ VENDOR = Vendor(
     cool_down_seconds=60,
     endpoints=(
         Endpoint(name="order_status", path="/orders/{id}/status", subject="order"),
-        Endpoint(name="status_updates", path="/orders/status-updates", is_destructive=True),
+        # Whether I-9 forms are told of under /orders is unverified: they are read where they are, and asked for anyway.
+        Endpoint(name="status_updates", path="/orders/status-updates", is_destructive=True, reports=("order",)),
         Endpoint(name="i9_status", path="/I-9/{id}/status", subject="i9"),
     ),
     default_subject="order",
