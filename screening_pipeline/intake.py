@@ -417,7 +417,7 @@ def _instant(text: str, zone: str) -> str | None:
         instant = aware.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return instant.isoformat() if instant.year > 1 else None  # year 1 is how some say "never"
+    return instant.isoformat() if 1 < instant.year < 9999 else None  # the first and the last are how some say "never"
 
 
 def _keep(connection: Connection, manifest: Manifest, outcomes: Iterator[Row | Problem], loaded: Row) -> Intake:

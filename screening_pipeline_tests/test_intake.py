@@ -326,6 +326,7 @@ def test_a_time_in_a_parquet_file_is_that_instant(stage: Stage, tmp_path: Path) 
         ("goodhire,r1,,order,", "unknown_subject", "report, subscription"),
         ("goodhire,r1,,,02.03.2026", "bad_time", "ISO 8601"),
         ("goodhire,r1,,,0001-01-01T00:00:00Z", "bad_time", "ISO 8601"),
+        ("goodhire,r1,,,9999-12-31", "bad_time", "ISO 8601"),
         ("goodhire,r1,,,9999-12-31T23:59:59-12:00", "bad_time", "ISO 8601"),
     ],
 )

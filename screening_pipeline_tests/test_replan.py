@@ -100,6 +100,12 @@ def test_whatever_a_check_went_through_it_is_on_the_agenda_if_and_only_if_it_is_
     assert not set(agenda) & ended
 
 
+@pytest.mark.parametrize("year", [2027, 2062, 9998])
+def test_an_order_that_claims_to_come_from_the_future_is_asked_for_all_the_same(stage: Stage, year: int) -> None:
+    worker_check(stage, f"of-{year}", EVENING.replace(year=year))
+    assert planned(stage)[f"of-{year}"].next_pull_at < EVENING + timedelta(hours=1)
+
+
 def test_what_a_feed_does_not_report_is_asked_for_as_if_there_were_none(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

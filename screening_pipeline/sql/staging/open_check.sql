@@ -82,10 +82,13 @@ select
     f.lifecycle,
     f.next_actor,
     f.ordered_at,
-    -- The first state that was seen is taken to be the one it was ordered in.
+    -- The first state that was seen is taken to be the one it was ordered in; an order of the future waits no longer.
     case
         when f.last_changed_at > f.first_observed_at then f.last_changed_at
-        else coalesce(least(f.ordered_at, f.first_observed_at), c.first_seen_at)
+        else coalesce(
+            least(if(f.ordered_at > c.first_seen_at, c.first_seen_at, f.ordered_at), f.first_observed_at),
+            c.first_seen_at
+        )
     end as state_since,
     -- What the feed has told needs no first look.
     case when u.check_key is null then coalesce(p.last_pulled_at, f.last_observed_at) else p.last_pulled_at end
