@@ -130,12 +130,12 @@ class Stage:
         content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
         return self.landing.receive(Exchange(received_at=received_at, body=content, **chosen))
 
-    def settle(self) -> None:
-        """Read the orders and answers that came since the last time."""
+    def settle(self, now: datetime = MORNING) -> None:
+        """Read the orders, which are announced `now`, and answers that came since the last time."""
         if self.orders:
             self._write_manifest()
         with ingest.transaction(self.connection):
-            intake.take_in(self.connection, self.settings, key=b"pseudonym key of a test", now=MORNING, run_id="test")
+            intake.take_in(self.connection, self.settings, key=b"pseudonym key of a test", now=now, run_id="test")
             ingest.advance(self.connection, self.landing, part_key=PART_KEY)
         build.drop_work(self.connection)
 

@@ -80,6 +80,7 @@ def worker_check(stage: Stage, name: str, ordered_at: datetime) -> Story:
     """A WorkerChecks check, announced as soon as it was ordered."""
     story = stage.story(name).of("workerchecks")
     story.order(ordered_at=ordered_at.isoformat())
+    stage.settle(ordered_at)
     return story
 
 
@@ -102,7 +103,7 @@ def test_whatever_a_check_went_through_it_is_on_the_agenda_if_and_only_if_it_is_
 
 @pytest.mark.parametrize("year", [2027, 2062, 9998])
 def test_an_order_that_claims_to_come_from_the_future_is_asked_for_all_the_same(stage: Stage, year: int) -> None:
-    worker_check(stage, f"of-{year}", EVENING.replace(year=year))
+    stage.story(f"of-{year}").of("workerchecks").order(ordered_at=EVENING.replace(year=year).isoformat())
     assert planned(stage)[f"of-{year}"].next_pull_at < EVENING + timedelta(hours=1)
 
 
@@ -111,11 +112,11 @@ def test_what_a_feed_does_not_report_is_asked_for_as_if_there_were_none(
 ) -> None:
     with opened(tmp_path_factory, (account("hireright", status_updates=True), account("hireright", "without"))) as fed:
         for name, whose in (("form", "main"), ("alone", "without")):
-            fed.story(name).of("hireright", subject="i9", account=whose).order(ordered_at=EVENING.isoformat())
-        fed.story("order").of("hireright").order(ordered_at=EVENING.isoformat())
-        agenda = planned(fed)
+            fed.story(name).of("hireright", subject="i9", account=whose).order(ordered_at=MORNING.isoformat())
+        fed.story("order").of("hireright").order(ordered_at=MORNING.isoformat())
+        agenda = planned(fed, MORNING)
         assert agenda["form"].next_pull_at == agenda["alone"].next_pull_at < agenda["order"].next_pull_at
-        assert agenda["form"].next_pull_at < EVENING + timedelta(hours=1)
+        assert agenda["form"].next_pull_at < MORNING + timedelta(hours=1)
         budgets = {row["account"]: row["open_checks"] for row in fed.rows("from ops.pull_budget")}
         assert budgets == {"main": 2, "without": 1}
 
