@@ -1,7 +1,7 @@
 """The landing area: what was said, durable before anyone reads it, append-only, one line per exchange.
 
-    spool/<response_id>.sealed              an exchange between its arrival and its line; encrypted, since
-                                            it may hold values that must never be stored
+    spool/<response_id>.sealed              what cannot be asked for again, between its arrival and its line;
+                                            encrypted, since it may hold values that must never be stored
     feed/                                   calls of destructive feeds that are not landed yet (feed.py)
     <vendor>/<account>/<date>.ndjson        the lines, by the UTC day of receipt; appended, never moved
     <vendor>/<account>/<date>.ndjson.torn   half lines that a crash left, for the record
@@ -83,11 +83,14 @@ class Landing:
         return self.root / "feed" / f"{_segment(vendor)}.{_segment(account)}"
 
     def receive(self, exchange: Exchange) -> Landed:
-        """Make an exchange durable, judge it and append its line. Blocks for a few milliseconds.
+        """Make an exchange durable, judge it and append its line. Blocks for a millisecond or some.
 
         Raises DiskFull, NotWritable or EnvironmentFailed; then it is either safe in the spool, for the next
         `recover`, or was never stored and must not be acknowledged.
         """
+        if exchange.channel == "pull":  # until its line is there nobody was told of it, and it can be asked for again
+            with self._telling(len(exchange.body)):
+                return self._append(exchange)
         with self._telling(len(exchange.body)), durable.locked(self._spool_lock, is_shared=True):
             sealed = self._spooled(exchange)
             landed = self._append(exchange)

@@ -356,7 +356,7 @@ from screening_pipeline.vendors import all_vendors
 root, key, at = Path(sys.argv[1]), sys.argv[2].encode(), datetime.fromisoformat(sys.argv[3])
 landing = Landing(root, vendors=all_vendors(), spool_key=key, clock=SystemClock())
 landing.recover()
-names = {"vendor": "workerchecks", "account": "us", "endpoint": "results", "channel": "pull", "run_id": "run"}
+names = {"vendor": "workerchecks", "account": "us", "endpoint": "results", "channel": sys.argv[4], "run_id": "run"}
 body = b'{"checkId": "w1", "status": "Pending", "x": "' + b"y" * 20000 + b'"}'
 while True:
     print("?", flush=True)
@@ -367,9 +367,12 @@ while True:
 """
 
 
-def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_the_process_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channel", ["pull", "push"])
+def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_the_process_is_killed(
+    tmp_path: Path, channel: str
+) -> None:
     acknowledged: list[str] = []
-    given = [str(tmp_path / "landing"), SPOOL_KEY.decode(), NOON.isoformat()]
+    given = [str(tmp_path / "landing"), SPOOL_KEY.decode(), NOON.isoformat(), channel]
     for kill in range(12):
         command = [sys.executable, "-c", KILLED, *given]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -390,7 +393,8 @@ def test_nothing_that_was_acknowledged_is_lost_or_doubled_when_the_process_is_ki
 # ── a machine that cannot ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_full_disk_leaves_whole_lines_and_says_so(landing: Landing) -> None:
+@pytest.mark.parametrize("channel", ["pull", "push"])
+def test_a_full_disk_leaves_whole_lines_and_says_so(landing: Landing, channel: str) -> None:
     landing.receive(exchange())
     path = landing.root / landing.files()[0]
     size = path.stat().st_size
@@ -400,7 +404,7 @@ def test_a_full_disk_leaves_whole_lines_and_says_so(landing: Landing) -> None:
         with pytest.raises(OSError, match="File too large"):
             durable.append_line(path, b"x" * 1000)
         with pytest.raises(DiskFull) as caught:
-            landing.receive(exchange(body=b"x" * 10_000))
+            landing.receive(exchange(body=b"x" * 10_000, channel=channel))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.stat().st_size == size
