@@ -135,14 +135,14 @@ def plan_again(connection: warehouse.Connection, runtime: Runtime, accounts: Seq
 
 
 def _forget_strangers(connection: warehouse.Connection, runtime: Runtime, account: Account) -> None:
-    """Drop what is noted of ids that are no check's: an answer of 404 was under way while its check was erased."""
+    """Drop what is noted of ids of which none is open: an answer of 404 was under way while its check was erased."""
     missing = {
         (one.vendor, one.account, one.subject, one.check_id)
         for one in runtime.state.not_found(account.vendor, account.name, at_least=1)
     }
     if missing:
         ids = ", ".join(warehouse.quote(check_id) for *_, check_id in missing)
-        known = f"select vendor, account, subject, check_id from raw.check where check_id in ({ids})"
+        known = f"select vendor, account, subject, check_id from staging.open_check where check_id in ({ids})"
         if strangers := missing.difference(connection.execute(known).fetchall()):
             runtime.state.erase_not_found(strangers)
 

@@ -66,11 +66,11 @@ from (
 where check_id is not null and {_IS_ERASED}
 """
 
-# Bodies that were not read, or not all of them: whom they name nobody has looked at.
+# Bodies that were not read, or not all of them, errors among them: whom they name nobody has looked at.
 _UNREAD = """
 select vendor, account, timezone('UTC', received_at)::date::varchar as day, list(response_id) as response_ids
 from landed
-where coalesce(reject <> 'erased', len(message_rejects) > 0)
+where coalesce(reject <> 'erased', http_status not between 200 and 299 or len(message_rejects) > 0)
 group by all
 """
 _NAME = re.compile(r'[\w-]+|(?<=")[^"\\]+(?=")')

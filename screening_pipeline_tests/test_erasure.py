@@ -55,7 +55,14 @@ class House:
         (self.work.settings.paths.orders / f"{self.manifests:03d}.ndjson").write_text(text)
 
     def say(
-        self, slug: str, check_id: str | None, body: Any, *, channel: str = "pull", subject: str | None = None
+        self,
+        slug: str,
+        check_id: str | None,
+        body: Any,
+        *,
+        channel: str = "pull",
+        subject: str | None = None,
+        http_status: int = 200,
     ) -> None:
         self.clock.advance(60)
         now, declared = self.clock.now(), vendor(slug)
@@ -77,7 +84,7 @@ class House:
                 requested_at=now - timedelta(seconds=1),
                 received_at=now,
                 run_id="test",
-                http_status=200,
+                http_status=http_status,
                 headers={"content-type": "application/json"},
                 body=body if isinstance(body, bytes) else json.dumps(body).encode(),
             )
@@ -326,6 +333,7 @@ def test_a_refused_text_that_names_them_later_is_wiped(house: House) -> None:
     house.say("zinc", None, b"no JSON, but of CANARY-request", channel="push")
     house.say("zinc", None, b"neither text: \xff\xfe CANARY-request", channel="push")
     house.say("hireright", None, [{"orderId": "CANARY-order"}, {"orderId": "o", "orderStatus": "New"}], channel="feed")
+    house.say("zinc", "other-request", {"error": "as is CANARY-request"}, http_status=500)
     house.say("zinc", None, b"no JSON, and of nobody", channel="push")
     house.cycle()
     assert house.mentions("CANARY") == []
