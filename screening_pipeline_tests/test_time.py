@@ -61,6 +61,13 @@ def test_times_are_read_with_their_offset_or_in_the_zone_of_the_account(bare: St
         "yesterday",
         "0001-01-01",
         "0001-01-01T00:00:00Z",
+        "0001-12-31",
+        "0000-01-01T00:00:00Z",
+        "9999-12-31",
+        "9999-12-31T23:59:59.9999999Z",
+        "2026-03-02T10:00:00+16:00",
+        "2026-03-02T10:00:00+99:99",
+        "2026-03-02T10:00:00+10:60",
         "",
     ],
 )
@@ -90,6 +97,19 @@ def test_the_first_day_of_all_and_an_empty_text_are_no_time(
         empty.settle()
         assert s.check()["is_terminal"] is False
         assert s.unmapped() == set()
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z"])
+def test_a_release_that_never_comes_releases_nothing_and_is_listed(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    with opened(tmp_path_factory) as empty:
+        s = empty.story("referred").of("workerchecks")
+        s.say(status="Completed", result="Refer", releaseDate=text)
+        empty.settle()
+        check = s.check()
+        assert (check["is_terminal"], check["next_actor"], check["completed_at"]) == (False, "vendor", None)
+        assert s.unmapped() == {("vendor_time", text)}
 
 
 # -- turnaround ----------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 -- What several tables need said in one way.
 create or replace macro staging.instant(told, zone) as (
     case
-        when told is null or told like '0001-01-01%' then null
-        -- With an offset it is an instant, whatever the zone of the account.
+        -- The first and the last years are how some say "never".
+        when told is null or told[:5] in ('0000-', '0001-', '9999-') then null
+        -- With an offset it is an instant, whatever the zone of the account. No zone was ever 16 hours off.
         when
             regexp_full_match(
-                told, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)', 'i'
+                told, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)', 'i'
             )
             then try_cast(upper(told) as timestamptz)
         -- Without one it is local time; a date alone is its first moment. Anything else is not guessed at.
