@@ -314,6 +314,24 @@ def test_a_release_day_ends_at_its_local_end(s: Story) -> Iterator[None]:
 
 
 @told.story
+def test_a_release_day_of_23_hours_ends_at_its_local_end(s: Story) -> Iterator[None]:
+    s.of("workerchecks").order(ordered_at="2026-10-01T08:00Z")
+    s.say(**CLEAR, releaseDate="2026-10-04", when="2026-10-06T09:00Z")
+    yield
+    assert s.check()["completed_at_earliest"] == at("2026-10-03T14:00+00:00")
+    assert s.check()["completed_at"] == at("2026-10-04T12:59:59.999999+00:00")
+
+
+@told.story
+def test_a_release_day_of_25_hours_ends_at_its_local_end(s: Story) -> Iterator[None]:
+    s.of("workerchecks").order(ordered_at="2026-04-01T08:00Z")
+    s.say(**CLEAR, releaseDate="2026-04-05", when="2026-04-07T09:00Z")
+    yield
+    assert s.check()["completed_at_earliest"] == at("2026-04-04T13:00+00:00")
+    assert s.check()["completed_at"] == at("2026-04-05T13:59:59.999999+00:00")
+
+
+@told.story
 def test_a_release_day_ends_with_the_observation_that_shows_it(s: Story) -> Iterator[None]:
     s.of("workerchecks").order(ordered_at="2026-03-02T08:00Z")
     s.say(**CLEAR, releaseDate="2026-03-02", when="09:00")

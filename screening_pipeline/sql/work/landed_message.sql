@@ -64,7 +64,12 @@ keyed as (
         }) as components,
         list_sort(list_distinct(list_transform(parts, lambda p: coalesce(p.status, '')))) as part_words,
         told_at is not null as has_vendor_time,
-        if(is_date_only, told_at + interval 1 day - interval 1 microsecond, told_at) as told_until,
+        -- A local day has 23 or 25 hours where clocks change: its end is where the next one begins.
+        if(
+            is_date_only and told_at is not null,
+            star.local_time(timezone, vendor_time::timestamp + interval 1 day) - interval 1 microsecond,
+            told_at
+        ) as told_until,
         if(told_at is null and vendor_time <> '' and vendor_time not like '0001-01-01%', vendor_time, null)
             as unread_time
     from identified
