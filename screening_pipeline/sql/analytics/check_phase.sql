@@ -7,7 +7,7 @@
 -- seconds              calendar seconds, each change of hands at its first observation or the vendor's time
 -- seconds_least        the least it can have been, given when the changes were observed
 -- seconds_most         the most it can have been
--- business_days        business days, by running numbers, so that those of all phases add up
+-- business_days        business days, by running numbers, so that those of all phases add up; null before 2010
 -- business_days_least  the least business days it can have been
 -- business_days_most   the most business days it can have been
 -- @refresh view
@@ -117,8 +117,13 @@ select
     (sum(epoch_us(ends_at) - epoch_us(starts_at)) // 1000000)::bigint as seconds,
     (sum(greatest(0, epoch_us(ends_at_earliest) - epoch_us(seen_at))) // 1000000)::bigint as seconds_least,
     (sum(epoch_us(ends_at) - epoch_us(starts_at_earliest)) // 1000000)::bigint as seconds_most,
-    sum(end_day - start_day)::bigint as business_days,
-    sum(greatest(0, end_day_earliest - seen_day))::bigint as business_days_least,
-    sum(end_day - start_day_earliest)::bigint as business_days_most
+    -- Part of the days is no figure: null where a stretch begins or ends on a day that no calendar has.
+    if(bool_or(end_day - start_day is null), null, sum(end_day - start_day)::bigint) as business_days,
+    if(
+        bool_or(end_day_earliest - seen_day is null), null,
+        sum(greatest(0, end_day_earliest - seen_day))::bigint
+    ) as business_days_least,
+    if(bool_or(end_day - start_day_earliest is null), null, sum(end_day - start_day_earliest)::bigint)
+        as business_days_most
 from stretch
 group by all

@@ -12,9 +12,9 @@
 -- target_hours                 promised calendar hours, null where business days are promised
 -- is_open                      whether something is still expected of the check
 -- is_complete                  whether its clock has stopped; false while it runs, null where unknown
--- elapsed_seconds              calendar seconds on that clock, so far where it runs
+-- elapsed_seconds              calendar seconds on that clock, so far where it runs; null where it cannot be judged
 -- elapsed_seconds_least        the least it can have been, given when changes were observed
--- elapsed_business_days        business days on that clock, so far where it runs
+-- elapsed_business_days        business days on that clock, so far where it runs; null where no calendar has them
 -- elapsed_business_days_least  the least it can have been
 -- is_met                       whether the promise was kept; null while it still can be, or where unknown
 -- is_met_at_best               the same by the least time it can have been
@@ -48,9 +48,10 @@ elapsed as (
         if(
             s.clock = 'total', s.observed_seconds_earliest, coalesce(p.seconds_least, 0)
         ) as spent_seconds_least,
-        if(s.clock = 'total', s.observed_business_days, coalesce(p.business_days, 0)) as spent_days,
+        if(s.clock = 'total', s.observed_business_days, if(p.check_key is null, 0, p.business_days)) as spent_days,
         if(
-            s.clock = 'total', s.observed_business_days_earliest, coalesce(p.business_days_least, 0)
+            s.clock = 'total', s.observed_business_days_earliest,
+            if(p.check_key is null, 0, p.business_days_least)
         ) as spent_days_least
     from scoped as s
     left join analytics.check_phase as p on s.check_key = p.check_key and p.phase = 'vendor'
@@ -59,7 +60,10 @@ elapsed as (
 
 compared as (
     select
-        *,
+        * replace (
+            -- Days that no calendar has are no days: such a promise is neither kept nor broken.
+            is_measured and (target_hours is not null or spent_days is not null) as is_measured
+        ),
         coalesce(spent_seconds > target_hours * 3600, spent_days > target_business_days) as is_over,
         coalesce(
             spent_seconds_least > target_hours * 3600, spent_days_least > target_business_days
