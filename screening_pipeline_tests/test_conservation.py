@@ -76,6 +76,38 @@ DAMAGE = {
 }
 
 
+def all_broken(stage: Stage) -> list[str]:
+    """The rules that do not hold, those that only warn left out."""
+    every = (rule for often in (True, False) for rule in catalog.rules("raw", "star", "ops", is_every_run=often))
+    return [rule.name for rule in every if not rule.is_warning and stage.rows(rule.query)]
+
+
+def test_rules_hold_where_the_vendor_stops_telling_whether_a_subscription_is_active(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with opened(tmp_path_factory) as stage:
+        s = stage.story("silent").of("goodhire", subject="subscription")
+        s.say(LastStatus="Clear", IsActive=True)
+        s.say(LastStatus="Clear", IsActive=None)
+        stage.settle()
+        assert (s.subscription()["is_active"], s.check()["lifecycle"]) == (True, "unknown")
+        assert all_broken(stage) == []
+
+
+def test_rules_hold_where_a_check_that_was_complete_is_referred_and_released(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with opened(tmp_path_factory) as stage:
+        s = stage.story("referred").of("workerchecks")
+        s.order(ordered_at="2026-03-02T08:00Z")
+        s.say(status="In Progress", result=None)
+        s.say(status="Completed", result="Attention Required")
+        s.say(status="Completed", result="Refer", releaseDate="2026-03-02T09:25:00Z")
+        stage.settle()
+        assert (s.check()["is_terminal"], s.check()["completed_at_source"]) == (True, "observed")
+        assert all_broken(stage) == []
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with opened(tmp_path_factory) as full:

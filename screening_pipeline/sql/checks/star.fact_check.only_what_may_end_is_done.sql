@@ -10,7 +10,12 @@ where
                 f.result = 'none'
                 or f.adjudication in ('pending', 'unknown')
                 or f.dispute in ('open', 'unknown')
-                or (f.result = 'referred' and f.completed_at_source is distinct from 'vendor')
+                -- Its release date, not that of its completion: it may have been seen complete before it was referred.
+                or (f.result = 'referred' and not exists (
+                    select 1
+                    from star.fact_check_event as e
+                    where e.check_key = f.check_key and e.result = 'referred' and e.occurred_at is not null
+                ))
             )
         )
         or exists (
