@@ -227,6 +227,21 @@ def test_late_copies_of_pushed_messages_change_no_fact(
         assert without_conflicts(after) == without_conflicts(before)
 
 
+def test_a_kind_of_part_stays_when_what_told_of_it_is_not_applied_any_more(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with opened(tmp_path_factory) as stage:
+        s = stage.story("late").of("goodhire")
+        s.push(Status="CompletedAlert", SectionsContainingAlerts=["Misc Court Records"], when="10:00")
+        stage.settle()
+        s.say(Status="Expired", when="09:00")  # it was received before, and landed after a crash
+        stage.settle()
+        assert (s.check()["lifecycle"], s.components()) == ("expired", [])
+        before = stage.facts()
+        stage.rebuild()
+        assert stage.facts() == before
+
+
 def without_conflicts(facts: dict[str, list[str]]) -> dict[str, list[str]]:
     """Without the list of contradictions, where a copy may tell that one was still told later."""
     return {table: rows for table, rows in facts.items() if table != "ops.mapping_conflict"}
