@@ -12,6 +12,7 @@ import secrets
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,18 +90,24 @@ def _erase(runtime: Runtime, kind: str, known: str, itself: str, before: str) ->
     """Erase what `known` finds. `itself` finds the hash of what was named, `before` all that tell of its erasure."""
     from screening_pipeline import cycle
 
-    cycle.take_orders(runtime, run_id=_RUN_ID)  # what has arrived by now is part of what is known
-    with runtime.warehouse() as connection:
-        cycle.prepare(connection, runtime)
-        own_hash = _values(connection, itself)[0]
-        _find(connection, known)
-        if not _values(connection, "select 1 from gone"):
-            if _values(connection, f"select pseudonym from staging.erased where pseudonym in ({before})"):
-                return None
-            raise UsageError(f"nothing is known of this {kind}; nothing was erased", code="nothing_known")
-        intent = _intended(runtime, connection, kind, own_hash)
-    _write(runtime, intent)
-    finish(runtime)
+    with _alone(runtime):
+        if is_pending(runtime):
+            _finish(runtime)
+        cycle.take_orders(runtime, run_id=_RUN_ID)  # what has arrived by now is part of what is known
+        with runtime.warehouse() as connection:
+            cycle.prepare(connection, runtime)
+            own_hash = _values(connection, itself)[0]
+            _find(connection, known)
+            if not _values(connection, "select 1 from gone"):
+                if _values(connection, f"select pseudonym from staging.erased where pseudonym in ({before})"):
+                    return None
+                raise UsageError(f"nothing is known of this {kind}; nothing was erased", code="nothing_known")
+            intent = _intended(runtime, connection, kind, own_hash)
+            _write(runtime, intent)
+            # Whoever waits for the warehouse takes in the next orders: by then they must know who is kept out.
+            with ingest.transaction(connection):
+                _record(connection, intent, completed_at=None)
+        _finish(runtime)
     return intent.erasure
 
 
@@ -179,6 +186,12 @@ def is_pending(runtime: Runtime) -> bool:
     return _place(runtime).exists()
 
 
+def _alone(runtime: Runtime) -> AbstractContextManager[None]:
+    """One erasure at a time: there is one file for what is to be done. Raises LockHeld."""
+    paths, wait = runtime.settings.paths, runtime.lock_wait_seconds
+    return warehouse.lock(paths.erasure_lock, clock=runtime.clock, wait_seconds=wait)
+
+
 def _place(runtime: Runtime) -> Path:
     return runtime.settings.data_dir / _CONTEXT
 
@@ -208,7 +221,14 @@ def _with_subjects(vendor: str, account: str, *rest: str) -> list[Check]:
 
 
 def finish(runtime: Runtime) -> None:
-    """Do what the intent says, from the beginning. Raises EnvironmentFailed; the next command tries again."""
+    """Do what somebody began and did not finish. Raises EnvironmentFailed; the next command tries again."""
+    with _alone(runtime):
+        if is_pending(runtime):  # else whoever held the lock has done it
+            _finish(runtime)
+
+
+def _finish(runtime: Runtime) -> None:
+    """Do what the intent says, from the beginning."""
     intent, paths = _read(runtime), runtime.settings.paths
     with warehouse.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
         ingest.prepare(connection, runtime.settings, runtime.landing, part_key=runtime.part_key)

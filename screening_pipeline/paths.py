@@ -83,6 +83,11 @@ class Paths:
         """What whoever makes files of the snapshot holds, from reading it until they stand in their places."""
         return self.data_dir / "derived.lock"
 
+    @property
+    def erasure_lock(self) -> Path:
+        """What whoever erases somebody holds, from looking for them until nothing of them is left."""
+        return self.data_dir / "erasure.lock"
+
     def pull_lock(self, vendor: str, account: str) -> Path:
         """What whoever pulls an account holds."""
         return self.data_dir / f"pull.{vendor}.{account}.lock"

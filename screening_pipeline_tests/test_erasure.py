@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from screening_pipeline import catalog, cycle, durable, erasure, forgotten, ingest, warehouse
-from screening_pipeline.clock import ManualClock
+from screening_pipeline import catalog, cycle, durable, erasure, forgotten, ingest, intake, warehouse
+from screening_pipeline.clock import ManualClock, system_clock
 from screening_pipeline.errors import UsageError
 from screening_pipeline.exchange import Exchange, new_response_id
 from screening_pipeline.landing import Landing
@@ -679,6 +680,70 @@ def _killed_after(house: House, seconds: float | None) -> float:
         process.join()
     lived = time.monotonic() - begun
     return lived if is_alive or seconds is None else 0
+
+
+# ── at the same time ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _in_real_time(folder: Path) -> Runtime:
+    """The same house as another process finds it, which waits for locks."""
+    return assembled(Settings(accounts=ACCOUNTS, paths=Paths.under(folder, {})), {}, system_clock({}))
+
+
+def _erase_slowly(folder: Path, go: Event, reference: str, arriving: Mapping[str, str] | None = None) -> None:
+    """Erase, with some time between noting what is to be done and doing it, in which a manifest may arrive."""
+    write = erasure._write
+
+    def write_and_wait(runtime: Runtime, intent: Any) -> None:
+        write(runtime, intent)
+        if arriving:
+            (folder / "orders" / "arriving.ndjson").write_text(json.dumps(arriving) + "\n")
+        time.sleep(2)
+
+    erasure._write = write_and_wait
+    go.wait()
+    erasure.erase_candidate(_in_real_time(folder), reference)
+
+
+def _take_orders(folder: Path, go: Event) -> None:
+    """What a run begins with; it comes second, and waits."""
+    go.wait()
+    time.sleep(0.7)
+    work = _in_real_time(folder)
+    with work.warehouse() as connection:
+        cycle.prepare(connection, work)
+        with ingest.transaction(connection):
+            intake.take_in(connection, work.settings, key=work.key, now=work.clock.now(), run_id="test")
+            ingest.advance(connection, work.landing, part_key=work.part_key)
+
+
+def _at_once(house: House, *tasks: tuple[Callable[..., None], tuple[Any, ...]]) -> None:
+    """Processes that all begin while the warehouse is in use, and so find nobody else at work."""
+    fork = multiprocessing.get_context("fork")
+    go = fork.Event()
+    processes = [fork.Process(target=task, args=(house.data, go, *arguments)) for task, arguments in tasks]
+    for process in processes:
+        process.start()
+    with warehouse.lock(house.work.settings.paths.warehouse_lock, clock=house.clock):
+        go.set()
+        time.sleep(1.4)
+    for process in processes:
+        process.join(timeout=60)
+    assert [process.exitcode for process in processes] == [0] * len(processes)
+
+
+def test_two_who_erase_at_once_both_do(house: House) -> None:
+    _at_once(house, (_erase_slowly, (PERSON,)), (_erase_slowly, ("employee-2",)))
+    assert house.mentions("CANARY", "other-report") == []
+    assert len(house.rows("from ops.erasure where completed_at is not null")) == 2
+
+
+def test_an_order_that_arrives_while_its_person_is_erased_is_kept_out(house: House) -> None:
+    order = {"vendor": "zinc", "check_id": "CANARY-late", "candidate_ref": PERSON}
+    _at_once(house, (_erase_slowly, (PERSON, order)), (_take_orders, ()))
+    house.cycle()
+    assert house.mentions("CANARY") == []
+    assert house.rows("from ops.erasure where completed_at is null") == []
 
 
 # ── the command ────────────────────────────────────────────────────────────────────────────────────────
