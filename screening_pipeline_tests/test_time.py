@@ -223,6 +223,27 @@ def test_a_negative_turnaround_is_kept_and_flagged(s: Story) -> Iterator[None]:
 
 
 @told.story
+def test_a_turnaround_of_less_than_a_second_is_one_of_nothing(s: Story) -> Iterator[None]:
+    s.of("workerchecks").order(ordered_at="2026-03-02T09:00:00.6Z")
+    s.say(status="Pending", when="2026-03-02T09:00:00.7+00:00")
+    s.say(**CLEAR, when="2026-03-02T09:00:01.2+00:00")
+    yield
+    check = s.check()
+    assert (check["turnaround_seconds"], check["turnaround_excluded_reason"]) == (0, "negative")
+
+
+@told.story
+def test_a_completion_is_not_earlier_than_its_order_though_it_was_looked_at_before(s: Story) -> Iterator[None]:
+    s.of("workerchecks").order(ordered_at="2026-03-02T10:00Z")
+    s.say(status="Pending", when="08:00")
+    s.say(**CLEAR, when="11:00")
+    yield
+    check = s.check()
+    assert check["completed_at_earliest"] == at("10:00")
+    assert (check["turnaround_seconds_earliest"], check["turnaround_seconds"]) == (0, 3600)
+
+
+@told.story
 def test_a_turnaround_of_nothing_is_flagged_too(s: Story) -> Iterator[None]:
     s.of("workerchecks").order(ordered_at="2026-03-02T08:00Z")
     s.say(**CLEAR, releaseDate="2026-03-02T19:00:00+11:00", when="09:00")

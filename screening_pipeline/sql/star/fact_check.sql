@@ -140,7 +140,8 @@ timed as (
         -- complete later than that, whatever the vendor's clock, or the zone of its times, says.
         least(d.told_until, d.observed_at) as done_at,
         case
-            when d.told_at is null then coalesce(d.previous_observed_at, f.ordered_at)
+            -- Not before it was ordered, even where an order is dated after the first look; nulls count for nothing.
+            when d.told_at is null then greatest(d.previous_observed_at, f.ordered_at)
             when d.told_until > d.told_at then greatest(d.told_at, coalesce(f.ordered_at, d.told_at))
             else d.told_at
         end as done_at_earliest
@@ -167,8 +168,8 @@ completed as (
             when lifecycle in ('canceled', 'expired', 'declined') then lifecycle
             when not is_dated and not is_seen_before then 'left_censored'
             when ordered_at is null then 'no_order_time'
-            -- No time at all is as impossible as less than none.
-            when done_at <= ordered_at then 'negative'
+            -- No time at all is as impossible as less than none, in the whole seconds that are told.
+            when date_sub('second', ordered_at, done_at) <= 0 then 'negative'
         end as turnaround_excluded_reason
     from timed
 )
