@@ -100,7 +100,13 @@ change as (
             when e.occurred_at is null then e.observed_at
             -- The first moment of a local day stands for a date: it may have been any time of it.
             when star.local_time(h.timezone, e.occurred_at)::time = time '00:00:00'
-                then least(greatest(e.occurred_at + interval 1 day, e.observed_at_earliest), e.observed_at)
+                then least(
+                    greatest(
+                        star.local_time(h.timezone, star.local_time(h.timezone, e.occurred_at) + interval 1 day),
+                        e.observed_at_earliest
+                    ),
+                    e.observed_at
+                )
             else least(greatest(e.occurred_at, e.observed_at_earliest), e.observed_at)
         end as happened_at_latest
     from star.fact_check_event as e
