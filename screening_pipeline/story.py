@@ -57,6 +57,7 @@ def stories(settings: Settings, vendor: str, check_id: str, account: str | None)
         )
         found = warehouse.rows(connection, query)
         if not found:
+            settings.select([vendor], [account] if account else [])  # a name that is wrong is not an id that is
             raise UsageError(
                 f"no {vendor} check has the id {console.inert(check_id)[:80]!r}; ids are compared exactly, "
                 "leading zeros and capitals included",
@@ -120,10 +121,9 @@ def _standing(check: dict[str, Any]) -> str:
     if check["ordered_at"]:
         words.append(f"ordered {_moment(check['ordered_at'])}")
     if check["turnaround_seconds"] is not None:
-        words.append(
-            f"turnaround {console.span(check['turnaround_seconds'])} "
-            f"({check['turnaround_business_days']} business days)"
-        )
+        days = check["turnaround_business_days"]  # null where no calendar has them
+        counted = "" if days is None else f" ({days} business days)"
+        words.append(f"turnaround {console.span(check['turnaround_seconds'])}{counted}")
     if check["reopened_count"]:
         words.append(f"reopened {check['reopened_count']} times")
     return "; ".join(words)

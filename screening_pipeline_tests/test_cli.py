@@ -15,6 +15,7 @@ import sys
 import termios
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from screening_pipeline import console, embedded, run, warehouse
+from screening_pipeline import console, embedded, run, story, warehouse
 from screening_pipeline.cli import app
 from screening_pipeline.clock import StandingClock
 from screening_pipeline.errors import LockHeld
@@ -709,6 +710,22 @@ def test_an_account_that_another_process_asks_is_left_to_it_and_the_others_go_on
         assert nobody.exit_code == 3
 
 
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("show", "zink", "1"), "no vendor 'zink' is configured; did you mean zinc?"),
+        (("show", "Zinc", "1"), "no vendor 'Zinc' is configured; did you mean zinc?"),
+        (("show", "zinc", "1", "--account", "mian"), "no account 'mian' is configured; did you mean main?"),
+        (("show", "zinc", "no such id"), "no zinc check has the id 'no such id'"),
+    ],
+)
+def test_a_mistyped_name_is_not_told_as_a_check_that_is_not_there(
+    troubled: Desk, synced: subprocess.CompletedProcess[str], words: tuple[str, ...], complaint: str
+) -> None:
+    assert synced.returncode == 1
+    assert_plain_failure(troubled.run(*words), 2, complaint)
+
+
 # ── what is printed ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -720,6 +737,16 @@ def test_words_of_a_vendor_move_no_cursor_and_change_no_colour(capsys: pytest.Ca
     assert "\\x1b[2J" in shown
     assert "[bold]word[/bold]" in shown
     assert "\u202e" not in shown
+
+
+def test_a_turnaround_of_days_that_no_calendar_has_is_told_in_calendar_time_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    check = defaultdict(lambda: None, vendor="zinc", turnaround_seconds=864_000, ordered_at=NOW, is_terminal=True)
+    story.tell(story.Story(check=check, events=[], parts=[], actions=[], troubles=[]))
+    shown = capsys.readouterr().out
+    assert "turnaround 10.0 d\n" in shown
+    assert "None business days" not in shown
 
 
 def test_facts_for_a_program_are_plain_ascii_json(capsys: pytest.CaptureFixture[str]) -> None:
