@@ -8,13 +8,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from screening_pipeline.exchange import Exchange
 from screening_pipeline.guard import Examined, Reading
+from screening_pipeline.mentions import names_any
 from screening_pipeline.model import Json, Parts, Record, aliases
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
@@ -156,8 +156,7 @@ def _text_mentions(envelope: Envelope, check_ids: Collection[str]) -> bool:
     """Whether a kept body speaks of these checks; bytes that are no text may do so unseen."""
     if envelope["body_base64"] is not None:
         return True
-    ids = "|".join(map(re.escape, sorted(check_ids)))
-    return bool(re.search(rf"(?<![\w-])(?:{ids})(?![\w-])", envelope["body_text"] or ""))
+    return envelope["body_text"] is not None and names_any(envelope["body_text"], check_ids)
 
 
 def _declared(body: Json, record: Record) -> Json:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from screening_pipeline.envelope import Envelope, Told, without
+from screening_pipeline.mentions import candidates
 from screening_pipeline.vendors import all_vendors
 
 if TYPE_CHECKING:
@@ -70,12 +70,13 @@ where check_id is not null and {_IS_ERASED}
 _UNREAD = """
 select vendor, account, timezone('UTC', received_at)::date::varchar as day, list(response_id) as response_ids
 from landed
-where coalesce(reject <> 'erased', http_status not between 200 and 299 or len(message_rejects) > 0)
+where
+    coalesce(
+        reject <> 'erased',
+        failure is not null or http_status not between 200 and 299 or len(message_rejects) > 0
+    )
 group by all
 """
-_NAME = re.compile(r'[\w-]+|(?<=")[^"\\]+(?=")')
-"""What may be an id in a text: a word, or what stands between two quotes."""
-_LONGEST_ID = 256
 
 
 def is_anybody(connection: Connection) -> bool:
@@ -136,15 +137,14 @@ def _scrub_unread(connection: Connection, landing: Landing) -> None:
 def _named(envelope: Envelope, part_key: str, erased: Container[str]) -> set[Told]:
     """Whom the text of a body names of those who were erased."""
     raw = base64.b64decode(envelope["body_base64"] or b"")
-    words = set(_NAME.findall(envelope["body_text"] or raw.decode("latin-1")))
+    texts = envelope["body_text"] or "", raw.decode("latin-1"), raw.decode("utf-8", "replace")
     whose = envelope["vendor"], envelope["account"]
     subjects = sorted(all_vendors()[envelope["vendor"]].subjects)
     return {
-        (subject, word)
-        for word in words
-        if len(word) <= _LONGEST_ID
+        (subject, name)
+        for name in set().union(*map(candidates, texts))
         for subject in subjects
-        if _hash(part_key, *whose, word) in erased or _hash(part_key, *whose, subject, word) in erased
+        if _hash(part_key, *whose, name) in erased or _hash(part_key, *whose, subject, name) in erased
     }
 
 

@@ -64,6 +64,7 @@ class House:
         channel: str = "pull",
         subject: str | None = None,
         http_status: int = 200,
+        failure: str | None = None,
     ) -> None:
         self.clock.advance(60)
         now, declared = self.clock.now(), vendor(slug)
@@ -86,6 +87,7 @@ class House:
                 received_at=now,
                 run_id="test",
                 http_status=http_status,
+                failure=failure,
                 headers={"content-type": "application/json"},
                 body=body if isinstance(body, bytes) else json.dumps(body).encode(),
             )
@@ -343,6 +345,32 @@ def test_a_refused_text_that_names_them_later_is_wiped(house: House) -> None:
     assert len(house.facts()["ops.reject"]) == len(before["ops.reject"]) + 6
     house.rebuild()
     assert house.mentions("CANARY") == []
+
+
+@pytest.mark.parametrize("check_id", ["CANARY/2024.1", "acme:CANARY", "CANARY é"])
+@pytest.mark.parametrize("is_said_before", [True, False])
+def test_an_id_that_is_no_single_word_is_found_in_refused_texts_too(
+    tmp_path: Path, check_id: str, is_said_before: bool
+) -> None:
+    house = house_in(tmp_path / "data")
+    house.order(
+        {"vendor": "workable", "check_id": check_id, "candidate_ref": PERSON},
+        {"vendor": "workable", "check_id": "other", "candidate_ref": "employee-2"},
+    )
+    house.cycle()
+    if not is_said_before:
+        erasure.erase_candidate(house.work, PERSON)
+    escaped = json.dumps({"id": check_id, "status": "completed"}).replace("/", "\\/").encode()
+    house.say("workable", "other", escaped)
+    house.say("workable", "other", f"{check_id} is locked".encode(), http_status=503)
+    house.say("workable", "other", escaped[:-9], failure="timeout")
+    house.say("workable", "other", b"\xff " + f"{check_id}".encode())
+    house.cycle()
+    if is_said_before:
+        erasure.erase_candidate(house.work, PERSON)
+    assert house.mentions("CANARY") == []
+    assert house.broken_rules() == []
+    house.work.state.close()
 
 
 def test_a_404_that_was_under_way_while_they_were_erased_leaves_no_id(house: House) -> None:

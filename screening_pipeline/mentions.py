@@ -1,0 +1,44 @@
+"""Which ids a text may name that nobody could read as what it is. Pure, and linear in the length of the text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from urllib.parse import unquote
+
+_LONGEST_ID = 256
+_MOST_WORDS = 4
+_WORD = re.compile(r"[\w-]+")
+_QUOTED = re.compile(r'(?<=")[^"]+(?=")')
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+
+
+def forms(text: str) -> list[str]:
+    """The text, and what it says where JSON or an address has escaped it: some escape every slash or umlaut."""
+    found = [text]
+    if "\\" in text:
+        units = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)) if escape[1] else escape[2], text)
+        found.append(units.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    if "%" in text:
+        found.append(unquote(text))
+    return found
+
+
+def names_any(text: str, ids: Collection[str]) -> bool:
+    """Whether one of these ids stands in the text, and not as a part of a longer word."""
+    wanted = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(ids)))})(?![\w-])")
+    return any(wanted.search(form) for form in forms(text))
+
+
+def candidates(text: str) -> set[str]:
+    """What in a text may be an id: a word, up to four with whatever joins them, or what stands between quotes."""
+    return {name for form in forms(text) for name in _names(form) if len(name) <= _LONGEST_ID}
+
+
+def _names(text: str) -> Iterator[str]:
+    places = [word.span() for word in _WORD.finditer(text)]
+    for more in range(_MOST_WORDS):
+        for (start, _), (_, end) in zip(places, places[more:], strict=False):
+            if end - start <= _LONGEST_ID:
+                yield text[start:end]
+    yield from (quoted[0] for quoted in _QUOTED.finditer(text))
