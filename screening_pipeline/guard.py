@@ -482,9 +482,11 @@ def _check_scannable(record: Record, message: Mapping[str, Json]) -> None:
 
 def _check_required(vendor: Vendor, record: Record, message: Mapping[str, Json]) -> None:
     given = [_lookup(message, address) for address in record.required]
-    if any(isinstance(value, str) and value for value in given):
+    words = [value for value in given if isinstance(value, str) and value]
+    is_error = _is_error(vendor, message)
+    if words and not (is_error and all(word.strip().isdecimal() for word in words)):
         return
-    if _is_error(vendor, message):  # K7: an error's `status` is a number and no lifecycle
+    if is_error:  # K7: an error's `status` is a number, also one that is written as a text, and no lifecycle
         raise _Refused("error_body")
     raise _Refused("wrong_type" if any(value not in (None, "") for value in given) else "missing_status")
 

@@ -245,6 +245,8 @@ def test_an_integer_status_beside_a_message_is_an_error_and_no_lifecycle() -> No
     assert examined("workable", "checks", "k1", {"status": 401, "message": "Invalid Token"}).reject == "error_body"
     assert examined("workable", "checks", "k1", {"status": 401}).reject == "wrong_type"
     assert examined("workable", "checks", "k1", {"status": "pending", "message": "x"}).reject is None
+    assert examined("workable", "checks", "k1", {"status": "401", "message": "Invalid Token"}).reject == "error_body"
+    assert examined("workable", "checks", "k1", {"status": "401"}).reject is None, "a word that nobody mapped"
 
 
 def test_zincs_own_status_code_is_an_error() -> None:
