@@ -50,7 +50,13 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _BLANK = r"(?:\s|\\++(?:[nrt]|u00(?:20|09|0a|0d)))*+"
 _AFTER_VALUE = re.compile(r"\s*+(?:[,}\]]|$)")
 # Whatever a vendor's documents say of them: nobody here has a use for these values.
-_NEVER_STORED = ("**.SSN", "**.SocialSecurityNumber", "**.DateOfBirth", "**.DriverLicenseNumber")
+_NEVER_STORED = (
+    *("**.SSN", "**.SocialSecurityNumber"),
+    *("**.DateOfBirth", "**.BirthDate", "**.DOB"),
+    *("**.DriverLicenseNumber", "**.DriverLicenseNum", "**.DriverLicenceNumber", "**.DrivingLicenceNumber"),
+)
+# Why a text is refused that could not be read as JSON at all.
+_UNPARSED = ("not_json", "content_type", "truncated")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])|[_-]")
 _GAP = r"[\s_-]?"
 _REST_OF_LINE = re.compile(r"[^&\r\n]*+")
@@ -99,7 +105,8 @@ def examine(exchange: Exchange, vendor: Vendor) -> Examined:
     """Judge one exchange. Failures and answers other than 2xx are kept, masked, and not judged at all."""
     text, raw = _masked_body(exchange.body, vendor)
     if not exchange.is_success:
-        return Examined(text=text, raw=raw)
+        is_read = text is None or _is_json(text)
+        return Examined(text=text if is_read else mask_words(text or "", masked_keys(vendor)), raw=raw)
     if _is_nothing_waiting(exchange, vendor):
         return Examined(text=text)
     try:
@@ -110,7 +117,7 @@ def examine(exchange: Exchange, vendor: Vendor) -> Examined:
         found = _messages(exchange, vendor, value)
     except _Refused as refused:
         salvaged = _salvaged(exchange, vendor, text or "") if refused.reason == "truncated" else None
-        if text is not None and refused.reason == "not_json":
+        if text is not None and refused.reason in _UNPARSED:
             text = mask_words(text, masked_keys(vendor))
         return salvaged or Examined(reject=refused.reason, text=text, raw=raw)
     return _judged(exchange, vendor, found, text or "", value)
@@ -216,7 +223,10 @@ def _word_pattern(keys: tuple[str, ...]) -> re.Pattern[str]:
     """An opening tag, or a word with what parts it from its value."""
     spelled = "|".join(_GAP.join(map(re.escape, words)) for words in _words(keys))
     tag = rf"<(?P<tag>(?:[\w.-]{{1,64}}:)?(?:{spelled}))(?:\s[^<>]*+)?>"
-    return re.compile(rf"{tag}|(?<!\w)(?:{spelled})(?!\w)[\"']?\s*+[=:]", re.IGNORECASE)
+    # A field of a form may be one of several, `person[ssn]=`, and its brackets may be escaped.
+    before, after = r"(?:(?<!\w)|(?<=%5b))", r"(?!\w)(?:[\"'\]]|%5d)?"
+    masked = rf'(?!\s*+"{re.escape(MASK)}")'
+    return re.compile(rf"{tag}|{before}(?:{spelled}){after}\s*+[=:]{masked}", re.IGNORECASE)
 
 
 def _end_of_element(text: str, opening: re.Match[str]) -> int:
@@ -265,18 +275,32 @@ def _end_of_string(text: str, start: int) -> int:
 def _masked_body(body: bytes, vendor: Vendor) -> tuple[str | None, bytes]:
     """(masked text, b""), or (None, masked bytes) where the body is no UTF-8."""
     keys = masked_keys(vendor)
-    if vendor.never_store and b"\0" in body:
+    if b"\0" in body and (vendor.never_store or _is_hiding(body, keys)):
         # UTF-16, UTF-32 or packed: keys cannot be found there, so nothing may be kept of a vendor known to send them.
         return MASK, b""
     try:
         return _masked(body.decode("utf-8"), keys), b""
     except UnicodeDecodeError:
-        return None, _masked(body.decode("latin-1"), keys).encode("latin-1")
+        return None, mask_words(_masked(body.decode("latin-1"), keys), keys).encode("latin-1")
 
 
 def _masked(text: str, keys: tuple[str, ...]) -> str:
     is_json = text.lstrip("\ufeff \t\r\n").startswith(("{", "["))  # or was meant to be
     return mask(text, keys) if is_json else mask_words(mask(text, keys), keys)
+
+
+def _is_hiding(body: bytes, keys: tuple[str, ...]) -> bool:
+    """Whether a value that must be masked would be seen without the zeros alone, as in UTF-16."""
+    plain = _masked(body.lstrip(b"\xff\xfe").decode("latin-1"), keys).replace("\0", "")
+    return mask_words(mask(plain, keys), keys) != plain
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _decoded(exchange: Exchange) -> str:

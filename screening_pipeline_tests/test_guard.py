@@ -459,6 +459,42 @@ def test_a_text_of_unclosed_tags_is_looked_through_once() -> None:
     assert mask_words("SSN" + " " * 2_000_000 + "x", KEYS).endswith("x")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{ssn: '900-55-1234', status: 'Failed'}",
+        "{ssn: '900-55-1234', status: ",
+        '{"error": "E17"}\nSSN=900-55-1234',
+        "person[ssn]=900-55-1234&x=1",
+        "person%5BSSN%5D=900-55-1234",
+        "dob: 1900-01-01",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+@pytest.mark.parametrize("coding", ["utf-8", "utf-16", "utf-32-le"])
+def test_what_only_begins_like_json_is_masked_as_text_whoever_sent_it(
+    body: str, status: int, kind: str, coding: str
+) -> None:
+    raw = body.encode(coding) if coding != "utf-8" else body.encode() + b"\xff"
+    for sent in (body.encode(coding), raw):
+        headers = {"content-type": kind}
+        found = examined("zinc", "results", "z1", sent, http_status=status, headers=headers)
+        assert b"900" not in ((found.text or "").encode() + found.raw).replace(b"\0", b"")
+
+
+def test_what_came_whole_of_a_feed_is_kept_whatever_follows_it() -> None:
+    found = examined("hireright", "status_updates", None, b'[{"orderId": "7", "orderStatus": "Completed"}, \0\0')
+    assert [message.check_id for message in found.messages] == ["7"]
+
+
+@pytest.mark.parametrize(
+    "key", ["dob", "birth_date", "DriverLicenseNum", "driving-licence-number", "driver licence number"]
+)
+def test_a_key_that_is_never_stored_has_many_names(key: str) -> None:
+    assert "900" not in mask(json.dumps({key: "900-55-1234"}), masked_keys(vendor("zinc")))
+
+
 @pytest.mark.parametrize("slug", sorted(all_vendors()))
 def test_what_nobody_has_a_use_for_is_masked_of_every_vendor(slug: str) -> None:
     text = '{"ssn": "900-55-1234", "person": {"date_of_birth": "1900-01-01", "name": "Canaria"}}'
