@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from screening_pipeline.exchange import Exchange
 from screening_pipeline.guard import Examined, Reading
 from screening_pipeline.mentions import names_any
-from screening_pipeline.model import Json, Parts, Record, aliases
+from screening_pipeline.model import Json, Parts, Record, Vendor, aliases
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """Readers of the files must allow for lines of this length."""
@@ -27,6 +29,10 @@ _MESSAGES = b',"messages":['
 _BODY = b',"body":'
 _END = b"}]}"
 _ERASED = "erased"
+_LABEL = re.compile("#[0-9a-f]{16}")
+"""A part's name that was replaced by its hash."""
+_OPENING = re.compile(r"^([^/?#]*//)[^/?#]*@|[?#].*$", re.DOTALL)
+"""What of a link opens it for whoever holds it; the star has no use for it."""
 
 
 def line_of(exchange: Exchange, examined: Examined) -> tuple[bytes, Examined]:
@@ -137,14 +143,43 @@ def without(envelope: Envelope, gone: Collection[Told]) -> Envelope | None:
     return {**_without_body(envelope), **asked, "reject": reject, "messages": kept}
 
 
-def reduced(envelope: Envelope, records: Mapping[str, Record]) -> Envelope:
-    """The envelope with only the declared addresses of each message: enough for a rebuild, and no more."""
+def reduced(envelope: Envelope, vendor: Vendor, part_key: str) -> Envelope:
+    """The envelope with only the declared addresses of each message: enough for a rebuild, and no more.
+
+    Links lose what the star has no use for, and people's names in the labels of parts become the hashes that the star
+    knows them by, unless that made the line longer.
+    """
     messages = [
-        {**message, "body": _declared(message["body"], records[message["subject"]])}
+        {**message, "body": _declared(message["body"], vendor.records[message["subject"]])}
         for message in envelope["messages"]
-        if message["subject"] in records
+        if message["subject"] in vendor.records
     ]
-    return {**_without_body(envelope), "messages": messages}
+    named = {**_without_body(envelope), "messages": messages}
+    if not vendor.has_personal_part_names:
+        return named
+    nameless = {**named, "messages": [_nameless(message, vendor, part_key) for message in messages]}
+    return nameless if len(dumps(nameless)) <= len(dumps(envelope)) else named
+
+
+def _nameless(message: Json, vendor: Vendor, part_key: str) -> Json:
+    parts = vendor.records[message["subject"]].components
+    elements = _get(message["body"], parts.at) if parts else None
+    if parts is None or not elements or "name" not in parts.columns:
+        return message
+    body = copy.deepcopy(message["body"])
+    address = parts.columns["name"]
+    _put(body, parts.at, [_labelled(element, address, part_key) for element in elements])
+    return {**message, "body": body}
+
+
+def _labelled(element: Json, address: str, part_key: str) -> Json:
+    name = _get(element, address)
+    if not isinstance(name, str) or _LABEL.fullmatch(name):
+        return element
+    hashed = hashlib.sha256(f"{part_key}{name}".encode()).hexdigest()[:16]  # as sql/work/landed_message.sql has it
+    labelled: dict[str, Json] = {**element}
+    _put(labelled, address, f"#{hashed}")
+    return labelled
 
 
 def _without_body(envelope: Envelope) -> Envelope:
@@ -162,6 +197,10 @@ def _text_mentions(envelope: Envelope, check_ids: Collection[str]) -> bool:
 def _declared(body: Json, record: Record) -> Json:
     addresses = [alias for address in (record.id, *record.columns.values()) for alias in aliases(address)]
     found = _picked(body, addresses)
+    for address in aliases(record.columns.get("report_url", ())):
+        link = _get(found, address)
+        if isinstance(link, str):
+            _put(found, address, _OPENING.sub(r"\1", link))
     for parts in (record.components, record.actions, record.runs):
         if parts is not None:
             _put(found, parts.at, _declared_parts(body, parts))

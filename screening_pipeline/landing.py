@@ -245,14 +245,22 @@ class Landing:
         files = [file for file in self.files(vendor) if file.startswith(folder)]
         return sum(self.rewrite(file, lambda envelope: without(envelope, gone)) for file in files)
 
-    def purge(self, before: date) -> int:
-        """Keep of bodies received before that day (UTC) only what a rebuild needs; the lines that changed."""
-        files = [file for file in self.files() if Path(file).stem < before.isoformat()]
-        return sum(self.rewrite(file, self._reducing(file)) for file in files)
+    def purge(self, before: date, *, part_key: str) -> int:
+        """Keep of bodies received before that day (UTC) only what a rebuild needs; the lines that changed.
 
-    def _reducing(self, file: str) -> Transform:
-        records = self._vendors[file.partition("/")[0]].records
-        return lambda envelope: reduced(envelope, records) if envelope["body_sha256"] else None
+        `part_key` keys the hashes that stand for people's names in labels.
+        """
+        files = [file for file in self.files() if Path(file).stem < before.isoformat()]
+        return sum(self.rewrite(file, self._reducing(file, part_key)) for file in files)
+
+    def _reducing(self, file: str, part_key: str) -> Transform:
+        vendor = self._vendors[file.partition("/")[0]]
+
+        def change(envelope: Envelope) -> Envelope | None:
+            new = reduced(envelope, vendor, part_key)
+            return None if new == envelope else new
+
+        return change
 
     def _rewritten(
         self, stored: bytes, file: str, transform: Transform, beginnings: bytes | tuple[bytes, ...]

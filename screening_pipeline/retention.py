@@ -15,7 +15,7 @@ def reduce_old_bodies(runtime: Runtime) -> int:
     Nothing is reduced where no number is set. A rebuild gives the same star as before.
     """
     before = first_day_kept(runtime.clock.now().date(), runtime.settings.privacy.keep_raw_days)
-    return 0 if before is None else runtime.landing.purge(before)
+    return 0 if before is None else runtime.landing.purge(before, part_key=runtime.part_key)
 
 
 def first_day_kept(today: date, keep_raw_days: int | None) -> date | None:

@@ -18,7 +18,7 @@ from screening_pipeline.instance import instance
 from screening_pipeline.paths import Paths
 from screening_pipeline.runtime import Runtime, active, assembled
 from screening_pipeline.settings import Privacy, Settings
-from screening_pipeline_tests.scene import MORNING, Stage, account, opened
+from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, account, opened
 from screening_pipeline_tests.test_rebuild import LINES, order_everything, told
 
 NAME = "Canaria Testperson"
@@ -36,7 +36,7 @@ def test_after_reduction_every_fact_is_the_same_also_when_computed_anew(stage: S
         stage.land(**said)
     stage.settle()
     before = stage.facts()
-    assert stage.landing.purge((MORNING + timedelta(days=2)).date()) > 0
+    assert stage.landing.purge((MORNING + timedelta(days=2)).date(), part_key=PART_KEY) > 0
     assert stage.facts() == before
     stage.rebuild()
     assert stage.facts() == before
@@ -46,7 +46,7 @@ def test_after_reduction_every_fact_is_the_same_also_when_computed_anew(stage: S
 def test_what_was_reduced_before_it_was_loaded_is_read_all_the_same(stage: Stage) -> None:
     story = stage.story("r1").of("goodhire")
     story.say(Status="Processing", FirstName=NAME)
-    stage.landing.purge((MORNING + timedelta(days=1)).date())
+    stage.landing.purge((MORNING + timedelta(days=1)).date(), part_key=PART_KEY)
     stage.settle()
     assert story.check()["lifecycle"] == "in_progress"
 
@@ -56,11 +56,51 @@ def test_names_of_people_leave_with_the_body_and_so_does_its_text(stage: Stage) 
     stage.story("r1").of("goodhire").say(f"<html>{NAME}</html>".encode())
     stage.story("z1").of("zinc").say(status="pending", statusV2="requested", candidate={"name": NAME})
     assert NAME in landed_text(stage)
-    stage.landing.purge((MORNING + timedelta(days=1)).date())
+    stage.landing.purge((MORNING + timedelta(days=1)).date(), part_key=PART_KEY)
     assert NAME not in landed_text(stage)
     rows = stage.rows("from raw.response")
     assert [row["body"] for row in rows] == [None, None, None]
     assert {row["http_status"] for row in rows} == {200}
+
+
+def test_names_in_labels_and_what_opens_a_link_leave_too_and_the_star_stays_as_it_is(stage: Stage) -> None:
+    checks = [
+        {"name": f"Reference check for {NAME}", "type": "reference-check", "status": "clear"},
+        {"name": f"Reference check for {NAME}", "type": "reference-check", "status": "pending"},
+        {"name": f"Address check for {NAME} ünd", "status": "consider"},
+        {"type": "address-check", "status": "clear"},
+        {"name": 7, "status": "clear"},
+    ]
+    stage.story("z1").of("zinc").say(status="pending", statusV2="in-progress", checks=checks)
+    link = f"https://{NAME}:canary-secret@vendor.example/c/1?token=canary-secret#{NAME}"
+    stage.story("w1").of("workable").say(status="completed", results_url=link)
+    stage.settle()
+    before = stage.facts()
+    assert len(before["star.fact_check_component"]) == len(checks)
+    later = (MORNING + timedelta(days=1)).date()
+    assert stage.landing.purge(later, part_key=PART_KEY) == 2
+    assert NAME not in landed_text(stage)
+    assert "canary-secret" not in landed_text(stage)
+    stage.rebuild()
+    assert stage.facts() == before
+    assert stage.landing.purge(later, part_key=PART_KEY) == 0
+
+
+def test_a_label_that_is_as_short_as_a_name_never_costs_a_message(stage: Stage) -> None:
+    checks = [{"name": str(number), "status": "clear"} for number in range(40)]
+    stage.story("z1").of("zinc").say(status="pending", statusV2="in-progress", checks=checks)
+    stage.settle()
+    before = stage.facts()
+    stage.landing.purge((MORNING + timedelta(days=1)).date(), part_key=PART_KEY)
+    stage.rebuild()
+    assert stage.facts() == before
+
+
+def test_a_label_that_looks_like_a_hash_of_ours_and_is_none_is_hashed(stage: Stage) -> None:
+    checks = [{"name": f"#{NAME}", "status": "clear"}]
+    stage.story("z1").of("zinc").say(status="pending", statusV2="in-progress", checks=checks)
+    stage.settle()
+    assert NAME not in str(stage.rows("from star.fact_check_component"))
 
 
 def landed_text(stage: Stage) -> str:
