@@ -16,6 +16,7 @@ from lifelines.utils import qth_survival_time
 from screening_pipeline import reference, warehouse
 from screening_pipeline.clock import SystemClock
 from screening_pipeline.warehouse import Connection
+from screening_pipeline_tests.test_data_model import QUERIES
 
 KNOWN_AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 VENDORS = ("goodhire", "hireright", "zinc")
@@ -114,6 +115,19 @@ def test_leaving_open_checks_out_makes_a_slow_vendor_look_fast(connection: Conne
     naive, counted = row
     assert naive < 0.6 * true_median
     assert abs(counted - true_median) < 0.15 * true_median
+
+
+def test_the_question_how_many_take_longer_than_a_week_is_answered_for_every_vendor(connection: Connection) -> None:
+    slow = [Case("zinc", 9 * DAY, 8 * DAY, True), Case("zinc", 10 * DAY, 9 * DAY, True)]
+    found_late = [Case("hireright", 8 * DAY, 2 * DAY, True), Case("hireright", 20 * DAY, 20 * DAY, True)]
+    quick = [Case("goodhire", DAY, DAY, True)]
+    _fill(connection, [*slow, *found_late, *quick])
+    (query,) = (query for query in QUERIES if "still_open" in query)
+    assert sorted(connection.execute(query).fetchall()) == [
+        ("goodhire", 0, 0),
+        ("hireright", 1, 0.5),
+        ("zinc", 1, 1),
+    ]
 
 
 def drawn(seed: int, step: int) -> list[Case]:
