@@ -28,7 +28,7 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import build, ingest, intake, warehouse
+from screening_pipeline import build, catalog, ingest, intake, warehouse
 from screening_pipeline.clock import ManualClock
 from screening_pipeline.exchange import Exchange, Landed
 from screening_pipeline.landing import Landing
@@ -65,6 +65,12 @@ FACTS = (
     "ops.unmapped_value",
     "ops.mapping_conflict",
 )
+
+
+def broken_rules(connection: warehouse.Connection) -> list[str]:
+    """The rules that do not hold, those that only warn left out."""
+    rules = {name: sql for name, sql in catalog.checks().items() if "-- severity: warn" not in sql}
+    return [name for name, sql in rules.items() if connection.execute(sql).fetchall()]
 
 
 def at(text: str) -> datetime:

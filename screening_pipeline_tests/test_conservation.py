@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from screening_pipeline import catalog
-from screening_pipeline_tests.scene import MORNING, Stage, opened
+from screening_pipeline_tests.scene import MORNING, Stage, broken_rules, opened
 
 WARNINGS = {
     "ops.pull_budget.it_fits_the_load",
@@ -76,12 +76,6 @@ DAMAGE = {
 }
 
 
-def all_broken(stage: Stage) -> list[str]:
-    """The rules that do not hold, those that only warn left out."""
-    every = (rule for often in (True, False) for rule in catalog.rules("raw", "star", "ops", is_every_run=often))
-    return [rule.name for rule in every if not rule.is_warning and stage.rows(rule.query)]
-
-
 def test_rules_hold_where_the_vendor_stops_telling_whether_a_subscription_is_active(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -91,7 +85,7 @@ def test_rules_hold_where_the_vendor_stops_telling_whether_a_subscription_is_act
         s.say(LastStatus="Clear", IsActive=None)
         stage.settle()
         assert (s.subscription()["is_active"], s.check()["lifecycle"]) == (True, "unknown")
-        assert all_broken(stage) == []
+        assert broken_rules(stage.connection) == []
 
 
 def test_rules_hold_where_a_check_that_was_complete_is_referred_and_released(
@@ -105,7 +99,7 @@ def test_rules_hold_where_a_check_that_was_complete_is_referred_and_released(
         s.say(status="Completed", result="Refer", releaseDate="2026-03-02T09:25:00Z")
         stage.settle()
         assert (s.check()["is_terminal"], s.check()["completed_at_source"]) == (True, "observed")
-        assert all_broken(stage) == []
+        assert broken_rules(stage.connection) == []
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import catalog, cycle, durable, erasure, forgotten, ingest, intake, warehouse
+from screening_pipeline import cycle, durable, erasure, forgotten, ingest, intake, warehouse
 from screening_pipeline.clock import ManualClock, system_clock
 from screening_pipeline.errors import UsageError
 from screening_pipeline.exchange import Exchange, new_response_id
@@ -31,7 +31,7 @@ from screening_pipeline.runtime import Runtime, assembled
 from screening_pipeline.settings import Settings
 from screening_pipeline.state import State
 from screening_pipeline.vendors import all_vendors, vendor
-from screening_pipeline_tests.scene import FACTS, MORNING, account
+from screening_pipeline_tests.scene import FACTS, MORNING, account, broken_rules
 
 PERSON = "employee-CANARY"
 ACCOUNTS = tuple(replace(account(slug), status_updates=slug == "hireright") for slug in sorted(all_vendors()))
@@ -127,11 +127,7 @@ class House:
 
     def broken_rules(self) -> list[str]:
         with self.work.warehouse() as connection:
-            return [
-                name
-                for name, sql in catalog.checks().items()
-                if "-- severity: warn" not in sql and connection.execute(sql).fetchall()
-            ]
+            return broken_rules(connection)
 
     def mentions(self, *words: str) -> list[str]:
         """Where a word stands: files outside data/orders by their bytes, databases row by row."""

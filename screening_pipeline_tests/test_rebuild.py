@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screening_pipeline import build, catalog, ingest
+from screening_pipeline import build, ingest
 from screening_pipeline.sandbox.judgement import read_state
 from screening_pipeline.sandbox.timeline import Check
 from screening_pipeline.sandbox.world import World
 from screening_pipeline.vendors import vendor
-from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, Story, opened
+from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, Story, broken_rules, opened
 
 few = settings(max_examples=4)
 
@@ -145,12 +145,6 @@ def order_everything(stage: Stage) -> None:
         story.order(ordered_at="2026-03-02T08:00Z", package="basic", candidate_ref="employee-17")
 
 
-def errors(stage: Stage) -> list[str]:
-    """The rules that are broken and are more than a warning."""
-    rules = {name: sql for name, sql in catalog.checks().items() if "-- severity: warn" not in sql}
-    return [name for name, sql in rules.items() if stage.rows(sql)]
-
-
 @few
 @given(history=steps, cuts=st.lists(st.integers(0, 45), max_size=3), ordered_after=st.integers(0, 45))
 def test_computed_anew_every_fact_is_the_same(
@@ -168,7 +162,7 @@ def test_computed_anew_every_fact_is_the_same(
                 stage.settle()
         stage.settle()
         before = stage.facts()
-        assert errors(stage) == []
+        assert broken_rules(stage.connection) == []
         stage.rebuild()
         assert stage.facts() == before
         with small_steps():
@@ -205,7 +199,7 @@ def test_the_order_of_arrival_makes_no_difference(
                 stage.settle()
         stage.settle()
         assert stage.facts(without_arrival=True) == in_order
-        assert errors(stage) == []
+        assert broken_rules(stage.connection) == []
 
 
 @few
@@ -393,7 +387,7 @@ def test_the_warehouse_reads_a_whole_world_as_the_sandbox_does(
             seen = [tuple(event[axis] for axis in AXES) for event in story.events()]
             assert [axes for axes, _ in groupby(seen)] == read_by_the_witness(check), check.order.check_id
             assert story.check()["is_terminal"] is read_state(check, check.states[-1]).is_over
-        assert errors(stage) == []
+        assert broken_rules(stage.connection) == []
 
 
 def live_through(stage: Stage, check: Check) -> None:
