@@ -25,6 +25,7 @@ MAX_LINE_BYTES = 32 * 1024 * 1024
 Envelope = dict[str, Any]
 Told = tuple[str | None, str]
 """What a message is about: its subject and the vendor's id."""
+_VENDOR = b',"vendor":'
 _MESSAGES = b',"messages":['
 _BODY = b',"body":'
 _END = b"}]}"
@@ -32,7 +33,7 @@ _ERASED = "erased"
 _LABEL = re.compile("#[0-9a-f]{16}")
 """A part's name that was replaced by its hash."""
 _OPENING = re.compile(r"^([^/?#]*//)[^/?#]*@|[?#].*$", re.DOTALL)
-"""What of a link opens it for whoever holds it; the star has no use for it."""
+"""What of a link opens it for whoever holds it, and the star has no use for; as sql/work/landed_message.sql has it."""
 
 
 def line_of(exchange: Exchange, examined: Examined) -> tuple[bytes, Examined]:
@@ -102,6 +103,11 @@ def instant(moment: datetime) -> str:
 def begins_with(response_id: str) -> bytes:
     """The bytes that the line of this response begins with."""
     return dumps({"response_id": response_id})[:-1]
+
+
+def beginning_of(line: bytes) -> bytes:
+    """What `begins_with` gives for the response of this line."""
+    return line.partition(_VENDOR)[0]
 
 
 def body_of(line: bytes) -> str | None:

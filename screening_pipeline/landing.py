@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 from screening_pipeline import durable
 from screening_pipeline.clock import Clock
-from screening_pipeline.envelope import Envelope, Told, begins_with, dumps, line_of, reduced, without
+from screening_pipeline.envelope import Envelope, Told, beginning_of, begins_with, dumps, line_of, reduced, without
 from screening_pipeline.errors import EnvironmentFailed
 from screening_pipeline.exchange import Exchange, Landed
 from screening_pipeline.guard import Examined, examine, masked_keys
@@ -228,8 +228,8 @@ class Landing:
         with self._telling(), durable.locked(path):
             content = path.read_bytes()
             *old, torn = content.split(b"\n")
-            beginnings = b"" if response_ids is None else tuple(map(begins_with, response_ids))
-            new = [self._rewritten(line, file, transform, beginnings) for line in old]
+            wanted = None if response_ids is None else set(map(begins_with, response_ids))
+            new = [self._rewritten(line, file, transform, wanted) for line in old]
             count = sum(before != after for before, after in zip(old, new, strict=True))
             if count or torn:
                 durable.write_new(path, b"".join(line + b"\n" for line in new))
@@ -262,11 +262,10 @@ class Landing:
 
         return change
 
-    def _rewritten(
-        self, stored: bytes, file: str, transform: Transform, beginnings: bytes | tuple[bytes, ...]
-    ) -> bytes:
+    def _rewritten(self, stored: bytes, file: str, transform: Transform, wanted: Collection[bytes] | None) -> bytes:
         line = self._read_line(stored, file)
-        changed = transform(json.loads(line)) if line.startswith(beginnings) else None
+        is_wanted = wanted is None or beginning_of(line) in wanted
+        changed = transform(json.loads(line)) if is_wanted else None
         if changed is None:
             return stored
         forms = (dumps(changed), dumps({**changed, "messages": []}))
