@@ -281,7 +281,7 @@ def _masked_body(body: bytes, vendor: Vendor) -> tuple[str | None, bytes]:
     try:
         return _masked(body.decode("utf-8"), keys), b""
     except UnicodeDecodeError:
-        return None, mask_words(_masked(body.decode("latin-1"), keys), keys).encode("latin-1")
+        return None, mask_words(mask(body.decode("latin-1"), keys), keys).encode("latin-1")
 
 
 def _masked(text: str, keys: tuple[str, ...]) -> str:
