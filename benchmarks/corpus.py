@@ -31,8 +31,9 @@ from screening_pipeline.vendors import all_vendors, vendor
 DAYS = 30
 NOW = VIRTUAL_EPOCH + timedelta(days=400)
 PART_KEY = "5ce4e"
-# What a vendor tells beyond what anybody reads: with it an answer has the 1 to 2 KB that real ones have.
-UNREAD = "Delivered as agreed between the parties; see the terms of service for what this answer does not say. " * 9
+# What a vendor tells beyond what anybody reads: with it an answer has the 1 to 2 KB of a full report. It is fields, and
+# not one long text: that would cost a reader little, and nothing at all who takes answers apart.
+UNREAD_SECTIONS = 7
 
 
 def world(checks: int, *, seed: int = 7) -> World:
@@ -56,7 +57,7 @@ def looks(check: Check, count: int) -> list[State]:
 def exchange_of(check: Check, state: State, number: int) -> Exchange:
     """The answer to a look at a check in this state; `number` makes its id unique."""
     order = check.order
-    body = {**state.body, "Disclaimer": UNREAD}
+    body = {**state.body, "SectionResults": _unread(number)}
     return Exchange(
         response_id=f"{state.at:%Y%m%dT%H%M%S%f}Z-{number:016x}-0000",
         vendor=order.vendor,
@@ -74,6 +75,22 @@ def exchange_of(check: Check, state: State, number: int) -> Exchange:
         run_id="bench",
         body=json.dumps(body).encode(),
     )
+
+
+def _unread(number: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": f"Section {section}",
+            "source": "County court records",
+            "searched": f"2026-01-{1 + (number + section) % 28:02d}",
+            "jurisdiction": "California",
+            "state": "Complete",
+            "reference": (number * UNREAD_SECTIONS + section) % 1_000_000,
+            "notes": [],
+            "isOpen": False,
+        }
+        for section in range(UNREAD_SECTIONS)
+    ]
 
 
 def exchanges(of: World, responses: int) -> Iterator[Exchange]:
