@@ -12,7 +12,7 @@
 -- excluded_reason                  why a closed one has no part in the figures
 -- ordered_at                       when it was ordered
 -- ended_at                         when its clock stopped, or the last known instant while it runs
--- ended_at_earliest                the earliest it can have stopped
+-- ended_at_earliest                the earliest it can have stopped; while it runs, when it was last seen to
 -- seconds                          calendar seconds from ordered to complete, null unless included
 -- seconds_earliest                 the same to the earliest it can have been complete
 -- business_days                    business days from ordered to complete, null unless included
@@ -43,7 +43,11 @@ placed as (
             f.completed_at = f.first_observed_at and coalesce(f.completed_at_source <> 'vendor', true)
         ) as is_left_censored,
         coalesce(f.completed_at, f.closed_at, h.known_at) as ended_at,
-        coalesce(f.completed_at_earliest, f.closed_at, h.known_at) as ended_at_earliest
+        -- An open check may have been complete since it was last seen open; one never seen, since it was ordered.
+        coalesce(
+            f.completed_at_earliest, f.closed_at,
+            if(h.known_at is null, null, least(h.known_at, greatest(f.last_observed_at, f.ordered_at)))
+        ) as ended_at_earliest
     from star.fact_check as f
     inner join analytics.account_horizon as h on f.vendor = h.vendor and f.account = h.account
     where f.subject <> 'subscription'
