@@ -56,6 +56,15 @@ class Sealer:
             ) from None
 
 
+def mark_of(path: Path) -> list[int] | None:
+    """What changes with a file: inode, size and time; None where there is none (any more)."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return [found.st_ino, found.st_size, found.st_mtime_ns]
+
+
 @contextmanager
 def telling(where: str, needed_bytes: int = 0, folder: Path | None = None) -> Iterator[None]:
     """Turn what the operating system says into DiskFull, NotWritable or EnvironmentFailed, naming `where`."""

@@ -245,13 +245,13 @@ class Landing:
         files = [file for file in self.files(vendor) if file.startswith(folder)]
         return sum(self.rewrite(file, lambda envelope: without(envelope, gone)) for file in files)
 
-    def purge(self, before: date, *, part_key: str) -> int:
-        """Keep of bodies received before that day (UTC) only what a rebuild needs; the lines that changed.
+    def purge(self, before: date, *, part_key: str, but: Collection[str] = ()) -> dict[str, int]:
+        """Keep of bodies received before that day (UTC) only what a rebuild needs; how many lines changed, by file.
 
-        `part_key` keys the hashes that stand for people's names in labels.
+        `part_key` keys the hashes that stand for people's names in labels. Files in `but` are passed over.
         """
-        files = [file for file in self.files() if Path(file).stem < before.isoformat()]
-        return sum(self.rewrite(file, self._reducing(file, part_key)) for file in files)
+        files = [file for file in self.files() if file not in but and Path(file).stem < before.isoformat()]
+        return {file: self.rewrite(file, self._reducing(file, part_key)) for file in files}
 
     def _reducing(self, file: str, part_key: str) -> Transform:
         vendor = self._vendors[file.partition("/")[0]]

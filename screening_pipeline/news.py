@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from screening_pipeline.durable import mark_of
 from screening_pipeline.intake import manifests
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _NOTE = "warehouse_read"
 
 def orders(paths: Paths) -> dict[str, list[int]]:
     """The manifests that are there now. Take it before reading them: what comes meanwhile is news again."""
-    return {path.name: mark for path in manifests(paths.orders) if (mark := _mark(path))}
+    return {path.name: mark for path in manifests(paths.orders) if (mark := mark_of(path))}
 
 
 def landed(landing: Landing) -> dict[str, int]:
@@ -49,7 +49,7 @@ class Note:
 def known(agenda: Agenda, settings: Settings) -> Note | None:
     """What the warehouse, as it is now, is known to have read."""
     note = _noted(agenda)
-    return note if note and note.warehouse == _mark(settings.paths.warehouse) else None
+    return note if note and note.warehouse == mark_of(settings.paths.warehouse) else None
 
 
 def remember(
@@ -66,7 +66,7 @@ def remember(
         told |= {"accounts": settings.account_keys, "orders": orders_read}
     if landed_read is not None:
         told |= {"landed": landed_read}
-    mark = _mark(settings.paths.warehouse)
+    mark = mark_of(settings.paths.warehouse)
     if mark and len(told) == len(fields(Note)) - 1:
         agenda.remember(_NOTE, json.dumps({"warehouse": mark, **told}))
 
@@ -98,14 +98,5 @@ def _noted(agenda: Agenda) -> Note | None:
 
 def _noted_of_it(agenda: Agenda, settings: Settings) -> Note | None:
     """The note, unless another file has taken the place of the one that it tells of."""
-    note, mark = _noted(agenda), _mark(settings.paths.warehouse)
+    note, mark = _noted(agenda), mark_of(settings.paths.warehouse)
     return note if note and mark and note.warehouse[0] == mark[0] else None
-
-
-def _mark(path: Path) -> list[int] | None:
-    """What changes with a file; None where there is none (any more)."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return [found.st_ino, found.st_size, found.st_mtime_ns]

@@ -1,12 +1,24 @@
-"""How long bodies are kept: older ones are reduced to the addresses that the star is computed from."""
+"""How long bodies are kept: older ones are reduced to the addresses that the star is computed from.
+
+Files in which nothing was left to reduce are noted in the shared state, and not read again until they change, or what
+is reduced does. The note may be lost: then all are read once more.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import date, timedelta
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from screening_pipeline.durable import mark_of
+
 if TYPE_CHECKING:
+    from screening_pipeline.agenda import Agenda
     from screening_pipeline.runtime import Runtime
+
+_NOTE = "bodies_reduced"
 
 
 def reduce_old_bodies(runtime: Runtime) -> int:
@@ -15,7 +27,32 @@ def reduce_old_bodies(runtime: Runtime) -> int:
     Nothing is reduced where no number is set. A rebuild gives the same star as before.
     """
     before = first_day_kept(runtime.clock.now().date(), runtime.settings.privacy.keep_raw_days)
-    return 0 if before is None else runtime.landing.purge(before, part_key=runtime.part_key)
+    if before is None:
+        return 0
+    landing, rules = runtime.landing, _rules()
+    known = _noted(runtime.agenda, rules)
+    # As they are before they are read: what is appended meanwhile makes another file of them.
+    marks = {file: mark_of(landing.root / file) for file in landing.files()}
+    done = {file for file, mark in marks.items() if mark and known.get(file) == mark}
+    changed = landing.purge(before, part_key=runtime.part_key, but=done)
+    done |= {file for file, lines in changed.items() if file in marks and not lines}
+    noted = {"rules": rules, "files": {file: marks[file] for file in sorted(done)}}
+    runtime.agenda.remember(_NOTE, json.dumps(noted))
+    return sum(changed.values())
+
+
+def _noted(agenda: Agenda, rules: str) -> dict[str, list[int]]:
+    """The files in which these rules left nothing to reduce, with their marks."""
+    kept = json.loads(agenda.note(_NOTE) or "{}")
+    return dict(kept["files"]) if kept.get("rules") == rules else {}
+
+
+def _rules() -> str:
+    """Changes with what is reduced: with the code that does it, and with what vendors declare."""
+    package = files("screening_pipeline")
+    declared = sorted((p for p in (package / "vendors").iterdir() if p.name.endswith(".py")), key=lambda p: p.name)
+    sources = [package / "envelope.py", package / "model.py", *declared]
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 def first_day_kept(today: date, keep_raw_days: int | None) -> date | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +16,7 @@ import pytest
 from screening_pipeline import retention
 from screening_pipeline.clock import ManualClock
 from screening_pipeline.instance import instance
+from screening_pipeline.landing import Transform
 from screening_pipeline.paths import Paths
 from screening_pipeline.runtime import Runtime, active, assembled
 from screening_pipeline.settings import Privacy, Settings
@@ -36,7 +38,7 @@ def test_after_reduction_every_fact_is_the_same_also_when_computed_anew(stage: S
         stage.land(**said)
     stage.settle()
     before = stage.facts()
-    assert stage.landing.purge((MORNING + timedelta(days=2)).date(), part_key=PART_KEY) > 0
+    assert sum(stage.landing.purge((MORNING + timedelta(days=2)).date(), part_key=PART_KEY).values()) > 0
     assert stage.facts() == before
     stage.rebuild()
     assert stage.facts() == before
@@ -78,12 +80,12 @@ def test_names_in_labels_and_what_opens_a_link_leave_too_and_the_star_stays_as_i
     before = stage.facts()
     assert len(before["star.fact_check_component"]) == len(checks)
     later = (MORNING + timedelta(days=1)).date()
-    assert stage.landing.purge(later, part_key=PART_KEY) == 2
+    assert sum(stage.landing.purge(later, part_key=PART_KEY).values()) == 2
     assert NAME not in landed_text(stage)
     assert "canary-secret" not in landed_text(stage)
     stage.rebuild()
     assert stage.facts() == before
-    assert stage.landing.purge(later, part_key=PART_KEY) == 0
+    assert sum(stage.landing.purge(later, part_key=PART_KEY).values()) == 0
 
 
 def test_a_label_that_is_as_short_as_a_name_never_costs_a_message(stage: Stage) -> None:
@@ -162,6 +164,56 @@ def test_only_bodies_older_than_that_are_reduced_and_only_once(tmp_path: Path) -
     assert retention.reduce_old_bodies(work) == 0
     clock.advance(86_400)
     assert retention.reduce_old_bodies(work) == 1
+
+
+def test_a_file_in_which_nothing_was_left_is_not_read_again_until_it_changes(tmp_path: Path) -> None:
+    work, clock = nights(tmp_path)
+    (file,) = work.landing.files()
+    path = work.landing.root / file
+    spoilt = path.read_bytes().replace(b'"checkId"', b'"checkID"')  # an address that nobody declares
+    was = path.stat()
+    with path.open("r+b") as opened:
+        opened.write(spoilt)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert retention.reduce_old_bodies(work) == 0
+    assert path.read_bytes() == spoilt
+    os.utime(path)
+    assert retention.reduce_old_bodies(work) == 1
+    assert retention.reduce_old_bodies(work) == 0
+    land(work, ManualClock(MORNING))  # what comes late goes to its day
+    assert work.landing.files() == [file]
+    assert retention.reduce_old_bodies(work) == 1
+
+
+@pytest.mark.parametrize("note", [None, '{"rules": "of an older version", "files": FILES}'])
+def test_every_old_file_is_read_once_more_by_other_rules_and_where_the_note_was_lost(
+    tmp_path: Path, note: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, _ = nights(tmp_path)
+    noted = json.loads(str(work.agenda.note("bodies_reduced")))
+    assert list(noted["files"]) == work.landing.files()
+    if note is None:
+        work.agenda.forget(["bodies_reduced"])
+    else:
+        work.agenda.remember("bodies_reduced", note.replace("FILES", json.dumps(noted["files"])))
+    read, rewrite = [], work.landing.rewrite
+
+    def noticed(file: str, change: Transform) -> int:
+        read.append(file)
+        return rewrite(file, change)
+
+    monkeypatch.setattr(work.landing, "rewrite", noticed)
+    assert [retention.reduce_old_bodies(work) for _ in range(2)] == [0, 0]
+    assert read == work.landing.files(), "once"
+
+
+def nights(folder: Path) -> tuple[Runtime, ManualClock]:
+    """One answer, forty days old, and the two nights after which its file is known to be done."""
+    work, clock = runtime(folder, 7)
+    land(work, clock)
+    clock.advance(40 * 86_400)
+    assert [retention.reduce_old_bodies(work) for _ in range(2)] == [1, 0]
+    return work, clock
 
 
 def test_without_a_number_everything_is_kept(tmp_path: Path) -> None:
