@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from screening_pipeline import catalog, durable, forgotten, ingest, warehouse
-from screening_pipeline.errors import UsageError
+from screening_pipeline.errors import EnvironmentFailed, UsageError
 from screening_pipeline.pseudonym import pseudonym
 from screening_pipeline.vendors import all_vendors
 
@@ -206,7 +206,14 @@ def _write(runtime: Runtime, intent: _Intent) -> None:
 
 
 def _read(runtime: Runtime) -> _Intent:
-    values = json.loads(_sealer(runtime).unseal(_place(runtime).read_bytes(), _CONTEXT))
+    try:
+        values = json.loads(_sealer(runtime).unseal(_place(runtime).read_bytes(), _CONTEXT))
+    except EnvironmentFailed:
+        raise EnvironmentFailed(
+            f"an erasure that was begun cannot be finished: {_CONTEXT} is damaged, or was written with another "
+            f"{runtime.settings.paths.spool_key.name}; put that key back, or delete {_CONTEXT} and erase again",
+            code="wrong_key",
+        ) from None
     checks = [check for given in values["checks"] for check in _with_subjects(*given)]
     return _Intent(Erasure(**values["erasure"]), values["requested_at"], checks, values["hashes"])
 

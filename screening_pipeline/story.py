@@ -125,7 +125,7 @@ def _standing(check: dict[str, Any]) -> str:
         counted = "" if days is None else f" ({days} business days)"
         words.append(f"turnaround {console.span(check['turnaround_seconds'])}{counted}")
     if check["reopened_count"]:
-        words.append(f"reopened {check['reopened_count']} times")
+        words.append("reopened once" if check["reopened_count"] == 1 else f"reopened {check['reopened_count']} times")
     return "; ".join(words)
 
 

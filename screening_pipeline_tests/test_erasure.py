@@ -22,7 +22,7 @@ import pytest
 
 from screening_pipeline import cycle, durable, erasure, forgotten, ingest, intake, warehouse
 from screening_pipeline.clock import ManualClock, system_clock
-from screening_pipeline.errors import UsageError
+from screening_pipeline.errors import EnvironmentFailed, UsageError
 from screening_pipeline.exchange import Exchange, new_response_id
 from screening_pipeline.landing import Landing
 from screening_pipeline.paths import Paths
@@ -646,6 +646,20 @@ def test_the_next_command_finishes_what_a_crash_interrupted(house: House, name: 
     assert not erasure.is_pending(house.work)
     assert house.mentions("CANARY") == []
     assert len(house.rows("from ops.erasure where completed_at is not null")) == 1
+
+
+def test_what_was_begun_under_another_key_says_so_and_is_finished_when_the_key_is_back(house: House) -> None:
+    with pytest.raises(_Crash):
+        erasure.erase_candidate(_crashing(house, "landing"), PERSON)
+    begun = house.data / "erasure.sealed"
+    sealed = begun.read_bytes()
+    durable.write_new(begun, durable.Sealer(b"another key", "erasure").seal(b"{}", begun.name))
+    with pytest.raises(EnvironmentFailed, match=r"put that key back, or delete erasure\.sealed and erase again"):
+        house.cycle()
+    assert erasure.is_pending(house.work)
+    durable.write_new(begun, sealed)
+    house.cycle()
+    assert house.mentions("CANARY") == []
 
 
 def test_what_an_earlier_version_began_is_finished_by_this_one(house: House) -> None:

@@ -167,7 +167,7 @@ def test_only_bodies_older_than_that_are_reduced_and_only_once(tmp_path: Path) -
 
 
 def test_a_file_in_which_nothing_was_left_is_not_read_again_until_it_changes(tmp_path: Path) -> None:
-    work, clock = nights(tmp_path)
+    work = nights(tmp_path)
     (file,) = work.landing.files()
     path = work.landing.root / file
     spoilt = path.read_bytes().replace(b'"checkId"', b'"checkID"')  # an address that nobody declares
@@ -189,7 +189,7 @@ def test_a_file_in_which_nothing_was_left_is_not_read_again_until_it_changes(tmp
 def test_every_old_file_is_read_once_more_by_other_rules_and_where_the_note_was_lost(
     tmp_path: Path, note: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work, _ = nights(tmp_path)
+    work = nights(tmp_path)
     noted = json.loads(str(work.agenda.note("bodies_reduced")))
     assert list(noted["files"]) == work.landing.files()
     if note is None:
@@ -207,13 +207,13 @@ def test_every_old_file_is_read_once_more_by_other_rules_and_where_the_note_was_
     assert read == work.landing.files(), "once"
 
 
-def nights(folder: Path) -> tuple[Runtime, ManualClock]:
+def nights(folder: Path) -> Runtime:
     """One answer, forty days old, and the two nights after which its file is known to be done."""
     work, clock = runtime(folder, 7)
     land(work, clock)
     clock.advance(40 * 86_400)
     assert [retention.reduce_old_bodies(work) for _ in range(2)] == [1, 0]
-    return work, clock
+    return work
 
 
 def test_without_a_number_everything_is_kept(tmp_path: Path) -> None:
