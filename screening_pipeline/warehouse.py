@@ -346,8 +346,7 @@ def is_updatable(connection: Connection, target: Path) -> bool:
 
 def _told_by(path: Path) -> str:
     """What tells a file from whatever somebody else may put in its place, or make of it."""
-    found = path.stat()
-    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+    return " ".join(map(str, durable.mark_of(path) or ()))
 
 
 def _update(connection: Connection, target: Path, new: Path) -> bool:
