@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from screening_pipeline import build, forgotten, warehouse
+from screening_pipeline import build, forgotten, unnamed, warehouse
 from screening_pipeline.errors import EnvironmentFailed
 from screening_pipeline.progress import Progress, no_progress
 from screening_pipeline.pseudonym import pseudonym
@@ -297,7 +297,7 @@ def _texts(line: int, given: Mapping[str, object]) -> Mapping[str, str] | Proble
 def _parquet_lines(connection: Connection, manifest: Manifest) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
     try:
         # Apart from the transaction that is open: DuckDB gives one up in which anything failed.
-        with warehouse.apart(connection) as reader, warehouse.in_memory_file(manifest.content) as path:
+        with warehouse.apart(connection) as reader, unnamed.in_memory(manifest.content) as path:
             table = f"read_parquet({warehouse.quote(path)})"
             kinds = {name: kind for name, kind, *_ in reader.execute(f"describe from {table}").fetchall()}
             result = reader.execute(f"select columns(*)::varchar from (select {_cells_of(kinds)} from {table})")

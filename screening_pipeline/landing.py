@@ -15,7 +15,6 @@ import base64
 import hmac
 import json
 import os
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
-from screening_pipeline import durable
+from screening_pipeline import durable, unnamed
 from screening_pipeline.clock import Clock
 from screening_pipeline.envelope import Envelope, Told, beginning_of, begins_with, dumps, line_of, reduced, without
 from screening_pipeline.errors import EnvironmentFailed
@@ -207,7 +206,7 @@ class Landing:
                 if os.fstat(descriptor).st_size == tail.end:
                     yield str(path)
                     return
-        with _in_memory(self.read(tail)) as in_memory:
+        with unnamed.in_memory(self.read(tail)) as in_memory:
             yield in_memory
 
     @contextmanager
@@ -340,19 +339,3 @@ def _unpacked(plain: bytes) -> Exchange:
     for name in _INSTANTS:
         values[name] = datetime.fromisoformat(values[name]) if values[name] else None
     return Exchange(**values, body=body)
-
-
-@contextmanager
-def _in_memory(content: bytes) -> Iterator[str]:
-    if not hasattr(os, "memfd_create"):
-        with tempfile.NamedTemporaryFile(suffix=".ndjson") as file:  # made with mode 0600
-            file.write(content)
-            file.flush()
-            yield file.name
-        return
-    descriptor = os.memfd_create("landing")
-    try:
-        durable.write_all(descriptor, content)
-        yield f"/proc/self/fd/{descriptor}"
-    finally:
-        os.close(descriptor)

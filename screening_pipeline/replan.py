@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from screening_pipeline import warehouse
+from screening_pipeline import unnamed, warehouse
 from screening_pipeline.agenda import Agenda, Item
 from screening_pipeline.planner import Budget, BusinessCalendar, Model, OpenCheck, Plan, PlanOptions, Sojourn, plan
 from screening_pipeline.vendors import vendor
@@ -207,7 +207,7 @@ def _insert(connection: Connection, made: _Made, now: datetime) -> None:
     )
     if not lines:
         return
-    with warehouse.in_memory_file(lines.encode()) as path:
+    with unnamed.in_memory(lines.encode()) as path:
         at = {"path": warehouse.quote(path), "now": warehouse.quote(now.isoformat())}
         connection.execute(_INSERT_PLAN.format(**at))
 

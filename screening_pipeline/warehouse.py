@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from screening_pipeline import build, catalog, durable, snapshot
+from screening_pipeline import build, catalog, durable, snapshot, unnamed
 from screening_pipeline.clock import Clock
 from screening_pipeline.errors import EnvironmentFailed, LockHeld, NotWritable
 
@@ -202,8 +202,7 @@ def _undisturbed(path: Path) -> Iterator[Path]:
     if not _is_opened_for_writing(path):
         yield path
         return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, path.name)
+    with unnamed.on_disk() as copy:
         shutil.copyfile(path, copy)
         yield copy
 
@@ -277,7 +276,7 @@ def insert(connection: Connection, table: str, rows: Iterable[Mapping[str, Any]]
         return
     types = {name: kind for name, kind, *_ in connection.execute(f"describe {table}").fetchall()}
     columns = ", ".join(f'"{name}": {quote(kind)}' for name, kind in types.items())
-    with in_memory_file(lines.encode()) as path:
+    with unnamed.in_memory(lines.encode()) as path:
         connection.execute(
             f"insert into {table} by name from read_json({quote(path)}, "
             f"format = 'newline_delimited', columns = {{{columns}}})"
@@ -288,24 +287,6 @@ def replace(connection: Connection, table: str, rows: Iterable[Mapping[str, Any]
     """Make `rows` all that `table` holds."""
     connection.execute(f"delete from {table}")
     insert(connection, table, rows)
-
-
-@contextmanager
-def in_memory_file(content: bytes) -> Iterator[str]:
-    """A path under which this process can read `content`, without anything of it on a disk where that is possible."""
-    if hasattr(os, "memfd_create"):
-        handle = os.memfd_create("rows", os.MFD_CLOEXEC)
-        try:
-            with open(handle, "wb", closefd=False) as file:
-                file.write(content)
-            yield f"/proc/self/fd/{handle}"
-        finally:
-            os.close(handle)
-    else:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(content)
-            file.flush()
-            yield file.name
 
 
 def publish(connection: Connection, target: Path) -> int:

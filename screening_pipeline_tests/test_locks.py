@@ -80,7 +80,7 @@ def test_what_the_warehouse_module_syncs_is_not_yet_or_never_the_live_file() -> 
     synced = {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "_sync"}
     assert synced == {"new", "path.parent", "target.parent"}
     opened = {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) in ("os.open", "open")}
-    assert opened == {"path", "handle"}, "the lock beside it, what is synced, the snapshot, and memory"
+    assert opened == {"path"}, "the lock beside it, what is synced, and the snapshot"
     assert not any(ast.unparse(call.func).endswith((".read_bytes", ".read_text")) for call in calls)
 
 
@@ -180,6 +180,22 @@ def test_whoever_opened_the_snapshot_for_writing_disturbs_no_command_and_falsifi
     with duckdb.connect(str(snapshot), read_only=True) as plain:
         assert plain.execute("select count(*) from star.fact_check").fetchall() == [(1,)]
     assert [path.name for path in snapshot.parent.iterdir()] == [snapshot.name]
+
+
+def test_the_copy_of_a_snapshot_that_somebody_opened_for_writing_has_no_name_that_a_kill_would_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = house_in(tmp_path / "data")
+    house.cycle()
+    snapshot = house.work.settings.paths.published
+    snapshot.chmod(0o640)
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(aside))
+    with careless(snapshot), warehouse.reader(snapshot) as connection:
+        attached = connection.execute("select path from duckdb_databases() where database_name = 'screening'")
+        assert str(snapshot) not in str(attached.fetchall()), "it is a copy that is read"
+        assert list(aside.iterdir()) == []
 
 
 @contextmanager

@@ -1,0 +1,42 @@
+"""Files without a name, for DuckDB to read: nobody else finds them, and they go with their process, however it ends."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_OPEN_FILES = Path("/proc/self/fd")
+
+
+@contextmanager
+def in_memory(content: bytes) -> Iterator[str]:
+    """A path under which this process can read `content`, without anything of it on a disk where that is possible."""
+    file: IO[bytes] = _in_memory() if hasattr(os, "memfd_create") else _on_disk()
+    with file:
+        file.write(content)
+        file.flush()
+        yield str(_path_of(file))
+
+
+@contextmanager
+def on_disk() -> Iterator[Path]:
+    """A path under which this process can write and read a file that is too large for memory."""
+    with _on_disk() as file:
+        yield _path_of(file)
+
+
+def _in_memory() -> IO[bytes]:
+    return os.fdopen(os.memfd_create("unnamed", os.MFD_CLOEXEC), "wb")
+
+
+def _on_disk() -> IO[bytes]:
+    """Where open files cannot be reached without a name it has one, for this user alone."""
+    return tempfile.TemporaryFile() if _OPEN_FILES.is_dir() else tempfile.NamedTemporaryFile()
+
+
+def _path_of(file: IO[bytes]) -> Path:
+    return _OPEN_FILES / str(file.fileno()) if _OPEN_FILES.is_dir() else Path(file.name)
