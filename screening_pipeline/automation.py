@@ -225,22 +225,22 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     job=publish_job,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="What vendors have pushed, and what a stopped run has left on disk, is brought into the star.",
+    description="What vendors have pushed, and what a stopped run or erasure has left, is brought to its end.",
 )
 def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run while something landed is unread; for the same again only when some time has gone by."""
+    """Ask for a run while something waits on disk; for the same again only when some time has gone by."""
     try:
         settings = _prepared_settings()
         work = assembled(settings, os.environ, system_clock(os.environ))
-        unread = news.unread(work.agenda, settings, work.landing)
+        waiting = {**news.unread(work.agenda, settings, work.landing), **news.unfinished(settings.paths)}
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
     runs = under_way(context.instance, settings.paths)  # at every tick: it ends the dead, of whatever job
-    if not unread:
+    if not waiting:
         return dg.SkipReason("everything that was landed is read")
     if runs:
         return dg.SkipReason("a run is under way, which reads what is landed")
-    return _asking(context.cursor, unread, work.clock.now(), trigger="landed")
+    return _asking(context.cursor, waiting, work.clock.now(), trigger="landed")
 
 
 @dg.sensor(

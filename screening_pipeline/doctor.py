@@ -110,6 +110,7 @@ def diagnose(
         *_private_files(settings),
         _disk(settings, free_bytes),
         _warehouse(settings, inspect_warehouse),
+        *_erasure(settings),
         *_keys(settings, environ),
         *_accounts(settings, environ, probe, used_last_minute),
     ]
@@ -205,6 +206,13 @@ def _warehouse(settings: Settings, inspect: Callable[[Settings], str]) -> Findin
     except ScreeningError as error:
         fix = "restore it, or move it away and run screening-pipeline rebuild"
         return Finding("warehouse", "fail", str(error), fix)
+
+
+def _erasure(settings: Settings) -> Iterator[Finding]:
+    if settings.paths.erasure_intent.exists():
+        message = "begun and not finished: somebody who is to be forgotten is still there"
+        fix = "screening-pipeline sync finishes it, as whatever writes does, or says why it cannot"
+        yield Finding("erasure", "warn", message, fix)
 
 
 def _keys(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -193,7 +193,7 @@ def _alone(runtime: Runtime) -> AbstractContextManager[None]:
 
 
 def _place(runtime: Runtime) -> Path:
-    return runtime.settings.data_dir / _CONTEXT
+    return runtime.settings.paths.erasure_intent
 
 
 def _sealer(runtime: Runtime) -> durable.Sealer:

@@ -1,8 +1,9 @@
 """Whether anything came since the warehouse last read everything there was: told from names, sizes and times alone.
 
-Other accounts are news, too: rows of old manifests may be for them. The note is kept in the shared state, which may
-be lost; then everything is read as if it were new, which changes nothing. It also says which warehouse did the
-reading: one put back from a copy has not read it.
+Other accounts are news, too: rows of old manifests may be for them; and so is an erasure that was begun, until it is
+finished, as whoever opens the warehouse next does. The note is kept in the shared state, which may be lost; then
+everything is read as if it were new, which changes nothing. It also says which warehouse did the reading: one put back
+from a copy has not read it.
 """
 
 from __future__ import annotations
@@ -72,11 +73,11 @@ def remember(
 
 
 def is_any(agenda: Agenda, settings: Settings, landing: Landing) -> bool:
-    """Whether the warehouse, as it is now, may have something to read."""
+    """Whether the warehouse, as it is now, may have something to read, or somebody to forget."""
     note = known(agenda, settings)
     if note is None or [note.accounts, note.orders] != [settings.account_keys, orders(settings.paths)]:
         return True
-    return bool(landing.tails(note.landed))
+    return bool(landing.tails(note.landed) or unfinished(settings.paths))
 
 
 def are_read(agenda: Agenda, settings: Settings, manifests_now: dict[str, list[int]]) -> bool:
@@ -89,6 +90,12 @@ def unread(agenda: Agenda, settings: Settings, landing: Landing) -> dict[str, in
     """Which landed files go further than the warehouse, whatever was done to it since, has read; how far they go."""
     note = _noted_of_it(agenda, settings)
     return {tail.file: tail.end for tail in landing.tails(note.landed if note else {})}
+
+
+def unfinished(paths: Paths) -> dict[str, list[int]]:
+    """The erasure that was begun and is not finished, if there is one."""
+    mark = mark_of(paths.erasure_intent)
+    return {paths.erasure_intent.name: mark} if mark else {}
 
 
 def _noted(agenda: Agenda) -> Note | None:

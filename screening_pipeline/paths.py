@@ -88,6 +88,11 @@ class Paths:
         """What whoever erases somebody holds, from looking for them until nothing of them is left."""
         return self.data_dir / "erasure.lock"
 
+    @property
+    def erasure_intent(self) -> Path:
+        """What an erasure that was begun is to remove, sealed; there until nothing of it is left."""
+        return self.data_dir / "erasure.sealed"
+
     def pull_lock(self, vendor: str, account: str) -> Path:
         """What whoever pulls an account holds."""
         return self.data_dir / f"pull.{vendor}.{account}.lock"

@@ -352,6 +352,13 @@ def test_a_message_that_a_run_failed_to_read_is_asked_for_again(desk: Desk, monk
     assert cursor_of(desk.evaluate("landed_messages", cursor)) != cursor
 
 
+def test_an_erasure_that_was_begun_and_not_finished_wakes_a_run(desk: Desk) -> None:
+    desk.paths.erasure_intent.touch()
+    assert len(desk.requests("landed_messages")) == 1
+    desk.paths.erasure_intent.unlink()
+    assert "everything that was landed is read" in desk.skipped("landed_messages")
+
+
 def test_a_message_that_was_read_wakes_nobody(desk: Desk) -> None:
     push(1)
     work = assembled(configuration.load(os.environ, Path.cwd()), os.environ, StandingClock(NOW))

@@ -119,6 +119,15 @@ def examine(settings: Settings, environ: Mapping[str, str] = ENVIRON, **given: A
     return {finding.name: finding for finding in findings}
 
 
+def test_an_erasure_that_was_begun_and_not_finished_is_told(tmp_path: Path, server: Vendor) -> None:
+    settings = configured(tmp_path, goodhire(server.url))
+    settings.paths.create()
+    assert "erasure" not in examine(settings)
+    settings.paths.erasure_intent.touch()
+    found = examine(settings)["erasure"]
+    assert (found.level, "not finished" in found.message, "sync" in found.fix) == ("warn", True, True)
+
+
 def test_where_everything_is_in_place_every_line_is_ok(tmp_path: Path, server: Vendor) -> None:
     settings = configured(tmp_path, goodhire(server.url))
     settings.paths.create()

@@ -35,6 +35,14 @@ def test_what_was_read_is_no_news(read: Play) -> None:
     assert not is_any(read.runtime)
 
 
+def test_an_erasure_that_was_begun_is_news_until_it_is_finished(read: Play) -> None:
+    intent = read.runtime.settings.paths.erasure_intent
+    intent.touch()
+    assert is_any(read.runtime)
+    intent.unlink()
+    assert not is_any(read.runtime)
+
+
 def test_a_new_manifest_is_news(read: Play) -> None:
     manifest = read.runtime.settings.paths.orders / "more.csv"
     manifest.write_text("vendor,check_id\ngoodhire,abc\n")
