@@ -413,8 +413,9 @@ def _instant(text: str, zone: str) -> str | None:
 
     try:
         moment = datetime.fromisoformat(text)
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
-        instant = aware.astimezone(UTC)
+        local = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
+        # Where clocks go back an hour comes twice: the later is taken, as of what vendors tell (`star.local_time`).
+        instant = max(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     except (ValueError, OverflowError):
         return None
     return instant.isoformat() if 1 < instant.year < 9999 else None  # the first and the last are how some say "never"

@@ -137,6 +137,24 @@ def test_local_times_without_offset_follow_the_accounts_zone_across_a_change_of_
 
 
 @told.story
+def test_in_an_hour_that_comes_twice_order_and_vendor_mean_the_same_one(s: Story) -> Iterator[None]:
+    s.of("workerchecks").order(ordered_at="2026-04-05T02:30:00")
+    s.say(**CLEAR, releaseDate="2026-04-05T02:50:00", when="2026-04-05T12:00Z")
+    yield
+    check = s.check()
+    assert check["ordered_at"] == at("2026-04-04T16:30:00+00:00"), "the later one"
+    assert check["turnaround_seconds"] == 20 * 60
+
+
+@told.story
+def test_an_hour_that_clocks_leave_out_is_read_alike_of_order_and_vendor(s: Story) -> Iterator[None]:
+    s.of("workerchecks").order(ordered_at="2026-10-04T02:30:00")
+    s.say(**CLEAR, releaseDate="2026-10-04T02:50:00", when="2026-10-04T12:00Z")
+    yield
+    assert s.check()["turnaround_seconds"] == 20 * 60
+
+
+@told.story
 def test_an_observed_completion_is_bounded_by_the_observation_before_it(s: Story) -> Iterator[None]:
     s.of("goodhire").order(ordered_at="2026-03-02T08:00Z")
     s.say(Status="Processing", when="09:00")
