@@ -319,6 +319,16 @@ def test_runs_are_appended_rewritten_and_kept_when_the_list_is_cut_short(s: Stor
 
 
 @told.story
+def test_two_runs_of_one_instant_are_one_row_that_tells_of_the_alert(s: Story) -> Iterator[None]:
+    s.of("goodhire", subject="subscription")
+    run = {"Date": "2026-02-01T08:00:00-08:00"}
+    for when in ("09:00", "10:00", "11:00"):
+        s.say(LastStatus="Alert", Results=[{**run, "Status": "Alert"}, {**run, "Status": "Clear"}], when=when)
+    yield
+    assert [(r["vendor_status"], r["result"], r["rewritten_count"]) for r in s.runs()] == [("Alert", "consider", 0)]
+
+
+@told.story
 def test_a_run_word_nobody_documented_is_listed(s: Story) -> Iterator[None]:
     s.of("goodhire", subject="subscription")
     run = {"Date": "2026-02-01T08:00:00-08:00", "Status": "Skipped"}

@@ -170,6 +170,26 @@ def test_an_observed_completion_is_bounded_by_the_observation_before_it(s: Story
 
 
 @told.story
+def test_what_stands_in_one_answer_of_the_feed_bounds_nothing_else_in_it(s: Story) -> Iterator[None]:
+    s.of("hireright").order(ordered_at="2026-03-02T08:00Z")
+    s.say(orderStatus="Pending Applicant", when="09:00")
+    s.feed({"orderStatus": "InProgress"}, {"orderStatus": "Completed"}, when="2026-03-04T12:00Z")
+    yield
+    assert [e["observed_at_earliest"] for e in s.events()] == [None, at("09:00"), at("09:00")]
+    assert s.check()["completed_at_earliest"] == at("09:00")
+    assert s.check()["turnaround_seconds_earliest"] == 3600
+
+
+@told.story
+def test_a_check_that_the_first_answer_of_a_feed_shows_complete_has_no_turnaround(s: Story) -> Iterator[None]:
+    s.of("hireright").order(ordered_at="2026-03-01T08:00Z")
+    s.feed({"orderStatus": "InProgress"}, {"orderStatus": "Completed"}, when="2026-03-04T12:00Z")
+    yield
+    assert s.check()["turnaround_excluded_reason"] == "left_censored"
+    assert s.check()["turnaround_seconds"] is None
+
+
+@told.story
 def test_a_pushed_completion_says_so(s: Story) -> Iterator[None]:
     s.of("goodhire").order(ordered_at="2026-03-02T08:00Z")
     s.say(Status="Processing", when="09:00")

@@ -55,7 +55,17 @@ called as (
     group by vendor, week
 ),
 
--- A week counts from the account's first call on and up to the latest instant known, at least a minute.
+begun as (
+    select
+        vendor,
+        account,
+        min(requested_at) as first_at
+    from call
+    group by vendor, account
+),
+
+-- A week counts from the account's first call on and up to the latest instant known, at least a minute; also that of an
+-- account of which nothing was asked in it.
 allowance as (
     select
         w.vendor,
@@ -65,22 +75,24 @@ allowance as (
                 1,
                 date_sub(
                     'minute',
-                    greatest(w.first_at, timezone('UTC', w.week::timestamp)),
+                    greatest(b.first_at, timezone('UTC', w.week::timestamp)),
                     least(h.latest_at, timezone('UTC', (w.week + 7)::timestamp))
                 )
             )
         ) as n_allowed
-    from (
-        select distinct
-            vendor,
-            account,
-            week,
-            min(requested_at) over (partition by vendor, account) as first_at
-        from call
-    ) as w
-    inner join analytics.account_horizon as h on w.vendor = h.vendor and w.account = h.account
-    inner join star.dim_account as a on w.vendor = a.vendor and w.account = a.account
+    from called as w
+    inner join begun as b on w.vendor = b.vendor and b.first_at < timezone('UTC', (w.week + 7)::timestamp)
+    inner join analytics.account_horizon as h on b.vendor = h.vendor and b.account = h.account
+    inner join star.dim_account as a on b.vendor = a.vendor and b.account = a.account
     group by w.vendor, w.week
+),
+
+told as (
+    select
+        *,
+        -- Only a pull shows that nothing had changed until the look before; a dated message speaks of its date.
+        case when channel = 'pull' or occurred_at is null then observed_at_earliest end as unchanged_at
+    from star.fact_check_event
 ),
 
 -- A first message without a time says nothing about how late it is; a vendor's clock may run ahead of ours.
@@ -94,7 +106,7 @@ change as (
         date_trunc('week', timezone('UTC', e.observed_at))::date as week,
         case
             when coalesce(e.occurred_at, e.observed_at_earliest) is not null
-                then least(greatest(e.occurred_at, e.observed_at_earliest), e.observed_at)
+                then least(greatest(e.occurred_at, e.unchanged_at), e.observed_at)
         end as happened_at,
         case
             when e.occurred_at is null then e.observed_at
@@ -103,13 +115,13 @@ change as (
                 then least(
                     greatest(
                         star.local_time(h.timezone, star.local_time(h.timezone, e.occurred_at) + interval 1 day),
-                        e.observed_at_earliest
+                        e.unchanged_at
                     ),
                     e.observed_at
                 )
-            else least(greatest(e.occurred_at, e.observed_at_earliest), e.observed_at)
+            else least(greatest(e.occurred_at, e.unchanged_at), e.observed_at)
         end as happened_at_latest
-    from star.fact_check_event as e
+    from told as e
     inner join analytics.account_horizon as h on e.vendor = h.vendor and e.account = h.account
 ),
 

@@ -24,17 +24,20 @@
 -- p95_business_days_earliest  95th percentile of the same
 -- @refresh view
 with
--- Whatever showed the check before, showed the part not complete: an answer, or a change that anything told.
+-- Whatever showed the check before, showed the part not complete: an answer, or a change that anything told. A dated
+-- message shows it as it was at its date, however late it comes.
 answered as (
     select
         check_key,
+        received_at as observed_at,
         received_at as seen_at
     from star.fact_pull
     where outcome in ('changed', 'unchanged') and check_key is not null
     union all
     select
         check_key,
-        observed_at as seen_at
+        observed_at,
+        if(channel = 'pull', observed_at, least(occurred_at, observed_at)) as seen_at
     from star.fact_check_event
 ),
 
@@ -52,7 +55,7 @@ part as (
         max(a.seen_at) as seen_before_at
     from star.fact_check_component as p
     inner join star.fact_check as f on p.check_key = f.check_key
-    left join answered as a on p.check_key = a.check_key and p.completed_at > a.seen_at
+    left join answered as a on p.check_key = a.check_key and p.completed_at > a.observed_at
     group by all
 ),
 

@@ -19,6 +19,9 @@ listed as (
         q.place,
         q.received_at as observed_at,
         a.timezone,
+        c.vendor,
+        c.subject,
+        generate_subscripts(o.runs, 1) as position,
         unnest(o.runs, recursive := true)
     from touched_message as o
     inner join sequence as q on o.message_number = q.message_number
@@ -27,15 +30,32 @@ listed as (
     where q.is_applied and len(o.runs) > 0
 ),
 
+-- Runs listed for one instant are one row, which tells of the one to look at.
+told as (
+    select
+        l.check_key,
+        l.place,
+        l.observed_at,
+        staging.instant(l.run_at, l.timezone) as ran_at,
+        max_by({'status': l.status, 'result': m.result}, (coalesce(m.result = 'consider', false), l.position)) as word
+    from listed as l
+    left join star.dim_vendor_status as m
+        on
+            l.vendor = m.vendor and l.subject = m.subject and m.field = 'run' and l.status = m.value
+            and l.observed_at >= m.valid_from and l.observed_at < m.valid_to
+    group by all
+),
+
 compared as (
     select
         check_key,
         place,
         observed_at,
-        status,
-        staging.instant(run_at, timezone) as ran_at,
-        lag(status) over (partition by check_key, staging.instant(run_at, timezone) order by place) as status_before
-    from listed
+        ran_at,
+        word.status as status,
+        word.result as result,
+        lag(word.status) over (partition by check_key, ran_at order by place) as status_before
+    from told
 ),
 
 run as (
@@ -58,13 +78,9 @@ select
     c.check_id,
     r.run_at,
     r.last.status as vendor_status,
-    coalesce(m.result, 'unknown') as result,
+    coalesce(r.last.result, 'unknown') as result,
     r.rewritten_count,
     r.first_observed_at,
     r.last.observed_at as last_observed_at
 from run as r
 inner join concerned as c on r.check_key = c.check_key
-left join star.dim_vendor_status as m
-    on
-        c.vendor = m.vendor and c.subject = m.subject and m.field = 'run' and r.last.status = m.value
-        and r.last.observed_at >= m.valid_from and r.last.observed_at < m.valid_to
