@@ -5,7 +5,7 @@
 -- check_type                  the vendor's type of part, or the part's name where the vendor has no types
 -- n                           completed parts in the figures
 -- n_open                      parts not completed, of open checks
--- n_excluded                  parts first seen complete, never completed, or of checks without an order time
+-- n_excluded                  parts first seen complete, complete before the order, never complete, or of no order time
 -- p50                         median calendar seconds, each completion at its first observation
 -- p75                         75th percentile of the same
 -- p90                         90th percentile of the same
