@@ -26,7 +26,10 @@ RAW_ORDER = dg.AssetKey(["raw", "order"])
 RAW_RESPONSE = dg.AssetKey(["raw", "response"])
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
 PREVIEW_ROWS = 10
-IDENTIFYING = ("check_id", "candidate_key", "report_check_id", "report_url", "response_id", "tags")
+IDENTIFYING = (
+    *("check_id", "candidate_key", "report_check_id", "report_url", "response_id", "tags"),
+    *("component_name", "check_type"),  # vendors put people's names there
+)
 # Tables of the pipeline's own, which only it reads.
 _NO_ASSETS = ("raw.check", "ops.pull_plan")
 

@@ -54,6 +54,7 @@ _NEVER_STORED = (
     *("**.SSN", "**.SocialSecurityNumber"),
     *("**.DateOfBirth", "**.BirthDate", "**.DOB"),
     *("**.DriverLicenseNumber", "**.DriverLicenseNum", "**.DriverLicenceNumber", "**.DrivingLicenceNumber"),
+    *("**.DriverLicense", "**.DriversLicense", "**.DriversLicenseNumber"),
 )
 # Why a text is refused that could not be read as JSON at all.
 _UNPARSED = ("not_json", "content_type", "truncated")
@@ -375,7 +376,8 @@ def _has_lone_surrogate(text: str, value: Json) -> bool:
     return False
 
 
-def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+def unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """A JSON object, for a decoder's `object_pairs_hook`. Raises ValueError where a key stands twice."""
     # Readers differ in which of two equal keys they keep, so `clear` and `consider` could swap.
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -394,7 +396,7 @@ def _no_constant(_name: str) -> NoReturn:
     raise ValueError("not_finite")
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)
+_STRICT = json.JSONDecoder(object_pairs_hook=unique, parse_float=_finite, parse_constant=_no_constant)
 
 
 def _messages(exchange: Exchange, vendor: Vendor, value: Json) -> list[tuple[str, Json]] | None:

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from screening_pipeline import build, forgotten, unnamed, warehouse
 from screening_pipeline.errors import EnvironmentFailed
+from screening_pipeline.guard import unique
 from screening_pipeline.progress import Progress, no_progress
 from screening_pipeline.pseudonym import pseudonym
 from screening_pipeline.vendors import all_vendors
@@ -268,9 +270,9 @@ def _ndjson_lines(content: bytes) -> Iterator[tuple[int, Mapping[str, str] | Pro
         if not line.strip():
             continue
         try:
-            given = json.loads(line)
+            given = json.loads(line, object_pairs_hook=unique)
         except (ValueError, RecursionError):
-            yield number, Problem(number, "bad_json", "the line is not JSON")
+            yield number, Problem(number, "bad_json", "the line is not JSON, or gives a name twice")
             continue
         if isinstance(given, dict):
             names.update(given)
@@ -323,8 +325,9 @@ def _cells_of(kinds: Mapping[str, str]) -> str:
 
 def _rounded(kinds: Mapping[str, str]) -> Problem | None:
     """Ids that passed through a floating-point column, as an absent one makes pandas do, are ids no longer."""
-    if kinds["check_id"] in ("FLOAT", "DOUBLE"):
-        return Problem(None, "bad_type", "check_id is a column of floating-point numbers; make it text")
+    for name in ("check_id", "candidate_ref"):
+        if re.fullmatch(r"FLOAT|DOUBLE|DECIMAL\(\d+,(?!0\))\d+\)", kinds.get(name, "")):
+            return Problem(None, "bad_type", f"{name} is a column of numbers with decimals; make it text")
     return None
 
 
@@ -397,7 +400,7 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 def _is_object(text: str) -> bool:
     """Whether DuckDB can read it as one, too: one row that it cannot fails a query over all."""
     try:
-        given = json.loads(text, parse_constant=_refuse)
+        given = json.loads(text, parse_constant=_refuse, object_pairs_hook=unique)
         return isinstance(given, dict) and not _has_lone_surrogate(json.dumps(given, ensure_ascii=False))
     except (ValueError, RecursionError):
         return False
@@ -405,6 +408,10 @@ def _is_object(text: str) -> bool:
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
+
+
+_YEARS = range(2000, 2100)
+"""No order is of another year: the first and the last are how some say "never", and others are slips of the pen."""
 
 
 def _instant(text: str, zone: str) -> str | None:
@@ -418,7 +425,7 @@ def _instant(text: str, zone: str) -> str | None:
         instant = max(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     except (ValueError, OverflowError):
         return None
-    return instant.isoformat() if 1 < instant.year < 9999 else None  # the first and the last are how some say "never"
+    return instant.isoformat() if instant.year in _YEARS else None
 
 
 def _keep(connection: Connection, manifest: Manifest, outcomes: Iterator[Row | Problem], loaded: Row) -> Intake:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from screening_pipeline.warehouse import Connection
 
 _CHECKS = """
-select f.*, p.reason as next_pull_reason
+select f.*, p.reason as next_pull_reason, f.is_terminal and p.check_key is not null as is_in_doubt
 from star.fact_check as f
 left join ops.pull_plan as p on f.check_key = p.check_key
 where f.vendor = {vendor} and f.check_id = {check_id} {account}
@@ -156,6 +156,8 @@ def _action_row(action: dict[str, Any], when: str, what: str) -> dict[str, Any]:
 
 
 def _outlook(check: dict[str, Any]) -> str:
+    if check["is_in_doubt"]:
+        return "It has ended; but a message that came since says otherwise, and waits for a call to confirm it."
     if check["is_terminal"]:
         return "It is not asked for again: it has ended."
     if not check["next_pull_at"]:

@@ -749,6 +749,16 @@ def test_a_turnaround_of_days_that_no_calendar_has_is_told_in_calendar_time_alon
     assert "None business days" not in shown
 
 
+def test_an_ended_check_of_which_a_message_says_otherwise_is_told_as_in_doubt(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    check = defaultdict(lambda: None, vendor="zinc", is_terminal=True, is_in_doubt=True)
+    story.tell(story.Story(check=check, events=[], parts=[], actions=[], troubles=[]))
+    shown = capsys.readouterr().out
+    assert "a message that came since says otherwise" in shown
+    assert "not asked for again" not in shown
+
+
 def test_facts_for_a_program_are_plain_ascii_json(capsys: pytest.CaptureFixture[str]) -> None:
     console.say_json({"word": "\x1b\u202eé", "at": datetime(2026, 3, 2, tzinfo=UTC)})
     shown = capsys.readouterr().out

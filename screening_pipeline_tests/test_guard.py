@@ -489,7 +489,8 @@ def test_what_came_whole_of_a_feed_is_kept_whatever_follows_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["dob", "birth_date", "DriverLicenseNum", "driving-licence-number", "driver licence number"]
+    "key",
+    ["dob", "birth_date", "DriverLicenseNum", "driversLicense", "driving-licence-number", "driver licence number"],
 )
 def test_a_key_that_is_never_stored_has_many_names(key: str) -> None:
     assert "900" not in mask(json.dumps({key: "900-55-1234"}), masked_keys(vendor("zinc")))

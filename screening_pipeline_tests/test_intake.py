@@ -272,9 +272,32 @@ def test_tags_of_a_parquet_manifest_may_be_an_object_of_its_own_types(stage: Sta
     assert json.loads(rows[0]["tags"]) == {"team": "x", "n": 1 if tags.startswith("{") else "1"}
 
 
-def test_ids_that_became_floating_point_numbers_are_refused(stage: Stage, tmp_path: Path) -> None:
-    content = parquet(stage, tmp_path, "'goodhire' as vendor, 12.0::double as check_id")
+@pytest.mark.parametrize(
+    "columns",
+    ["12.0::double as check_id", "12.00::decimal(9, 2) as check_id", "'a' as check_id, 12.0::double as candidate_ref"],
+)
+def test_ids_that_became_numbers_with_decimals_are_refused(stage: Stage, tmp_path: Path, columns: str) -> None:
+    content = parquet(stage, tmp_path, f"'goodhire' as vendor, {columns}")
     assert reasons(stage, content, "o.parquet") == [(None, "bad_type")]
+
+
+def test_ids_that_are_whole_decimals_are_read(stage: Stage, tmp_path: Path) -> None:
+    rows, problems = read(
+        stage, parquet(stage, tmp_path, "'goodhire' as vendor, 12::decimal(9, 0) as check_id"), "o.parquet"
+    )
+    assert (problems, rows[0]["check_id"]) == ([], "12")
+
+
+@pytest.mark.parametrize("more", ['"check_id": "2"', '"tags": {"team": "x", "team": "y"}'])
+def test_a_line_that_gives_a_name_twice_is_refused(stage: Stage, more: str) -> None:
+    line = f'{{"vendor": "goodhire", "check_id": "1", {more}}}\n'
+    assert reasons(stage, line.encode(), "o.ndjson") == [(1, "bad_json")]
+
+
+@pytest.mark.parametrize("year", ["0026", "1900", "2620"])
+def test_an_order_of_another_century_is_refused(stage: Stage, year: str) -> None:
+    content = f"vendor,check_id,ordered_at\ngoodhire,r1,{year}-03-02T09:00:00Z\n".encode()
+    assert reasons(stage, content, "o.csv") == [(2, "bad_time")]
 
 
 def test_a_file_that_only_claims_to_be_parquet_is_refused(stage: Stage) -> None:
