@@ -118,7 +118,7 @@ def _tell_unmapped(words: Sequence[Mapping[str, Any]]) -> None:
         return
     console.say("Unmapped words, listed in ops.unmapped_value:")
     for word in words[:_SHOWN_WORDS]:
-        console.say(f"  {word['vendor']}/{word['account']} {word['field']}: {console.inert(word['value'])[:80]}")
+        console.say(f"  {word['vendor']}/{word['account']} {word['field']}: '{console.inert(word['value'])[:80]}'")
     if len(words) > _SHOWN_WORDS:
         console.say(f"  and {len(words) - _SHOWN_WORDS} more")
     console.say("Map them in screening.toml (status_aliases; final_adjudications) or in vendors/<vendor>.csv.")

@@ -279,8 +279,8 @@ def puzzled(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 
 NAMED = (
     "Unmapped words, listed in ops.unmapped_value:",
-    "  zinc/sandbox detail: fast \\x1b[2J asleep",
-    "  zinc/sandbox status: napping",
+    "  zinc/sandbox detail: 'fast \\x1b[2J asleep'",
+    "  zinc/sandbox status: 'napping'",
     "Map them in screening.toml (status_aliases; final_adjudications) or in vendors/<vendor>.csv.",
 )
 
