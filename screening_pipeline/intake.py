@@ -410,8 +410,8 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-_YEARS = range(2000, 2100)
-"""No order is of another year: the first and the last are how some say "never", and others are slips of the pen."""
+_YEARS = range(2000, 9999)
+"""No order is of an earlier year; the first and the last are how some say "never", others are slips of the pen."""
 
 
 def _instant(text: str, zone: str) -> str | None:

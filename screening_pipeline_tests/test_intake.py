@@ -294,8 +294,8 @@ def test_a_line_that_gives_a_name_twice_is_refused(stage: Stage, more: str) -> N
     assert reasons(stage, line.encode(), "o.ndjson") == [(1, "bad_json")]
 
 
-@pytest.mark.parametrize("year", ["0026", "1900", "2620"])
-def test_an_order_of_another_century_is_refused(stage: Stage, year: str) -> None:
+@pytest.mark.parametrize("year", ["0026", "1900", "9999"])
+def test_an_order_of_a_year_that_cannot_be_is_refused(stage: Stage, year: str) -> None:
     content = f"vendor,check_id,ordered_at\ngoodhire,r1,{year}-03-02T09:00:00Z\n".encode()
     assert reasons(stage, content, "o.csv") == [(2, "bad_time")]
 
