@@ -183,7 +183,7 @@ def _values(connection: Connection, query: str) -> list[Any]:
 
 def is_pending(runtime: Runtime) -> bool:
     """Whether an erasure was begun and is not finished."""
-    return _place(runtime).exists()
+    return runtime.settings.paths.erasure_intent.exists()
 
 
 def _alone(runtime: Runtime) -> AbstractContextManager[None]:
@@ -192,22 +192,20 @@ def _alone(runtime: Runtime) -> AbstractContextManager[None]:
     return warehouse.lock(paths.erasure_lock, clock=runtime.clock, wait_seconds=wait)
 
 
-def _place(runtime: Runtime) -> Path:
-    return runtime.settings.paths.erasure_intent
-
-
 def _sealer(runtime: Runtime) -> durable.Sealer:
     return durable.Sealer(runtime.landing.key_for("erasure"), "erasure")
 
 
 def _write(runtime: Runtime, intent: _Intent) -> None:
     with durable.telling(_CONTEXT):
-        durable.write_new(_place(runtime), _sealer(runtime).seal(json.dumps(asdict(intent)).encode(), _CONTEXT))
+        sealed = _sealer(runtime).seal(json.dumps(asdict(intent)).encode(), _CONTEXT)
+        durable.write_new(runtime.settings.paths.erasure_intent, sealed)
 
 
 def _read(runtime: Runtime) -> _Intent:
     try:
-        values = json.loads(_sealer(runtime).unseal(_place(runtime).read_bytes(), _CONTEXT))
+        sealed = runtime.settings.paths.erasure_intent.read_bytes()
+        values = json.loads(_sealer(runtime).unseal(sealed, _CONTEXT))
     except EnvironmentFailed:
         raise EnvironmentFailed(
             f"an erasure that was begun cannot be finished: {_CONTEXT} is damaged, or was written with another "
@@ -249,7 +247,7 @@ def _finish(runtime: Runtime) -> None:
             page.unlink(missing_ok=True)
     runtime.state.erase_not_found(intent.checks)  # the plan was made anew without them
     with durable.telling("the data folder"):
-        _place(runtime).unlink(missing_ok=True)
+        paths.erasure_intent.unlink(missing_ok=True)
         durable.sync_folder(paths.data_dir)
 
 

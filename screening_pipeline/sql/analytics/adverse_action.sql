@@ -54,7 +54,7 @@ step as (
         max(observed_at) filter (where event_seq = final_seq) as final_adverse_at,
         max(least(happened_at_earliest, observed_at)) filter (
             where event_seq = final_seq and happened_at_earliest is not null
-        ) as final_adverse_at_earliest
+        ) as acted_at_earliest
     from decision
     group by check_key
 ),
@@ -83,10 +83,9 @@ placed as (
         f.subject,
         f.check_id,
         f.package,
-        s.* replace (
-            if(s.final_adverse_at is null, null, coalesce(s.final_adverse_at_earliest, f.ordered_at))
-                as final_adverse_at_earliest
-        ),
+        s.* exclude (acted_at_earliest),
+        if(s.final_adverse_at is null, null, coalesce(s.acted_at_earliest, f.ordered_at))
+            as final_adverse_at_earliest,
         f.adjudication,
         d.dispute_opened_at,
         d.dispute_closed_at,
@@ -98,9 +97,7 @@ placed as (
             when s.pre_adverse_at is not null then greatest(s.pre_adverse_at, d.settled_at)
         end as waiting_since,
         coalesce(s.final_adverse_at, h.latest_at) as until_at,
-        if(
-            s.final_adverse_at is null, h.latest_at, coalesce(s.final_adverse_at_earliest, f.ordered_at)
-        ) as until_at_earliest,
+        if(s.final_adverse_at is null, h.latest_at, final_adverse_at_earliest) as until_at_earliest,
         (
             select t.value from star.dim_setting as t where t.name = 'adverse_waiting_business_days'
         ) as required_business_days
