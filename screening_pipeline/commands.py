@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -128,17 +128,19 @@ def doctor(*, is_json: bool) -> int:
     """Look at everything a cycle needs; tell what is wrong and how to mend it."""
     from screening_pipeline import doctor as examination
     from screening_pipeline import runtime
+    from screening_pipeline.limiter import Limiter
+    from screening_pipeline.state import State
 
     clock, settings = system_clock(os.environ), configuration.load(os.environ, Path.cwd())
-    # Nothing is landed here, so that a missing key is one finding among others.
-    keyless = replace(settings, privacy=replace(settings.privacy, landing_key_env=None))
-    with runtime.opened(os.environ, Path.cwd(), settings=keyless, clock=clock) as work:
+    runtime.require_writable(settings)
+    with runtime.addressed(settings, clock) as reachable:
+        limiter = Limiter(State(reachable.paths.state), clock)
         findings = examination.diagnose(
-            replace(work.settings, privacy=settings.privacy),
+            reachable,
             os.environ,
             clock,
-            probe=examination.client_probe(work.limiter, clock, is_proxied=work.settings.http.proxies_from_environment),
-            used_last_minute=lambda account: work.limiter.used_last_window(account.vendor, account.name),
+            probe=examination.client_probe(limiter, clock, is_proxied=reachable.http.proxies_from_environment),
+            used_last_minute=lambda account: limiter.used_last_window(account.vendor, account.name),
             inspect_warehouse=_inspected,
         )
     if is_json:

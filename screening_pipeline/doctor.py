@@ -20,7 +20,7 @@ from screening_pipeline.clock import Clock
 from screening_pipeline.errors import LockHeld, MissingSecret, ScreeningError
 from screening_pipeline.exchange import Exchange
 from screening_pipeline.limiter import Limiter
-from screening_pipeline.pseudonym import SHORTEST_KEY
+from screening_pipeline.pseudonym import known_landing_key, known_pseudonym_key
 from screening_pipeline.settings import Account, Settings
 from screening_pipeline.vendors import vendor
 
@@ -216,29 +216,36 @@ def _erasure(settings: Settings) -> Iterator[Finding]:
 
 
 def _keys(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    yield _pseudonym_key(settings, environ)
+    yield _key("pseudonym key", settings.privacy.pseudonym_key_env, lambda: _pseudonym_key(settings, environ))
     landing = settings.privacy.landing_key_env
     if landing is not None:
-        yield _variable("landing key", landing, environ)
+        yield _key("landing key", landing, lambda: _landing_key(landing, settings, environ))
+
+
+def _key(name: str, variable: str, judged: Callable[[], Finding]) -> Finding:
+    try:
+        return judged()
+    except ScreeningError as error:
+        fix = f"export {variable}=…, the key in use; for a new data folder openssl rand -hex 32 makes one"
+        return Finding(name, "fail", str(error), fix)
 
 
 def _pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> Finding:
     variable, kept = settings.privacy.pseudonym_key_env, settings.paths.pseudonym_key
-    given = environ.get(variable, "").strip()
-    if given and len(given) < SHORTEST_KEY:
-        return Finding("pseudonym key", "fail", f"{variable} is too short", "openssl rand -hex 32 makes one")
-    if given and kept.exists() and kept.read_bytes().strip() != given.encode():
-        message = f"{variable} differs from the key kept in the data folder, so people get new pseudonyms"
-        return Finding("pseudonym key", "warn", message, f"keep one of them: unset {variable}, or remove {kept}")
-    if given:
-        return Finding("pseudonym key", "ok", f"from {variable}")
-    return Finding("pseudonym key", "ok", "kept in the data folder" if kept.exists() else "made when needed")
+    key = known_pseudonym_key(settings, environ)
+    if key is None:
+        return Finding("pseudonym key", "ok", "made when needed")
+    if not environ.get(variable, "").strip():
+        return Finding("pseudonym key", "ok", "kept in the data folder")
+    if kept.exists() and kept.read_bytes().strip() != key:
+        message = f"{variable} differs from the key kept in the data folder, and is the one in use"
+        return Finding("pseudonym key", "warn", message, f"remove {kept}, or unset {variable} before the first sync")
+    return Finding("pseudonym key", "ok", f"from {variable}")
 
 
-def _variable(name: str, variable: str, environ: Mapping[str, str]) -> Finding:
-    if environ.get(variable, "").strip():
-        return Finding(name, "ok", f"from {variable}")
-    return Finding(name, "fail", f"{variable} is not set", f"export {variable}=…")
+def _landing_key(variable: str, settings: Settings, environ: Mapping[str, str]) -> Finding:
+    known_landing_key(settings, environ)
+    return Finding("landing key", "ok", f"from {variable}")
 
 
 # ── the accounts ───────────────────────────────────────────────────────────────────────────────────

@@ -74,6 +74,16 @@ class Paths:
         return self.data_dir / "pseudonym.key"
 
     @property
+    def pseudonym_note(self) -> Path:
+        """The digest of the key by which the people of the warehouse have their pseudonyms."""
+        return self.data_dir / "pseudonym.digest"
+
+    @property
+    def landing_note(self) -> Path:
+        """The digest of the key that landed lines are encrypted with, where they are."""
+        return self.data_dir / "landing.digest"
+
+    @property
     def spool_key(self) -> Path:
         """The key that seals bodies between their arrival and their masking."""
         return self.data_dir / "spool.key"

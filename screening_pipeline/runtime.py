@@ -115,14 +115,20 @@ def opened(
     Raises ConfigurationError, EnvironmentFailed.
     """
     clock = clock or system_clock(environ)
-    settings = settings or configuration.load(environ, cwd)
+    with addressed(settings or configuration.load(environ, cwd), clock) as reachable:
+        yield assembled(reachable, environ, clock, progress)
+
+
+@contextmanager
+def addressed(settings: Settings, clock: Clock) -> Iterator[Settings]:
+    """The settings with an address for every account: with no configuration, the bundled sandbox runs for as long."""
     settings.paths.create()
     with ExitStack() as stack:
         if settings.is_embedded_sandbox and not settings.accounts[0].base_url:
             from screening_pipeline import embedded
 
             settings, _ = stack.enter_context(embedded.sandbox(settings, now=clock.now()))
-        yield assembled(settings, environ, clock, progress)
+        yield settings
 
 
 def assembled(
@@ -130,11 +136,10 @@ def assembled(
 ) -> Runtime:
     """A runtime of settings whose accounts have their addresses.
 
-    Raises ConfigurationError where a key is missing, or where the star is to live where this version cannot write.
+    Raises ConfigurationError where a key is missing or is not the one in use, or where the star is to live where this
+    version cannot write.
     """
-    if settings.engine != "duckdb":
-        problem = f'must be "duckdb": this version writes nothing to "{settings.engine}" yet'
-        raise ConfigurationError([problem], source="warehouse.engine")
+    require_writable(settings)
     os.environ.setdefault(*_NO_LINEAR_ALGEBRA)
     state = State(settings.paths.state)
     return Runtime(
@@ -154,6 +159,13 @@ def assembled(
         key=pseudonym_key(settings, environ),
         progress=progress,
     )
+
+
+def require_writable(settings: Settings) -> None:
+    """Raise ConfigurationError where the star is to live where this version cannot write."""
+    if settings.engine != "duckdb":
+        problem = f'must be "duckdb": this version writes nothing to "{settings.engine}" yet'
+        raise ConfigurationError([problem], source="warehouse.engine")
 
 
 _ACTIVE: contextvars.ContextVar[Runtime | None] = contextvars.ContextVar("runtime", default=None)

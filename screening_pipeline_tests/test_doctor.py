@@ -21,6 +21,7 @@ from screening_pipeline.clock import ManualClock, system_clock
 from screening_pipeline.doctor import Finding, client_probe, diagnose, exit_code
 from screening_pipeline.errors import CredentialRefused, EnvironmentFailed, LockHeld
 from screening_pipeline.limiter import Limiter
+from screening_pipeline.pseudonym import landing_key, pseudonym_key
 from screening_pipeline.settings import Account, Settings, load
 from screening_pipeline.state import State
 
@@ -341,7 +342,7 @@ def test_a_warehouse_that_is_busy_is_a_warning_and_a_damaged_one_a_failure(
 
 def test_a_pseudonym_key_that_is_too_short_is_a_failure(tmp_path: Path) -> None:
     found = examine(load({}, tmp_path), {"SCREENING_PSEUDONYM_KEY": "short"})["pseudonym key"]
-    assert (found.level, found.fix) == ("fail", "openssl rand -hex 32 makes one")
+    assert (found.level, "openssl rand -hex 32 makes one" in found.fix) == ("fail", True)
 
 
 def test_two_different_pseudonym_keys_are_a_warning(tmp_path: Path) -> None:
@@ -355,11 +356,32 @@ def test_two_different_pseudonym_keys_are_a_warning(tmp_path: Path) -> None:
     assert (same.level, other.level) == ("ok", "warn")
 
 
+def test_a_pseudonym_key_that_is_not_the_one_in_use_is_a_failure(tmp_path: Path) -> None:
+    settings, given = load({}, tmp_path), {"SCREENING_PSEUDONYM_KEY": "a" * 64}
+    pseudonym_key(settings, given)
+    settings.paths.warehouse.touch(0o600)
+    assert examine(settings, given)["pseudonym key"].level == "ok"
+    for other in ({}, {"SCREENING_PSEUDONYM_KEY": "b" * 64}):
+        found = examine(settings, other)["pseudonym key"]
+        assert (found.level, found.message[:31]) == ("fail", "SCREENING_PSEUDONYM_KEY: is not")
+    assert not settings.paths.pseudonym_key.exists()
+
+
+def test_a_landing_key_that_is_not_the_one_in_use_is_a_failure(tmp_path: Path, server: Vendor) -> None:
+    settings = configured(tmp_path, '[privacy]\nlanding_key_env = "LANDING_KEY"\n' + goodhire(server.url))
+    landing_key(settings, {"LANDING_KEY": SECRET * 2})
+    (settings.paths.landing / "goodhire" / "us").mkdir(parents=True)
+    (settings.paths.landing / "goodhire" / "us" / "2026-03-02.ndjson").touch(0o600)
+    assert examine(settings, ENVIRON | {"LANDING_KEY": SECRET * 2})["landing key"].level == "ok"
+    assert examine(settings, ENVIRON | {"LANDING_KEY": SECRET * 3})["landing key"].level == "fail"
+
+
 def test_a_landing_key_that_is_named_but_not_set_is_a_failure(tmp_path: Path, server: Vendor) -> None:
     text = '[privacy]\nlanding_key_env = "LANDING_KEY"\n' + goodhire(server.url)
-    assert examine(configured(tmp_path, text))["landing key"].fix == "export LANDING_KEY=…"
-    given = ENVIRON | {"LANDING_KEY": SECRET}
-    assert examine(configured(tmp_path, text), given)["landing key"].level == "ok"
+    assert examine(configured(tmp_path, text))["landing key"].fix.startswith("export LANDING_KEY=…")
+    for key, level in ((SECRET * 2, "ok"), (SECRET, "fail")):
+        found = examine(configured(tmp_path, text), ENVIRON | {"LANDING_KEY": key})["landing key"]
+        assert (found.level, SECRET in found.message) == (level, False)
 
 
 def test_the_real_client_asks_an_account_again_that_an_earlier_run_had_stopped(tmp_path: Path, server: Vendor) -> None:

@@ -6,12 +6,13 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from screening_pipeline.errors import ConfigurationError, EnvironmentFailed, NotWritable
-from screening_pipeline.pseudonym import kept_key, pseudonym, pseudonym_key
+from screening_pipeline.pseudonym import kept_key, landing_key, pseudonym, pseudonym_key
 from screening_pipeline.settings import load
 
 KEY = b"0123456789abcdef"
@@ -92,3 +93,63 @@ def test_a_damaged_key_is_an_error_and_never_replaced(tmp_path: Path) -> None:
 def test_a_key_that_cannot_be_kept_says_where_and_why(tmp_path: Path) -> None:
     with pytest.raises(NotWritable, match=r"cannot write a\.key: No such file or directory"):
         kept_key(tmp_path / "nowhere" / "a.key")
+
+
+# ── which key is in use ────────────────────────────────────────────────────────────────────────────
+
+
+def test_once_there_is_a_warehouse_another_pseudonym_key_is_refused_and_none_is_made(tmp_path: Path) -> None:
+    settings, given = load({}, tmp_path), {"SCREENING_PSEUDONYM_KEY": "a key of our own choice"}
+    pseudonym_key(settings, given)
+    settings.paths.warehouse.touch(0o600)
+    for other in ({}, {"SCREENING_PSEUDONYM_KEY": "a key of another choice"}):
+        with pytest.raises(ConfigurationError, match="SCREENING_PSEUDONYM_KEY: is not") as refused:
+            pseudonym_key(settings, other)
+        assert "choice" not in str(refused.value)
+    assert not settings.paths.pseudonym_key.exists()
+    assert pseudonym_key(settings, given) == b"a key of our own choice"
+
+
+def test_a_kept_key_that_is_not_the_one_in_use_is_refused_by_its_name(tmp_path: Path) -> None:
+    settings = load({}, tmp_path)
+    kept = pseudonym_key(settings, {})
+    settings.paths.warehouse.touch(0o600)
+    settings.paths.pseudonym_key.write_text("b" * 64)
+    with pytest.raises(ConfigurationError, match=r"pseudonym\.key: is not the key"):
+        pseudonym_key(settings, {})
+    assert pseudonym_key(settings, {"SCREENING_PSEUDONYM_KEY": kept.decode()}) == kept
+
+
+def test_until_there_is_a_warehouse_the_pseudonym_key_may_change(tmp_path: Path) -> None:
+    settings = load({}, tmp_path)
+    pseudonym_key(settings, {})
+    later = {"SCREENING_PSEUDONYM_KEY": "a key of our own choice"}
+    assert pseudonym_key(settings, later) == b"a key of our own choice"
+    settings.paths.warehouse.touch(0o600)
+    assert pseudonym_key(settings, later) == b"a key of our own choice"
+    with pytest.raises(ConfigurationError, match=r"pseudonym\.key"):
+        pseudonym_key(settings, {})
+
+
+def test_once_lines_are_landed_another_landing_key_is_refused(tmp_path: Path) -> None:
+    settings = load({}, tmp_path)
+    settings = replace(settings, privacy=replace(settings.privacy, landing_key_env="LANDING_KEY"))
+    first, second = ({"LANDING_KEY": f"the {word} landing key"} for word in ("first", "second"))
+    assert landing_key(settings, first) == b"the first landing key"
+    assert landing_key(settings, second) == b"the second landing key"
+    landed = settings.paths.landing / "zinc" / "main" / "2026-03-02.ndjson"
+    landed.parent.mkdir(parents=True)
+    landed.touch(0o600)
+    with pytest.raises(ConfigurationError, match="LANDING_KEY: is not the key") as refused:
+        landing_key(settings, first)
+    assert "first" not in str(refused.value)
+    assert landing_key(settings, second) == b"the second landing key"
+
+
+def test_the_notes_of_keys_are_owner_only_and_hold_no_key(tmp_path: Path) -> None:
+    settings = load({}, tmp_path)
+    key = pseudonym_key(settings, {})
+    note = settings.paths.pseudonym_note
+    assert stat.S_IMODE(note.stat().st_mode) == 0o600
+    assert key not in note.read_bytes()
+    assert len(note.read_text().strip()) == 64
