@@ -64,6 +64,15 @@ class Agenda:
             db.execute("delete from agenda where vendor = ? and account = ?", (vendor, account))
             db.executemany("insert or replace into agenda values (?, ?, ?, ?, ?, ?, ?, ?)", map(_row, items))
 
+    def keep_only(self, accounts: Iterable[tuple[str, str]]) -> None:
+        """Drop what is planned for any other account (vendor, name): those were renamed or removed."""
+        kept = [*accounts]
+        with self._state.writing() as db:
+            named = ", ".join(["(?, ?)"] * len(kept))
+            db.execute(
+                f"delete from agenda where (vendor, account) not in (values {named})", [x for key in kept for x in key]
+            )
+
     def due(
         self,
         vendor: str,

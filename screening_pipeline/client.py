@@ -425,8 +425,15 @@ def _answered(answer: Answer) -> Probe:
     theirs = wire.instant(answer.headers.get("date", ""))
     offset = (theirs - answer.received_at).total_seconds() + 0.5 if theirs else None  # Date has whole seconds
     is_reachable = answer.http_status is not None
-    is_judged = is_reachable and answer.http_status is not None and answer.http_status < 500
-    code = (answer.failure or "no_answer") if not is_reachable else "ok" if is_judged else "server_error"
+    # Of a page for people, or of a place to go to, nobody knows whether the vendor's interface has seen the credential.
+    is_page = answer.failure is not None or "html" in answer.headers.get("content-type", "").lower()
+    is_judged = answer.http_status is not None and answer.http_status < 500 and not is_page
+    if not is_reachable:
+        code = answer.failure or "no_answer"
+    elif is_judged:
+        code = "ok"
+    else:
+        code = answer.failure or ("server_error" if answer.http_status and answer.http_status >= 500 else "html")
     return Probe(code, answer.http_status, is_reachable, True if is_judged else None, offset, answer.latency_ms)
 
 

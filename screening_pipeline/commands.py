@@ -108,6 +108,11 @@ def status(*, is_json: bool) -> int:
         console.table([row.words() for row in found.accounts], Standing.COLUMNS)
         if found.order_rejects:
             console.say(f"Rejected rows of order files: {found.order_rejects:,}, see ops.reject")
+        for row in found.unconfigured:
+            name = console.inert(f"{row['vendor']}/{row['account']}")
+            console.say(
+                f"Not configured any more: {name}. Its {row['checks']:,} checks are not asked for, nor in views."
+            )
         _tell_unmapped(found.unmapped_words)
     return int(found.needs_attention)
 
@@ -134,7 +139,8 @@ def doctor(*, is_json: bool) -> int:
     clock, settings = system_clock(os.environ), configuration.load(os.environ, Path.cwd())
     runtime.require_writable(settings)
     with runtime.addressed(settings, clock) as reachable:
-        limiter = Limiter(State(reachable.paths.state), clock)
+        state = State(reachable.paths.state)
+        limiter = Limiter(state, clock)
         findings = examination.diagnose(
             reachable,
             os.environ,
@@ -142,6 +148,7 @@ def doctor(*, is_json: bool) -> int:
             probe=examination.client_probe(limiter, clock, is_proxied=reachable.http.proxies_from_environment),
             used_last_minute=lambda account: limiter.used_last_window(account.vendor, account.name),
             inspect_warehouse=_inspected,
+            knows_none=lambda account: state.account(account.vendor, account.name, clock).no_polling_at is not None,
         )
     if is_json:
         console.say_json([asdict(finding) for finding in findings])

@@ -40,6 +40,8 @@ LISTS_EVERY = timedelta(hours=23)
 RECONCILED = timedelta(days=30)
 # Why pulling an account may end early with nothing wrong: the time was up, or another process is asking it.
 AS_PLANNED = ("deadline", LockHeld.code)
+KNOWS_NONE = "knows_none"
+_KNOWS_NONE_SAYS = "knows none of the ids it was ever asked for: see base_url and environment, or set polling = false"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,9 @@ def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
 def plan_again(connection: warehouse.Connection, runtime: Runtime, accounts: Sequence[Account] | None = None) -> None:
     """Plan the next pull of every open check of these accounts; None means all."""
     now, agenda = runtime.clock.now(), runtime.agenda
-    accounts = runtime.settings.accounts if accounts is None else accounts
+    if accounts is None:
+        accounts = runtime.settings.accounts
+        agenda.keep_only((account.vendor, account.name) for account in accounts)
     replan(connection, runtime.settings, agenda, now=now, accounts=accounts)
     for account in accounts:
         _forget_strangers(connection, runtime, account)
@@ -366,6 +370,9 @@ class _Job:
             left=outcome.left,
             code=outcome.code,
         )
+        known = self._runtime.state.account(self._account.vendor, self._account.name, self._runtime.clock)
+        if outcome.code is None and outcome.missing and known.no_polling_at:
+            self.report = replace(self.report, code=KNOWS_NONE, message=f"{self._account.key} {_KNOWS_NONE_SAYS}")
         # Those that were asked in vain are asked again by themselves: for one of them not all are asked every time.
         if outcome.code is None and not outcome.left:
             for gap in self.report.gaps:

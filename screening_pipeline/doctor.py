@@ -96,12 +96,13 @@ def diagnose(
     probe: Probe,
     used_last_minute: Callable[[Account], int],
     inspect_warehouse: Callable[[Settings], str],
+    knows_none: Callable[[Account], bool] = lambda _: False,
     free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
 ) -> list[Finding]:
     """Every finding, the general ones first, then account by account in the order of the configuration.
 
     `inspect_warehouse` says in a few words what it found, or raises ScreeningError. `free_bytes` is asked
-    about a folder that exists.
+    about a folder that exists, `knows_none` whether a vendor answered 404 for every id of an account so far.
     """
     return [
         _configuration(settings),
@@ -113,6 +114,7 @@ def diagnose(
         *_erasure(settings),
         *_keys(settings, environ),
         *_accounts(settings, environ, probe, used_last_minute),
+        *(_stranger(account) for account in settings.accounts if account.polling and knows_none(account)),
     ]
 
 
@@ -320,6 +322,12 @@ def _credential(account: Account, answer: Probed) -> Finding:
     variables = ", ".join(account.secret_names[role] for role in account.roles)
     fix = f"renew {variables}, and see that base_url is of the same environment"
     return Finding(name, "fail", f"refused ({answer.code})", fix)
+
+
+def _stranger(account: Account) -> Finding:
+    message = "every id it was ever asked for was answered with 404 or 405"
+    fix = "see that base_url and environment are those of the orders; polling = false where its vendor only pushes"
+    return Finding(f"{account.key} ids", "warn", message, fix)
 
 
 def _offset(account: Account, seconds: float) -> Finding:

@@ -68,13 +68,17 @@ def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
 def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | None = None) -> Erasure | None:
     """Erase everything about whatever has this id; None where it was erased before and nothing has come since.
 
-    Raises UsageError for an unknown vendor, account or check.
+    `account` may be one that is not configured any more. Raises UsageError for an unknown vendor, account or check.
     """
-    try:
-        chosen = runtime.settings.account(vendor, account)
-    except KeyError:
-        raise UsageError(f"no one account {vendor[:40]!a} {account or ''} is configured", code="no_account") from None
-    names = {"vendor": chosen.vendor, "account": chosen.name, "check_id": check_id}
+    if account is None:
+        try:
+            account = runtime.settings.account(vendor).name
+        except KeyError:
+            problem = f"no one account of {vendor[:40]!a} is configured; name one with --account"
+            raise UsageError(problem, code="no_account") from None
+    elif vendor not in all_vendors():
+        raise UsageError(f"there is no vendor {vendor[:40]!a}; known are {', '.join(all_vendors())}", code="no_vendor")
+    names = {"vendor": vendor, "account": account, "check_id": check_id}
     given = ", ".join(f"{warehouse.quote(value)} as {name}" for name, value in names.items())
     known = (
         "select vendor, account, subject, check_id from raw.check "

@@ -26,6 +26,8 @@ select
     (select count(*) from ops.reject as r where r.vendor = a.vendor and r.account = a.account) as rejects,
     (select count(*) from ops.unmapped_value as u
         where u.vendor = a.vendor and u.account = a.account and u.is_current) as unmapped,
+    (select count(distinct c.check_key) from ops.mapping_conflict as c
+        where c.vendor = a.vendor and c.account = a.account and c.conflict = 'unconfirmed_message') as unconfirmed,
     coalesce(b.is_overloaded, false) as is_overloaded,
     coalesce(b.states_lost_per_day, 0) as states_lost_per_day
 from star.dim_account as a
@@ -33,6 +35,7 @@ left join ops.pull_budget as b on a.vendor = b.vendor and a.account = b.account
 """
 _ORDER_REJECTS = "select count(*) as n from ops.reject where source = 'manifest'"
 _UNMAPPED = "select distinct vendor, account, field, value from ops.unmapped_value where is_current order by all"
+_CHECKS = "select vendor, account, count(*) as checks from star.fact_check group by all order by all"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +55,10 @@ class Standing:
     stopped_code: str | None
     silent_seconds: float
     not_found: int
+    knows_none: bool
     rejects: int
     unmapped: int
+    unconfirmed: int
     missing_secrets: tuple[str, ...]
     is_overloaded: bool
     states_lost_per_day: float
@@ -75,7 +80,15 @@ class Standing:
     @property
     def needs_attention(self) -> bool:
         """Whether a person should look."""
-        return bool(self.stopped_code or self.missing_secrets or self.rejects or self.unmapped or self.is_overloaded)
+        return bool(
+            self.stopped_code
+            or self.knows_none
+            or self.missing_secrets
+            or self.rejects
+            or self.unmapped
+            or self.unconfirmed
+            or self.is_overloaded
+        )
 
     def facts(self) -> dict[str, Any]:
         """For another program."""
@@ -98,29 +111,32 @@ class Standing:
         }
 
     def _trouble(self) -> str:
-        if self.missing_secrets:
-            return f"unset: {', '.join(self.missing_secrets)}"
-        if self.stopped_code:
-            return f"stopped: {self.stopped_code}"
-        if self.silent_seconds > 0:
-            return f"silent for {self.silent_seconds:.0f} s (429)"
-        if self.not_found:
-            return f"{self.not_found} ids not found"
-        if self.is_overloaded:
-            return "budget too small: only the likeliest changes are asked for"
-        return f"last error: {self.last_error}" if self.last_error else ""
+        """The worst of what is wrong."""
+        troubles = (
+            (self.missing_secrets, f"unset: {', '.join(self.missing_secrets)}"),
+            (self.stopped_code, f"stopped: {self.stopped_code}"),
+            (self.silent_seconds > 0, f"silent for {self.silent_seconds:.0f} s (429)"),
+            (self.knows_none, "knows none of the ids it was asked for, see base_url and environment"),
+            (self.not_found, f"{self.not_found} ids not found"),
+            (self.unconfirmed, f"{self.unconfirmed} messages nobody can confirm, see ops.mapping_conflict"),
+            (self.is_overloaded, "budget too small: only the likeliest changes are asked for"),
+            (self.last_error, f"last error: {self.last_error}"),
+        )
+        return next((words for is_so, words in troubles if is_so), "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
     """The accounts in the order of the configuration, and what belongs to none of them or to their vendors.
 
-    `order_rejects` counts rows of manifests; each of `unmapped_words` has vendor, account, field and value.
+    `order_rejects` counts rows of manifests; each of `unmapped_words` has vendor, account, field and value; each of
+    `unconfigured` has vendor, account and how many checks are known of it.
     """
 
     accounts: list[Standing]
     order_rejects: int
     unmapped_words: list[dict[str, Any]]
+    unconfigured: list[dict[str, Any]]
 
     @property
     def needs_attention(self) -> bool:
@@ -128,11 +144,12 @@ class Overview:
         return bool(self.order_rejects) or any(account.needs_attention for account in self.accounts)
 
     def facts(self) -> list[dict[str, Any]]:
-        """For another program: a row for each account, `order_rejects` of all of them in each."""
+        """For another program: a row for each account, what belongs to none of them in each."""
         return [
             {
                 **account.facts(),
                 "order_rejects": self.order_rejects,
+                "unconfigured": self.unconfigured,
                 "unmapped_words": [
                     {"field": word["field"], "value": word["value"]}
                     for word in self.unmapped_words
@@ -148,7 +165,7 @@ def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Ov
     settings.paths.create()
     state = State(settings.paths.state)
     agenda, limiter = Agenda(state), Limiter(state, clock)
-    known, rejected, words = _published(settings, _FACTS, _ORDER_REJECTS, _UNMAPPED)
+    known, rejected, words, checks = _published(settings, _FACTS, _ORDER_REJECTS, _UNMAPPED, _CHECKS)
     facts = {(row["vendor"], row["account"]): row for row in known}
     return Overview(
         accounts=[
@@ -157,6 +174,7 @@ def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Ov
         ],
         order_rejects=sum(row["n"] for row in rejected),
         unmapped_words=words,
+        unconfigured=[row for row in checks if f"{row['vendor']}/{row['account']}" not in settings.account_keys],
     )
 
 
@@ -190,8 +208,8 @@ def _standing(
         account=account.key,
         checks=facts.get("checks", 0),
         open=summary.open,
-        due=summary.due,
-        next_due_at=summary.next_due_at,
+        due=summary.due if account.polling else 0,
+        next_due_at=summary.next_due_at if account.polling else None,
         oldest_open_seconds=(now - oldest).total_seconds() if oldest else None,
         used=limiter.used_last_window(account.vendor, account.name),
         requests_per_minute=account.requests_per_minute,
@@ -199,9 +217,11 @@ def _standing(
         last_error_at=known.last_error_at,
         stopped_code=known.stopped_code,
         silent_seconds=known.silent_seconds,
+        knows_none=account.polling and known.no_polling_at is not None,
         not_found=len(state.not_found(account.vendor, account.name)),
         rejects=facts.get("rejects", 0),
         unmapped=facts.get("unmapped", 0),
+        unconfirmed=facts.get("unconfirmed", 0),
         missing_secrets=account.missing_secrets(environ),
         is_overloaded=facts.get("is_overloaded", False),
         states_lost_per_day=facts.get("states_lost_per_day", 0.0),

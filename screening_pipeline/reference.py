@@ -122,6 +122,7 @@ def _account(account: Account) -> Row:
         "timezone": account.timezone,
         "requests_per_minute": account.requests_per_minute,
         "adjudication_expected": account.adjudication_expected,
+        "is_polled": account.polling,
         "final_adjudications": list(account.final_adjudications),
     }
 

@@ -91,7 +91,7 @@ def tell(story: Story) -> None:
         console.table(parts, _PART_COLUMNS, title="Parts")
     for trouble in story.troubles:
         console.say(console.inert(f"{trouble['kind']} since {_moment(trouble['since'])}: {trouble['what']}"))
-    console.say(_outlook(check))
+    console.say(_outlook(story))
 
 
 _COLUMNS = {
@@ -155,13 +155,19 @@ def _action_row(action: dict[str, Any], when: str, what: str) -> dict[str, Any]:
     return {**blank, "at": _moment(action[when]), "words": words, "next_actor": action["next_actor"]}
 
 
-def _outlook(check: dict[str, Any]) -> str:
+def _outlook(story: Story) -> str:
+    check = story.check
+    if any(trouble["what"] == "unconfirmed_message" for trouble in story.troubles):
+        return (
+            "The last message about it says otherwise, and nobody can confirm it, since its account is only pushed to "
+            "(polling = false): ask the vendor."
+        )
     if check["is_in_doubt"]:
         return "It has ended; but a message that came since says otherwise, and waits for a call to confirm it."
     if check["is_terminal"]:
         return "It is not asked for again: it has ended."
     if not check["next_pull_at"]:
-        return "It is not asked for by itself: its account is only pushed to (polling = false)."
+        return "It is not asked for: its account is only pushed to (polling = false), or is not configured any more."
     reason = f", because {check['next_pull_reason']}" if check["next_pull_reason"] else ""
     return f"Next pull {_moment(check['next_pull_at'])} UTC{reason}."
 

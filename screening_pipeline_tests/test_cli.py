@@ -293,6 +293,17 @@ def test_words_that_nobody_mapped_are_named_with_what_to_do(puzzled: Desk, comma
     assert ("check failed: star.fact_check.nothing_is_unmapped" in done.stdout) is (command != "status")
 
 
+def test_checks_of_an_account_that_is_not_configured_any_more_are_told_of(puzzled: Desk, tmp_path: Path) -> None:
+    renamed = '[[accounts]]\nvendor = "zinc"\nname = "new"\nbase_url = "https://vendor.example"\napi_key_env = "K"\n'
+    (tmp_path / "renamed.toml").write_text(renamed)
+    done = puzzled.run("status", SCREENING_CONFIG=str(tmp_path / "renamed.toml"))
+    assert "Not configured any more: zinc/sandbox. Its " in done.stdout, done.stderr
+    (row,) = json.loads(puzzled.run("status", "--json", SCREENING_CONFIG=str(tmp_path / "renamed.toml")).stdout)
+    (gone,) = (one for one in row["unconfigured"] if one["vendor"] == "zinc")
+    (known,) = puzzled.published("select count(*) as n from star.fact_check where vendor = 'zinc'")
+    assert gone == {"vendor": "zinc", "account": "sandbox", "checks": known["n"]}
+
+
 def test_a_rebuild_tells_programs_which_rules_do_not_hold(puzzled: Desk) -> None:
     done = puzzled.run("rebuild", "--json")
     told = json.loads(done.stdout)
@@ -747,6 +758,13 @@ def test_a_turnaround_of_days_that_no_calendar_has_is_told_in_calendar_time_alon
     shown = capsys.readouterr().out
     assert "turnaround 10.0 d\n" in shown
     assert "None business days" not in shown
+
+
+def test_a_message_that_nobody_can_confirm_is_for_the_vendor_to_explain(capsys: pytest.CaptureFixture[str]) -> None:
+    check = defaultdict(lambda: None, vendor="zinc", is_terminal=True)
+    trouble = {"kind": "conflict", "what": "unconfirmed_message", "since": NOW}
+    story.tell(story.Story(check=check, events=[], parts=[], actions=[], troubles=[trouble]))
+    assert "(polling = false): ask the vendor" in capsys.readouterr().out
 
 
 def test_an_ended_check_of_which_a_message_says_otherwise_is_told_as_in_doubt(

@@ -903,6 +903,22 @@ def test_a_probe_tells_that_the_credential_is_accepted(place: Place, status: int
     assert server.targets == ["/v1/Report/screening-pipeline-doctor"]
 
 
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (Reply(302, b"", {"Location": "/login"}), "redirect"),
+        (Reply(200, b"<html>Sign in", {"Content-Type": "text/html; charset=utf-8"}), "html"),
+        (Reply(404, b"<html>Not here", {"Content-Type": "text/HTML"}), "html"),
+    ],
+)
+def test_a_page_for_people_does_not_tell_whether_the_credential_is_accepted(
+    place: Place, reply: Reply, code: str
+) -> None:
+    with serving(saying(reply)) as server:
+        found = probing(place, account("goodhire", server.url))
+    assert (found.code, found.is_reachable, found.is_accepted) == (code, True, None)
+
+
 def test_a_probe_lands_nothing_and_stops_nothing(place: Place) -> None:
     with serving(saying(json_reply({}, 403))) as server:
         config = account("goodhire", server.url)

@@ -242,6 +242,13 @@ def test_a_clock_that_stands_still_is_a_warning_and_compared_with_nobody(tmp_pat
     assert "goodhire/us clock" not in {finding.name for finding in findings}
 
 
+def test_an_account_of_which_every_id_was_unknown_is_a_warning(tmp_path: Path, server: Vendor) -> None:
+    settings = configured(tmp_path, goodhire(server.url))
+    assert "goodhire/us ids" not in examine(settings)
+    found = examine(settings, knows_none=lambda account: account.vendor == "goodhire")["goodhire/us ids"]
+    assert (found.level, "base_url" in found.fix) == ("warn", True)
+
+
 def test_a_budget_above_what_the_vendor_publishes_is_a_warning(tmp_path: Path) -> None:
     text = """
     [[accounts]]

@@ -548,6 +548,15 @@ def test_one_check_can_be_erased_alone(house: House) -> None:
     assert [row["check_id"] for row in left] == ["CANARY-order", "CANARY-report", "CANARY-watch"]
 
 
+def test_a_check_of_an_account_that_is_not_configured_any_more_can_be_erased(house: House) -> None:
+    accounts = (*(a for a in ACCOUNTS if a.vendor != "zinc"), account("zinc", "renamed"))
+    later = replace(house.work, settings=replace(house.work.settings, accounts=accounts))
+    with pytest.raises(UsageError, match="nothing is known"):
+        erasure.erase_check(later, "zinc", "CANARY-request")
+    assert erasure.erase_check(later, "zinc", "CANARY-request", "main") is not None
+    assert house.mentions("CANARY-request") == []
+
+
 def test_a_report_takes_the_subscription_that_watches_it_along(house: House) -> None:
     erasure.erase_check(house.work, "goodhire", "CANARY-report")
     assert house.mentions("CANARY-report", "CANARY-watch") == []

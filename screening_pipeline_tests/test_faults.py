@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,13 +20,16 @@ from screening_pipeline.exchange import Exchange, Landed
 from screening_pipeline.feed import Drained, Feed, FeedLimits
 from screening_pipeline.landing import Landing
 from screening_pipeline.limiter import Limiter
+from screening_pipeline.overview import overview
+from screening_pipeline.paths import Paths
 from screening_pipeline.runtime import assembled
 from screening_pipeline.sandbox.faults import KINDS
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
 from screening_pipeline.settings import Settings
 from screening_pipeline.state import State
 from screening_pipeline.vendors import all_vendors, vendor
-from screening_pipeline_tests.loopback import Loopback, Reply, serving
+from screening_pipeline_tests.loopback import Loopback, Reply, json_reply, serving
+from screening_pipeline_tests.scene import account as scene_account
 
 PATIENT, HURRIED = 10.0, 0.4
 
@@ -307,3 +310,20 @@ def test_a_rate_that_is_none_and_a_kind_that_does_not_exist_are_refused(site: Si
     for rate, kinds in ((1.5, ()), (0.5, ("gremlins",))):
         with pytest.raises(HTTPError, match="400"):
             site.sandbox.set_faults(rate, *kinds)
+
+
+def test_a_vendor_that_knows_none_of_our_ids_is_for_a_person_to_look_at(tmp_path: Path) -> None:
+    with serving(lambda _: json_reply({"error": "not found"}, 404)) as server:
+        account = replace(scene_account("zinc"), base_url=server.url, secret_names={"api_key": "ZINC_KEY"})
+        paths = Paths.under(tmp_path, {})
+        paths.create()
+        work = assembled(Settings(accounts=(account,), paths=paths), {"ZINC_KEY": "a key"}, SystemClock())
+        rows = "".join(f"zinc,stranger-{number}\n" for number in range(3))
+        (paths.orders / "orders.csv").write_text(f"vendor,check_id\n{rows}")
+        cycle.take_orders(work, run_id="orders")
+        report = cycle.pull_account(work, account, run_id="pull", is_full=True)
+    assert (report.missing, report.code, report.needs_attention) == (3, "knows_none", True)
+    assert "base_url" in str(report.message)
+    (standing,) = overview(work.settings, work.environ, work.clock).accounts
+    assert (standing.knows_none, standing.needs_attention) == (True, True)
+    assert "knows none of the ids" in standing.words()["trouble"]

@@ -10,7 +10,7 @@ import json
 import shutil
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -20,13 +20,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from screening_pipeline import build, cycle, receiver
+from screening_pipeline import build, catalog, cycle, receiver, warehouse
 from screening_pipeline.clock import ManualClock
+from screening_pipeline.overview import overview
 from screening_pipeline.paths import Paths
 from screening_pipeline.runtime import Runtime, assembled
-from screening_pipeline.settings import Settings
+from screening_pipeline.settings import Account, Settings
 from screening_pipeline.signatures import is_signed_as_javascript, stringified
-from screening_pipeline_tests.scene import MORNING, account
+from screening_pipeline_tests.scene import MORNING, account, broken_rules
 
 SECRETS = {
     "GOODHIRE_KEY": "goodhire-key-of-a-test",
@@ -162,14 +163,14 @@ BASIC = basic(SECRETS["HIRERIGHT_USER"], SECRETS["HIRERIGHT_PASSWORD"])
 
 
 @contextmanager
-def opened(folder: Path, **environ: str) -> Iterator[Office]:
+def opened(folder: Path, accounts: Sequence[Account] = ACCOUNTS, **environ: str) -> Iterator[Office]:
     paths = Paths.under(folder / "data", {})
     paths.create()
     made = folder.parent / "receiver.duckdb"
     if made.exists():
         shutil.copyfile(made, paths.warehouse)
     clock = ManualClock(MORNING)
-    work = assembled(Settings(accounts=ACCOUNTS, paths=paths), SECRETS | environ, clock)
+    work = assembled(Settings(accounts=tuple(accounts), paths=paths), SECRETS | environ, clock)
     if not made.exists():
         with work.warehouse() as connection:
             cycle.prepare(connection, work)
@@ -549,6 +550,56 @@ def test_a_confirming_pull_that_agrees_opens_the_check_and_one_that_does_not_set
     ]
     due = office.work.agenda.due("goodhire", "main", office.clock.now(), is_full=True)
     assert [item.check_id for item in due] == ["agrees"]
+
+
+@pytest.fixture
+def pushed_only(tmp_path: Path) -> Iterator[Office]:
+    """An office of which Workable's provider answers pushes only."""
+    accounts = tuple(replace(a, polling=a.vendor != "workable") for a in ACCOUNTS)
+    with opened(tmp_path, accounts) as found:
+        yield found
+
+
+COMPLETE = {"status": "completed", "check": {"overall_status": "clear"}}
+CONSIDERED = {"status": "completed", "check": {"overall_status": "consider"}}
+
+
+@pytest.mark.parametrize(
+    ("lives", "shown", "is_unconfirmed"),
+    [
+        ([COMPLETE, {"status": "pending"}], "completed", True),
+        ([COMPLETE, CONSIDERED], "completed", True),
+        ([COMPLETE, COMPLETE], "completed", False),
+        ([COMPLETE, {"status": "pending"}, COMPLETE], "completed", False),
+        ([{"status": "consented"}, {"status": "pending"}], "in_progress", True),
+        ([{"status": "consented"}, {"status": "pending"}, COMPLETE], "completed", False),
+    ],
+)
+def test_where_nobody_is_asked_a_last_message_that_says_otherwise_is_listed(
+    pushed_only: Office, lives: list[dict[str, Any]], shown: str, is_unconfirmed: bool
+) -> None:
+    for life in lives:
+        assert pushed_only.workable("c1", life) == 200
+        pushed_only.settle()
+    assert pushed_only.column("select lifecycle from star.fact_check") == [shown]
+    rule = catalog.checks()["ops.mapping_conflict.nothing_contradicts_itself"]
+    conflicts = pushed_only.column("select conflict from ops.mapping_conflict where is_current")
+    assert conflicts == ["unconfirmed_message"] * is_unconfirmed
+    assert len(pushed_only.rows(rule)) == is_unconfirmed
+    with pushed_only.work.warehouse() as connection:
+        warehouse.publish(connection, pushed_only.work.settings.paths.published)
+    found = overview(pushed_only.work.settings, {}, pushed_only.clock)
+    (standing,) = [one for one in found.accounts if one.account == "workable/main"]
+    assert (standing.unconfirmed, standing.due, standing.next_due_at) == (int(is_unconfirmed), 0, None)
+
+
+def test_of_an_account_that_is_only_pushed_to_every_rule_holds(pushed_only: Office) -> None:
+    pushed_only.workable("c1", {"status": "pending"})
+    pushed_only.zinc(REQUEST)
+    pushed_only.settle()
+    assert pushed_only.column("select next_pull_at is null from star.fact_check order by vendor") == [True, False]
+    with pushed_only.work.warehouse() as connection:
+        assert broken_rules(connection) == []
 
 
 def test_a_push_ten_days_late_changes_nothing_and_copies_do_not_move_the_last_observation(

@@ -1,4 +1,5 @@
--- No open check contradicts itself now; the contradictions of ended ones are listed, and nothing is to be done.
+-- No open check contradicts itself now, and no message waits for a confirmation that nobody can give.
+-- The other contradictions of ended checks are listed, and nothing is to be done.
 -- every run
 -- severity: warn
 select
@@ -6,4 +7,4 @@ select
     c.conflict
 from ops.mapping_conflict as c
 inner join star.fact_check as f on c.check_key = f.check_key
-where c.is_current and f.is_terminal is not true
+where c.is_current and (f.is_terminal is not true or c.conflict = 'unconfirmed_message')

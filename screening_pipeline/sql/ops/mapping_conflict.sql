@@ -5,7 +5,8 @@
 -- account            account
 -- subject            subject
 -- check_id           the vendor's id, as text
--- conflict           code of the contradiction; order.<column> where two orders disagree
+-- conflict           code of the contradiction; order.<column> where two orders disagree; unconfirmed_message where the
+--                    last message says otherwise than what is known, and its account is not asked
 -- first_observed_at  when it was first seen
 -- last_observed_at   when it was last seen
 -- is_current         whether the check's present state has it
@@ -41,6 +42,18 @@ conflict as (
     from sequence
     where is_contradicted
     group by check_key
+    union all
+    -- Where the vendor is asked, the next pull settles it; else its next message may.
+    select
+        d.check_key,
+        'unconfirmed_message' as conflict,
+        d.first_observed_at,
+        d.last_observed_at,
+        true as is_current
+    from doubt as d
+    inner join concerned as c on d.check_key = c.check_key
+    inner join staging.account as a on c.vendor = a.vendor and c.account = a.account
+    where d.is_last_word and not a.is_polled
     union all
     select
         check_key,

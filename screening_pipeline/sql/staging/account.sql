@@ -6,6 +6,7 @@
 -- calendar               holiday calendar
 -- timezone               zone of times without an offset
 -- adjudication_expected  whether a check without adjudication is unfinished
+-- is_polled              whether it is asked, and not only pushed to
 -- final_adjudications    custom adjudications that are final
 -- @refresh base
 create table staging.account (
@@ -15,5 +16,6 @@ create table staging.account (
     calendar varchar,
     timezone varchar,
     adjudication_expected boolean,
+    is_polled boolean,
     final_adjudications varchar[]
 )

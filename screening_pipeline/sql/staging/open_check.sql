@@ -16,23 +16,6 @@
 -- is_requested    whether a message waits to be confirmed by one pull
 -- @refresh check_key
 with
--- A message that was not applied and says something else than what is known: one pull settles it.
-doubt as (
-    select q.check_key
-    from (
-        select
-            *,
-            max(place) filter (where channel = 'pull') over (partition by check_key) as last_pull_place,
-            arg_max(fingerprint, place) filter (where is_applied) over (partition by check_key) as present
-        from sequence
-    ) as q
-    where
-        -- A dated message needs no confirming: its date says what it is worth.
-        not q.is_applied and q.true_at is null
-        and q.place > coalesce(q.last_pull_place, 0) and q.fingerprint is distinct from q.present
-    group by q.check_key
-),
-
 asked as materialized (
     select
         r.check_key,

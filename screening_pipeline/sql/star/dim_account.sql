@@ -7,6 +7,7 @@
 -- timezone                zone of vendor times without an offset
 -- requests_per_minute     calls allowed in a minute
 -- adjudication_expected   whether a check without adjudication is unfinished
+-- is_polled               whether it is asked, and not only pushed to
 -- is_analyzed             whether the analytics views count it
 -- @refresh base
 create table star.dim_account (
@@ -17,5 +18,6 @@ create table star.dim_account (
     timezone varchar,
     requests_per_minute integer,
     adjudication_expected boolean,
+    is_polled boolean,
     is_analyzed boolean
 )

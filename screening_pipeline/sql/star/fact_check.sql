@@ -44,7 +44,7 @@
 -- turnaround_seconds_earliest  the same to completed_at_earliest
 -- turnaround_business_days     business days between the two local dates, in the account's calendar and zone
 -- turnaround_excluded_reason   canceled, expired, declined, left_censored, no_order_time or negative, if left out
--- next_pull_at                 when it is asked next, null when terminal
+-- next_pull_at                 when it is asked next, null when terminal or when its account is not asked
 -- report_url                   the vendor's page, without its query
 -- @refresh check_key
 with
@@ -109,6 +109,7 @@ timed as (
         a.environment,
         a.calendar,
         a.timezone,
+        coalesce(a.is_polled, false) as is_polled,
         f.package,
         f.candidate_key,
         f.country,
@@ -233,7 +234,9 @@ select
             then done_day.business_day_number - order_day.business_day_number
     end as turnaround_business_days,
     c.turnaround_excluded_reason,
-    case when not c.is_terminal then coalesce(p.next_pull_at, c.first_observed_at, c.first_seen_at) end as next_pull_at,
+    case
+        when c.is_polled and not c.is_terminal then coalesce(p.next_pull_at, c.first_observed_at, c.first_seen_at)
+    end as next_pull_at,
     c.report_url
 from completed as c
 left join star.dim_calendar as order_day
