@@ -11,13 +11,13 @@ import json
 import secrets
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from screening_pipeline import catalog, durable, forgotten, ingest, warehouse
+from screening_pipeline import catalog, durable, forgotten, ingest, intake, warehouse
 from screening_pipeline.errors import EnvironmentFailed, UsageError
 from screening_pipeline.pseudonym import pseudonym
 from screening_pipeline.vendors import all_vendors
@@ -57,12 +57,17 @@ class _Intent:
 def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
     """Erase everything about a person; None where they were erased before and nothing has come since.
 
-    Raises UsageError where nothing is known of them.
+    Who is known from refused rows of manifests only is kept out from now on. Raises UsageError where nothing is known
+    of them.
     """
     key = pseudonym(runtime.key, candidate_ref.strip())  # as manifests are read
     of_person = f"select vendor, account, subject, check_id from raw.order where candidate_key = {warehouse.quote(key)}"
     itself = f"select {forgotten.CANDIDATE} from (select {warehouse.quote(key)} as candidate_key)"
-    return _erase(runtime, "candidate", of_person, itself, itself)
+
+    def is_refused(connection: Connection) -> bool:
+        return intake.is_refused(connection, runtime.settings, key, key=runtime.key)
+
+    return _erase(runtime, "candidate", of_person, itself, itself, is_refused=is_refused)
 
 
 def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | None = None) -> Erasure | None:
@@ -90,7 +95,15 @@ def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | Non
     return _erase(runtime, "check", known, itself, before)
 
 
-def _erase(runtime: Runtime, kind: str, known: str, itself: str, before: str) -> Erasure | None:
+def _erase(
+    runtime: Runtime,
+    kind: str,
+    known: str,
+    itself: str,
+    before: str,
+    *,
+    is_refused: Callable[[Connection], bool] = lambda _: False,
+) -> Erasure | None:
     """Erase what `known` finds. `itself` finds the hash of what was named, `before` all that tell of its erasure."""
     from screening_pipeline import cycle
 
@@ -105,7 +118,8 @@ def _erase(runtime: Runtime, kind: str, known: str, itself: str, before: str) ->
             if not _values(connection, "select 1 from gone"):
                 if _values(connection, f"select pseudonym from staging.erased where pseudonym in ({before})"):
                     return None
-                raise UsageError(f"nothing is known of this {kind}; nothing was erased", code="nothing_known")
+                if not is_refused(connection):
+                    raise UsageError(f"nothing is known of this {kind}; nothing was erased", code="nothing_known")
             intent = _intended(runtime, connection, kind, own_hash)
             _write(runtime, intent)
             # Whoever waits for the warehouse takes in the next orders: by then they must know who is kept out.

@@ -169,6 +169,17 @@ def _refused(connection: Connection, accounts: str) -> dict[str, set[int]]:
     return lines
 
 
+def is_refused(connection: Connection, settings: Settings, candidate_key: str, *, key: bytes) -> bool:
+    """Whether a row about this person was refused for its account: it comes in where that is configured."""
+    lines = _refused(connection, accounts="")
+    for manifest in unread(settings.paths.orders, known=()):
+        for line, given in _lines(connection, manifest) if manifest.sha256 in lines else ():
+            reference = "" if isinstance(given, Problem) else given.get("candidate_ref", "").strip()
+            if reference and line in lines[manifest.sha256] and pseudonym(key, reference) == candidate_key:
+                return True
+    return False
+
+
 def _take_back(connection: Connection, manifest: Manifest) -> None:
     """What was said of the refused rows, before they are read again."""
     mine = f"starts_with(reject_id, {warehouse.quote(manifest.sha256[:16] + '/')})"

@@ -15,6 +15,7 @@ WARNINGS = {
     "ops.mapping_conflict.nothing_contradicts_itself",
     "ops.unmapped_value.nothing_is_unmapped",
     "star.fact_check.account_is_configured",
+    "star.fact_pull.no_answer_is_of_the_future",
 }
 
 # Rule → what somebody might do to a table behind the pipeline's back.
@@ -28,6 +29,9 @@ DAMAGE = {
     "star.fact_pull.every_call_is_counted_once": "insert into star.fact_pull from star.fact_pull limit 1",
     "star.fact_pull.every_message_is_an_observation": ("delete from staging.observation where channel = 'push'"),
     "star.fact_pull.every_refusal_is_listed": "delete from ops.reject where source = 'response'",
+    "star.fact_pull.no_answer_is_of_the_future": (
+        "insert into ops.pull_budget (vendor, account, planned_at) values ('zinc', 'main', '2026-03-01T00:00:00Z')"
+    ),
     "star.fact_pull.outcome_is_known": "update star.fact_pull set outcome = 'fine' where outcome = 'failed'",
     "star.fact_check.key_is_unique": "insert into star.fact_check from star.fact_check limit 1",
     "star.fact_check.every_check_has_its_row": "delete from star.fact_check where not is_terminal",

@@ -461,6 +461,22 @@ def test_without_the_key_of_its_hashes_nobody_is_looked_for(house: House) -> Non
             forgotten.skip_orders(connection)
 
 
+def test_who_is_known_from_refused_rows_only_is_kept_out_when_these_are_accepted(house: House) -> None:
+    rows = [{"vendor": "zinc", "account": "later", "check_id": f"of-{name}", "candidate_ref": name} for name in "ab"]
+    house.order(*rows)
+    house.cycle()
+    erased = erasure.erase_candidate(house.work, "a")
+    assert erased is not None
+    assert (erased.check_count, erased.order_count) == (0, 0)
+    assert erasure.erase_candidate(house.work, "a") is None
+    settings = replace(house.work.settings, accounts=(*ACCOUNTS, account("zinc", "later")))
+    house.work = replace(house.work, settings=settings)
+    house.cycle()
+    assert house.rows("select check_id from star.fact_check where account = 'later'") == [{"check_id": "of-b"}]
+    with pytest.raises(UsageError, match="nothing is known"):
+        erasure.erase_candidate(house.work, "c")
+
+
 def test_later_orders_of_them_are_skipped_and_so_is_what_is_said_of_those(house: House) -> None:
     erasure.erase_candidate(house.work, PERSON)
     house.order(
