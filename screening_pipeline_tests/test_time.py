@@ -36,6 +36,7 @@ READABLE = {
     "2026-03-02T10:00:00.1234567": "2026-03-01T23:00:00.123456+00:00",
     "2026-04-06T10:00:00": "2026-04-06T00:00:00+00:00",
     "2026-03-02": "2026-03-01T13:00:00+00:00",
+    "2000-01-01T00:00:00Z": "2000-01-01T00:00:00+00:00",
 }
 
 
@@ -63,6 +64,10 @@ def test_times_are_read_with_their_offset_or_in_the_zone_of_the_account(bare: St
         "0001-01-01T00:00:00Z",
         "0001-12-31",
         "0000-01-01T00:00:00Z",
+        "1900-01-01T00:00:00",
+        "1970-01-01T00:00:00Z",
+        "1969-12-31T16:00:00-08:00",
+        "1999-12-31",
         "9999-12-31",
         "9999-12-31T23:59:59.9999999Z",
         "2026-03-02T10:00:00+16:00",
@@ -99,7 +104,7 @@ def test_the_first_day_of_all_and_an_empty_text_are_no_time(
         assert s.unmapped() == set()
 
 
-@pytest.mark.parametrize("text", ["9999-12-31", "9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z"])
+@pytest.mark.parametrize("text", ["9999-12-31", "9999-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
 def test_a_release_that_never_comes_releases_nothing_and_is_listed(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:

@@ -1,8 +1,8 @@
 -- What several tables need said in one way.
 create or replace macro staging.instant(told, zone) as (
     case
-        -- The first and the last years are how some say "never".
-        when told is null or told[:5] in ('0000-', '0001-', '9999-') then null
+        -- The first and the last years, and where systems begin to count, are how some say "never".
+        when told is null or told[:4] < '2000' or told[:5] = '9999-' then null
         -- With an offset it is an instant, whatever the zone of the account. No zone was ever 16 hours off.
         when
             regexp_full_match(
