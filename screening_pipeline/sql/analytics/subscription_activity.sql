@@ -85,8 +85,13 @@ select
     r.days_apart[3] as p90_business_days,
     r.days_apart[4] as p95_business_days,
     h.latest_at as as_of,
-    if(s.is_active, date_sub('second', r.last_run_at, h.latest_at), null) as silent_seconds,
-    if(s.is_active, d.business_day_number - r.last_business_day_number, null) as silent_business_days
+    -- A run that is dated ahead has only just been.
+    case when s.is_active then if(r.last_run_at > h.latest_at, 0, date_sub('second', r.last_run_at, h.latest_at)) end
+        as silent_seconds,
+    case
+        when s.is_active
+            then if(r.last_run_at > h.latest_at, 0, d.business_day_number - r.last_business_day_number)
+    end as silent_business_days
 from star.fact_subscription as s
 inner join analytics.account_horizon as h on s.vendor = h.vendor and s.account = h.account
 left join run as r on s.check_key = r.check_key

@@ -4,8 +4,8 @@
 -- subject                     what kind of thing the parts belong to
 -- check_type                  the vendor's type of part, or the part's name where the vendor has no types
 -- n                           completed parts in the figures
--- n_open                      parts not completed, of open checks
--- n_excluded                  parts first seen complete, complete before the order, never complete, or of no order time
+-- n_open                      parts not ended, of open checks
+-- n_excluded                  parts first seen complete, complete before the order or not at last, or of no order time
 -- p50                         median calendar seconds, each completion at its first observation
 -- p75                         75th percentile of the same
 -- p90                         90th percentile of the same
@@ -49,9 +49,10 @@ part as (
         p.account,
         p.subject,
         p.check_type_key,
-        p.completed_at,
+        -- One that fell back has not been completed.
+        if(p.lifecycle = 'completed', p.completed_at, null) as completed_at,
         f.ordered_at,
-        f.is_terminal is not true as is_open_check,
+        f.is_terminal is not true and p.lifecycle not in ('completed', 'canceled', 'expired', 'declined') as is_open,
         max(a.seen_at) as seen_before_at
     from star.fact_check_component as p
     inner join star.fact_check as f on p.check_key = f.check_key
@@ -64,7 +65,6 @@ placed as (
         p.*,
         h.calendar,
         h.timezone,
-        p.completed_at is null and p.is_open_check as is_open,
         coalesce(
             p.completed_at >= p.ordered_at and p.seen_before_at is not null,
             false
