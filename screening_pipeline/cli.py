@@ -79,13 +79,13 @@ def init(
     """Write a commented screening.toml and create the data folder."""
     from importlib.resources import files
 
-    from screening_pipeline.paths import Paths
+    from screening_pipeline.settings import paths_of
 
     target = Path("screening.toml")
     if target.exists() and not force:
         raise UsageError("screening.toml is there already; --force replaces it", code="exists")
+    paths = paths_of(os.environ, Path.cwd())
     target.write_text(files("screening_pipeline").joinpath("templates", "screening.toml").read_text())
-    paths = Paths.under(Path(os.environ.get("SCREENING_DATA_DIR", "").strip() or "data"), os.environ)
     paths.create()
     console.say(f"wrote {target}, made {paths.data_dir}/")
     console.say(

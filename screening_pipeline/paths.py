@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from screening_pipeline.errors import NotWritable
+from screening_pipeline.errors import ConfigurationError, NotWritable
 
 # People's data and keys: the owner only. `data` itself can be passed through but not listed, so that
 # analysts reach the published snapshot in it and nothing else.
@@ -24,9 +24,15 @@ class Paths:
 
     @classmethod
     def under(cls, data_dir: Path, environ: Mapping[str, str]) -> Paths:
-        """The layout below `data_dir`; Dagster's storage is at DAGSTER_HOME where that is set."""
+        """The layout below `data_dir`; Dagster's storage is at DAGSTER_HOME where that is set.
+
+        Raises ConfigurationError where DAGSTER_HOME is not absolute, as Dagster wants it.
+        """
         home = environ.get("DAGSTER_HOME", "").strip()
-        return cls(data_dir, Path(home).expanduser() if home else data_dir / "dagster")
+        dagster = Path(home).expanduser() if home else data_dir / "dagster"
+        if home and not dagster.is_absolute():
+            raise ConfigurationError(["must be an absolute path, or unset"], source="DAGSTER_HOME")
+        return cls(data_dir, dagster)
 
     @property
     def orders(self) -> Path:

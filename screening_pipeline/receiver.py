@@ -179,7 +179,7 @@ async def _body_of(request: Request) -> bytes:
 def _is_json(body: bytes) -> bool:
     """Whether it is JSON at all. What is, but cannot be believed, is stored and listed as a reject."""
     try:
-        json.loads(body.decode(), parse_int=len, parse_float=len, parse_constant=_no_constant)
+        json.loads(body.decode("utf-8-sig"), parse_int=len, parse_float=len, parse_constant=_no_constant)
     except RecursionError:
         return True
     except ValueError:

@@ -210,15 +210,16 @@ def load(environ: Mapping[str, str], cwd: Path) -> Settings:
     if found is None:
         return bundled(environ, cwd)
     named_by = CONFIG_VARIABLE if environ.get(CONFIG_VARIABLE, "").strip() else None
-    return _settings(settings_file.read(found, named_by=named_by), found, _paths(environ, cwd))
+    return _settings(settings_file.read(found, named_by=named_by), found, paths_of(environ, cwd))
 
 
 def bundled(environ: Mapping[str, str], cwd: Path) -> Settings:
     """The settings of the bundled sandbox, whatever is configured."""
-    return _embedded(_paths(environ, cwd))
+    return _embedded(paths_of(environ, cwd))
 
 
-def _paths(environ: Mapping[str, str], cwd: Path) -> Paths:
+def paths_of(environ: Mapping[str, str], cwd: Path) -> Paths:
+    """Where data lies, whatever is configured."""
     data_dir = cwd / Path(environ.get("SCREENING_DATA_DIR", "").strip() or "data").expanduser()
     return Paths.under(data_dir, environ)
 

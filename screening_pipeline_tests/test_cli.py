@@ -481,6 +481,18 @@ def test_a_data_folder_that_cannot_be_made_is_the_machines_failure(desk: Desk, c
     assert_plain_failure(done, 3, "data")
 
 
+def test_a_data_folder_at_home_is_at_home(desk: Desk) -> None:
+    done = desk.run("init", SCREENING_DATA_DIR="~/kept", HOME=str(desk.folder / "home"))
+    assert (done.returncode, (desk.folder / "home" / "kept" / "orders").is_dir()) == (0, True), done.stderr
+    assert not (desk.folder / "~").exists()
+
+
+@pytest.mark.parametrize("command", ["sync", "status", "init"])
+def test_a_home_of_dagster_that_is_not_absolute_is_wrong_use(desk: Desk, command: str) -> None:
+    assert_plain_failure(desk.run(command, DAGSTER_HOME="storage"), 2, "DAGSTER_HOME", "absolute")
+    assert not (desk.folder / "storage").exists()
+
+
 def test_a_configuration_that_cannot_be_written_is_the_machines_failure(desk: Desk) -> None:
     (desk.folder / "screening.toml").symlink_to(desk.folder / "nowhere" / "screening.toml")
     assert_plain_failure(desk.run("init"), 3, "screening.toml")

@@ -503,6 +503,12 @@ def test_a_failed_token_call_says_why_in_the_vendors_form(
 # ── what becomes of it ─────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_body_that_begins_with_a_byte_order_mark_is_taken(office: Office) -> None:
+    assert office.zinc(b"\xef\xbb\xbf" + json.dumps(REQUEST).encode()) == 200
+    office.settle()
+    assert office.column("select check_id from star.fact_check") == ["z1"]
+
+
 def test_the_same_message_twice_is_one_event(office: Office) -> None:
     for _ in range(3):
         assert office.goodhire({"Id": "r1", "Status": "Processing"}) == 200
