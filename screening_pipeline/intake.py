@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,9 +36,13 @@ REQUIRED = ("vendor", "check_id")
 OPTIONAL = ("account", "subject", "candidate_ref", "package", "ordered_at", "country", "region", "cost_center", "tags")
 COLUMNS = REQUIRED + OPTIONAL
 ENDINGS = (".csv", ".ndjson", ".parquet")
+# Columns in which nobody breaks a line.
+_ONE_LINE = (*REQUIRED, "account", "subject", "candidate_ref", "ordered_at")
 # Rows that are held in memory at a time.
 CHUNK_ROWS = 10_000
 PROGRESS_ROWS = 1_000
+# The longest row of a CSV, in lines: what goes on for longer is a quote that was left open.
+_MOST_LINES = 100
 # Names of columns that are looked at for a misspelt one; lines of JSON may have any number of them.
 _MOST_NAMES = 1_000
 # Columns that customers have besides, and that no slip has made of one of ours (country).
@@ -217,32 +221,80 @@ def _lines(connection: Connection, manifest: Manifest) -> Iterator[tuple[int, Ma
 
 
 def _csv_lines(content: bytes) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
-    records = _records(content)
-    line, first = next(records, (1, []))
-    header = first if isinstance(first, Problem) else [name.strip() for name in first]
-    problem = header if isinstance(header, Problem) else _bad_header(header)
-    if isinstance(header, Problem) or problem:
-        yield line, problem or Problem(line, "bad_csv", "the header cannot be read")
+    rows = _Rows(content)
+    line, first = next(rows, (1, []))
+    header = [name.strip() for name in first or ()]
+    problem = _bad_header(header) if first is not None else _bad_row(rows, line)
+    if problem:
+        yield line, problem
         return
     yield from _misspelt(header, line)
-    for line, cells in records:
-        if isinstance(cells, Problem):
-            yield line, cells
+    for line, cells in rows:
+        if cells is None or (rows.is_quoted and _is_torn(header, cells, rows.height)):
+            yield line, _bad_row(rows, line)
         elif any(cell.strip() for cell in cells):
             yield line, _cells(header, cells, line)
 
 
-def _records(content: bytes) -> Iterator[tuple[int, list[str] | Problem]]:
-    """The records of a CSV text, each with the line on which it begins."""
-    reader = csv.reader(_text_lines(content, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
+class _Rows:
+    """The rows of a CSV text, each with the line on which it begins; None for what is no row."""
+
+    def __init__(self, content: bytes) -> None:
+        self._text = _text_lines(content, newline="")
+        self._again: deque[str] = deque()
+        self._taken: list[str] = []
+        self._line = 1
+        self._reader = csv.reader(self._lines(), strict=True)
+
+    @property
+    def height(self) -> int:
+        """How many lines the last row has."""
+        return len(self._taken)
+
+    @property
+    def is_quoted(self) -> bool:
+        """Whether there is a quote in the last row; one of several lines begins with one in its first."""
+        return '"' in self._taken[0]
+
+    def __iter__(self) -> _Rows:
+        return self
+
+    def __next__(self) -> tuple[int, list[str] | None]:
+        self._line += self.height
+        self._taken.clear()
+        line = self._line
         try:
-            yield line, next(reader)
-        except StopIteration:
-            return
+            return line, next(self._reader)
         except csv.Error:
-            yield line, Problem(line, "bad_csv", "the row is not well-formed CSV")
+            return line, None
+
+    def reread(self) -> None:
+        """Read what followed the first line of the last row once more."""
+        self._again.extendleft(reversed(self._taken[1:]))
+        del self._taken[1:]
+        self._reader = csv.reader(self._lines(), strict=True)
+
+    def _lines(self) -> Iterator[str]:
+        while line := self._again.popleft() if self._again else next(self._text, ""):
+            self._taken.append(line)
+            if self.height > _MOST_LINES:
+                raise csv.Error
+            yield line
+
+
+def _is_torn(header: list[str], cells: list[str], height: int) -> bool:
+    """Whether a quote that was left open, or one that closes nothing, may have moved the ends of cells."""
+    told = (cell for name, cell in zip(header, cells, strict=False) if name in _ONE_LINE)
+    return (height > 1 and len(cells) != len(header)) or any("\n" in cell or cell.endswith('"') for cell in told)
+
+
+def _bad_row(rows: _Rows, line: int) -> Problem:
+    """Why the last row was not read; what a quote that is open in it has swallowed is read again."""
+    if rows.height == 1:
+        return Problem(line, "bad_csv", "the row is not well-formed CSV")
+    detail = f"a quote seems to be left open in the row: it would go on to line {line + rows.height - 1}"
+    rows.reread()
+    return Problem(line, "bad_csv", detail)
 
 
 def _text_lines(content: bytes, *, newline: str) -> io.TextIOWrapper:

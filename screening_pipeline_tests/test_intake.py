@@ -139,10 +139,32 @@ def test_a_ragged_row_is_refused_and_the_others_load(stage: Stage) -> None:
     assert [(problem.line, problem.reason) for problem in problems] == [(2, "bad_csv"), (3, "bad_csv")]
 
 
-def test_a_quote_that_never_ends_refuses_the_rest_and_keeps_what_came_before(stage: Stage) -> None:
-    rows, problems = read(stage, HEADER + 'goodhire,r1\ngoodhire,"r2\ngoodhire,r3\n')
-    assert [row["check_id"] for row in rows] == ["r1"]
-    assert [(problem.line, problem.reason) for problem in problems] == [(3, "bad_csv")]
+LEFT_OPEN = {
+    "to_the_end": ('"r2,b\ngoodhire,r3,c\ngoodhire,r4,d\n', {3}, ["r1", "r3", "r4"]),
+    "to_the_next_quote": ('r2,"b\ngoodhire,r3,c\ngoodhire,r4,"d"\n', {3}, ["r1", "r3", "r4"]),
+    "to_the_end_of_a_cell": ('"r2,b\ngoodhire,r3",c\ngoodhire,r4,d\n', {3, 4}, ["r1", "r4"]),
+    "for_many_lines": ('r2,"b\n' + "goodhire,r3,c\n" * 150 + 'goodhire,r4,"\n', {3, 154}, ["r1", *["r3"] * 150]),
+}
+
+
+@pytest.mark.parametrize(("rest", "refused", "left"), LEFT_OPEN.values(), ids=LEFT_OPEN)
+def test_a_quote_that_is_left_open_costs_its_own_row_and_no_other(
+    stage: Stage, rest: str, refused: set[int], left: list[str]
+) -> None:
+    rows, problems = read(stage, "vendor,check_id,package\ngoodhire,r1,a\ngoodhire," + rest)
+    assert {(problem.line, problem.reason) for problem in problems} == {(line, "bad_csv") for line in refused}
+    assert "a quote seems to be left open" in problems[0].detail
+    assert [row["check_id"] for row in rows] == left
+    assert [row["line"] for row in rows] == [2, *(line for line in range(4, 400) if line not in refused)][: len(left)]
+
+
+def test_a_quote_left_open_in_every_row_is_named_in_every_row(stage: Stage) -> None:
+    rows, problems = read(stage, HEADER + 'goodhire,"r1\n' * 500)
+    assert (rows, [problem.line for problem in problems]) == ([], list(range(2, 502)))
+
+
+def test_a_quote_left_open_in_the_header_refuses_the_file_at_its_first_line(stage: Stage) -> None:
+    assert reasons(stage, '"vendor,check_id\ngoodhire,r1\n') == [(1, "bad_csv")]
 
 
 @pytest.mark.parametrize(
