@@ -56,6 +56,8 @@ def _sync_facts(outcome: Any) -> dict[str, Any]:
 
 
 def _tell_sync(outcome: Any, settings: configuration.Settings) -> None:
+    from screening_pipeline.intake import not_manifests
+
     rows = [
         {**asdict(r), "calls": r.calls, "account": f"{r.vendor}/{r.account}", "what": _why(r)} for r in outcome.reports
     ]
@@ -75,6 +77,8 @@ def _tell_sync(outcome: Any, settings: configuration.Settings) -> None:
         f"{outcome.orders} orders read, {outcome.settled.changed} checks changed, {outcome.rejects} rejects; "
         f"run {outcome.run_id}"
     )
+    if others := [name for name in not_manifests(settings.paths.orders) if not name.endswith("/")]:
+        console.say(console.inert(f"Not read in {settings.paths.orders}: {', '.join(others[:3])}; see doctor"))
     if outcome.rejects:
         console.say("Rejects are in ops.reject, with the reason of each.")
     _tell_failed(outcome, settings)

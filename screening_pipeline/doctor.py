@@ -19,6 +19,7 @@ from screening_pipeline.clock import VARIABLE as NOW_VARIABLE
 from screening_pipeline.clock import Clock
 from screening_pipeline.errors import LockHeld, MissingSecret, ScreeningError
 from screening_pipeline.exchange import Exchange
+from screening_pipeline.intake import ENDINGS, not_manifests
 from screening_pipeline.limiter import Limiter
 from screening_pipeline.pseudonym import known_landing_key, known_pseudonym_key
 from screening_pipeline.settings import Account, Settings
@@ -109,6 +110,7 @@ def diagnose(
         _time(environ, clock),
         *_folders(settings),
         *_private_files(settings),
+        *_not_manifests(settings),
         _disk(settings, free_bytes),
         _warehouse(settings, inspect_warehouse),
         *_erasure(settings),
@@ -178,6 +180,14 @@ def _private_files(settings: Settings) -> Iterator[Finding]:
     for file in (paths.warehouse, paths.state, paths.pseudonym_key, paths.spool_key):
         if file.exists() and _is_open_to_others(file):
             yield Finding(f"file {file.name}", "warn", "others can read it", f"chmod 600 {file}")
+
+
+def _not_manifests(settings: Settings) -> Iterator[Finding]:
+    names = not_manifests(settings.paths.orders)
+    if names:
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        fix = f"only {', '.join(ENDINGS)} in the folder itself are read: convert, unpack or move them"
+        yield Finding("orders", "warn", f"nobody reads {', '.join(names[:3])}{more}", fix)
 
 
 def _is_open_to_others(path: Path) -> bool:

@@ -36,6 +36,7 @@ REQUIRED = ("vendor", "check_id")
 OPTIONAL = ("account", "subject", "candidate_ref", "package", "ordered_at", "country", "region", "cost_center", "tags")
 COLUMNS = REQUIRED + OPTIONAL
 ENDINGS = (".csv", ".ndjson", ".parquet")
+_HALF_WRITTEN = (".tmp", ".part", ".partial", ".crdownload", ".swp", "~")
 # Columns in which nobody breaks a line.
 _ONE_LINE = (*REQUIRED, "account", "subject", "candidate_ref", "ordered_at")
 # Rows that are held in memory at a time.
@@ -96,6 +97,13 @@ def manifests(folder: Path) -> list[Path]:
     """The files in `folder` that are manifests by their names, by name; hidden ones may still be being written."""
     found = (p for p in folder.glob("*") if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
     return sorted(path for path in found if path.is_file())
+
+
+def not_manifests(folder: Path) -> list[str]:
+    """The files in `folder` that nobody reads, and the folders (`name/`), by name; no hidden or half written ones."""
+    known = {*manifests(folder)}
+    found = (p for p in folder.glob("*") if not p.name.startswith(".") and not p.name.endswith(_HALF_WRITTEN))
+    return sorted(f"{path.name}/" if path.is_dir() else path.name for path in found if path not in known)
 
 
 def unread(folder: Path, known: Iterable[str]) -> Iterator[Manifest]:

@@ -226,7 +226,9 @@ def test_rejected_order_rows_alone_are_worth_attention(desk: Desk) -> None:
     embedded.World(7, 12, VIRTUAL_EPOCH, 4).keep(desk.folder / "data" / "sandbox")
     (desk.folder / "data" / "orders").mkdir()
     (desk.folder / "data" / "orders" / "broken.csv").write_text("vendor,check_id\ngoodhyre,r1\n")
-    assert desk.run("sync", SCREENING_NOW=NOW.isoformat()).returncode == 1
+    (desk.folder / "data" / "orders" / "packed.csv.gz").touch()
+    synced = desk.run("sync", SCREENING_NOW=NOW.isoformat())
+    assert (synced.returncode, "packed.csv.gz; see doctor" in " ".join(synced.stdout.split())) == (1, True)
     done = desk.run("status", SCREENING_NOW=NOW.isoformat())
     assert (done.returncode, "Rejected rows of order files: 1," in done.stdout) == (1, True), done.stdout
 

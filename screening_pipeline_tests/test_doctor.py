@@ -316,6 +316,20 @@ def test_files_that_others_can_read_are_told_with_the_command_that_closes_them(t
     assert "file pseudonym.key" not in findings
 
 
+def test_what_lies_among_the_orders_and_is_not_read_is_named(tmp_path: Path) -> None:
+    settings = load({}, tmp_path)
+    settings.paths.create()
+    for name in ("read.csv", "read.NDJSON", ".hidden.json", "half.csv.tmp", "half~"):
+        (settings.paths.orders / name).touch()
+    assert "orders" not in examine(settings, {})
+    for name in ("a.jsonl", "b.csv.gz", "c.xlsx", "d.tsv"):
+        (settings.paths.orders / name).touch()
+    (settings.paths.orders / "archive").mkdir()
+    found = examine(settings, {})["orders"]
+    assert (found.level, found.message) == ("warn", "nobody reads a.jsonl, archive/, b.csv.gz and 2 more")
+    assert ".csv, .ndjson, .parquet" in found.fix
+
+
 def test_a_data_folder_that_cannot_be_made_or_written_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file in its place")
     findings = examine(load({}, tmp_path), {})
