@@ -245,14 +245,9 @@ def _table_spec(relation: catalog.Relation) -> dg.AssetSpec:
 def rule_specs(*schemas: str, is_every_run: bool) -> list[dg.AssetCheckSpec]:
     """The asset checks that rules about these schemas become."""
     return [
-        dg.AssetCheckSpec(rule.name, asset=_judged_asset(rule), description=rule.says)
+        dg.AssetCheckSpec(rule.name, asset=table_key(rule.shown_at), description=rule.says)
         for rule in catalog.rules(*schemas, is_every_run=is_every_run)
     ]
-
-
-def _judged_asset(rule: catalog.Rule) -> dg.AssetKey:
-    """What a rule is shown at: its table, or for the pipeline's own records what they are about."""
-    return dg.AssetKey([rule.schema, rule.table]) if rule.schema != "ops" else table_key("star.fact_check")
 
 
 @dg.multi_asset(
@@ -374,7 +369,7 @@ def verdict(connection: Connection, rule: catalog.Rule) -> dict[str, Any]:
     """What came of trying a rule, as the arguments of Dagster's classes for it."""
     count = connection.execute(f"select count(*) from ({rule.query}\n)").fetchone()
     return {
-        "asset_key": _judged_asset(rule),
+        "asset_key": table_key(rule.shown_at),
         "check_name": rule.name,
         "passed": not count or count[0] == 0,
         "severity": dg.AssetCheckSeverity.WARN if rule.is_warning else dg.AssetCheckSeverity.ERROR,

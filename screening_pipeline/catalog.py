@@ -100,6 +100,17 @@ class Rule:
     is_warning: bool
     is_every_run: bool
 
+    @property
+    def shown_at(self) -> str:
+        """The table it is shown at: its own, or for the pipeline's own records what they are about."""
+        return f"{self.schema}.{self.table}" if self.schema != "ops" else "star.fact_check"
+
+
+def rule_shown_as(name: str) -> Rule | None:
+    """The rule that runs and people know by this name, `schema.table.rule` of where it is shown."""
+    found = (_rule(qualified, source) for qualified, source in checks().items())
+    return next((rule for rule in found if f"{rule.shown_at}.{rule.name}" == name), None)
+
 
 def rules(*schemas: str, is_every_run: bool) -> tuple[Rule, ...]:
     """The rules about tables of these schemas, those of every run or those of once a day."""

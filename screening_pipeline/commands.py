@@ -85,10 +85,13 @@ def _tell_sync(outcome: Any, settings: configuration.Settings) -> None:
 
 
 def _tell_failed(outcome: Any, settings: configuration.Settings) -> None:
+    from screening_pipeline import catalog
     from screening_pipeline.overview import unmapped_words
 
     for name in outcome.failed_checks:
         console.say(f"check failed: {name}")
+        if rule := catalog.rule_shown_as(name):
+            console.say(f"  which says: {rule.says} See {rule.schema}.{rule.table}, or the check in Dagster.")
     if _UNMAPPED in outcome.failed_checks:
         _tell_unmapped(unmapped_words(settings))
 

@@ -293,6 +293,7 @@ def test_words_that_nobody_mapped_are_named_with_what_to_do(puzzled: Desk, comma
     assert done.returncode == 1, done.stderr
     assert set(NAMED) <= set(done.stdout.splitlines())
     assert ("check failed: star.fact_check.nothing_is_unmapped" in done.stdout) is (command != "status")
+    assert ("See ops.unmapped_value, or the check in Dagster." in done.stdout) is (command != "status")
 
 
 def test_checks_of_an_account_that_is_not_configured_any_more_are_told_of(puzzled: Desk, tmp_path: Path) -> None:
