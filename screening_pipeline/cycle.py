@@ -372,7 +372,7 @@ class _Job:
         )
         known = self._runtime.state.account(self._account.vendor, self._account.name, self._runtime.clock)
         if outcome.code is None and outcome.missing and known.no_polling_at:
-            self.report = replace(self.report, code=KNOWS_NONE, message=f"{self._account.key} {_KNOWS_NONE_SAYS}")
+            self.report = replace(self.report, code=KNOWS_NONE, message=_KNOWS_NONE_SAYS)
         # Those that were asked in vain are asked again by themselves: for one of them not all are asked every time.
         if outcome.code is None and not outcome.left:
             for gap in self.report.gaps:
