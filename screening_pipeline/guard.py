@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from screening_pipeline.exchange import Exchange
 from screening_pipeline.model import Endpoint, Json, Parts, Record, Vendor, aliases
@@ -42,6 +43,7 @@ REASONS = (
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 64
 MASK = "***"
+SHORTEST_SECRET = 8
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _TOKEN = re.compile(rf"{_STRING.pattern}|[\[\]{{}}]", re.DOTALL)
@@ -102,9 +104,12 @@ class _DuplicateKey(ValueError):
     pass
 
 
-def examine(exchange: Exchange, vendor: Vendor) -> Examined:
-    """Judge one exchange. Failures and answers other than 2xx are kept, masked, and not judged at all."""
-    text, raw = _masked_body(exchange.body, vendor)
+def examine(exchange: Exchange, vendor: Vendor, secrets: tuple[str, ...] = ()) -> Examined:
+    """Judge one exchange. Failures and answers other than 2xx are kept, masked, and not judged at all.
+
+    `secrets` are masked wherever they stand: some answers quote the credential they refuse.
+    """
+    text, raw = _masked_body(exchange.body, vendor, secrets)
     if not exchange.is_success:
         is_read = text is None or _is_json(text)
         return Examined(text=text if is_read else mask_words(text or "", masked_keys(vendor)), raw=raw)
@@ -114,7 +119,7 @@ def examine(exchange: Exchange, vendor: Vendor) -> Examined:
         original = _decoded(exchange)
         value = _parsed(original, exchange)
         if text is not None and text != original:  # a value was masked: go on without it
-            value = json.loads(text)
+            value = _reread(text)
         found = _messages(exchange, vendor, value)
     except _Refused as refused:
         salvaged = _salvaged(exchange, vendor, text or "") if refused.reason == "truncated" else None
@@ -122,6 +127,14 @@ def examine(exchange: Exchange, vendor: Vendor) -> Examined:
             text = mask_words(text, masked_keys(vendor))
         return salvaged or Examined(reject=refused.reason, text=text, raw=raw)
     return _judged(exchange, vendor, found, text or "", value)
+
+
+def _reread(text: str) -> Json:
+    """A text that was JSON before something in it was masked. Raises _Refused."""
+    try:
+        return json.loads(text)
+    except ValueError:  # a secret began in the middle of an escape
+        raise _Refused("not_json") from None
 
 
 def _is_feed(exchange: Exchange, vendor: Vendor) -> bool:
@@ -273,16 +286,32 @@ def _end_of_string(text: str, start: int) -> int:
     return found.end() if found else len(text)
 
 
-def _masked_body(body: bytes, vendor: Vendor) -> tuple[str | None, bytes]:
+def without_secrets(text: str, secrets: tuple[str, ...]) -> str:
+    """`text` with each of `secrets`, plain or as JSON or an address has it, replaced by "***"; digits by ones."""
+    for form in _forms(secrets):
+        if form in text:
+            text = text.replace(form, "1" * len(form) if form.isdecimal() else MASK)
+    return text
+
+
+@lru_cache(maxsize=64)
+def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """How secrets may be written, the longest first; what is short enough to be a word of any text is left out."""
+    forms = {form for one in secrets for form in (one, json.dumps(one)[1:-1], quote(one, safe=""))}
+    return tuple(sorted((form for form in forms if len(form) >= SHORTEST_SECRET), key=lambda form: (-len(form), form)))
+
+
+def _masked_body(body: bytes, vendor: Vendor, secrets: tuple[str, ...]) -> tuple[str | None, bytes]:
     """(masked text, b""), or (None, masked bytes) where the body is no UTF-8."""
     keys = masked_keys(vendor)
     if b"\0" in body and (vendor.never_store or _is_hiding(body, keys)):
         # UTF-16, UTF-32 or packed: keys cannot be found there, so nothing may be kept of a vendor known to send them.
         return MASK, b""
     try:
-        return _masked(body.decode("utf-8"), keys), b""
+        return _masked(without_secrets(body.decode("utf-8"), secrets), keys), b""
     except UnicodeDecodeError:
-        return None, mask_words(mask(body.decode("latin-1"), keys), keys).encode("latin-1")
+        text = without_secrets(body.decode("latin-1"), secrets)
+        return None, mask_words(mask(text, keys), keys).encode("latin-1")
 
 
 def _masked(text: str, keys: tuple[str, ...]) -> str:

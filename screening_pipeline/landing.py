@@ -49,7 +49,8 @@ class Tail:
 class Landing:
     """The landing area below `root`. Safe to use from several threads and processes at once.
 
-    `spool_key` seals what is on its way (any length; it must outlive a crash), `landing_key` the lines.
+    `spool_key` seals what is on its way (any length; it must outlive a crash), `landing_key` the lines; `secrets` are
+    masked in what is landed.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Landing:
         vendors: Mapping[str, Vendor],
         spool_key: bytes,
         landing_key: bytes | None = None,
+        secrets: Iterable[str] = (),
         clock: Clock,
     ) -> None:
         for vendor in vendors.values():
@@ -66,6 +68,7 @@ class Landing:
         self.root = root
         self._vendors = vendors
         self._clock = clock
+        self._secrets = tuple(secrets)
         self._spool_key = spool_key
         self._spool_sealer = durable.Sealer(spool_key, "spool")
         self._line_sealer = durable.Sealer(landing_key, "landing") if landing_key else None
@@ -138,7 +141,7 @@ class Landing:
         return _landed(exchange, examined)
 
     def _examined(self, exchange: Exchange) -> Examined:
-        return examine(exchange, self._vendors[exchange.vendor])
+        return examine(exchange, self._vendors[exchange.vendor], self._secrets)
 
     def file_of(self, exchange: Exchange) -> str:
         """The file, relative to the root, that the line of this exchange belongs into."""

@@ -154,6 +154,7 @@ def assembled(
             vendors=all_vendors(),
             spool_key=kept_key(settings.paths.spool_key),
             landing_key=landing_key(settings, environ),
+            secrets=(secret for account in settings.accounts for secret in account.known_secrets(environ)),
             clock=clock,
         ),
         key=pseudonym_key(settings, environ),

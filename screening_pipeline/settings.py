@@ -76,6 +76,11 @@ class Account:
         """Every secret that pulling needs, by role. Raises MissingSecret."""
         return {role: self.secret(role, environ) for role in self.roles}
 
+    def known_secrets(self, environ: Mapping[str, str]) -> list[str]:
+        """The account's keys, passwords and tokens that are set, those for pushed updates among them; no names."""
+        roles = (role for role in self.secret_names if role.endswith(("key", "password", "secret", "token")))
+        return [self.secret(role, environ) for role in roles if self._missing(role, environ) is None]
+
     def missing_secrets(self, environ: Mapping[str, str]) -> tuple[str, ...]:
         """The variables that pulling needs and that have no usable value."""
         return tuple(variable for role in self.roles if (variable := self._missing(role, environ)))

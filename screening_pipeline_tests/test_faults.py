@@ -312,6 +312,23 @@ def test_a_rate_that_is_none_and_a_kind_that_does_not_exist_are_refused(site: Si
             site.sandbox.set_faults(rate, *kinds)
 
 
+def test_a_secret_that_a_vendor_quotes_is_in_no_file(tmp_path: Path) -> None:
+    names = {"webhook_signing_token": "SIGNING", "api_key": "ZINC_KEY"}
+    environ = {"ZINC_KEY": "canary-key-of-zinc", "SIGNING": "canary-token-of-zinc"}
+    quoting = json_reply({"error": f"{environ['ZINC_KEY']} and {environ['SIGNING']} are not valid"}, 400)
+    with serving(lambda _: quoting) as server:
+        account = replace(scene_account("zinc"), base_url=server.url, secret_names=names)
+        paths = Paths.under(tmp_path, {})
+        paths.create()
+        work = assembled(Settings(accounts=(account,), paths=paths), environ, SystemClock())
+        (paths.orders / "orders.csv").write_text("vendor,check_id\nzinc,z1\n")
+        cycle.take_orders(work, run_id="orders")
+        assert cycle.pull_account(work, account, run_id="pull", is_full=True).failed == 1
+    (landed,) = paths.landing.glob("*/*/*.ndjson")
+    assert "*** and *** are not valid" in landed.read_text()
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and b"canary" in path.read_bytes()] == []
+
+
 def test_a_vendor_that_knows_none_of_our_ids_is_for_a_person_to_look_at(tmp_path: Path) -> None:
     with serving(lambda _: json_reply({"error": "not found"}, 404)) as server:
         account = replace(scene_account("zinc"), base_url=server.url, secret_names={"api_key": "ZINC_KEY"})

@@ -7,11 +7,13 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from screening_pipeline.envelope import line_of
 from screening_pipeline.exchange import Exchange
 from screening_pipeline.guard import MASK, REASONS, Examined, examine, mask, mask_words, masked_keys
 from screening_pipeline.model import Vendor
@@ -107,6 +109,48 @@ def changed(body: dict[str, Any], **values: Any) -> dict[str, Any]:
 
 def bare(body: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in names}
+
+
+SECRETS = ("sk_live/4242+x", 'pa"ss\\word', "48151623", "short")
+
+
+@pytest.mark.parametrize("secret", SECRETS[:3])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error": "the key %s is not valid"}',
+        '{"url": "https://vendor.example/?token=%s", "error": "x"}',
+        "<html>%s</html>",
+        "plain: %s",
+    ],
+)
+@pytest.mark.parametrize("form", ["plain", "json", "address"])
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_secret_that_a_vendor_sends_back_is_masked(secret: str, body: str, form: str, status: int) -> None:
+    written = {"plain": secret, "json": json.dumps(secret)[1:-1], "address": quote(secret, safe="")}[form]
+    given = exchange("goodhire", "report", "a1", (body % written).encode(), http_status=status)
+    found = examine(given, vendor("goodhire"), SECRETS)
+    line, _ = line_of(given, found)
+    assert written not in (found.text or "")
+    assert written.encode() not in line
+
+
+def test_a_body_that_is_no_text_holds_no_secret_either() -> None:
+    given = exchange("goodhire", "report", "a1", b"\xff sk_live/4242+x \xff", http_status=500)
+    assert examine(given, vendor("goodhire"), SECRETS).raw == b"\xff *** \xff"
+
+
+def test_what_a_vendor_says_beside_a_secret_is_read_and_short_secrets_are_no_words() -> None:
+    body = {**REPORT, "Note": "key sk_live/4242+x, short", "Number": 48151623}
+    found = examine(exchange("goodhire", "report", "a1", body), vendor("goodhire"), SECRETS)
+    assert (found.reject, found.messages[0].check_id) == (None, "a1")
+    assert found.messages[0].body["Note"] == "key ***, short"
+    assert found.messages[0].body["Number"] == 11_111_111
+
+
+def test_a_secret_that_begins_in_an_escape_does_not_make_the_guard_fall_over() -> None:
+    given = exchange("goodhire", "report", "a1", b'{"Id": "a1", "Status": "Processing", "Note": "x\\nabcdefgh"}')
+    assert examine(given, vendor("goodhire"), ("nabcdefgh",)).reject == "not_json"
 
 
 @pytest.mark.parametrize(("slug", "endpoint", "check_id", "body"), GOOD)
