@@ -297,10 +297,10 @@ def pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
         accounts = outlook.accounts
         if not accounts:
             return dg.SkipReason(f"no {vendor.slug} account is configured")
-        if vendor.feed:
-            accounts = [account for account in accounts if account.status_updates]
+        switch = "status_updates" if vendor.feed else "polling"
+        accounts = [account for account in accounts if getattr(account, switch)]
         if not accounts:
-            return dg.SkipReason(f"status_updates is off for every {vendor.slug} account")
+            return dg.SkipReason(f"{switch} is off for every {vendor.slug} account")
         # A list is asked for once a day: it is tried. A feed is asked again in a minute.
         reasons = {a.name: _why_not_fed(outlook, a) if vendor.feed else None for a in accounts}
         names = [name for name, reason in reasons.items() if reason is None]

@@ -207,6 +207,8 @@ def pull_account(
     the machine's own troubles are raised.
     """
     report = AccountReport(vendor=account.vendor, account=account.name)
+    if not account.is_asked:
+        return replace(report, message="only pushed to (polling = false)")
     try:
         secrets = account.secrets(runtime.environ)
     except MissingSecret as missing:
@@ -257,7 +259,7 @@ def is_wanted(runtime: Runtime, account: Account) -> bool:
     return bool(
         (account.polling and agenda.summary(account.vendor, account.name, now).due)
         or (declared.feed and account.status_updates)
-        or any(_is_list_due(agenda, account, endpoint.name, now) for endpoint in declared.lists)
+        or (account.polling and any(_is_list_due(agenda, account, e.name, now) for e in declared.lists))
         or known.stopped_code
         or account.missing_secrets(runtime.environ)
     )
@@ -341,7 +343,7 @@ class _Job:
     async def _lists(self, client: AccountClient, until: float | None) -> None:
         agenda, now = self._runtime.agenda, self._runtime.clock.now()
         for endpoint in self._vendor.lists:
-            is_wanted = endpoint.name in self._wanted.endpoints
+            is_wanted = self._account.polling and endpoint.name in self._wanted.endpoints
             if is_wanted and _is_list_due(agenda, self._account, endpoint.name, now):
                 landed = await client.call(endpoint.name, until=until)
                 if landed.is_accepted:

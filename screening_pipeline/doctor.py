@@ -278,16 +278,19 @@ def _accounts(
 
 
 def _secrets(account: Account, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Pulling needs its secrets; without those for pushed updates the receiver answers 401."""
+    """Pulling needs its secrets; without those for pushed updates the receiver answers 503."""
+    needed = account.roles or tuple(account.secret_names)  # who is only pushed to has no use for others
+    unset = set()
     for role, variable in account.secret_names.items():
         try:
             account.secret(role, environ)
         except MissingSecret as missing:
-            level: Level = "fail" if role in account.roles else "warn"
+            unset.add(role)
+            level: Level = "fail" if role in needed else "warn"
             fix = f"export {variable}=…, or delete the account" if level == "fail" else f"export {variable}=…"
             yield Finding(f"{account.key} {role}", level, missing.problems[0], fix)
-    if not account.missing_secrets(environ):
-        yield Finding(f"{account.key} secret", "ok", ", ".join(account.secret_names[r] for r in account.roles))
+    if unset.isdisjoint(needed):
+        yield Finding(f"{account.key} secret", "ok", ", ".join(account.secret_names[role] for role in needed) or "none")
 
 
 def _answers(
@@ -306,7 +309,7 @@ def _answers(
         found = await asyncio.gather(*(asked(account) for account in able))
         return {account.key: answer for account, answer in zip(able, found, strict=True)}
 
-    able = [a for a in accounts if a.base_url and a.polling and not a.missing_secrets(environ)]
+    able = [a for a in accounts if a.base_url and a.is_asked and not a.missing_secrets(environ)]
     return asyncio.run(all_asked())
 
 

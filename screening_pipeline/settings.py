@@ -56,9 +56,14 @@ class Account:
         return f"{self.vendor}/{self.name}"
 
     @property
+    def is_asked(self) -> bool:
+        """Whether anything is asked of the vendor; else it only pushes."""
+        return self.polling or self.status_updates
+
+    @property
     def roles(self) -> tuple[str, ...]:
-        """The secrets without which this account cannot be pulled."""
-        return vendor(self.vendor).auth[self.auth].secrets
+        """The secrets without which this account cannot be pulled; none where it is only pushed to."""
+        return vendor(self.vendor).auth[self.auth].secrets if self.is_asked else ()
 
     def secret(self, role: str, environ: Mapping[str, str]) -> str:
         """The secret of that role, blanks at its ends removed. Raises MissingSecret naming the variable."""

@@ -205,7 +205,8 @@ def _instead(name: str, keys: Mapping[str, Key]) -> str:
 
 def _missing_for_auth(values: Mapping[str, Any], declared: Vendor, at: str) -> list[str]:
     """What the chosen way of authenticating needs and the account does not name."""
-    if "auth" not in values:
+    is_asked = values.get("polling", True) or values.get("status_updates", False)
+    if "auth" not in values or not is_asked:
         return []
     auth = declared.auth[values["auth"]]
     needed = [f"{role}_env" for role in auth.secrets] + ["token_url"] * (auth.scheme == "oauth2")

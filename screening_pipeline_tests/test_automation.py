@@ -400,6 +400,7 @@ def test_every_schedule_asks_for_one_run_that_can_be_made(desk: Desk, name: str)
     [
         ("workable_pull", "no workable account is configured"),
         ("hireright_pull", "status_updates is off for every hireright account"),
+        ("zinc_pull", "polling is off for every zinc account"),
     ],
 )
 def test_a_schedule_skips_where_no_account_has_what_it_is_for(desk: Desk, name: str, reason: str) -> None:

@@ -276,6 +276,17 @@ def test_an_account_that_only_receives_is_not_asked(tmp_path: Path) -> None:
     findings = examine(configured(tmp_path, goodhire("https://api.example", more="polling = false")))
     assert "goodhire/us host" not in findings
     assert findings["goodhire/us secret"].level == "ok"
+    text = """
+    [[accounts]]
+    vendor = "zinc"
+    name = "uk"
+    base_url = "https://api.example"
+    webhook_signing_token_env = "SIGNING"
+    polling = false
+    """
+    settings = configured(tmp_path, text)
+    assert examine(settings, {"SIGNING": "token"})["zinc/uk secret"].message == "SIGNING"
+    assert examine(settings, {})["zinc/uk webhook_signing_token"].level == "fail"
 
 
 @pytest.mark.parametrize(("free", "level"), [(99_999_999, "fail"), (999_999_999, "warn"), (1_000_000_000, "ok")])

@@ -599,6 +599,22 @@ def test_where_nobody_is_asked_a_last_message_that_says_otherwise_is_listed(
     assert (standing.unconfirmed, standing.due, standing.next_due_at) == (int(is_unconfirmed), 0, None)
 
 
+def test_of_an_account_that_is_only_pushed_to_nothing_is_asked_and_no_secret_is_missing(pushed_only: Office) -> None:
+    pushed_only.workable("c1", {"status": "pending"})
+    pushed_only.settle()
+    account = pushed_only.work.settings.account("workable")
+    assert cycle.is_wanted(pushed_only.work, account) is False
+    report = cycle.pull_account(pushed_only.work, account, run_id="test", is_full=True)
+    assert (report.calls, report.code, report.needs_attention) == (0, None, False)
+    assert report.message == "only pushed to (polling = false)"
+    (standing,) = [
+        one
+        for one in overview(pushed_only.work.settings, {}, pushed_only.clock).accounts
+        if one.account == "workable/main"
+    ]
+    assert (standing.missing_secrets, standing.open) == ((), 1)
+
+
 def test_of_an_account_that_is_only_pushed_to_every_rule_holds(pushed_only: Office) -> None:
     pushed_only.workable("c1", {"status": "pending"})
     pushed_only.zinc(REQUEST)
