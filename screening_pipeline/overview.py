@@ -118,7 +118,7 @@ class Standing:
             (self.silent_seconds > 0, f"silent for {self.silent_seconds:.0f} s (429)"),
             (self.knows_none, "knows none of the ids it was asked for, see base_url and environment"),
             (self.not_found, f"{self.not_found} ids not found"),
-            (self.unconfirmed, f"{self.unconfirmed} messages nobody can confirm, see ops.mapping_conflict"),
+            (self.unconfirmed, f"{self.unconfirmed} with a message nobody can confirm, see ops.mapping_conflict"),
             (self.is_overloaded, "budget too small: only the likeliest changes are asked for"),
             (self.last_error, f"last error: {self.last_error}"),
         )

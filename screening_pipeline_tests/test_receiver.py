@@ -597,6 +597,7 @@ def test_where_nobody_is_asked_a_last_message_that_says_otherwise_is_listed(
     found = overview(pushed_only.work.settings, {}, pushed_only.clock)
     (standing,) = [one for one in found.accounts if one.account == "workable/main"]
     assert (standing.unconfirmed, standing.due, standing.next_due_at) == (int(is_unconfirmed), 0, None)
+    assert standing.open == (shown != "completed")
 
 
 def test_of_an_account_that_is_only_pushed_to_nothing_is_asked_and_no_secret_is_missing(pushed_only: Office) -> None:

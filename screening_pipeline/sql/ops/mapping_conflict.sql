@@ -43,17 +43,15 @@ conflict as (
     where is_contradicted
     group by check_key
     union all
-    -- Where the vendor is asked, the next pull settles it; else its next message may.
+    -- Where the vendor is asked, the next pull settles it.
     select
-        d.check_key,
+        check_key,
         'unconfirmed_message' as conflict,
-        d.first_observed_at,
-        d.last_observed_at,
+        first_observed_at,
+        last_observed_at,
         true as is_current
-    from doubt as d
-    inner join concerned as c on d.check_key = c.check_key
-    inner join staging.account as a on c.vendor = a.vendor and c.account = a.account
-    where d.is_last_word and not a.is_polled
+    from doubt
+    where not is_polled
     union all
     select
         check_key,

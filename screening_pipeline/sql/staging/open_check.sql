@@ -85,7 +85,7 @@ select
 from star.fact_check as f
 inner join touched using (check_key)
 inner join concerned as c on f.check_key = c.check_key
-left join doubt as d on f.check_key = d.check_key
+left join doubt as d on f.check_key = d.check_key and d.is_polled
 left join pulled as p on f.check_key = p.check_key
 left join in_vain as v on f.check_key = v.check_key
 left join pushed as u on f.check_key = u.check_key
