@@ -13,6 +13,7 @@ from screening_pipeline.clock import StandingClock
 from screening_pipeline.errors import UsageError
 from screening_pipeline.instance import instance
 from screening_pipeline.progress import Progress, no_progress
+from screening_pipeline.sandbox import credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,9 +89,9 @@ def _move(settings: Settings, sandbox: Sandbox, clock: VirtualClock, instant: da
 def _clear(settings: Settings) -> None:
     """Remove what an earlier demo left. Data of real accounts is never touched."""
     paths = settings.paths
-    if paths.warehouse.exists() and not (settings.data_dir / "sandbox" / "world.json").exists():
+    if paths.claim.exists() or _holds_others(settings):
         raise UsageError(
-            f"{settings.data_dir} holds a warehouse that is not the demo's; "
+            f"{settings.data_dir} holds data that is not the demo's; "
             "set SCREENING_DATA_DIR to an empty folder for the demo",
             code="not_the_demos_data",
         )
@@ -101,6 +102,14 @@ def _clear(settings: Settings) -> None:
     for file in paths.data_dir.glob("warehouse.duckdb*"):
         file.unlink()
     paths.create()
+
+
+def _holds_others(settings: Settings) -> bool:
+    """Whether anything is there that the sandbox's accounts did not bring, by all that can be seen."""
+    paths = settings.paths
+    landed = {folder.name for folder in paths.landing.glob("*/*") if any(folder.glob("*.ndjson"))}
+    is_the_demos = (settings.data_dir / "sandbox" / "world.json").exists()
+    return not landed <= {credentials.ACCOUNT} or (not is_the_demos and (bool(landed) or paths.warehouse.exists()))
 
 
 _TURNAROUND = """

@@ -95,6 +95,11 @@ class Paths:
         return self.data_dir / "spool.key"
 
     @property
+    def claim(self) -> Path:
+        """There once accounts of a configuration were at work here: the bundled sandbox keeps out from then on."""
+        return self.data_dir / "configured"
+
+    @property
     def derived_lock(self) -> Path:
         """What whoever makes files of the snapshot holds, from reading it until they stand in their places."""
         return self.data_dir / "derived.lock"

@@ -16,10 +16,11 @@ from screening_pipeline import settings as configuration
 from screening_pipeline import warehouse
 from screening_pipeline.agenda import Agenda
 from screening_pipeline.clock import Clock, system_clock
-from screening_pipeline.errors import ConfigurationError
+from screening_pipeline.errors import ConfigurationError, NotWritable
 from screening_pipeline.intake import Intake
 from screening_pipeline.landing import Landing
 from screening_pipeline.limiter import Limiter
+from screening_pipeline.paths import Paths
 from screening_pipeline.progress import Progress, no_progress
 from screening_pipeline.pseudonym import kept_key, landing_key, pseudonym_key
 from screening_pipeline.settings import Settings
@@ -140,6 +141,8 @@ def assembled(
     version cannot write.
     """
     require_writable(settings)
+    if not settings.is_embedded_sandbox:
+        _claim(settings.paths)
     os.environ.setdefault(*_NO_LINEAR_ALGEBRA)
     state = State(settings.paths.state)
     return Runtime(
@@ -160,6 +163,15 @@ def assembled(
         key=pseudonym_key(settings, environ),
         progress=progress,
     )
+
+
+def _claim(paths: Paths) -> None:
+    """Have the data folder be that of configured accounts."""
+    paths.create()
+    try:
+        paths.claim.touch(0o600)
+    except OSError as error:
+        raise NotWritable(paths.claim.name, error.strerror or type(error).__name__) from None
 
 
 def require_writable(settings: Settings) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from screening_pipeline import settings_file, toml_rules
-from screening_pipeline.errors import MissingSecret, UsageError
+from screening_pipeline.errors import ConfigurationError, MissingSecret, UsageError
 from screening_pipeline.model import Vendor
 from screening_pipeline.paths import Paths
 from screening_pipeline.vendors import vendor
@@ -214,11 +214,16 @@ class Settings:
 def load(environ: Mapping[str, str], cwd: Path) -> Settings:
     """The settings of SCREENING_CONFIG or ./screening.toml; without either, of the bundled sandbox.
 
-    Raises ConfigurationError, which lists every problem of the file.
+    Raises ConfigurationError, which lists every problem of the file; also where there is none, and the data folder is
+    that of configured accounts.
     """
     found = config_path(environ, cwd)
     if found is None:
-        return bundled(environ, cwd)
+        settings = bundled(environ, cwd)
+        if settings.paths.claim.exists():
+            problem = f"is not here, and {settings.data_dir} is the data folder of configured accounts: go where it is"
+            raise ConfigurationError([f"{problem}, or name it in {CONFIG_VARIABLE}"], source=FILE_NAME)
+        return settings
     named_by = CONFIG_VARIABLE if environ.get(CONFIG_VARIABLE, "").strip() else None
     return _settings(settings_file.read(found, named_by=named_by), found, paths_of(environ, cwd))
 

@@ -460,6 +460,19 @@ def test_a_configuration_that_is_named_and_missing_is_wrong_use(desk: Desk) -> N
     )
 
 
+@pytest.mark.parametrize("command", ["sync", "status", "doctor", "rebuild", "demo"])
+def test_without_its_configuration_a_data_folder_of_configured_accounts_is_left_alone(desk: Desk, command: str) -> None:
+    account = '[[accounts]]\nvendor = "zinc"\nname = "uk"\nbase_url = "http://127.0.0.1:9"\napi_key_env = "K"\n'
+    (desk.folder / "screening.toml").write_text(account)
+    assert desk.run("sync", "--vendor", "zinc").returncode == 2
+    (desk.folder / "screening.toml").unlink()
+    before = sorted((desk.folder / "data").rglob("*.csv"))
+    done = desk.run(command)
+    word = "not the demo's" if command == "demo" else "SCREENING_CONFIG"
+    assert_plain_failure(done, 2, word)
+    assert sorted((desk.folder / "data").rglob("*.csv")) == before
+
+
 def test_a_host_that_is_none_is_named_and_another_port_is_no_remedy(desk: Desk) -> None:
     done = desk.run("webhooks", "--host", "nonsense.invalid", "--port", "0")
     assert_plain_failure(done, 3, "nonsense.invalid", "cannot be resolved")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +11,12 @@ import pytest
 
 from screening_pipeline import demo, embedded
 from screening_pipeline import settings as configuration
+from screening_pipeline.clock import StandingClock
 from screening_pipeline.demo import VirtualClock
 from screening_pipeline.errors import UsageError
+from screening_pipeline.runtime import assembled
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
+from screening_pipeline_tests.scene import account
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 WORLD = embedded.World(embedded.SEED, embedded.CHECKS, NOW - timedelta(days=embedded.DAYS))
@@ -39,6 +43,33 @@ def test_the_demo_refuses_a_folder_with_a_warehouse_of_real_accounts(tmp_path: P
     with pytest.raises(UsageError, match="not the demo's"):
         demo.play({}, settings, now=NOW)
     assert settings.paths.warehouse.read_bytes() == b"real"
+
+
+def test_the_demo_refuses_a_folder_in_which_configured_accounts_were_at_work_after_it(tmp_path: Path) -> None:
+    settings = settings_at(tmp_path)
+    embedded.World.kept(tmp_path / "sandbox", now=NOW)
+    real = replace(settings, is_embedded_sandbox=False, accounts=(account("zinc"),))
+    landed = assembled(real, {}, StandingClock(NOW)).landing.root / "zinc" / "sandbox" / "2026-03-02.ndjson"
+    landed.parent.mkdir(parents=True)
+    landed.write_bytes(b"real")
+    with pytest.raises(UsageError, match="not the demo's"):
+        demo.play({}, settings, now=NOW)
+    assert landed.read_bytes() == b"real"
+
+
+@pytest.mark.parametrize("is_played", [False, True])
+def test_the_demo_refuses_a_folder_with_answers_of_others_also_where_the_warehouse_was_moved_away(
+    tmp_path: Path, is_played: bool
+) -> None:
+    settings = settings_at(tmp_path)
+    if is_played:
+        embedded.World.kept(tmp_path / "sandbox", now=NOW)
+    landed = settings.paths.landing / "zinc" / "uk" / "2026-03-02.ndjson"
+    landed.parent.mkdir(parents=True)
+    landed.write_bytes(b"real")
+    with pytest.raises(UsageError, match="not the demo's"):
+        demo.play({}, settings, now=NOW)
+    assert landed.read_bytes() == b"real"
 
 
 def test_the_world_of_a_data_folder_stays_the_same(tmp_path: Path) -> None:
