@@ -43,7 +43,7 @@ REASONS = (
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 64
 MASK = "***"
-SHORTEST_SECRET = 8
+SHORTEST_SECRET = 12
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _TOKEN = re.compile(rf"{_STRING.pattern}|[\[\]{{}}]", re.DOTALL)

@@ -111,7 +111,7 @@ def bare(body: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in names}
 
 
-SECRETS = ("sk_live/4242+x", 'pa"ss\\word', "48151623", "short")
+SECRETS = ("sk_live/4242+x", 'pa"ss\\word 1', "481516234200", "hireright1")
 
 
 @pytest.mark.parametrize("secret", SECRETS[:3])
@@ -141,16 +141,16 @@ def test_a_body_that_is_no_text_holds_no_secret_either() -> None:
 
 
 def test_what_a_vendor_says_beside_a_secret_is_read_and_short_secrets_are_no_words() -> None:
-    body = {**REPORT, "Note": "key sk_live/4242+x, short", "Number": 48151623}
+    body = {**REPORT, "Note": "key sk_live/4242+x, hireright1", "Number": 481516234200}
     found = examine(exchange("goodhire", "report", "a1", body), vendor("goodhire"), SECRETS)
     assert (found.reject, found.messages[0].check_id) == (None, "a1")
-    assert found.messages[0].body["Note"] == "key ***, short"
-    assert found.messages[0].body["Number"] == 11_111_111
+    assert found.messages[0].body["Note"] == "key ***, hireright1"
+    assert found.messages[0].body["Number"] == 111_111_111_111
 
 
 def test_a_secret_that_begins_in_an_escape_does_not_make_the_guard_fall_over() -> None:
-    given = exchange("goodhire", "report", "a1", b'{"Id": "a1", "Status": "Processing", "Note": "x\\nabcdefgh"}')
-    assert examine(given, vendor("goodhire"), ("nabcdefgh",)).reject == "not_json"
+    given = exchange("goodhire", "report", "a1", b'{"Id": "a1", "Status": "Processing", "Note": "x\\nabcdefghijk"}')
+    assert examine(given, vendor("goodhire"), ("nabcdefghijk",)).reject == "not_json"
 
 
 @pytest.mark.parametrize(("slug", "endpoint", "check_id", "body"), GOOD)
