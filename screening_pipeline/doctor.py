@@ -251,7 +251,7 @@ def _pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> Finding:
         return Finding("pseudonym key", "ok", "kept in the data folder")
     if kept.exists() and kept.read_bytes().strip() != key:
         message = f"{variable} differs from the key kept in the data folder, and is the one in use"
-        return Finding("pseudonym key", "warn", message, f"remove {kept}, or unset {variable} before the first sync")
+        return Finding("pseudonym key", "warn", message, f"keep a copy of {kept} elsewhere, and remove it here")
     return Finding("pseudonym key", "ok", f"from {variable}")
 
 
