@@ -108,14 +108,16 @@ class Rule:
 
 def rule_shown_as(name: str) -> Rule | None:
     """The rule that runs and people know by this name, `schema.table.rule` of where it is shown."""
-    found = (_rule(qualified, source) for qualified, source in checks().items())
-    return next((rule for rule in found if f"{rule.shown_at}.{rule.name}" == name), None)
+    return next((rule for rule in _rules() if f"{rule.shown_at}.{rule.name}" == name), None)
 
 
 def rules(*schemas: str, is_every_run: bool) -> tuple[Rule, ...]:
     """The rules about tables of these schemas, those of every run or those of once a day."""
-    found = (_rule(name, source) for name, source in checks().items())
-    return tuple(rule for rule in found if rule.schema in schemas and rule.is_every_run is is_every_run)
+    return tuple(rule for rule in _rules() if rule.schema in schemas and rule.is_every_run is is_every_run)
+
+
+def _rules() -> Iterable[Rule]:
+    return (_rule(name, source) for name, source in checks().items())
 
 
 def _rule(qualified: str, source: str) -> Rule:

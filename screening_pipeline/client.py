@@ -424,17 +424,18 @@ def _refused(problem: VendorError) -> Probe:
 def _answered(answer: Answer) -> Probe:
     theirs = wire.instant(answer.headers.get("date", ""))
     offset = (theirs - answer.received_at).total_seconds() + 0.5 if theirs else None  # Date has whole seconds
+    code = _code_of(answer)
     is_reachable = answer.http_status is not None
-    # Of a page for people, or of a place to go to, nobody knows whether the vendor's interface has seen the credential.
-    is_page = answer.failure is not None or "html" in answer.headers.get("content-type", "").lower()
-    is_judged = answer.http_status is not None and answer.http_status < 500 and not is_page
-    if not is_reachable:
-        code = answer.failure or "no_answer"
-    elif is_judged:
-        code = "ok"
-    else:
-        code = answer.failure or ("server_error" if answer.http_status and answer.http_status >= 500 else "html")
-    return Probe(code, answer.http_status, is_reachable, True if is_judged else None, offset, answer.latency_ms)
+    return Probe(code, answer.http_status, is_reachable, True if code == "ok" else None, offset, answer.latency_ms)
+
+
+def _code_of(answer: Answer) -> str:
+    """`ok` where the vendor's interface saw the credential: of a page for people, or of a redirect, nobody knows."""
+    if answer.failure is not None or answer.http_status is None:
+        return answer.failure or "no_answer"
+    if answer.http_status >= 500:
+        return "server_error"
+    return "html" if "html" in answer.headers.get("content-type", "").lower() else "ok"
 
 
 @dataclass(frozen=True)

@@ -155,7 +155,7 @@ def doctor(*, is_json: bool) -> int:
             probe=examination.client_probe(limiter, clock, is_proxied=reachable.http.proxies_from_environment),
             used_last_minute=lambda account: limiter.used_last_window(account.vendor, account.name),
             inspect_warehouse=_inspected,
-            knows_none=lambda account: state.account(account.vendor, account.name, clock).no_polling_at is not None,
+            knows_none=lambda account: state.account(account.vendor, account.name, clock).knows_none,
         )
     if is_json:
         console.say_json([asdict(finding) for finding in findings])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from screening_pipeline.feed import Feed, Gap
     from screening_pipeline.runtime import Runtime
     from screening_pipeline.settings import Account
+    from screening_pipeline.state import AccountState
 
 # Until the plan is made anew at the end of a cycle, what was just asked is not asked again.
 JUST_ASKED = timedelta(minutes=15)
@@ -259,7 +260,7 @@ def is_wanted(runtime: Runtime, account: Account) -> bool:
     return bool(
         (account.polling and agenda.summary(account.vendor, account.name, now).due)
         or (declared.feed and account.status_updates)
-        or (account.polling and any(_is_list_due(agenda, account, e.name, now) for e in declared.lists))
+        or any(_is_list_due(agenda, account, endpoint.name, now) for endpoint in declared.lists)
         or known.stopped_code
         or account.missing_secrets(runtime.environ)
     )
@@ -275,6 +276,8 @@ def _list_note(account: Account, endpoint: str) -> str:
 
 
 def _is_list_due(agenda: Agenda, account: Account, endpoint: str, now: datetime) -> bool:
+    if not account.polling:
+        return False
     last = agenda.note(_list_note(account, endpoint))
     return last is None or abs(now - datetime.fromisoformat(last)) >= LISTS_EVERY
 
@@ -343,7 +346,7 @@ class _Job:
     async def _lists(self, client: AccountClient, until: float | None) -> None:
         agenda, now = self._runtime.agenda, self._runtime.clock.now()
         for endpoint in self._vendor.lists:
-            is_wanted = self._account.polling and endpoint.name in self._wanted.endpoints
+            is_wanted = endpoint.name in self._wanted.endpoints
             if is_wanted and _is_list_due(agenda, self._account, endpoint.name, now):
                 landed = await client.call(endpoint.name, until=until)
                 if landed.is_accepted:
@@ -372,13 +375,16 @@ class _Job:
             left=outcome.left,
             code=outcome.code,
         )
-        known = self._runtime.state.account(self._account.vendor, self._account.name, self._runtime.clock)
-        if outcome.code is None and outcome.missing and known.no_polling_at:
+        if outcome.code is None and outcome.missing and self._known.knows_none:
             self.report = replace(self.report, code=KNOWS_NONE, message=_KNOWS_NONE_SAYS)
         # Those that were asked in vain are asked again by themselves: for one of them not all are asked every time.
         if outcome.code is None and not outcome.left:
             for gap in self.report.gaps:
                 self._runtime.agenda.remember(_gap_note(gap), now.isoformat())
+
+    @property
+    def _known(self) -> AccountState:
+        return self._runtime.state.account(self._account.vendor, self._account.name, self._runtime.clock)
 
     def _due(self) -> list[Item]:
         runtime, account, wanted = self._runtime, self._account, self._wanted

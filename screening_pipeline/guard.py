@@ -43,7 +43,7 @@ REASONS = (
 MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 64
 MASK = "***"
-SHORTEST_SECRET = 12
+_SHORTEST_SECRET = 12
 
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _TOKEN = re.compile(rf"{_STRING.pattern}|[\[\]{{}}]", re.DOTALL)
@@ -286,7 +286,7 @@ def _end_of_string(text: str, start: int) -> int:
     return found.end() if found else len(text)
 
 
-def without_secrets(text: str, secrets: tuple[str, ...]) -> str:
+def _without_secrets(text: str, secrets: tuple[str, ...]) -> str:
     """`text` with each of `secrets`, plain or as JSON or an address has it, replaced by "***"; digits by ones."""
     for form in _forms(secrets):
         if form in text:
@@ -298,7 +298,7 @@ def without_secrets(text: str, secrets: tuple[str, ...]) -> str:
 def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
     """How secrets may be written, the longest first; what is short enough to be a word of any text is left out."""
     forms = {form for one in secrets for form in (one, json.dumps(one)[1:-1], quote(one, safe=""))}
-    return tuple(sorted((form for form in forms if len(form) >= SHORTEST_SECRET), key=lambda form: (-len(form), form)))
+    return tuple(sorted((form for form in forms if len(form) >= _SHORTEST_SECRET), key=lambda form: (-len(form), form)))
 
 
 def _masked_body(body: bytes, vendor: Vendor, secrets: tuple[str, ...]) -> tuple[str | None, bytes]:
@@ -308,9 +308,9 @@ def _masked_body(body: bytes, vendor: Vendor, secrets: tuple[str, ...]) -> tuple
         # UTF-16, UTF-32 or packed: keys cannot be found there, so nothing may be kept of a vendor known to send them.
         return MASK, b""
     try:
-        return _masked(without_secrets(body.decode("utf-8"), secrets), keys), b""
+        return _masked(_without_secrets(body.decode("utf-8"), secrets), keys), b""
     except UnicodeDecodeError:
-        text = without_secrets(body.decode("latin-1"), secrets)
+        text = _without_secrets(body.decode("latin-1"), secrets)
         return None, mask_words(mask(text, keys), keys).encode("latin-1")
 
 

@@ -184,12 +184,10 @@ def _refused(connection: Connection, accounts: str) -> dict[str, set[int]]:
 def is_refused(connection: Connection, settings: Settings, candidate_key: str, *, key: bytes) -> bool:
     """Whether a row about this person was refused for its account: it comes in where that is configured."""
     lines = _refused(connection, accounts="")
-    for manifest in unread(settings.paths.orders, known=()):
-        for line, given in _lines(connection, manifest) if manifest.sha256 in lines else ():
-            reference = "" if isinstance(given, Problem) else given.get("candidate_ref", "").strip()
-            if reference and line in lines[manifest.sha256] and pseudonym(key, reference) == candidate_key:
-                return True
-    return False
+    found = (manifest for manifest in unread(settings.paths.orders, known=()) if manifest.sha256 in lines)
+    rows = (given for m in found for line, given in _lines(connection, m) if line in lines[m.sha256])
+    references = (given.get("candidate_ref", "").strip() for given in rows if not isinstance(given, Problem))
+    return any(reference and pseudonym(key, reference) == candidate_key for reference in references)
 
 
 def _take_back(connection: Connection, manifest: Manifest) -> None:

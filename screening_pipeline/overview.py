@@ -217,7 +217,7 @@ def _standing(
         last_error_at=known.last_error_at,
         stopped_code=known.stopped_code,
         silent_seconds=known.silent_seconds,
-        knows_none=account.polling and known.no_polling_at is not None,
+        knows_none=account.polling and known.knows_none,
         not_found=len(state.not_found(account.vendor, account.name)),
         rejects=facts.get("rejects", 0),
         unmapped=facts.get("unmapped", 0),

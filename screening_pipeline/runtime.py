@@ -12,11 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from screening_pipeline import durable, warehouse
 from screening_pipeline import settings as configuration
-from screening_pipeline import warehouse
 from screening_pipeline.agenda import Agenda
 from screening_pipeline.clock import Clock, system_clock
-from screening_pipeline.errors import ConfigurationError, NotWritable
+from screening_pipeline.errors import ConfigurationError
 from screening_pipeline.intake import Intake
 from screening_pipeline.landing import Landing
 from screening_pipeline.limiter import Limiter
@@ -168,10 +168,8 @@ def assembled(
 def _claim(paths: Paths) -> None:
     """Have the data folder be that of configured accounts."""
     paths.create()
-    try:
-        paths.claim.touch(0o600)
-    except OSError as error:
-        raise NotWritable(paths.claim.name, error.strerror or type(error).__name__) from None
+    with durable.telling(paths.claim.name):
+        paths.claim.touch(durable.FILE_MODE)
 
 
 def require_writable(settings: Settings) -> None:

@@ -76,6 +76,11 @@ class AccountState:
     no_polling_at: datetime | None = None
     answered_at: datetime | None = None
 
+    @property
+    def knows_none(self) -> bool:
+        """Whether the vendor has answered for no id so far, but that it does not know it or offers no polling."""
+        return self.no_polling_at is not None
+
     def reason_to_wait(self, now: datetime) -> str | None:
         """Why nobody should ask now, unless a person wants it; None where nothing speaks against it."""
         if self.silent_seconds > 0:

@@ -22,7 +22,7 @@ import pytest
 
 from screening_pipeline import build, catalog, cycle, receiver, warehouse
 from screening_pipeline.clock import ManualClock
-from screening_pipeline.overview import overview
+from screening_pipeline.overview import Standing, overview
 from screening_pipeline.paths import Paths
 from screening_pipeline.runtime import Runtime, assembled
 from screening_pipeline.settings import Account, Settings
@@ -110,6 +110,11 @@ class Office:
 
     def column(self, sql: str) -> list[Any]:
         return [next(iter(row.values())) for row in self.rows(sql)]
+
+    def standing(self, key: str) -> Standing:
+        """How an account stands where no secret is set."""
+        accounts = overview(self.work.settings, {}, self.clock).accounts
+        return next(account for account in accounts if account.account == key)
 
     def landed(self) -> int:
         """How many messages are on disk."""
@@ -594,8 +599,7 @@ def test_where_nobody_is_asked_a_last_message_that_says_otherwise_is_listed(
     assert len(pushed_only.rows(rule)) == is_unconfirmed
     with pushed_only.work.warehouse() as connection:
         warehouse.publish(connection, pushed_only.work.settings.paths.published)
-    found = overview(pushed_only.work.settings, {}, pushed_only.clock)
-    (standing,) = [one for one in found.accounts if one.account == "workable/main"]
+    standing = pushed_only.standing("workable/main")
     assert (standing.unconfirmed, standing.due, standing.next_due_at) == (int(is_unconfirmed), 0, None)
     assert standing.open == (shown != "completed")
 
@@ -608,11 +612,7 @@ def test_of_an_account_that_is_only_pushed_to_nothing_is_asked_and_no_secret_is_
     report = cycle.pull_account(pushed_only.work, account, run_id="test", is_full=True)
     assert (report.calls, report.code, report.needs_attention) == (0, None, False)
     assert report.message == "only pushed to (polling = false)"
-    (standing,) = [
-        one
-        for one in overview(pushed_only.work.settings, {}, pushed_only.clock).accounts
-        if one.account == "workable/main"
-    ]
+    standing = pushed_only.standing("workable/main")
     assert (standing.missing_secrets, standing.open) == ((), 1)
 
 

@@ -104,7 +104,7 @@ def test_the_first_day_of_all_and_an_empty_text_are_no_time(
         assert s.unmapped() == set()
 
 
-@pytest.mark.parametrize("text", ["9999-12-31", "9999-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
+@pytest.mark.parametrize("text", ["9999-12-31", "9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
 def test_a_release_that_never_comes_releases_nothing_and_is_listed(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:
