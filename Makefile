@@ -15,7 +15,7 @@ PYTHON ?= $(BIN)/python python3 $(NEWEST) python
 IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
 
 # Makes Dagster's storage, with its settings, and says where it lies.
-DAGSTER_HOME_OF := import os, pathlib; from screening_pipeline import instance, paths; \
+DAGSTER_HOME_OF := import os, pathlib; from screening_pipeline.orchestration import instance; from screening_pipeline.settings import paths; \
   place = paths.Paths.under(pathlib.Path("$(DATA)"), os.environ); \
   instance.ensure_instance_files(place); print(place.dagster.absolute())
 

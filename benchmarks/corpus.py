@@ -16,17 +16,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from screening_pipeline import build, ingest, intake, settings, warehouse
-from screening_pipeline.clock import StandingClock
-from screening_pipeline.envelope import line_of
-from screening_pipeline.exchange import Exchange
-from screening_pipeline.guard import examine
-from screening_pipeline.landing import Landing
+from screening_pipeline.base.clock import StandingClock
+from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.landing.area import Landing
+from screening_pipeline.landing.judge import examine
+from screening_pipeline.landing.line import line_of
+from screening_pipeline.orders import intake
 from screening_pipeline.sandbox.control import manifest_row
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
 from screening_pipeline.sandbox.timeline import Check, State
 from screening_pipeline.sandbox.world import World
+from screening_pipeline.settings import sandbox_accounts
 from screening_pipeline.vendors import all_vendors, vendor
+from screening_pipeline.warehouse import ingest, schema, session, store
 
 DAYS = 30
 NOW = VIRTUAL_EPOCH + timedelta(days=400)
@@ -149,7 +151,7 @@ class Place:
     """A data folder: where its landing area and its warehouse lie."""
 
     def __init__(self, folder: Path) -> None:
-        self.settings = settings.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
+        self.settings = sandbox_accounts.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
         self.settings.paths.create()
         self.clock = StandingClock(NOW)
         self.landing = Landing(
@@ -157,34 +159,34 @@ class Place:
         )
 
     @contextmanager
-    def opened(self) -> Iterator[warehouse.Connection]:
+    def opened(self) -> Iterator[session.Connection]:
         """The live warehouse, as a run opens it."""
         paths = self.settings.paths
-        with warehouse.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=self.clock) as connection:
+        with store.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=self.clock) as connection:
             ingest.prepare(connection, self.settings, self.landing, part_key=PART_KEY)
             yield connection
 
-    def take_orders(self, connection: warehouse.Connection) -> None:
+    def take_orders(self, connection: session.Connection) -> None:
         """Read new manifests, and whatever else was landed."""
-        with ingest.transaction(connection):
+        with session.transaction(connection):
             intake.take_in(connection, self.settings, key=b"pseudonym key of a benchmark", now=NOW, run_id="bench")
             ingest.advance(connection, self.landing, part_key=PART_KEY)
-        build.drop_work(connection)
+        schema.drop_work(connection)
 
     def files(self, slug: str | None = None) -> list[Path]:
         """The landed files."""
         return [self.settings.paths.landing / file for file in self.landing.files(slug)]
 
 
-def broken_rules(connection: warehouse.Connection, is_every_run: bool) -> list[str]:
+def broken_rules(connection: session.Connection, is_every_run: bool) -> list[str]:
     """Which of the pipeline's own rules do not hold of its tables."""
-    from screening_pipeline import catalog
+    from screening_pipeline.warehouse import catalog
 
     rules = catalog.rules("raw", "star", "ops", is_every_run=is_every_run)
     return [rule.name for rule in rules if not rule.is_warning and _count(connection, rule.query)]
 
 
-def _count(connection: warehouse.Connection, query: str) -> int:
+def _count(connection: session.Connection, query: str) -> int:
     row = connection.execute(f"select count(*) from ({query}\n)").fetchone()
     return int(row[0]) if row else 0
 

@@ -27,13 +27,14 @@ from stopwatch import Stopwatch
 if TYPE_CHECKING:
     import dagster as dg
 
-    from screening_pipeline.agenda import Item
-    from screening_pipeline.client import AccountClient
-    from screening_pipeline.demo import VirtualClock
-    from screening_pipeline.runtime import Runtime
+    from screening_pipeline.http.client import AccountClient
+    from screening_pipeline.orchestration.demo import VirtualClock
+    from screening_pipeline.runtime.context import Runtime
     from screening_pipeline.sandbox.server import Sandbox
     from screening_pipeline.sandbox.world import World
-    from screening_pipeline.settings import Account
+    from screening_pipeline.settings.account import Account
+    from screening_pipeline.state.pull_queue import Item
+
 
 DUE = 100
 DAYS = 30
@@ -73,12 +74,12 @@ class Stage:
 
     def step(self, *, due: int = DUE) -> list[Item]:
         """Let some hours pass; `due` checks that have changed in them are due now, and no others."""
-        from screening_pipeline import embedded
+        from screening_pipeline.runtime import bundled_sandbox
 
         before, now = self.clock.now(), self.clock.now() + STEP
         self.clock.move_to(now)
         self.sandbox.set_clock(now)
-        embedded.announce(self.runtime.settings, self.sandbox, until=now)
+        bundled_sandbox.announce(self.runtime.settings, self.sandbox, until=now)
         self._take_orders()
         self._learn()
         items = [i for a in self.accounts for i in self.runtime.agenda.due(a.vendor, a.name, now, is_full=True)]
@@ -94,17 +95,17 @@ class Stage:
         return self.runtime.settings.accounts
 
     def _take_orders(self) -> None:
-        from screening_pipeline import cycle
+        from screening_pipeline.cycle import take_orders
 
-        cycle.take_orders(self.runtime, run_id="orders")
+        take_orders.take_orders(self.runtime, run_id="orders")
 
     def _learn(self) -> None:
         """Learn what is learned every six hours, and plan with it once, as the cycles before have done."""
-        from screening_pipeline import cycle
+        from screening_pipeline.runtime import plans
 
         with self.runtime.warehouse() as connection:
-            cycle.plan_again(connection, self.runtime)  # learns
-            cycle.plan_again(connection, self.runtime)  # reads back what was learned, as later cycles do
+            plans.plan_again(connection, self.runtime)  # learns
+            plans.plan_again(connection, self.runtime)  # reads back what was learned, as later cycles do
 
     def _has_changed(self, item: Item, before: datetime, now: datetime) -> bool:
         check = self.world.by_key.get((item.vendor, item.subject, item.check_id))
@@ -120,13 +121,13 @@ class Stage:
 
     def sync(self) -> Cost:
         """One cycle as a Dagster run."""
-        from screening_pipeline import run
+        from screening_pipeline.orchestration import runs
 
         self.step()
         paths = self.runtime.settings.paths
         before = [_size(folder) for folder in (paths.landing, paths.dagster)]
         with self._watched() as cost:
-            outcome = run.sync(self.runtime, self.recorded)
+            outcome = runs.sync(self.runtime, self.recorded)
         after = [_size(folder) for folder in (paths.landing, paths.dagster)]
         calls = sum(report.calls for report in outcome.reports)
         grown = [(now - then) / 1000 for now, then in zip(after, before, strict=True)]
@@ -135,22 +136,23 @@ class Stage:
 
     def plain(self) -> Cost:
         """The same steps without Dagster: no events, no tables' figures for its pages."""
-        from screening_pipeline import cycle, warehouse
+        from screening_pipeline.cycle import notes, pull, settle, take_orders
+        from screening_pipeline.warehouse import publish
 
         self.step()
         runtime, watch = self.runtime, self.watch
         run_id = f"plain-{runtime.clock.now():%Y%m%dT%H%M}"
         with self._watched() as cost:
             runtime.journal.begin(runtime.clock.now())
-            runtime.journal.taken = cycle.take_orders(runtime, run_id=run_id)
-            reports = [cycle.pull_account(runtime, account, run_id=run_id) for account in self.accounts]
+            runtime.journal.taken = take_orders.take_orders(runtime, run_id=run_id)
+            reports = [pull.pull_account(runtime, account, run_id=run_id) for account in self.accounts]
             runtime.journal.reports.extend(reports)
             with runtime.warehouse() as connection:
-                settled = runtime.journal.settled = cycle.settle(runtime, connection)
+                settled = runtime.journal.settled = settle.settle(runtime, connection)
                 with watch.phase("checks"):
                     broken = list(_broken_rules(connection))
-                cycle.note_run(runtime, connection, run_id=run_id, trigger="benchmark")
-                warehouse.publish(connection, runtime.settings.paths.published)
+                notes.note_run(runtime, connection, run_id=run_id, trigger="benchmark")
+                publish.publish(connection, runtime.settings.paths.published)
         cost.facts |= {
             "calls": sum(report.calls for report in reports),
             "changed": settled.changed,
@@ -195,7 +197,7 @@ def _size(folder: Path) -> int:
 
 
 def _broken_rules(connection: Any) -> Iterator[str]:
-    from screening_pipeline import catalog
+    from screening_pipeline.warehouse import catalog
 
     for rule in catalog.rules("raw", "star", "ops", is_every_run=True):
         if connection.execute(f"select count(*) from ({rule.query}\n)").fetchone()[0]:
@@ -208,8 +210,8 @@ def _of(account: Account, items: Sequence[Item]) -> list[Item]:
 
 @contextmanager
 def _client_of(runtime: Runtime, account: Account) -> Iterator[AccountClient]:
-    from screening_pipeline.client import AccountClient
-    from screening_pipeline.exchange import Exchange, Landed
+    from screening_pipeline.domain.exchange import Exchange, Landed
+    from screening_pipeline.http.client import AccountClient
     from screening_pipeline.vendors import vendor
 
     def forget(exchange: Exchange) -> Landed:
@@ -227,7 +229,7 @@ def _client_of(runtime: Runtime, account: Account) -> Iterator[AccountClient]:
 
 
 async def _ask_by_client(runtime: Runtime, account: Account, items: Sequence[Item]) -> None:
-    from screening_pipeline.client import Pull
+    from screening_pipeline.http.batch import Pull
 
     with _client_of(runtime, account) as made:
         async with made as client:
@@ -262,23 +264,24 @@ async def _ask_by_httpx(asked: Sequence[tuple[str, str]], at_once: int) -> None:
 @contextmanager
 def staged(folder: Path, checks: int) -> Iterator[Stage]:
     """A warehouse that has caught up with a sandbox of so many checks."""
-    from screening_pipeline import embedded, runtime, settings
-    from screening_pipeline.demo import VirtualClock
-    from screening_pipeline.instance import instance
+    from screening_pipeline.orchestration.demo import VirtualClock
+    from screening_pipeline.orchestration.instance import instance
+    from screening_pipeline.runtime import bundled_sandbox, opening
     from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
     from screening_pipeline.sandbox.world import World
+    from screening_pipeline.settings import sandbox_accounts
 
-    given = settings.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
+    given = sandbox_accounts.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
     given.paths.create()
     (folder / "sandbox").mkdir()
     world = World(7, checks, VIRTUAL_EPOCH, DAYS)
     clock = VirtualClock(VIRTUAL_EPOCH + timedelta(days=FIRST_DAY))
     with ExitStack() as stack:
         sandbox = stack.enter_context(running_sandbox(virtual=True, limit_factor=None, **vars(world)))
-        placed = embedded.at(given, sandbox.url)
+        placed = bundled_sandbox.at(given, sandbox.url)
         # 100 checks by id, and not whatever else a feed has to tell.
         polled = replace(placed, accounts=tuple(replace(a, status_updates=False) for a in placed.accounts))
-        work = runtime.assembled(polled, {}, clock)
+        work = opening.assembled(polled, {}, clock)
         recorded = stack.enter_context(instance(given.paths))
         stock = stack.enter_context(_stock_instance(folder / "stock"))
         yield _caught_up(Stage(work, recorded, stock, sandbox, clock, world))
@@ -288,7 +291,7 @@ def _stock_instance(home: Path) -> dg.DagsterInstance:
     """An instance with the same settings, and the storage that Dagster chooses."""
     import dagster as dg
 
-    from screening_pipeline.instance import DAGSTER_YAML
+    from screening_pipeline.orchestration.instance import DAGSTER_YAML
 
     home.mkdir()
     (home / "dagster.yaml").write_text(DAGSTER_YAML)
@@ -296,32 +299,35 @@ def _stock_instance(home: Path) -> dg.DagsterInstance:
 
 
 def _caught_up(stage: Stage) -> Stage:
-    from screening_pipeline import embedded, run
+    from screening_pipeline.orchestration import runs
+    from screening_pipeline.runtime import bundled_sandbox
 
     stage.sandbox.set_clock(stage.clock.now())
-    embedded.announce(stage.runtime.settings, stage.sandbox, until=stage.clock.now())
-    run.sync(stage.runtime, stage.recorded, is_full=True)
+    bundled_sandbox.announce(stage.runtime.settings, stage.sandbox, until=stage.clock.now())
+    runs.sync(stage.runtime, stage.recorded, is_full=True)
     _watch(stage.watch)
     stage.sync()
     return stage
 
 
 def _watch(watch: Stopwatch) -> None:
-    from screening_pipeline import assets, build, cycle, ingest, warehouse
-    from screening_pipeline.landing import Landing
+    from screening_pipeline.cycle import settle
+    from screening_pipeline.landing.area import Landing
+    from screening_pipeline.orchestration import assets
+    from screening_pipeline.warehouse import batch, ingest, store
 
-    watch.watch("opening and closing the warehouse", warehouse, "writer")
-    watch.watch("orders", cycle, "take_orders")
-    watch.watch(HTTP, cycle, "pull_account")
+    watch.watch("opening and closing the warehouse", store, "writer")
+    watch.watch("orders", settle, "take_orders")
+    watch.watch(HTTP, settle, "pull_account")
     watch.watch("landing", Landing, "receive")
     watch.watch("load", ingest, "advance")
-    watch.watch("merge", build, "refresh")
-    watch.watch("load", cycle, "settle")
-    watch.watch("planning", cycle, "plan_again")
+    watch.watch("merge", batch, "refresh")
+    watch.watch("load", settle, "settle")
+    watch.watch("planning", settle, "plan_again")
     watch.watch("checks", assets, "judged")
     watch.watch("table figures", assets, "materialized")
-    watch.watch("publish", warehouse, "publish")
-    watch.watch("publish", cycle, "note_run")
+    watch.watch("publish", store, "publish")
+    watch.watch("publish", settle, "note_run")
 
 
 def _trivial_job() -> dg.JobDefinition:
@@ -369,8 +375,9 @@ def _turn(wanted: dict[str, Callable[[], Cost]]) -> dict[str, Cost]:
 def start() -> Cost:
     """What a process pays before its first cycle: imports, Dagster's among them."""
     with metered() as cost:
-        from screening_pipeline import run, runtime  # noqa: F401 - what a command imports
-        from screening_pipeline.definitions import defs
+        from screening_pipeline.orchestration import runs  # noqa: F401 - what a command imports
+        from screening_pipeline.orchestration.definitions import defs
+        from screening_pipeline.runtime import opening  # noqa: F401 - the same
 
         defs.resolve_job_def("sync")
     return cost

@@ -27,8 +27,9 @@ from measuring import Cost, Options, is_installed, main, medians, metered, run_p
 if TYPE_CHECKING:
     import subprocess
 
-    from screening_pipeline.exchange import Exchange, Landed
-    from screening_pipeline.settings import Account
+    from screening_pipeline.domain.exchange import Exchange, Landed
+    from screening_pipeline.settings.account import Account
+
 
 OURS, LANDING, HTTPX, AIOHTTP = "our client", "our client, landing", "bare httpx", "bare aiohttp"
 PROCESSES = 4
@@ -41,8 +42,8 @@ UNLIMITED = 1_000_000
 
 def ours(url: str, folder: str, calls: int, at_once: int, is_landing: bool) -> Cost:
     """The pipeline's client; on request with the landing area behind it."""
-    from screening_pipeline.clock import SystemClock
-    from screening_pipeline.landing import Landing
+    from screening_pipeline.base.clock import SystemClock
+    from screening_pipeline.landing.area import Landing
     from screening_pipeline.vendors import all_vendors
 
     landing = Landing(Path(folder) / "landing", vendors=all_vendors(), spool_key=b"benchmark", clock=SystemClock())
@@ -54,7 +55,7 @@ def ours(url: str, folder: str, calls: int, at_once: int, is_landing: bool) -> C
 
 
 def _forget(exchange: Exchange) -> Landed:
-    from screening_pipeline.exchange import Landed
+    from screening_pipeline.domain.exchange import Landed
 
     return Landed(response_id=exchange.response_id, http_status=exchange.http_status, failure=exchange.failure)
 
@@ -64,7 +65,7 @@ def _ids(calls: int) -> list[str]:
 
 
 def _account(url: str, requests_per_minute: int, at_once: int) -> Account:
-    from screening_pipeline.settings import Account
+    from screening_pipeline.settings.account import Account
 
     return Account(
         vendor="goodhire",
@@ -88,10 +89,12 @@ async def _pull(
     window: float = 60.0,
     seconds: float | None = None,
 ) -> dict[str, Any]:
-    from screening_pipeline.client import AccountClient, Limits, Pull
-    from screening_pipeline.clock import SystemClock
-    from screening_pipeline.limiter import Limiter
-    from screening_pipeline.state import State
+    from screening_pipeline.base.clock import SystemClock
+    from screening_pipeline.http.batch import Pull
+    from screening_pipeline.http.client import AccountClient
+    from screening_pipeline.http.transport import Limits
+    from screening_pipeline.state.rate_limit import Limiter
+    from screening_pipeline.state.store import State
     from screening_pipeline.vendors import vendor
 
     clock, deadline = SystemClock(), window / 2

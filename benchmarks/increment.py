@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING
 from measuring import Cost, Options, cpu_seconds, main, metered, middle, run_part, say, table
 
 if TYPE_CHECKING:
-    from screening_pipeline.exchange import Exchange
-    from screening_pipeline.warehouse import Connection
+    from screening_pipeline.domain.exchange import Exchange
+    from screening_pipeline.warehouse.session import Connection
+
 
 BLOCK = 10_000
 RECENT = 20_000
@@ -172,7 +173,7 @@ def merge(folder: str, recent: int, batch: int, seed: int) -> Cost:
     """So many recent checks have moved on: load and merge what was landed about them."""
     from corpus import PART_KEY, Place, land
 
-    from screening_pipeline import ingest
+    from screening_pipeline.warehouse import ingest
 
     place = Place(Path(folder))
     land(place.landing, _next_looks(Path(folder), recent, batch, seed))
@@ -218,10 +219,10 @@ def follow_up(folder: str, recent: int, batch: int) -> Cost:
     """What a cycle does after the merge: try the rules of every run, plan, publish; as a whole, and what changed."""
     from corpus import NOW, PART_KEY, Place, broken_rules, land
 
-    from screening_pipeline import ingest, warehouse
-    from screening_pipeline.agenda import Agenda
-    from screening_pipeline.replan import replan
-    from screening_pipeline.state import State
+    from screening_pipeline.runtime.replan import replan
+    from screening_pipeline.state.pull_queue import Agenda
+    from screening_pipeline.state.store import State
+    from screening_pipeline.warehouse import ingest, publish
 
     place = Place(Path(folder))
     agenda = Agenda(State(place.settings.paths.state))
@@ -233,14 +234,14 @@ def follow_up(folder: str, recent: int, batch: int) -> Cost:
             replan(connection, place.settings, agenda, now=NOW)
             marks.append(cpu_seconds())
         started = time.perf_counter()
-        warehouse.publish(connection, place.settings.paths.published)
+        publish.publish(connection, place.settings.paths.published)
         marks.append(cpu_seconds())
         whole = time.perf_counter() - started
         land(place.landing, _next_looks(Path(folder), recent, batch, recent))
         ingest.ingest(connection, place.landing, part_key=PART_KEY)
         marks.append(cpu_seconds())
         started = time.perf_counter()
-        size = warehouse.publish(connection, place.settings.paths.published)
+        size = publish.publish(connection, place.settings.paths.published)
         marks.append(cpu_seconds())
         names = ("rules", "learn and plan", "plan", "publish all", "merge", "publish changes")
         cost.facts = {name: after - before for name, before, after in zip(names, marks, marks[1:], strict=False)}
@@ -303,10 +304,11 @@ def plan(options: Options) -> None:
 
 def _make_stars(root: Path, folders: dict[int, Path], recent: int) -> None:
     """Make the stars that are not there, or that an earlier version of the tables made."""
-    from screening_pipeline import reference, settings
+    from screening_pipeline.settings import sandbox_accounts
+    from screening_pipeline.warehouse import reference
 
     mark = root / "made_for"
-    version = reference.fingerprint(settings.bundled({}, root))
+    version = reference.fingerprint(sandbox_accounts.bundled({}, root))
     if mark.exists() and mark.read_text() != version:
         for folder in (root / "block", *folders.values()):
             shutil.rmtree(folder, ignore_errors=True)

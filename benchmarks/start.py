@@ -83,10 +83,10 @@ def ticks(folder: str) -> Cost:
     os.environ.update(SCREENING_DATA_DIR=folder, DAGSTER_DISABLE_TELEMETRY="yes")
     import dagster as dg
 
-    from screening_pipeline.agenda import Agenda
-    from screening_pipeline.automation import SENSORS
-    from screening_pipeline.paths import Paths
-    from screening_pipeline.state import State
+    from screening_pipeline.orchestration.sensors import SENSORS
+    from screening_pipeline.settings.paths import Paths
+    from screening_pipeline.state.pull_queue import Agenda
+    from screening_pipeline.state.store import State
 
     agenda = Agenda(State(Paths.under(Path(folder), os.environ).state))
     by_name = {sensor.name: sensor for sensor in SENSORS}
@@ -104,7 +104,7 @@ def ticks(folder: str) -> Cost:
 
 
 def _make_due(agenda: Any, due: int) -> None:
-    from screening_pipeline.agenda import Item
+    from screening_pipeline.state.pull_queue import Item
 
     now = datetime.now(UTC)
     moments = [now - timedelta(minutes=1)] * due + [now + timedelta(days=1)] * (1_000 - due)
@@ -116,7 +116,7 @@ def _make_due(agenda: Any, due: int) -> None:
 def _tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance) -> None:
     import dagster as dg
 
-    from screening_pipeline.definitions import defs
+    from screening_pipeline.orchestration.definitions import defs
 
     context = dg.build_sensor_context(
         instance=instance, sensor_name=sensor.name, repository_def=defs.get_repository_def(), cursor="[]"

@@ -46,14 +46,14 @@ def star(folder: str) -> Cost:
     """Read every line and compute the whole star from nothing but the orders."""
     from corpus import PART_KEY, Place, broken_rules
 
-    from screening_pipeline import ingest
+    from screening_pipeline.warehouse import rebuild
 
     place = Place(Path(folder))
     warehouse = place.settings.paths.warehouse
     spare = warehouse.with_suffix(".spare")
     copyfile(warehouse, spare)
     with metered() as cost, place.opened() as connection:
-        ingest.rebuild(connection, place.landing, part_key=PART_KEY)
+        rebuild.rebuild(connection, place.landing, part_key=PART_KEY)
     with place.opened() as connection:
         count = connection.execute("select count(*) from star.fact_check_event").fetchone()
         cost.facts = {"events": count[0] if count else 0, "megabytes": warehouse.stat().st_size / 1e6}
@@ -68,15 +68,15 @@ def scan(folder: str) -> Cost:
     """Read the same files with the same types, and only count what is in each column."""
     from corpus import Place
 
-    from screening_pipeline import warehouse
     from screening_pipeline.vendors import all_vendors
+    from screening_pipeline.warehouse import session
 
     place = Place(Path(folder))
     queries = [_typed(place, slug) for slug in all_vendors()]
     with (
         metered() as cost,
-        warehouse.attached(Path(folder) / "scan.duckdb") as connection,
-        warehouse.in_bulk(connection),
+        session.attached(Path(folder) / "scan.duckdb") as connection,
+        session.in_bulk(connection),
     ):
         rows = [connection.execute(query).fetchone() for query in queries]
     cost.facts = {"responses": sum(row[0] for row in rows if row)}
@@ -84,8 +84,8 @@ def scan(folder: str) -> Cost:
 
 
 def _typed(place: Any, slug: str) -> str:
-    from screening_pipeline.normalise import ENVELOPE, _messages_type
     from screening_pipeline.vendors import vendor
+    from screening_pipeline.warehouse.scan import ENVELOPE, _messages_type
 
     files = ", ".join(f"'{file}'" for file in place.files(slug))
     columns = {**ENVELOPE, "messages": _messages_type(vendor(slug))}

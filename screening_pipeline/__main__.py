@@ -1,5 +1,5 @@
 """`python -m screening_pipeline` is `screening-pipeline`."""
 
-from screening_pipeline.cli import main
+from screening_pipeline.cli.app import main
 
 main()

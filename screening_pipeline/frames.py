@@ -10,8 +10,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from screening_pipeline import settings, warehouse
-from screening_pipeline.errors import UsageError
+from screening_pipeline.base.errors import UsageError
+from screening_pipeline.settings import load
+from screening_pipeline.warehouse import session, store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,8 +23,8 @@ def read(query: str, snapshot: Path | None = None) -> pd.DataFrame:
 
     Instants are in UTC. The snapshot is only read, and nobody waits for it. Raises UsageError where there is none.
     """
-    path = snapshot or settings.load(os.environ, Path.cwd()).paths.published
+    path = snapshot or load.load(os.environ, Path.cwd()).paths.published
     if not path.exists():
         raise UsageError(f"{path} is not there; `screening-pipeline sync` publishes it", code="nothing_published")
-    with warehouse.reader(path) as connection:
-        return warehouse.frame(connection, query)
+    with store.reader(path) as connection:
+        return session.frame(connection, query)

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from screening_pipeline import catalog
+from screening_pipeline.warehouse import catalog
 from screening_pipeline_tests.loopback import Reply, serving
 from screening_pipeline_tests.playing import Play, playing
 from screening_pipeline_tests.witness import differences

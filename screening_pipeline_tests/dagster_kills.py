@@ -31,14 +31,15 @@ from random import Random
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
-from screening_pipeline import catalog, embedded, warehouse
-from screening_pipeline import settings as configuration
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.instance import ensure_instance_files
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.orchestration.instance import ensure_instance_files
+from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox.credentials import SECRETS
 from screening_pipeline.sandbox.server import running_sandbox
-from screening_pipeline.settings import Settings
+from screening_pipeline.settings import load
+from screening_pipeline.settings.settings import Settings
 from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse import catalog, session, store
 from screening_pipeline_tests.kills import not_once
 from screening_pipeline_tests.witness import differences
 
@@ -239,7 +240,7 @@ def try_kinds(folder: Path, wanted: Mapping[str, int], seed: int, minutes: float
     told, draw = Told(), Random(seed)
     with running_sandbox(seed=seed, checks=90, days=30, limit_factor=None) as sandbox, ExitStack() as stack:
         settings, environ = _configured(folder, sandbox.url)
-        embedded.announce(settings, sandbox, until=datetime.now(UTC))
+        bundled_sandbox.announce(settings, sandbox, until=datetime.now(UTC))
         dagster = Dagster(environ, folder, stack)
         until = time.monotonic() + 60 * minutes
         for kind in _in_turn(wanted):
@@ -248,8 +249,8 @@ def try_kinds(folder: Path, wanted: Mapping[str, int], seed: int, minutes: float
                 sys.stderr.write(f"{dict(told.kills)} {dict(told.killed_runs)} {dict(told.runs_after_a_kill)}\n")
         told.problems += [] if dagster.end(dagster.launch(is_full=True)) == "SUCCESS" else ["the last run did not end"]
         told.problems += _judged(settings, told)
-        with warehouse.reader(settings.paths.published) as published:
-            facts = warehouse.rows(published, "from star.fact_check")
+        with store.reader(settings.paths.published) as published:
+            facts = session.rows(published, "from star.fact_check")
         known = {row["vendor"] for row in facts}
         strange = [one for one in differences(sandbox, facts) if one.partition("/")[0] in known]
         told.problems += strange
@@ -279,7 +280,7 @@ def _configured(folder: Path, url: str) -> tuple[Settings, dict[str, str]]:
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         **SECRETS,
     }
-    settings = configuration.load(named, folder)
+    settings = load.load(named, folder)
     ensure_instance_files(settings.paths)
     (settings.data_dir / "sandbox").mkdir()
     return settings, {**os.environ, **named}
@@ -292,7 +293,7 @@ def _judged(settings: Settings, told: Told) -> list[str]:
     ]
     told.responses = len(landed)
     paths = settings.paths
-    with warehouse.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=SystemClock()) as live:
+    with store.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=SystemClock()) as live:
         rows = dict(live.execute("select response_id, count(*) from staging.response group by all").fetchall())
         rules = [r for is_every in (True, False) for r in catalog.rules("raw", "star", "ops", is_every_run=is_every)]
         broken = [r.name for r in rules if not r.is_warning and live.execute(f"from ({r.query}\n)").fetchall()]

@@ -9,10 +9,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.errors import AccountStopped
-from screening_pipeline.feed import Drained, Feed, FeedLimits
-from screening_pipeline.landing import Landing
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.base.errors import AccountStopped
+from screening_pipeline.http.feed import Feed
+from screening_pipeline.http.feed_record import Drained, FeedLimits
+from screening_pipeline.landing.area import Landing
 from screening_pipeline.vendors import all_vendors, vendor
 
 SECRET = "Bearer canary-of-the-tests"

@@ -22,11 +22,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from screening_pipeline import catalog
-from screening_pipeline.envelope import line_of
-from screening_pipeline.exchange import Exchange
-from screening_pipeline.guard import REASONS, Examined, examine
+from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.landing.judge import REASONS, Examined, examine
+from screening_pipeline.landing.line import line_of
 from screening_pipeline.vendors import all_vendors, vendor
+from screening_pipeline.warehouse import catalog
 from screening_pipeline_tests.scene import MORNING, Stage, staged
 
 EXAMPLES = Path(__file__).parent / "vendors"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from screening_pipeline import reference, warehouse
-from screening_pipeline.warehouse import Connection
+from screening_pipeline.warehouse import reference, session
+from screening_pipeline.warehouse.session import Connection
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = 86_400
@@ -40,14 +40,14 @@ def fill(connection: Connection, *, checks: int = 60, packages: tuple[str, ...] 
     """Fill the star of an empty warehouse with `checks` checks of each vendor."""
     generator = random.Random(7)
     for code in sorted({calendar for calendar, _, _ in HOME.values()}):
-        warehouse.insert(connection, "star.dim_calendar", reference.calendar_rows(code))
-    warehouse.insert(connection, "star.dim_vendor", reference.vendors())
-    warehouse.insert(connection, "star.dim_account", [_account(vendor) for vendor in HOME])
-    warehouse.insert(connection, "star.dim_setting", _settings())
-    warehouse.insert(connection, "star.dim_sla_target", _targets())
+        session.insert(connection, "star.dim_calendar", reference.calendar_rows(code))
+    session.insert(connection, "star.dim_vendor", reference.vendors())
+    session.insert(connection, "star.dim_account", [_account(vendor) for vendor in HOME])
+    session.insert(connection, "star.dim_setting", _settings())
+    session.insert(connection, "star.dim_sla_target", _targets())
     story = [row for vendor in HOME for row in _checks(generator, vendor, checks, packages)]
     for table in dict.fromkeys(name for name, _ in story):
-        warehouse.insert(connection, table, [row for name, row in story if name == table])
+        session.insert(connection, table, [row for name, row in story if name == table])
     connection.execute(_COUNT_BUSINESS_DAYS)
 
 

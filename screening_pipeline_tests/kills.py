@@ -36,16 +36,19 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from screening_pipeline import build, catalog, cycle, embedded, erasure, ingest, run, runtime, warehouse
-from screening_pipeline import settings as configuration
-from screening_pipeline.client import Transport
-from screening_pipeline.clock import StandingClock
-from screening_pipeline.errors import DiskFull
-from screening_pipeline.feed import Feed
-from screening_pipeline.instance import instance
-from screening_pipeline.landing import Landing
-from screening_pipeline.runtime import Runtime
+from screening_pipeline.base.clock import StandingClock
+from screening_pipeline.base.errors import DiskFull
+from screening_pipeline.cycle import erase, pull, settle, take_orders
+from screening_pipeline.http.feed import Feed
+from screening_pipeline.http.transport import Transport
+from screening_pipeline.landing.area import Landing
+from screening_pipeline.orchestration import runs
+from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.runtime import bundled_sandbox, opening, results
+from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
+from screening_pipeline.settings import sandbox_accounts
+from screening_pipeline.warehouse import batch, catalog, ingest, loading, publish, rebuild, session, store
 from screening_pipeline_tests.witness import differences
 
 DAYS = 60
@@ -64,12 +67,12 @@ STAGES: dict[str, tuple[Any, str]] = {
     "feed": (Feed, "drain"),
     "fetch": (Transport, "get"),
     "land": (Landing, "receive"),
-    "load": (build, "load"),
-    "merge": (build, "refresh"),
-    "publish": (warehouse, "publish"),
-    "create": (warehouse, "_make"),
+    "load": (batch, "load"),
+    "merge": (batch, "refresh"),
+    "publish": (store, "publish"),
+    "create": (store, "_make"),
     "rebuild": (ingest, "rebuild"),
-    "erase": (erasure, "finish"),
+    "erase": (erase, "finish"),
 }
 WHOLE = ("feed", "fetch", "land", "load", "merge", "publish", "create", "rebuild")
 Work = Callable[["Notes"], object]
@@ -158,9 +161,9 @@ class Ground:
     """One data folder and its sandbox, over which time and kills pass."""
 
     def __init__(self, folder: Path, sandbox: Sandbox, seed: int, step: timedelta) -> None:
-        settings = configuration.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
+        settings = sandbox_accounts.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
         settings.paths.create()
-        self.settings = embedded.at(settings, sandbox.url)
+        self.settings = bundled_sandbox.at(settings, sandbox.url)
         self.sandbox = sandbox
         self.draw = Random(seed)
         self.now = VIRTUAL_EPOCH
@@ -178,11 +181,11 @@ class Ground:
         self.now += self.step
         self.trials += 1
         self.sandbox.set_clock(self.now)
-        embedded.announce(self.settings, self.sandbox, until=self.now)
+        bundled_sandbox.announce(self.settings, self.sandbox, until=self.now)
 
     def runtime(self) -> Runtime:
         """A runtime as of now."""
-        return runtime.assembled(self.settings, {}, StandingClock(self.now))
+        return opening.assembled(self.settings, {}, StandingClock(self.now))
 
     # ── what is done in children ───────────────────────────────────────────────────────────────────
 
@@ -191,16 +194,16 @@ class Ground:
 
     def _rebuilding(self, _notes: Notes) -> None:
         """Compute everything anew, in as many steps as a large warehouse takes."""
-        ingest.BATCH_FILES, ingest.STEP_CHECKS, ingest.STEP_CALLS = STEPS
+        loading.BATCH_FILES, rebuild.STEP_CHECKS, rebuild.STEP_CALLS = STEPS
         with instance(self.settings.paths, {}) as recorded:
-            run.rebuild(self.runtime(), recorded)
+            runs.rebuild(self.runtime(), recorded)
 
     def _only_the_feed(self, _notes: Notes) -> None:
         account = self.settings.account("hireright", None)
-        cycle.pull_account(self.runtime(), account, run_id="drip", endpoints={"status_updates"})
+        pull.pull_account(self.runtime(), account, run_id="drip", endpoints={"status_updates"})
 
     def _erasing(self, vendor: str, check_id: str) -> Work:
-        return lambda _notes: erasure.erase_check(self.runtime(), vendor, check_id)
+        return lambda _notes: erase.erase_check(self.runtime(), vendor, check_id)
 
     def _drain_and_judge(self, notes: Notes) -> None:
         """What the next run does first: it brings home what the fetcher has, and asks the feed again."""
@@ -212,26 +215,26 @@ class Ground:
     def _run_and_judge(self, notes: Notes) -> None:
         reports = self._run()
         problems = [f"{r.vendor}: {r.code or r.feed_code}" for r in reports if r.needs_attention]
-        with warehouse.reader(self.settings.paths.published) as published:
-            facts = warehouse.rows(published, "from star.fact_check")
-            gaps = len(warehouse.rows(published, "from ops.feed_gap"))
+        with store.reader(self.settings.paths.published) as published:
+            facts = session.rows(published, "from star.fact_check")
+            gaps = len(session.rows(published, "from ops.feed_gap"))
         problems += differences(self.sandbox, facts, without=self._erased)
         problems += self._broken() + self._not_gone(facts)
         updates = sum(len(line["messages"]) for line in self._landed() if line["channel"] == "feed")
         notes.result({"problems": problems, "gaps": gaps, "updates": updates, "modules": sorted(sys.modules)})
 
-    def _run(self) -> Sequence[cycle.AccountReport]:
+    def _run(self) -> Sequence[results.AccountReport]:
         """One cycle; every third time as Dagster runs it, and else its steps alone, which cost half as much."""
         if self.trials % RECORDED == 0:
             with instance(self.settings.paths, {}) as recorded:
-                return run.sync(self.runtime(), recorded, is_full=True).reports
+                return runs.sync(self.runtime(), recorded, is_full=True).reports
         work = self.runtime()
-        cycle.take_orders(work, run_id=RUN_ID)
-        reports = [cycle.pull_account(work, a, run_id=RUN_ID, is_full=True) for a in self.settings.accounts]
+        take_orders.take_orders(work, run_id=RUN_ID)
+        reports = [pull.pull_account(work, a, run_id=RUN_ID, is_full=True) for a in self.settings.accounts]
         with work.warehouse() as connection:
-            cycle.settle(work, connection)
+            settle.settle(work, connection)
         with work.warehouse() as connection:
-            warehouse.publish(connection, self.settings.paths.published)
+            publish.publish(connection, self.settings.paths.published)
         return reports
 
     def _landed(self) -> Iterator[dict[str, Any]]:
@@ -458,7 +461,7 @@ def kill(
 
 def _import_what_runs_need(modules: Iterable[str]) -> None:
     """Once, here, and not in every child."""
-    from screening_pipeline.definitions import defs
+    from screening_pipeline.orchestration.definitions import defs
 
     for name in modules:
         with suppress(Exception):  # some are parts of others and cannot be had alone

@@ -15,13 +15,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from screening_pipeline import embedded, run, runtime, warehouse
-from screening_pipeline import settings as configuration
-from screening_pipeline.demo import VirtualClock
-from screening_pipeline.exchange import Exchange
-from screening_pipeline.instance import instance
-from screening_pipeline.paths import Paths
+from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.orchestration import runs
+from screening_pipeline.orchestration.demo import VirtualClock
+from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.runtime import bundled_sandbox, context, opening
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
+from screening_pipeline.settings import sandbox_accounts
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.warehouse import session, store
 
 Row = dict[str, Any]
 EVENING = timedelta(hours=21)
@@ -36,7 +38,7 @@ def definitions() -> dg.Definitions:
     """What Dagster loads."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", _OLD_WAY, DeprecationWarning)
-        from screening_pipeline.definitions import defs
+        from screening_pipeline.orchestration.definitions import defs
     return defs
 
 
@@ -62,11 +64,11 @@ def pushed(vendor: str, account: str, body: Row, now: datetime, *, number: int =
 class Play:
     """A data folder, the sandbox that it was filled from, and the runs that filled it."""
 
-    runtime: runtime.Runtime
+    runtime: context.Runtime
     instance: dg.DagsterInstance
     sandbox: Sandbox
     clock: VirtualClock
-    outcomes: list[run.Outcome] = field(default_factory=list)
+    outcomes: list[runs.Outcome] = field(default_factory=list)
 
     @property
     def paths(self) -> Paths:
@@ -78,12 +80,12 @@ class Play:
         now = VIRTUAL_EPOCH + timedelta(days=day) + EVENING
         self.clock.move_to(now)
         self.sandbox.set_clock(now)
-        embedded.announce(self.runtime.settings, self.sandbox, until=now)
+        bundled_sandbox.announce(self.runtime.settings, self.sandbox, until=now)
 
-    def cycle(self, day: float, *, is_full: bool = False) -> run.Outcome:
+    def cycle(self, day: float, *, is_full: bool = False) -> runs.Outcome:
         """Wake on that evening and run a cycle."""
         self.wake(day)
-        self.outcomes.append(run.sync(self.runtime, self.instance, is_full=is_full))
+        self.outcomes.append(runs.sync(self.runtime, self.instance, is_full=is_full))
         return self.outcomes[-1]
 
     def push(self, vendor: str, check_id: str, body: Row) -> None:
@@ -98,14 +100,14 @@ class Play:
 
     def rows(self, query: str) -> list[Row]:
         """The rows of a query on the published snapshot."""
-        with warehouse.reader(self.paths.published) as connection:
-            return warehouse.rows(connection, query)
+        with store.reader(self.paths.published) as connection:
+            return session.rows(connection, query)
 
 
 @contextmanager
 def playing(folder: Path, *, checks: int, days: int = 30, **options: Any) -> Iterator[Play]:
     """A new world and an empty data folder at `folder`; `options` are the sandbox's."""
-    settings = configuration.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
+    settings = sandbox_accounts.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
     settings.paths.create()
     (folder / "sandbox").mkdir()
     world: Row = {"seed": 7, "checks": checks, "epoch": VIRTUAL_EPOCH, "days": days}
@@ -114,7 +116,7 @@ def playing(folder: Path, *, checks: int, days: int = 30, **options: Any) -> Ite
         instance(settings.paths) as recorded,
     ):
         clock = VirtualClock(VIRTUAL_EPOCH)
-        work = runtime.assembled(embedded.at(settings, sandbox.url), {}, clock)
+        work = opening.assembled(bundled_sandbox.at(settings, sandbox.url), {}, clock)
         yield Play(work, recorded, sandbox, clock)
 
 

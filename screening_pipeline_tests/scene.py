@@ -28,13 +28,16 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import build, catalog, ingest, intake, warehouse
-from screening_pipeline.clock import ManualClock
-from screening_pipeline.exchange import Exchange, Landed
-from screening_pipeline.landing import Landing
-from screening_pipeline.paths import Paths
-from screening_pipeline.settings import Account, Settings
+from screening_pipeline.base.clock import ManualClock
+from screening_pipeline.domain.exchange import Exchange, Landed
+from screening_pipeline.landing.area import Landing
+from screening_pipeline.orders import intake
+from screening_pipeline.settings.account import Account
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.settings.settings import Settings
 from screening_pipeline.vendors import all_vendors, vendor
+from screening_pipeline.warehouse import catalog, ingest, schema, session, store
+from screening_pipeline.warehouse import rebuild as warehouse_rebuild
 
 Row = dict[str, Any]
 Telling = Callable[..., Iterator[None]]
@@ -67,7 +70,7 @@ FACTS = (
 )
 
 
-def broken_rules(connection: warehouse.Connection) -> list[str]:
+def broken_rules(connection: session.Connection) -> list[str]:
     """The rules that do not hold, those that only warn left out."""
     rules = {name: sql for name, sql in catalog.checks().items() if "-- severity: warn" not in sql}
     return [name for name, sql in rules.items() if connection.execute(sql).fetchall()]
@@ -116,7 +119,7 @@ class Stage:
     settings: Settings
     landing: Landing
     clock: ManualClock
-    connection: warehouse.Connection
+    connection: session.Connection
     orders: list[Row] = field(default_factory=list)
     said: int = 0
     manifests: int = 0
@@ -140,10 +143,10 @@ class Stage:
         """Read the orders, which are announced `now`, and answers that came since the last time."""
         if self.orders:
             self._write_manifest()
-        with ingest.transaction(self.connection):
+        with session.transaction(self.connection):
             intake.take_in(self.connection, self.settings, key=b"pseudonym key of a test", now=now, run_id="test")
             ingest.advance(self.connection, self.landing, part_key=PART_KEY)
-        build.drop_work(self.connection)
+        schema.drop_work(self.connection)
 
     def _write_manifest(self) -> None:
         self.manifests += 1
@@ -153,7 +156,7 @@ class Stage:
 
     def rebuild(self) -> None:
         """Forget everything derived and compute it anew."""
-        ingest.rebuild(self.connection, self.landing, part_key=PART_KEY)
+        warehouse_rebuild.rebuild(self.connection, self.landing, part_key=PART_KEY)
 
     def rows(self, sql: str) -> list[Row]:
         """The rows of a query, as dicts."""
@@ -260,7 +263,7 @@ class Story:
 
     def _mine(self, table: str, order_by: str = "all") -> list[Row]:
         where = " and ".join(
-            f"{name} = {warehouse.quote(getattr(self, name))}" for name in ("vendor", "account", "subject", "check_id")
+            f"{name} = {session.quote(getattr(self, name))}" for name in ("vendor", "account", "subject", "check_id")
         )
         return self.stage.rows(f"select * from {table} where {where} order by {order_by}")
 
@@ -312,7 +315,7 @@ class Story:
 
     def rejects(self) -> list[str]:
         """The reasons why answers about this check were refused."""
-        where = f"vendor = '{self.vendor}' and check_id = {warehouse.quote(self.check_id)}"
+        where = f"vendor = '{self.vendor}' and check_id = {session.quote(self.check_id)}"
         return [row["reason"] for row in self.stage.rows(f"from ops.reject where {where} order by reject_id")]
 
 
@@ -476,7 +479,7 @@ def _stage(paths: Paths, accounts: tuple[Account, ...]) -> Iterator[Stage]:
     clock = ManualClock(MORNING)
     landing = Landing(paths.landing, vendors=all_vendors(), spool_key=b"spool key of a test", clock=clock)
     settings = Settings(accounts=accounts, paths=paths)
-    with warehouse.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=clock) as connection:
+    with store.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=clock) as connection:
         ingest.prepare(connection, settings, landing, part_key=PART_KEY)
         yield Stage(settings, landing, clock, connection)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline import run
-from screening_pipeline.errors import NotWritable
+from screening_pipeline.base.errors import NotWritable
+from screening_pipeline.orchestration import runs
 from screening_pipeline_tests.playing import Play, dagster_words, playing
 from screening_pipeline_tests.witness import differences
 
@@ -24,12 +24,12 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
         yield played
 
 
-def jumped(play: Play, away: timedelta) -> run.Outcome:
+def jumped(play: Play, away: timedelta) -> runs.Outcome:
     """A cycle by a clock that is wrong by so much; the vendors' clocks are right."""
     right = play.clock.now()
     play.clock.move_to(right + away)
     try:
-        return run.sync(play.runtime, play.instance, is_full=True)
+        return runs.sync(play.runtime, play.instance, is_full=True)
     finally:
         play.clock.move_to(right)
 
@@ -54,7 +54,7 @@ def test_in_a_folder_that_may_not_be_written_nothing_is_asked(play: Play, tmp_pa
     play.paths.landing.chmod(0o500)
     try:
         with pytest.raises(NotWritable):
-            run.sync(play.runtime, play.instance, is_full=True)
+            runs.sync(play.runtime, play.instance, is_full=True)
     finally:
         play.paths.landing.chmod(0o700)
     assert play.sandbox.stats()["requests"] == asked

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import cycle
-from screening_pipeline.runtime import Journal
+from screening_pipeline.cycle import settle, take_orders
+from screening_pipeline.runtime.results import Journal
 from screening_pipeline_tests.test_erasure import House, house_in
 
 
@@ -48,11 +48,11 @@ def test_orders_that_were_committed_and_not_planned_are_planned_by_the_next_run(
     house.cycle()
     house.order({"vendor": "goodhire", "check_id": "r2"})
     with monkeypatch.context() as patched:
-        patched.setattr(cycle, "replan", killed_when_planning)
+        patched.setattr(settle, "replan", killed_when_planning)
         with pytest.raises(Killed):
-            cycle.take_orders(house.work, run_id="killed")
+            take_orders.take_orders(house.work, run_id="killed")
     start_anew(house)
-    assert cycle.take_orders(house.work, run_id="next").files == 0
+    assert take_orders.take_orders(house.work, run_id="next").files == 0
     assert open_in(house, "goodhire") == ["r1", "r2"]
 
 
@@ -63,11 +63,11 @@ def test_a_check_that_ended_and_was_not_planned_is_not_asked_by_the_next_run(
     house.cycle()
     house.say("goodhire", "r1", {"Id": "r1", "Status": "CompletedClear"})
     with monkeypatch.context() as patched:
-        patched.setattr(cycle, "replan", killed_when_planning)
+        patched.setattr(settle, "replan", killed_when_planning)
         with pytest.raises(Killed), house.work.warehouse() as connection:
-            cycle.settle(house.work, connection)
+            settle.settle(house.work, connection)
     start_anew(house)
-    cycle.take_orders(house.work, run_id="next")
+    take_orders.take_orders(house.work, run_id="next")
     assert open_in(house, "goodhire") == ["r2"]
 
 
@@ -84,7 +84,7 @@ def test_what_other_settings_end_or_open_again_is_planned_by_the_run_that_finds_
     house.work = replace(house.work, settings=_with_finals(house, after))
     house.clock.advance(300)
     house.order({"vendor": "zinc", "check_id": "any news"})
-    cycle.take_orders(house.work, run_id="next")
+    take_orders.take_orders(house.work, run_id="next")
     assert open_in(house, "hireright") == ([] if after else ["o1"])
 
 

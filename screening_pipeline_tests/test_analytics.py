@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import ingest, warehouse
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.settings import AdverseAction, SlaTarget
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.settings.settings import AdverseAction, SlaTarget
+from screening_pipeline.warehouse import ingest, session, store
 from screening_pipeline_tests import imagined, scene
 from screening_pipeline_tests.scene import Stage, at
 
@@ -86,16 +86,16 @@ NEVER = {
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[warehouse.Connection]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Connection]:
     folder = tmp_path_factory.mktemp("warehouse")
     path = folder / "warehouse.duckdb"
-    with warehouse.writer(path, lock_path=folder / "lock", clock=SystemClock()) as connection:
+    with store.writer(path, lock_path=folder / "lock", clock=SystemClock()) as connection:
         imagined.fill(connection)
         yield connection
 
 
 @pytest.mark.parametrize("what", NEVER)
-def test_it_never_happens_that(filled: warehouse.Connection, what: str) -> None:
+def test_it_never_happens_that(filled: session.Connection, what: str) -> None:
     assert filled.execute(NEVER[what]).fetchall() == []
 
 
@@ -195,7 +195,7 @@ def test_accounts_that_are_not_analyzed_are_in_the_star_and_in_no_view(
             assert {row["vendor"] for row in stage.rows(f"from analytics.{view}")} == {"goodhire"}
 
 
-def test_the_views_have_no_clock_of_their_own(filled: warehouse.Connection) -> None:
+def test_the_views_have_no_clock_of_their_own(filled: session.Connection) -> None:
     """The same data gives the same answer at any time: no view asks what time it is."""
     texts = filled.execute("select sql from duckdb_views() where schema_name = 'analytics'").fetchall()
     assert texts

@@ -9,10 +9,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from screening_pipeline import catalog, ingest, run
-from screening_pipeline.assets import Screening, raw_order
-from screening_pipeline.runtime import active
+from screening_pipeline.orchestration import runs
+from screening_pipeline.orchestration.assets import raw_order
+from screening_pipeline.orchestration.resource import Screening
+from screening_pipeline.runtime.opening import active
 from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse import catalog, rebuild, session
 from screening_pipeline_tests.playing import Play, dagster_words, definitions, playing
 
 pytestmark = dagster_words
@@ -189,8 +191,8 @@ def test_the_daily_run_goes_on_with_a_rebuild_that_was_stopped(
     result: dg.ExecuteInProcessResult, played: Play, instance: dg.DagsterInstance
 ) -> None:
     assert result.success
-    with played.runtime.warehouse() as connection, ingest.transaction(connection):
-        ingest.begin_rebuild(connection)
+    with played.runtime.warehouse() as connection, session.transaction(connection):
+        rebuild.begin_rebuild(connection)
         assert connection.execute("select count(*) from star.fact_check").fetchone() == (0,)
     with active(played.runtime):
         daily = DEFS.resolve_job_def("daily_report_job").execute_in_process(instance=instance)
@@ -229,7 +231,7 @@ def test_a_cycle_of_one_vendor_intends_no_other_step_and_no_rule_that_it_does_no
     result: dg.ExecuteInProcessResult, played: Play, instance: dg.DagsterInstance
 ) -> None:
     assert result.success
-    outcome = run.sync(played.runtime, instance, vendors=["zinc"], is_full=True)
+    outcome = runs.sync(played.runtime, instance, vendors=["zinc"], is_full=True)
     events = [e.dagster_event for e in instance.all_logs(outcome.run_id) if e.dagster_event]
     kinds = dg.DagsterEventType
 

@@ -13,16 +13,19 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
-from screening_pipeline import cycle, news, warehouse
-from screening_pipeline import settings as configuration
-from screening_pipeline.agenda import Agenda, Item
-from screening_pipeline.automation import ASKED_AGAIN, PULL_CRONS, RECHECK_TAG
-from screening_pipeline.clock import StandingClock
-from screening_pipeline.limiter import Limiter
-from screening_pipeline.paths import Paths
-from screening_pipeline.runtime import assembled
-from screening_pipeline.state import State
+from screening_pipeline.base.clock import StandingClock
+from screening_pipeline.cycle import take_orders
+from screening_pipeline.orchestration.keys import PULL_CRONS
+from screening_pipeline.orchestration.sensors import ASKED_AGAIN, RECHECK_TAG
+from screening_pipeline.runtime import unread
+from screening_pipeline.runtime.opening import assembled
+from screening_pipeline.settings import load
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.state.pull_queue import Agenda, Item
+from screening_pipeline.state.rate_limit import Limiter
+from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse import lock
 from screening_pipeline_tests.playing import dagster_words, definitions, pushed
 
 pytestmark = dagster_words
@@ -166,7 +169,7 @@ def test_a_finished_recheck_holds_up_nothing(desk: Desk, status: dg.DagsterRunSt
 
 def test_nothing_is_asked_for_while_the_warehouse_is_busy(desk: Desk) -> None:
     desk.plan("east", -5)
-    with warehouse.lock(desk.paths.warehouse_lock, clock=StandingClock(NOW)):
+    with lock.lock(desk.paths.warehouse_lock, clock=StandingClock(NOW)):
         assert "the warehouse is busy" in desk.skipped()
     assert len(desk.requests()) == 1
 
@@ -302,9 +305,9 @@ def test_an_account_that_is_new_has_them_read_at_once_though_a_run_was_just_aske
 def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Desk) -> None:
     desk.paths.warehouse.touch()
     (desk.paths.orders / "a.csv").write_text("vendor,check_id\n")
-    settings = configuration.load(os.environ, Path.cwd())
+    settings = load.load(os.environ, Path.cwd())
     agenda = Agenda(State(desk.paths.state))
-    news.remember(agenda, settings, None, orders_read=news.orders(desk.paths), landed_read={})
+    unread.remember(agenda, settings, None, orders_read=unread.orders(desk.paths), landed_read={})
     for cursor in (None, "{}", json.dumps({"a.csv": [16, 1]})):
         answer = desk.evaluate("order_manifest", cursor)
         assert isinstance(answer, dg.SkipReason)
@@ -322,7 +325,7 @@ def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Des
 
 def push(number: int) -> None:
     """Have a message arrive, as the receiver takes it."""
-    settings = configuration.load(os.environ, Path.cwd())
+    settings = load.load(os.environ, Path.cwd())
     body = {"id": f"z{number}", "status": "pending", "statusV2": "awaiting-candidate"}
     landing = assembled(settings, os.environ, StandingClock(NOW)).landing
     landing.receive(pushed("zinc", "pushed", body, NOW, number=number))
@@ -361,8 +364,8 @@ def test_an_erasure_that_was_begun_and_not_finished_wakes_a_run(desk: Desk) -> N
 
 def test_a_message_that_was_read_wakes_nobody(desk: Desk) -> None:
     push(1)
-    work = assembled(configuration.load(os.environ, Path.cwd()), os.environ, StandingClock(NOW))
-    cycle.take_orders(work, run_id="test")
+    work = assembled(load.load(os.environ, Path.cwd()), os.environ, StandingClock(NOW))
+    take_orders.take_orders(work, run_id="test")
     assert "everything that was landed is read" in desk.skipped("landed_messages")
     with work.warehouse():
         pass
@@ -427,7 +430,7 @@ def test_a_feed_is_not_asked_by_a_second_run_while_one_asks_the_account(
     Path("screening.toml").write_text(CONFIGURATION + "status_updates = true\n")
     for name in ("HIRERIGHT_USER", "HIRERIGHT_PASSWORD"):
         monkeypatch.setenv(name, "given")
-    with warehouse.lock(desk.paths.data_dir / "pull.hireright.asked.lock", clock=StandingClock(NOW)):
+    with lock.lock(desk.paths.data_dir / "pull.hireright.asked.lock", clock=StandingClock(NOW)):
         assert tick_of(desk, "hireright_pull").skip_message == "hireright/asked: it is being asked"
     assert len(tick_of(desk, "hireright_pull").run_requests or []) == 1
 

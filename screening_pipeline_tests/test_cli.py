@@ -28,14 +28,19 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from screening_pipeline import console, embedded, run, story, warehouse
-from screening_pipeline.cli import app
-from screening_pipeline.clock import StandingClock
-from screening_pipeline.errors import LockHeld
-from screening_pipeline.instance import instance
-from screening_pipeline.paths import Paths
+from screening_pipeline.base import inert
+from screening_pipeline.base.clock import StandingClock
+from screening_pipeline.base.errors import LockHeld
+from screening_pipeline.cli import console, show
+from screening_pipeline.cli.app import app
+from screening_pipeline.orchestration import runs
+from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox.credentials import SECRETS
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.warehouse import lock as warehouse_lock
+from screening_pipeline.warehouse import session, store
 from screening_pipeline_tests.playing import Row, dagster_words, playing
 
 pytestmark = [dagster_words, pytest.mark.timeout(300)]  # whole runs in processes of their own
@@ -79,8 +84,8 @@ class Desk:
 
     def published(self, query: str) -> list[Row]:
         """The rows of a query on the published snapshot."""
-        with warehouse.reader(self.folder / "data" / "published" / "screening.duckdb") as connection:
-            return warehouse.rows(connection, query)
+        with store.reader(self.folder / "data" / "published" / "screening.duckdb") as connection:
+            return session.rows(connection, query)
 
 
 @pytest.fixture
@@ -223,7 +228,7 @@ def test_status_afterwards_names_the_troubles(troubled: Desk, synced: subprocess
 
 
 def test_rejected_order_rows_alone_are_worth_attention(desk: Desk) -> None:
-    embedded.World(7, 12, VIRTUAL_EPOCH, 4).keep(desk.folder / "data" / "sandbox")
+    bundled_sandbox.World(7, 12, VIRTUAL_EPOCH, 4).keep(desk.folder / "data" / "sandbox")
     (desk.folder / "data" / "orders").mkdir()
     (desk.folder / "data" / "orders" / "broken.csv").write_text("vendor,check_id\ngoodhyre,r1\n")
     (desk.folder / "data" / "orders" / "packed.csv.gz").touch()
@@ -247,7 +252,7 @@ def test_where_no_account_can_be_tried_the_configuration_is_at_fault(
 
 
 def test_without_a_configuration_a_cycle_runs_against_the_bundled_sandbox(desk: Desk) -> None:
-    embedded.World(7, 12, VIRTUAL_EPOCH, 4).keep(desk.folder / "data" / "sandbox")
+    bundled_sandbox.World(7, 12, VIRTUAL_EPOCH, 4).keep(desk.folder / "data" / "sandbox")
     done = desk.run("sync", SCREENING_NOW=NOW.isoformat())
     assert done.returncode == 0, done.stderr
     assert "goodhire/sandbox" in done.stdout
@@ -262,7 +267,7 @@ def test_status_before_the_first_run_shows_every_account_and_nothing_open(desk: 
     assert [(row["checks"], row["open"]) for row in accounts] == [(0, 0)] * 5
     assert "workerchecks/sandbox" in desk.run("status").stdout
     # The limits that the bundled accounts are pulled with, not their vendors'.
-    assert {row["requests_per_minute"] for row in accounts} == {embedded.REQUESTS_PER_MINUTE}
+    assert {row["requests_per_minute"] for row in accounts} == {bundled_sandbox.REQUESTS_PER_MINUTE}
 
 
 # ── words that nobody mapped ───────────────────────────────────────────────────────────────────────
@@ -641,7 +646,7 @@ def landed(desk: Desk) -> int:
 def test_ctrl_c_while_a_step_waits_ends_with_one_line(desk: Desk, command: str) -> None:
     paths = Paths.under(desk.folder / "data", {})
     assert statuses(desk) == []  # Dagster's storage is there: two processes that make it disturb each other
-    with warehouse.lock(paths.warehouse_lock, clock=StandingClock(NOW)):
+    with warehouse_lock.lock(paths.warehouse_lock, clock=StandingClock(NOW)):
         assert_interrupted(interrupted(desk, command, once=lambda: statuses(desk) == ["STARTED"]))
     assert statuses(desk) == ["FAILURE"]
 
@@ -652,12 +657,12 @@ def test_ctrl_c_in_a_query_is_an_interruption_and_no_mistake(tmp_path: Path) -> 
 
     @dg.op
     def query() -> None:
-        with warehouse.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=StandingClock(NOW)) as connection:
+        with store.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=StandingClock(NOW)) as connection:
             threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
             connection.execute("select count(*) from range(10000000000) as r(i) where hash(i) % 7 = 1").fetchall()
 
     with instance(paths, {}) as recorded, pytest.raises(KeyboardInterrupt):
-        run._in_process(dg.GraphDefinition("asking", node_defs=[query]).to_job(), recorded)
+        runs._in_process(dg.GraphDefinition("asking", node_defs=[query]).to_job(), recorded)
     assert statuses(Desk(tmp_path)) == ["FAILURE"]
 
 
@@ -716,13 +721,13 @@ def test_a_second_cycle_waits_and_then_gives_up_naming_the_lock(tmp_path: Path) 
     with playing(tmp_path / "data", checks=5, days=2) as stage:
         hasty = replace(stage.runtime, lock_wait_seconds=0.3)
         with (
-            warehouse.lock(stage.paths.warehouse_lock, clock=StandingClock(NOW)),
+            warehouse_lock.lock(stage.paths.warehouse_lock, clock=StandingClock(NOW)),
             pytest.raises(LockHeld, match=r"warehouse\.lock.*process") as held,
         ):
-            run.sync(hasty, stage.instance)
+            runs.sync(hasty, stage.instance)
         assert held.value.exit_code == 3
         assert [recorded.status.value for recorded in stage.instance.get_runs()] == ["FAILURE"]
-        assert run.sync(hasty, stage.instance).exit_code == 0  # the lock is free again
+        assert runs.sync(hasty, stage.instance).exit_code == 0  # the lock is free again
 
 
 def test_an_account_that_another_process_asks_is_left_to_it_and_the_others_go_on(tmp_path: Path) -> None:
@@ -730,9 +735,9 @@ def test_an_account_that_another_process_asks_is_left_to_it_and_the_others_go_on
         stage.wake(1)
         hasty = replace(stage.runtime, lock_wait_seconds=0.1)
         accounts = stage.runtime.settings.accounts
-        lock = partial(warehouse.lock, clock=StandingClock(NOW))
+        lock = partial(warehouse_lock.lock, clock=StandingClock(NOW))
         held.enter_context(lock(stage.paths.pull_lock(accounts[0].vendor, accounts[0].name)))
-        outcome = run.sync(hasty, stage.instance)
+        outcome = runs.sync(hasty, stage.instance)
         first, *others = sorted(outcome.reports, key=lambda report: report.vendor != accounts[0].vendor)
         assert (first.code, first.calls) == ("lock_held", 0)
         assert "already being asked" in (first.message or "")
@@ -744,7 +749,7 @@ def test_an_account_that_another_process_asks_is_left_to_it_and_the_others_go_on
         for account in accounts[1:]:
             held.enter_context(lock(stage.paths.pull_lock(account.vendor, account.name)))
         stage.wake(2)
-        nobody = run.sync(hasty, stage.instance)
+        nobody = runs.sync(hasty, stage.instance)
         assert {report.code for report in nobody.reports} == {"lock_held"}
         assert nobody.exit_code == 3
 
@@ -782,7 +787,7 @@ def test_a_turnaround_of_days_that_no_calendar_has_is_told_in_calendar_time_alon
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     check = defaultdict(lambda: None, vendor="zinc", turnaround_seconds=864_000, ordered_at=NOW, is_terminal=True)
-    story.tell(story.Story(check=check, events=[], parts=[], actions=[], troubles=[]))
+    show.tell(show.Story(check=check, events=[], parts=[], actions=[], troubles=[]))
     shown = capsys.readouterr().out
     assert "turnaround 10.0 d\n" in shown
     assert "None business days" not in shown
@@ -791,7 +796,7 @@ def test_a_turnaround_of_days_that_no_calendar_has_is_told_in_calendar_time_alon
 def test_a_message_that_nobody_can_confirm_is_for_the_vendor_to_explain(capsys: pytest.CaptureFixture[str]) -> None:
     check = defaultdict(lambda: None, vendor="zinc", is_terminal=True)
     trouble = {"kind": "conflict", "what": "unconfirmed_message", "since": NOW}
-    story.tell(story.Story(check=check, events=[], parts=[], actions=[], troubles=[trouble]))
+    show.tell(show.Story(check=check, events=[], parts=[], actions=[], troubles=[trouble]))
     assert "(polling = false): ask the vendor" in capsys.readouterr().out
 
 
@@ -799,7 +804,7 @@ def test_an_ended_check_of_which_a_message_says_otherwise_is_told_as_in_doubt(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     check = defaultdict(lambda: None, vendor="zinc", is_terminal=True, is_in_doubt=True)
-    story.tell(story.Story(check=check, events=[], parts=[], actions=[], troubles=[]))
+    show.tell(show.Story(check=check, events=[], parts=[], actions=[], troubles=[]))
     shown = capsys.readouterr().out
     assert "a message that came since says otherwise" in shown
     assert "not asked for again" not in shown
@@ -817,4 +822,4 @@ def test_facts_for_a_program_are_plain_ascii_json(capsys: pytest.CaptureFixture[
     [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2.0 h"), (172_800, "2.0 d"), (None, None)],
 )
 def test_a_length_of_time_is_said_as_a_person_says_it(seconds: float | None, words: str | None) -> None:
-    assert console.span(seconds) == words
+    assert inert.span(seconds) == words

@@ -18,19 +18,23 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from screening_pipeline.client import AccountClient, AccountOutcome, Limits, Probe, Pull
-from screening_pipeline.clock import ManualClock
-from screening_pipeline.errors import (
+from screening_pipeline.base.clock import ManualClock
+from screening_pipeline.base.errors import (
     AccountStopped,
     CredentialRefused,
     PollingNotOffered,
     RateLimited,
     VendorUnavailable,
 )
-from screening_pipeline.exchange import Exchange, Landed
-from screening_pipeline.limiter import Limiter
-from screening_pipeline.settings import Account
-from screening_pipeline.state import AccountState, State
+from screening_pipeline.domain.exchange import Exchange, Landed
+from screening_pipeline.http.batch import AccountOutcome, Pull
+from screening_pipeline.http.client import AccountClient
+from screening_pipeline.http.probe import Probe
+from screening_pipeline.http.transport import Limits
+from screening_pipeline.settings.account import Account
+from screening_pipeline.state.accounts import AccountState
+from screening_pipeline.state.rate_limit import Limiter
+from screening_pipeline.state.store import State
 from screening_pipeline.vendors import vendor
 from screening_pipeline_tests.loopback import Answering, Asked, Reply, json_reply, listening, serving
 

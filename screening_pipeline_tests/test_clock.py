@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from screening_pipeline.clock import ManualClock, StandingClock, SystemClock, system_clock
-from screening_pipeline.errors import ConfigurationError
+from screening_pipeline.base.clock import ManualClock, StandingClock, SystemClock, system_clock
+from screening_pipeline.base.errors import ConfigurationError
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import catalog
+from screening_pipeline.warehouse import catalog
 from screening_pipeline_tests.scene import MORNING, Stage, broken_rules, opened
 
 WARNINGS = {

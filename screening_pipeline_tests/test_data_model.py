@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline import catalog, datamodel, warehouse
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.warehouse import Connection
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.warehouse import catalog, store
+from screening_pipeline.warehouse.session import Connection
 from screening_pipeline_tests import imagined
+from screening_pipeline_tests.test_tools import loaded
 
 DOCS = Path(__file__).parent.parent / "docs"
 SHOWN = [relation.qualified for relation in catalog.relations().values() if relation.schema != "work"]
@@ -27,19 +28,19 @@ QUERIES = [
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     folder = tmp_path_factory.mktemp("warehouse")
     path = folder / "warehouse.duckdb"
-    with warehouse.writer(path, lock_path=folder / "lock", clock=SystemClock()) as filled:
+    with store.writer(path, lock_path=folder / "lock", clock=SystemClock()) as filled:
         imagined.fill(filled, checks=5)
         yield filled
 
 
 @pytest.fixture(scope="module")
 def written() -> str:
-    return datamodel.document()
+    return str(loaded("data_model").document())
 
 
 def test_the_page_is_what_the_sql_says(written: str) -> None:
     page = (DOCS / "data-model.md").read_text(encoding="utf-8")
-    assert page == written, "run: python -m screening_pipeline.datamodel"
+    assert page == written, "run: python tools/data_model.py"
 
 
 @pytest.mark.parametrize("name", SHOWN)

@@ -17,13 +17,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from screening_pipeline.clock import ManualClock, system_clock
-from screening_pipeline.doctor import Finding, client_probe, diagnose, exit_code
-from screening_pipeline.errors import CredentialRefused, EnvironmentFailed, LockHeld
-from screening_pipeline.limiter import Limiter
-from screening_pipeline.pseudonym import landing_key, pseudonym_key
-from screening_pipeline.settings import Account, Settings, load
-from screening_pipeline.state import State
+from screening_pipeline.base.clock import ManualClock, system_clock
+from screening_pipeline.base.errors import CredentialRefused, EnvironmentFailed, LockHeld
+from screening_pipeline.cli.doctor import diagnose, exit_code
+from screening_pipeline.cli.doctor_accounts import client_probe
+from screening_pipeline.cli.findings import Finding
+from screening_pipeline.settings.account import Account
+from screening_pipeline.settings.keys import landing_key, pseudonym_key
+from screening_pipeline.settings.load import load
+from screening_pipeline.settings.settings import Settings
+from screening_pipeline.state.rate_limit import Limiter
+from screening_pipeline.state.store import State
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = "c4n4ry-Secret"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline.warehouse import DatabaseError
+from screening_pipeline.warehouse.session import DatabaseError
 from screening_pipeline_tests.scene import Stage, Stories, Story, at, opened
 
 told = Stories()

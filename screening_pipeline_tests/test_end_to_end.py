@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import warehouse
+from screening_pipeline.warehouse import session, store
 from screening_pipeline_tests.playing import Play, Row, dagster_words, play
 from screening_pipeline_tests.witness import Key, expected, identity
 
@@ -78,7 +78,7 @@ def test_no_check_is_asked_more_than_once_a_cycle(played: Play) -> None:
 
 def test_every_answer_is_accounted_for_once(played: Play) -> None:
     with played.runtime.warehouse() as connection:
-        received = warehouse.rows(
+        received = session.rows(
             connection, "select count(*) as n from raw.response where http_status between 200 and 299"
         )
     accounted = played.rows(
@@ -116,12 +116,12 @@ def test_the_events_of_a_check_lead_to_its_present(played: Play, facts: dict[Key
 def test_no_person_is_named_in_what_is_published(played: Play, truth: dict[Key, Row]) -> None:
     references = {row["candidate_ref"] for row in truth.values() if row["candidate_ref"]}
     assert references
-    with warehouse.reader(played.paths.published) as connection:
+    with store.reader(played.paths.published) as connection:
         text = json.dumps(_everything(connection), default=str)
     assert [reference for reference in references if reference in text] == []
 
 
-def _everything(connection: warehouse.Connection) -> list[Any]:
+def _everything(connection: session.Connection) -> list[Any]:
     tables = connection.execute(
         "select format('{}.{}', schema_name, table_name) from duckdb_tables() where database_name = current_database()"
     ).fetchall()

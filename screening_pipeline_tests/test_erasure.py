@@ -20,17 +20,35 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import cycle, durable, erasure, forgotten, ingest, intake, warehouse
-from screening_pipeline.clock import ManualClock, system_clock
-from screening_pipeline.errors import EnvironmentFailed, UsageError
-from screening_pipeline.exchange import Exchange, new_response_id
-from screening_pipeline.landing import Landing
-from screening_pipeline.paths import Paths
-from screening_pipeline.pseudonym import pseudonym
-from screening_pipeline.runtime import Runtime, assembled
-from screening_pipeline.settings import Settings
-from screening_pipeline.state import State
+from screening_pipeline.base import sealing
+from screening_pipeline.base.clock import ManualClock, system_clock
+from screening_pipeline.base.errors import EnvironmentFailed, UsageError
+from screening_pipeline.base.files import write_new
+from screening_pipeline.cycle import erase, settle, take_orders
+from screening_pipeline.cycle.erase import erase_candidate, erase_check
+from screening_pipeline.domain.exchange import Exchange, new_response_id
+from screening_pipeline.domain.pseudonym import pseudonym
+from screening_pipeline.landing.area import Landing
+from screening_pipeline.orders import intake
+from screening_pipeline.privacy import erasure_intent, erasure_steps
+from screening_pipeline.runtime import plans
+from screening_pipeline.runtime.context import Runtime
+from screening_pipeline.runtime.opening import assembled
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.settings.settings import Settings
+from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors, vendor
+from screening_pipeline.warehouse import (
+    ingest,
+    lock,
+    publish,
+    session,
+    store,
+    suppression,
+)
+from screening_pipeline.warehouse import (
+    rebuild as warehouse_rebuild,
+)
 from screening_pipeline_tests.scene import FACTS, MORNING, account, broken_rules
 
 PERSON = "employee-CANARY"
@@ -99,16 +117,16 @@ class House:
 
     def cycle(self) -> None:
         """What a run does with what was ordered and said."""
-        cycle.take_orders(self.work, run_id="test")
+        take_orders.take_orders(self.work, run_id="test")
         with self.work.warehouse() as connection:
-            cycle.settle(self.work, connection)
-            warehouse.publish(connection, self.work.settings.paths.published)
+            settle.settle(self.work, connection)
+            publish.publish(connection, self.work.settings.paths.published)
 
     def export(self) -> None:
         """What the daily job does for tools that read Parquet."""
         paths = self.work.settings.paths
-        with warehouse.reader(paths.published) as published:
-            warehouse.export_parquet(published, paths.parquet)
+        with store.reader(paths.published) as published:
+            publish.export_parquet(published, paths.parquet)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         with self.work.warehouse() as connection:
@@ -123,7 +141,7 @@ class House:
 
     def rebuild(self) -> None:
         with self.work.warehouse() as connection:
-            ingest.rebuild(connection, self.work.landing, part_key=self.work.part_key)
+            warehouse_rebuild.rebuild(connection, self.work.landing, part_key=self.work.part_key)
 
     def broken_rules(self) -> list[str]:
         with self.work.warehouse() as connection:
@@ -136,7 +154,7 @@ class House:
         paths = self.work.settings.paths
         with self.work.warehouse() as connection:
             found += _tables_with(connection, words)
-        with warehouse.reader(paths.published) as published:
+        with store.reader(paths.published) as published:
             found += [f"published {table}" for table in _tables_with(published, words)]
             found += _parquet_with(published, paths.parquet, words)
         return found
@@ -150,7 +168,7 @@ def _holds(content: bytes, words: Iterable[str]) -> bool:
     return any(word.encode() in content for word in words)
 
 
-def _tables_with(connection: warehouse.Connection, words: Iterable[str]) -> list[str]:
+def _tables_with(connection: session.Connection, words: Iterable[str]) -> list[str]:
     names = connection.execute(
         "select schema_name || '.' || table_name from duckdb_tables() where not internal union all "
         "select schema_name || '.' || view_name from duckdb_views() where not internal"
@@ -158,17 +176,17 @@ def _tables_with(connection: warehouse.Connection, words: Iterable[str]) -> list
     return _relations_with(connection, {name: name for (name,) in names}, words)
 
 
-def _parquet_with(connection: warehouse.Connection, folder: Path, words: Iterable[str]) -> list[str]:
+def _parquet_with(connection: session.Connection, folder: Path, words: Iterable[str]) -> list[str]:
     """Files of this and of any other set of Parquet files; they are compressed, so they are read and not searched."""
     files = folder.parent.glob(f"{folder.name}*/**/*.parquet")
-    relations = {str(file): f"read_parquet({warehouse.quote(str(file))})" for file in files}
+    relations = {str(file): f"read_parquet({session.quote(str(file))})" for file in files}
     return _relations_with(connection, relations, words) if relations else []
 
 
-def _relations_with(connection: warehouse.Connection, relations: Mapping[str, str], words: Iterable[str]) -> list[str]:
-    matches = " or ".join(f"contains(r::varchar, {warehouse.quote(word)})" for word in words)
+def _relations_with(connection: session.Connection, relations: Mapping[str, str], words: Iterable[str]) -> list[str]:
+    matches = " or ".join(f"contains(r::varchar, {session.quote(word)})" for word in words)
     query = " union all ".join(
-        f"select {warehouse.quote(name)} where exists (select 1 from {relation} as r where {matches})"
+        f"select {session.quote(name)} where exists (select 1 from {relation} as r where {matches})"
         for name, relation in relations.items()
     )
     return [name for (name,) in connection.execute(query).fetchall()]
@@ -231,7 +249,7 @@ def house(lived_in: Path, tmp_path: Path) -> Iterator[House]:
 def test_a_person_is_nowhere_any_more(house: House) -> None:
     key = pseudonym(house.work.key, PERSON)
     assert len(house.mentions("CANARY", key)) > 20, "they are in many places before"
-    erased = erasure.erase_candidate(house.work, PERSON)
+    erased = erase_candidate(house.work, PERSON)
     assert erased is not None
     assert house.mentions("CANARY", key) == []
     published = house.work.settings.paths.published.parent
@@ -239,7 +257,7 @@ def test_a_person_is_nowhere_any_more(house: House) -> None:
 
 
 def test_blanks_around_a_reference_are_no_part_of_it(house: House) -> None:
-    assert erasure.erase_candidate(house.work, f" {PERSON}\t") is not None
+    assert erase_candidate(house.work, f" {PERSON}\t") is not None
     assert house.mentions("CANARY") == []
 
 
@@ -249,7 +267,7 @@ def test_the_parquet_files_are_made_anew_and_no_older_set_is_kept(house: House) 
     parquet = house.work.settings.paths.parquet
     assert len(list(parquet.parent.glob("parquet-*"))) == 2
     assert any("parquet" in place for place in house.mentions("CANARY"))
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     assert len(list(parquet.parent.glob("parquet-*"))) == 1
     assert house.mentions("CANARY") == []
     assert (parquet / "star" / "fact_check.parquet").is_file()
@@ -257,7 +275,7 @@ def test_the_parquet_files_are_made_anew_and_no_older_set_is_kept(house: House) 
 
 def test_the_others_are_as_they_were(house: House) -> None:
     before = _about_others(house)
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     assert _about_others(house) == before
     assert len(before["star.fact_check"]) == 3
 
@@ -268,7 +286,7 @@ def _about_others(house: House) -> dict[str, list[str]]:
 
 def test_every_rule_holds_afterwards_and_every_answer_is_accounted_for(house: House) -> None:
     calls = len(house.rows("from star.fact_pull"))
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     assert house.broken_rules() == []
     assert len(house.rows("from star.fact_pull")) == calls, "that calls were made stays true"
     assert len(house.rows("from raw.response")) == calls + 1
@@ -276,7 +294,7 @@ def test_every_rule_holds_afterwards_and_every_answer_is_accounted_for(house: Ho
 
 
 def test_a_rebuild_does_not_bring_them_back(house: House) -> None:
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     before = house.facts()
     house.rebuild()
     assert house.facts() == before
@@ -284,7 +302,7 @@ def test_a_rebuild_does_not_bring_them_back(house: House) -> None:
 
 
 def test_the_erasure_is_on_record_without_the_person(house: House) -> None:
-    erased = erasure.erase_candidate(house.work, PERSON)
+    erased = erase_candidate(house.work, PERSON)
     assert erased is not None
     (row,) = house.rows("from ops.erasure")
     assert (row["kind"], row["check_count"], row["response_count"], row["order_count"]) == (
@@ -295,12 +313,12 @@ def test_the_erasure_is_on_record_without_the_person(house: House) -> None:
     )
     assert row["completed_at"] >= row["requested_at"]
     assert len(row["pseudonym"]) == 64
-    with warehouse.reader(house.work.settings.paths.published) as published:
+    with store.reader(house.work.settings.paths.published) as published:
         assert published.execute("select erasure_id from ops.erasure").fetchall() == [(erased.erasure_id,)]
 
 
 def test_what_is_said_of_them_later_is_kept_out(house: House) -> None:
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     before = house.facts()
     house.push_report("CANARY-report", "Processing")
     house.say("zinc", "CANARY-request", {"id": "CANARY-request", "status": "completed"})
@@ -323,7 +341,7 @@ def test_what_is_said_of_them_later_is_kept_out(house: House) -> None:
 
 
 def test_a_refused_text_that_names_them_later_is_wiped(house: House) -> None:
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     before = house.facts()
     house.say(
         "zinc", "other-request", {"id": "CANARY-request", "status": "completed"}
@@ -355,7 +373,7 @@ def test_an_id_that_is_no_single_word_is_found_in_refused_texts_too(
     )
     house.cycle()
     if not is_said_before:
-        erasure.erase_candidate(house.work, PERSON)
+        erase_candidate(house.work, PERSON)
     escaped = json.dumps({"id": check_id, "status": "completed"}).replace("/", "\\/").encode()
     house.say("workable", "other", escaped)
     house.say("workable", "other", f"{check_id} is locked".encode(), http_status=503)
@@ -363,14 +381,14 @@ def test_an_id_that_is_no_single_word_is_found_in_refused_texts_too(
     house.say("workable", "other", b"\xff " + f"{check_id}".encode())
     house.cycle()
     if is_said_before:
-        erasure.erase_candidate(house.work, PERSON)
+        erase_candidate(house.work, PERSON)
     assert house.mentions("CANARY") == []
     assert house.broken_rules() == []
     house.work.state.close()
 
 
 def test_a_404_that_was_under_way_while_they_were_erased_leaves_no_id(house: House) -> None:
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     house.work.state.count_not_found("zinc", "main", "request", "CANARY-request", house.clock)
     house.work.state.count_not_found("zinc", "main", "request", "other-request", house.clock)
     house.clock.advance(3600)
@@ -382,13 +400,13 @@ def test_a_404_that_was_under_way_while_they_were_erased_leaves_no_id(house: Hou
 
 def test_an_erasure_waits_for_whoever_makes_files_of_the_old_snapshot(house: House) -> None:
     paths = house.work.settings.paths
-    with ThreadPoolExecutor() as pool, warehouse.deriving(paths) as old:
+    with ThreadPoolExecutor() as pool, store.deriving(paths) as old:
         before = paths.published.stat().st_ino
-        waiting = pool.submit(erasure.erase_candidate, house.work, PERSON)
+        waiting = pool.submit(erase_candidate, house.work, PERSON)
         while paths.published.stat().st_ino == before:
             time.sleep(0.05)
         paths.report.write_text(str(old.execute("select check_id from star.fact_check").fetchall()))
-        warehouse.export_parquet(old, paths.parquet)
+        publish.export_parquet(old, paths.parquet)
         assert _holds(paths.report.read_bytes(), ["CANARY"])
         assert not waiting.done()
     assert waiting.result(timeout=60)
@@ -410,7 +428,7 @@ def _settings_change(house: House) -> None:
 def test_what_is_said_of_them_before_history_is_read_anew_is_kept_out_as_well(
     house: House, happens: Callable[[House], None]
 ) -> None:
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     checks = house.rows("select check_key from raw.check order by all")
     house.push_report("CANARY-report", "Completed")
     house.order({"vendor": "zinc", "check_id": "CANARY-again", "candidate_ref": PERSON})
@@ -422,14 +440,14 @@ def test_what_is_said_of_them_before_history_is_read_anew_is_kept_out_as_well(
 
 def test_what_comes_while_they_are_erased_is_kept_out(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """The receiver of pushed updates is another process, and goes on."""
-    renew = erasure._renew
+    renew = erasure_steps._renew
 
     def push_first(runtime: Runtime, intent: Any) -> None:
         house.push_report("CANARY-report", "Completed")
         renew(runtime, intent)
 
-    monkeypatch.setattr(erasure, "_renew", push_first)
-    erasure.erase_candidate(house.work, PERSON)
+    monkeypatch.setattr(erase, "_renew", push_first)
+    erase_candidate(house.work, PERSON)
     house.cycle()
     assert house.mentions("CANARY") == []
 
@@ -443,10 +461,10 @@ def test_of_whom_nothing_was_ever_answered_nothing_is_known_after_a_change_of_se
     house.order({"vendor": "goodhire", "check_id": "CANARY-report", "candidate_ref": PERSON}, others)
     house.cycle()
     if is_erased_first:
-        erasure.erase_candidate(house.work, PERSON)
+        erase_candidate(house.work, PERSON)
     _settings_change(house)
     if not is_erased_first:
-        erasure.erase_candidate(house.work, PERSON)
+        erase_candidate(house.work, PERSON)
     house.order({"vendor": "goodhire", "check_id": "CANARY-second", "candidate_ref": PERSON})
     house.cycle()
     assert house.mentions("CANARY") == []
@@ -454,31 +472,31 @@ def test_of_whom_nothing_was_ever_answered_nothing_is_known_after_a_change_of_se
 
 
 def test_without_the_key_of_its_hashes_nobody_is_looked_for(house: House) -> None:
-    erasure.erase_candidate(house.work, PERSON)
-    with warehouse.attached(house.work.settings.paths.warehouse) as connection:
+    erase_candidate(house.work, PERSON)
+    with session.attached(house.work.settings.paths.warehouse) as connection:
         connection.execute("create temp table new_order as from raw.order limit 0")
         with pytest.raises(RuntimeError, match="part_key"):
-            forgotten.skip_orders(connection)
+            suppression.skip_orders(connection)
 
 
 def test_who_is_known_from_refused_rows_only_is_kept_out_when_these_are_accepted(house: House) -> None:
     rows = [{"vendor": "zinc", "account": "later", "check_id": f"of-{name}", "candidate_ref": name} for name in "ab"]
     house.order(*rows)
     house.cycle()
-    erased = erasure.erase_candidate(house.work, "a")
+    erased = erase_candidate(house.work, "a")
     assert erased is not None
     assert (erased.check_count, erased.order_count) == (0, 0)
-    assert erasure.erase_candidate(house.work, "a") is None
+    assert erase_candidate(house.work, "a") is None
     settings = replace(house.work.settings, accounts=(*ACCOUNTS, account("zinc", "later")))
     house.work = replace(house.work, settings=settings)
     house.cycle()
     assert house.rows("select check_id from star.fact_check where account = 'later'") == [{"check_id": "of-b"}]
     with pytest.raises(UsageError, match="nothing is known"):
-        erasure.erase_candidate(house.work, "c")
+        erase_candidate(house.work, "c")
 
 
 def test_later_orders_of_them_are_skipped_and_so_is_what_is_said_of_those(house: House) -> None:
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     house.order(
         {"vendor": "zinc", "check_id": "CANARY-again", "candidate_ref": PERSON},
         {"vendor": "zinc", "check_id": "CANARY-request", "candidate_ref": "somebody else"},
@@ -495,7 +513,7 @@ def test_later_orders_of_them_are_skipped_and_so_is_what_is_said_of_those(house:
 def test_a_subscription_that_turns_out_to_watch_their_report_is_kept_out(house: House) -> None:
     house.order({"vendor": "goodhire", "check_id": "watch-2", "subject": "subscription"})
     house.cycle()
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     body = {"Id": "watch-2", "LastStatus": "Clear", "IsActive": True, "Name": "CANARY"}
     house.say("goodhire", "watch-2", {**body, "ReportId": "CANARY-report"}, subject="subscription")
     house.cycle()
@@ -525,7 +543,7 @@ def numbered(tmp_path: Path) -> Iterator[House]:
 
 def test_a_form_that_is_numbered_as_their_order_is_somebody_elses_and_stays(numbered: House) -> None:
     before = numbered.rows("select * exclude next_pull_at from star.fact_check where subject = 'i9'")
-    erasure.erase_candidate(numbered.work, PERSON)
+    erase_candidate(numbered.work, PERSON)
     assert numbered.rows("select * exclude next_pull_at from star.fact_check") == before
     numbered.say("hireright", "CANARY-1001", {"orderId": "CANARY-1001", "orderStatus": "Completed"})
     numbered.say("hireright", "CANARY-1001", {"id": "CANARY-1001", "i9Status": "completed"}, subject="i9")
@@ -538,7 +556,7 @@ def test_a_form_that_is_numbered_as_their_order_is_somebody_elses_and_stays(numb
 
 
 def test_who_erases_by_an_id_alone_means_whatever_has_it(numbered: House) -> None:
-    erasure.erase_check(numbered.work, "hireright", "CANARY-1001")
+    erase_check(numbered.work, "hireright", "CANARY-1001")
     numbered.say("hireright", None, [{"id": "CANARY-1001", "i9Status": "completed"}], channel="feed")
     numbered.cycle()
     assert numbered.mentions("CANARY") == []
@@ -549,14 +567,14 @@ def test_what_nobody_ordered_under_an_id_of_theirs_is_taken_for_theirs(tmp_path:
     house.order({"vendor": "hireright", "check_id": "CANARY-7", "candidate_ref": PERSON})
     house.say("hireright", None, [{"id": "CANARY-7", "i9Status": "Pending Employer"}], channel="feed")
     house.cycle()
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     assert house.mentions("CANARY") == []
-    assert erasure.erase_check(house.work, "hireright", "CANARY-7") is None
+    assert erase_check(house.work, "hireright", "CANARY-7") is None
     house.work.state.close()
 
 
 def test_one_check_can_be_erased_alone(house: House) -> None:
-    erased = erasure.erase_check(house.work, "zinc", "CANARY-request")
+    erased = erase_check(house.work, "zinc", "CANARY-request")
     assert erased is not None
     assert (erased.kind, erased.check_count, erased.order_count) == ("check", 1, 1)
     assert house.mentions("CANARY-request") == []
@@ -568,25 +586,25 @@ def test_a_check_of_an_account_that_is_not_configured_any_more_can_be_erased(hou
     accounts = (*(a for a in ACCOUNTS if a.vendor != "zinc"), account("zinc", "renamed"))
     later = replace(house.work, settings=replace(house.work.settings, accounts=accounts))
     with pytest.raises(UsageError, match="nothing is known"):
-        erasure.erase_check(later, "zinc", "CANARY-request")
-    assert erasure.erase_check(later, "zinc", "CANARY-request", "main") is not None
+        erase_check(later, "zinc", "CANARY-request")
+    assert erase_check(later, "zinc", "CANARY-request", "main") is not None
     assert house.mentions("CANARY-request") == []
 
 
 def test_a_report_takes_the_subscription_that_watches_it_along(house: House) -> None:
-    erasure.erase_check(house.work, "goodhire", "CANARY-report")
+    erase_check(house.work, "goodhire", "CANARY-report")
     assert house.mentions("CANARY-report", "CANARY-watch") == []
 
 
 def test_whoever_was_erased_can_be_erased_again(house: House) -> None:
-    erasure.erase_candidate(house.work, PERSON)
-    assert erasure.erase_candidate(house.work, PERSON) is None
+    erase_candidate(house.work, PERSON)
+    assert erase_candidate(house.work, PERSON) is None
     assert len(house.rows("from ops.erasure")) == 1
 
 
 def test_two_erasures_are_two_records(house: House) -> None:
-    erasure.erase_candidate(house.work, PERSON)
-    erasure.erase_candidate(house.work, "employee-2")
+    erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, "employee-2")
     assert len(house.rows("from ops.erasure where completed_at is not null")) == 2
     house.push_report("CANARY-report", "Processing")
     house.cycle()
@@ -601,9 +619,9 @@ def test_what_nothing_is_known_of_is_not_said_to_be_erased(
     house: House, slug: str, check_id: str, name: str | None
 ) -> None:
     with pytest.raises(UsageError):
-        erasure.erase_check(house.work, slug, check_id, name)
+        erase_check(house.work, slug, check_id, name)
     with pytest.raises(UsageError, match="nothing is known of this candidate"):
-        erasure.erase_candidate(house.work, "nobody")
+        erase_candidate(house.work, "nobody")
     assert house.rows("from ops.erasure") == []
 
 
@@ -611,7 +629,7 @@ def test_an_id_that_begins_like_another_is_another(house: House) -> None:
     for name in ("7", "77"):
         house.say("zinc", name, {"id": name, "status": "pending", "statusV2": "awaiting-candidate"})
     house.cycle()
-    erasure.erase_check(house.work, "zinc", "7")
+    erase_check(house.work, "zinc", "7")
     left = house.rows("select check_id from star.fact_check where vendor = 'zinc' and check_id like '7%'")
     assert left == [{"check_id": "77"}]
 
@@ -627,7 +645,7 @@ def test_encrypted_lines_are_erased_too(house: House) -> None:
     house.work = replace(house.work, landing=sealed)
     house.say("zinc", "CANARY-request", {"id": "CANARY-request", "status": "completed"})
     house.cycle()
-    erasure.erase_candidate(house.work, PERSON)
+    erase_candidate(house.work, PERSON)
     lines = "".join(sealed.read(tail).decode() for tail in sealed.tails({}))
     assert "CANARY" not in lines
     assert house.mentions("CANARY") == []
@@ -664,39 +682,39 @@ def _landing(house: House, kind: type[Landing]) -> Landing:
 @pytest.mark.parametrize("name", ["landing", "state"])
 def test_the_next_command_finishes_what_a_crash_interrupted(house: House, name: str) -> None:
     with pytest.raises(_Crash):
-        erasure.erase_candidate(_crashing(house, name), PERSON)
-    assert erasure.is_pending(house.work)
+        erase_candidate(_crashing(house, name), PERSON)
+    assert erasure_intent.is_pending(house.work)
     assert not _holds((house.data / "erasure.sealed").read_bytes(), ["CANARY", "zinc"])
     house.cycle()
-    assert not erasure.is_pending(house.work)
+    assert not erasure_intent.is_pending(house.work)
     assert house.mentions("CANARY") == []
     assert len(house.rows("from ops.erasure where completed_at is not null")) == 1
 
 
 def test_what_was_begun_under_another_key_says_so_and_is_finished_when_the_key_is_back(house: House) -> None:
     with pytest.raises(_Crash):
-        erasure.erase_candidate(_crashing(house, "landing"), PERSON)
+        erase_candidate(_crashing(house, "landing"), PERSON)
     begun = house.data / "erasure.sealed"
     sealed = begun.read_bytes()
-    durable.write_new(begun, durable.Sealer(b"another key", "erasure").seal(b"{}", begun.name))
+    write_new(begun, sealing.Sealer(b"another key", "erasure").seal(b"{}", begun.name))
     with pytest.raises(EnvironmentFailed, match=r"put that key back, or delete erasure\.sealed and erase again"):
         house.cycle()
-    assert erasure.is_pending(house.work)
-    durable.write_new(begun, sealed)
+    assert erasure_intent.is_pending(house.work)
+    write_new(begun, sealed)
     house.cycle()
     assert house.mentions("CANARY") == []
 
 
 def test_what_an_earlier_version_began_is_finished_by_this_one(house: House) -> None:
     with pytest.raises(_Crash):
-        erasure.erase_candidate(_crashing(house, "landing"), PERSON)
+        erase_candidate(_crashing(house, "landing"), PERSON)
     begun = house.data / "erasure.sealed"
-    sealer = durable.Sealer(house.work.landing.key_for("erasure"), "erasure")
+    sealer = sealing.Sealer(house.work.landing.key_for("erasure"), "erasure")
     intent = json.loads(sealer.unseal(begun.read_bytes(), begun.name))
     intent["checks"] = sorted({(vendor, account, check_id) for vendor, account, _, check_id in intent["checks"]})
-    durable.write_new(begun, sealer.seal(json.dumps(intent).encode(), begun.name))
+    write_new(begun, sealer.seal(json.dumps(intent).encode(), begun.name))
     house.cycle()
-    assert not erasure.is_pending(house.work)
+    assert not erasure_intent.is_pending(house.work)
     assert house.mentions("CANARY") == []
 
 
@@ -708,8 +726,8 @@ def test_killed_at_any_moment_an_erasure_is_done_in_the_end(house: House) -> Non
         shutil.copytree(LIVED_IN[0], house.data)
         killed += _killed_after(house, started * share) > 0
         again = house_in(house.data)
-        if not erasure.is_pending(again.work) and again.rows("from raw.order where check_id like 'CANARY%'"):
-            erasure.erase_candidate(again.work, PERSON)
+        if not erasure_intent.is_pending(again.work) and again.rows("from raw.order where check_id like 'CANARY%'"):
+            erase_candidate(again.work, PERSON)
         again.cycle()
         assert again.mentions("CANARY") == []
         assert again.broken_rules() == []
@@ -728,7 +746,7 @@ def _remember(lived_in: Path) -> None:
 
 
 def _erase_in(folder: Path) -> None:
-    erasure.erase_candidate(house_in(folder).work, PERSON)
+    erase_candidate(house_in(folder).work, PERSON)
 
 
 def _killed_after(house: House, seconds: float | None) -> float:
@@ -755,7 +773,7 @@ def _in_real_time(folder: Path) -> Runtime:
 
 def _erase_slowly(folder: Path, go: Event, reference: str, arriving: Mapping[str, str] | None = None) -> None:
     """Erase, with some time between noting what is to be done and doing it, in which a manifest may arrive."""
-    write = erasure._write
+    write = erasure_intent.write_intent
 
     def write_and_wait(runtime: Runtime, intent: Any) -> None:
         write(runtime, intent)
@@ -763,9 +781,9 @@ def _erase_slowly(folder: Path, go: Event, reference: str, arriving: Mapping[str
             (folder / "orders" / "arriving.ndjson").write_text(json.dumps(arriving) + "\n")
         time.sleep(2)
 
-    erasure._write = write_and_wait
+    erasure_intent.write_intent = write_and_wait
     go.wait()
-    erasure.erase_candidate(_in_real_time(folder), reference)
+    erase_candidate(_in_real_time(folder), reference)
 
 
 def _take_orders(folder: Path, go: Event) -> None:
@@ -774,8 +792,8 @@ def _take_orders(folder: Path, go: Event) -> None:
     time.sleep(0.7)
     work = _in_real_time(folder)
     with work.warehouse() as connection:
-        cycle.prepare(connection, work)
-        with ingest.transaction(connection):
+        plans.prepare(connection, work)
+        with session.transaction(connection):
             intake.take_in(connection, work.settings, key=work.key, now=work.clock.now(), run_id="test")
             ingest.advance(connection, work.landing, part_key=work.part_key)
 
@@ -787,7 +805,7 @@ def _at_once(house: House, *tasks: tuple[Callable[..., None], tuple[Any, ...]]) 
     processes = [fork.Process(target=task, args=(house.data, go, *arguments)) for task, arguments in tasks]
     for process in processes:
         process.start()
-    with warehouse.lock(house.work.settings.paths.warehouse_lock, clock=house.clock):
+    with lock.lock(house.work.settings.paths.warehouse_lock, clock=house.clock):
         go.set()
         time.sleep(1.4)
     for process in processes:

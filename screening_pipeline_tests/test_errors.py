@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from screening_pipeline import errors
-from screening_pipeline.errors import (
+from screening_pipeline.base import errors
+from screening_pipeline.base.errors import (
     AccountStopped,
     ConfigurationError,
     CredentialRefused,

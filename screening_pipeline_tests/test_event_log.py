@@ -15,9 +15,9 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from screening_pipeline.event_log import EventLog
-from screening_pipeline.instance import DAGSTER_YAML, forget_runs, instance
-from screening_pipeline.paths import Paths
+from screening_pipeline.orchestration.event_log import EventLog
+from screening_pipeline.orchestration.instance import DAGSTER_YAML, forget_runs, instance
+from screening_pipeline.settings.paths import Paths
 
 KEY = dg.AssetKey("one")
 

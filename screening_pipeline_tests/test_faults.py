@@ -12,21 +12,26 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline import cycle, embedded
-from screening_pipeline import settings as configuration
-from screening_pipeline.client import AccountClient, AccountOutcome, Limits, Pull
-from screening_pipeline.clock import StandingClock, SystemClock
-from screening_pipeline.exchange import Exchange, Landed
-from screening_pipeline.feed import Drained, Feed, FeedLimits
-from screening_pipeline.landing import Landing
-from screening_pipeline.limiter import Limiter
-from screening_pipeline.overview import overview
-from screening_pipeline.paths import Paths
-from screening_pipeline.runtime import assembled
+from screening_pipeline.base.clock import StandingClock, SystemClock
+from screening_pipeline.cli.status import overview
+from screening_pipeline.cycle import take_orders
+from screening_pipeline.cycle.pull import pull_account
+from screening_pipeline.domain.exchange import Exchange, Landed
+from screening_pipeline.http.batch import AccountOutcome, Pull
+from screening_pipeline.http.client import AccountClient
+from screening_pipeline.http.feed import Feed
+from screening_pipeline.http.feed_record import Drained, FeedLimits
+from screening_pipeline.http.transport import Limits
+from screening_pipeline.landing.area import Landing
+from screening_pipeline.runtime import bundled_sandbox
+from screening_pipeline.runtime.opening import assembled
 from screening_pipeline.sandbox.faults import KINDS
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
-from screening_pipeline.settings import Settings
-from screening_pipeline.state import State
+from screening_pipeline.settings import sandbox_accounts
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.settings.settings import Settings
+from screening_pipeline.state.rate_limit import Limiter
+from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline_tests.loopback import Loopback, Reply, json_reply, serving
 from screening_pipeline_tests.scene import account as scene_account
@@ -138,13 +143,13 @@ def landing_at(folder: Path) -> Landing:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
-    settings = configuration.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
+    settings = sandbox_accounts.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
     with (
         serving(lambda _: Reply()) as elsewhere,
         running_sandbox(virtual=True, checks=60, limit_factor=None, fault_elsewhere=elsewhere.url) as sandbox,
     ):
         sandbox.set_clock(VIRTUAL_EPOCH + timedelta(days=20))
-        yield Site(sandbox, embedded.at(settings, sandbox.url), elsewhere)
+        yield Site(sandbox, bundled_sandbox.at(settings, sandbox.url), elsewhere)
 
 
 @pytest.fixture(autouse=True)
@@ -249,8 +254,8 @@ def test_what_the_feed_handed_out_and_a_fault_took_is_a_gap_on_record(site: Site
 
 def test_what_is_lost_of_the_feed_is_known_to_the_sandbox(tmp_path: Path) -> None:
     with running_sandbox(virtual=True, checks=40, limit_factor=None) as sandbox:
-        settings = configuration.bundled({"SCREENING_DATA_DIR": str(tmp_path)}, tmp_path)
-        site = Site(sandbox, embedded.at(settings, sandbox.url), Loopback(""))
+        settings = sandbox_accounts.bundled({"SCREENING_DATA_DIR": str(tmp_path)}, tmp_path)
+        site = Site(sandbox, bundled_sandbox.at(settings, sandbox.url), Loopback(""))
         sandbox.set_clock(VIRTUAL_EPOCH + timedelta(days=10))
         assert site.drain(tmp_path, "not_utf8").is_in_doubt
         first = sandbox.stats()
@@ -262,14 +267,14 @@ def test_what_is_lost_of_the_feed_is_known_to_the_sandbox(tmp_path: Path) -> Non
 
 def test_a_gap_has_every_open_check_asked_for_also_by_a_run_that_was_to_ask_the_feed_alone(tmp_path: Path) -> None:
     with running_sandbox(virtual=True, checks=40, limit_factor=None) as sandbox:
-        settings = configuration.bundled({"SCREENING_DATA_DIR": str(tmp_path)}, tmp_path)
+        settings = sandbox_accounts.bundled({"SCREENING_DATA_DIR": str(tmp_path)}, tmp_path)
         settings.paths.create()
         (tmp_path / "sandbox").mkdir()
         now = VIRTUAL_EPOCH + timedelta(days=10)
         sandbox.set_clock(now)
-        work = assembled(embedded.at(settings, sandbox.url), {}, StandingClock(now))
-        embedded.announce(work.settings, sandbox, until=now)
-        cycle.take_orders(work, run_id="orders")
+        work = assembled(bundled_sandbox.at(settings, sandbox.url), {}, StandingClock(now))
+        bundled_sandbox.announce(work.settings, sandbox, until=now)
+        take_orders.take_orders(work, run_id="orders")
         account = work.settings.account("hireright", None)
         open_checks = work.agenda.summary("hireright", account.name, now).open
         assert open_checks
@@ -284,7 +289,7 @@ def test_a_gap_has_every_open_check_asked_for_also_by_a_run_that_was_to_ask_the_
 
         assert asyncio.run(spoiled()).is_in_doubt
         sandbox.set_faults(0)
-        report = cycle.pull_account(work, account, run_id="feed", endpoints={"status_updates"})
+        report = pull_account(work, account, run_id="feed", endpoints={"status_updates"})
         assert report.gaps
         assert report.calls >= open_checks - report.feed_messages  # but for those that the feed has told of since
         assert report.calls > 0
@@ -295,8 +300,10 @@ def test_the_same_seed_spoils_the_same_requests(tmp_path: Path) -> None:
         with running_sandbox(virtual=True, checks=60, limit_factor=None, faults=0.5, fault_seed=seed) as sandbox:
             sandbox.set_clock(VIRTUAL_EPOCH + timedelta(days=20))
             sandbox.set_faults(0.5, "html", "nan", "truncated", "not_utf8")
-            settings = configuration.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
-            Site(sandbox, embedded.at(settings, sandbox.url), Loopback("")).pull("zinc", "request", folder, count=9)
+            settings = sandbox_accounts.bundled({"SCREENING_DATA_DIR": str(folder)}, folder)
+            Site(sandbox, bundled_sandbox.at(settings, sandbox.url), Loopback("")).pull(
+                "zinc", "request", folder, count=9
+            )
             return Counter(sandbox.stats()["faults"])
 
     first = spoiled(1, tmp_path / "a")
@@ -322,8 +329,8 @@ def test_a_secret_that_a_vendor_quotes_is_in_no_file(tmp_path: Path) -> None:
         paths.create()
         work = assembled(Settings(accounts=(account,), paths=paths), environ, SystemClock())
         (paths.orders / "orders.csv").write_text("vendor,check_id\nzinc,z1\n")
-        cycle.take_orders(work, run_id="orders")
-        assert cycle.pull_account(work, account, run_id="pull", is_full=True).failed == 1
+        take_orders.take_orders(work, run_id="orders")
+        assert pull_account(work, account, run_id="pull", is_full=True).failed == 1
     (landed,) = paths.landing.glob("*/*/*.ndjson")
     assert "*** and *** are not valid" in landed.read_text()
     assert [path for path in tmp_path.rglob("*") if path.is_file() and b"canary" in path.read_bytes()] == []
@@ -337,8 +344,8 @@ def test_a_vendor_that_knows_none_of_our_ids_is_for_a_person_to_look_at(tmp_path
         work = assembled(Settings(accounts=(account,), paths=paths), {"ZINC_KEY": "a key"}, SystemClock())
         rows = "".join(f"zinc,stranger-{number}\n" for number in range(3))
         (paths.orders / "orders.csv").write_text(f"vendor,check_id\n{rows}")
-        cycle.take_orders(work, run_id="orders")
-        report = cycle.pull_account(work, account, run_id="pull", is_full=True)
+        take_orders.take_orders(work, run_id="orders")
+        report = pull_account(work, account, run_id="pull", is_full=True)
     assert (report.missing, report.code, report.needs_attention) == (3, "knows_none", True)
     assert "base_url" in str(report.message)
     (standing,) = overview(work.settings, work.environ, work.clock).accounts

@@ -27,15 +27,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from screening_pipeline.client import AccountClient
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.errors import DiskFull, EnvironmentFailed
-from screening_pipeline.feed import Drained, Feed
-from screening_pipeline.feed_fetcher import OPENED, Pieces
-from screening_pipeline.landing import Landing
-from screening_pipeline.limiter import Limiter
-from screening_pipeline.settings import Account
-from screening_pipeline.state import State
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.base.errors import DiskFull, EnvironmentFailed
+from screening_pipeline.http.client import AccountClient
+from screening_pipeline.http.feed import Feed
+from screening_pipeline.http.feed_process import OPENED, Pieces
+from screening_pipeline.http.feed_record import Drained
+from screening_pipeline.landing.area import Landing
+from screening_pipeline.settings.account import Account
+from screening_pipeline.state.rate_limit import Limiter
+from screening_pipeline.state.store import State
 from screening_pipeline.vendors import vendor
 from screening_pipeline_tests import draining
 from screening_pipeline_tests.draining import LIMITS, SECRET, PlainClient, drain, feed_of

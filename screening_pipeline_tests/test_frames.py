@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline import catalog, frames, warehouse
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.errors import UsageError
+from screening_pipeline import frames
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.base.errors import UsageError
+from screening_pipeline.warehouse import catalog, publish, store
 
 
 @pytest.fixture(scope="module")
@@ -14,12 +15,12 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("snapshot")
     target = folder / "published" / "screening.duckdb"
     lock = folder / "warehouse.lock"
-    with warehouse.writer(folder / "warehouse.duckdb", lock_path=lock, clock=SystemClock()) as live:
+    with store.writer(folder / "warehouse.duckdb", lock_path=lock, clock=SystemClock()) as live:
         live.execute(
             "insert into star.dim_vendor values "
             "('zinc', 'Zinc', '', 20, false), ('goodhire', 'GoodHire', '', 20, false)"
         )
-        warehouse.publish(live, target)
+        publish.publish(live, target)
     return target
 
 
@@ -36,12 +37,12 @@ def test_a_missing_snapshot_is_said_with_what_to_do(tmp_path: Path) -> None:
 
 def test_parquet_files_are_replaced_as_a_set_and_the_set_before_stays_readable(snapshot: Path) -> None:
     folder = snapshot.parent / "parquet"
-    with warehouse.reader(snapshot) as connection:
-        count = warehouse.export_parquet(connection, folder)
+    with store.reader(snapshot) as connection:
+        count = publish.export_parquet(connection, folder)
         first = folder.resolve()
-        warehouse.export_parquet(connection, folder)
+        publish.export_parquet(connection, folder)
         second = folder.resolve()
-        warehouse.export_parquet(connection, folder)
+        publish.export_parquet(connection, folder)
         rows = connection.execute(f"from read_parquet('{folder}/star/dim_vendor.parquet')").fetchall()
     published = [r for r in catalog.relations().values() if r.schema in catalog.PUBLISHED and r.refresh != "macro"]
     assert count == len(published) == len(list(folder.glob("*/*.parquet")))

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screening_pipeline.envelope import line_of
-from screening_pipeline.exchange import Exchange
-from screening_pipeline.guard import MASK, REASONS, Examined, examine, mask, mask_words, masked_keys
-from screening_pipeline.model import Vendor
+from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.landing.judge import REASONS, Examined, examine
+from screening_pipeline.landing.line import line_of
+from screening_pipeline.landing.masking import MASK, mask, mask_words, masked_keys
 from screening_pipeline.vendors import all_vendors, vendor
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

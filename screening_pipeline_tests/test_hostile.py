@@ -19,9 +19,13 @@ from urllib.parse import unquote
 import pytest
 from typer.testing import CliRunner, Result
 
-from screening_pipeline import assets, console, run, runtime, warehouse
-from screening_pipeline.cli import app
-from screening_pipeline.instance import instance
+from screening_pipeline.base import inert
+from screening_pipeline.cli import console
+from screening_pipeline.cli.app import app
+from screening_pipeline.orchestration import metadata, runs
+from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.runtime import opening
+from screening_pipeline.warehouse import session, store
 from screening_pipeline_tests.loopback import Asked, Loopback, Reply, json_reply, serving
 from screening_pipeline_tests.playing import Row, dagster_words
 from screening_pipeline_tests.test_report import Elements
@@ -103,8 +107,8 @@ class Victim:
         )
 
     def rows(self, query: str) -> list[Row]:
-        with warehouse.reader(self.data / "published" / "screening.duckdb") as connection:
-            return warehouse.rows(connection, query)
+        with store.reader(self.data / "published" / "screening.duckdb") as connection:
+            return session.rows(connection, query)
 
 
 def configuration(url: str) -> str:
@@ -153,8 +157,8 @@ def synced(victim: Victim) -> Result:
 @pytest.fixture(scope="module")
 def reported(victim: Victim, synced: Result) -> str:
     """The daily job's page, after it showed every view in Dagster."""
-    with runtime.opened({**os.environ, **victim.environ}, victim.folder) as work:
-        run.daily_report(work, instance(work.settings.paths))
+    with opening.opened({**os.environ, **victim.environ}, victim.folder) as work:
+        runs.daily_report(work, instance(work.settings.paths))
     return (victim.data / "report.html").read_text(encoding="utf-8")
 
 
@@ -215,7 +219,7 @@ def test_a_cycle_says_nothing_that_a_terminal_would_obey(synced: Result) -> None
 def test_the_life_of_a_check_is_told_inertly(victim: Victim, synced: Result, check_id: str) -> None:
     shown = victim.invoke("show", "zinc", check_id)
     assert shown.exit_code == 0
-    assert console.inert(check_id) in shown.output
+    assert inert.inert(check_id) in shown.output
     assert RICH in shown.output, "nothing in it is taken for a style"
     assert wild(shown.output) == []
 
@@ -337,7 +341,7 @@ def test_a_chart_is_a_picture_and_its_title_is_text() -> None:
         "<figure><figcaption>&lt;script&gt; [x](javascript:1)<small>n</small></figcaption>"
         '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"></svg></figure>'
     )
-    from screening_pipeline.maintenance import charts_as_markdown
+    from screening_pipeline.orchestration.maintenance import charts_as_markdown
 
     shown = charts_as_markdown(page)
     assert "<script" not in shown
@@ -347,7 +351,7 @@ def test_a_chart_is_a_picture_and_its_title_is_text() -> None:
 
 def test_a_cell_of_a_preview_can_neither_break_nor_link(victim: Victim) -> None:
     for word in WORDS:
-        shown = assets._cell(word)
+        shown = metadata._cell(word)
         assert not re.search(r"[|<>`\[\]]", shown)
         assert BARE_LINK.search(html.unescape(shown)) is None
 

@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import build, ingest, intake, news, warehouse
-from screening_pipeline.intake import Manifest, Problem
-from screening_pipeline.paths import Paths
+from screening_pipeline.orders import files as orders_files
+from screening_pipeline.orders import intake
+from screening_pipeline.orders import rows as orders_rows
+from screening_pipeline.orders.files import Manifest, Problem
+from screening_pipeline.runtime import unread
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.warehouse import ingest, schema, session
 from screening_pipeline_tests.scene import MORNING, PART_KEY, Row, Stage, opened
 
 KEY = b"pseudonym key of a test"
@@ -29,7 +33,7 @@ def read(stage: Stage, content: str | bytes, name: str = "orders.csv") -> tuple[
     """What one manifest says; nothing is kept."""
     body = content if isinstance(content, bytes) else content.encode()
     manifest = Manifest(Path(name), "0" * 64, body)
-    outcomes = list(intake.read(stage.connection, manifest, stage.settings, key=KEY))
+    outcomes = list(orders_rows.read(stage.connection, manifest, stage.settings, key=KEY))
     return [o for o in outcomes if not isinstance(o, Problem)], [o for o in outcomes if isinstance(o, Problem)]
 
 
@@ -52,10 +56,10 @@ def take_in(stage: Stage, **files: str | bytes) -> intake.Intake:
     for name, content in files.items():
         body = content if isinstance(content, bytes) else content.encode()
         (stage.settings.paths.orders / name.replace("__", ".")).write_bytes(body)
-    with ingest.transaction(stage.connection):
+    with session.transaction(stage.connection):
         taken = intake.take_in(stage.connection, stage.settings, key=KEY, now=MORNING, run_id="test")
         ingest.advance(stage.connection, stage.landing, part_key=PART_KEY)
-    build.drop_work(stage.connection)
+    schema.drop_work(stage.connection)
     return taken
 
 
@@ -274,7 +278,7 @@ def test_tags_are_a_json_object_in_every_format(stage: Stage) -> None:
 
 def parquet(stage: Stage, folder: Path, columns: str) -> bytes:
     target = folder / "made.parquet"
-    stage.connection.execute(f"copy (select {columns}) to {warehouse.quote(str(target))} (format parquet)")
+    stage.connection.execute(f"copy (select {columns}) to {session.quote(str(target))} (format parquet)")
     return target.read_bytes()
 
 
@@ -328,7 +332,7 @@ def test_a_file_that_only_claims_to_be_parquet_is_refused(stage: Stage) -> None:
 
 def _damaged(tmp_path: Path, place: slice) -> bytes:
     file = tmp_path / "whole.parquet"
-    with warehouse.attached(tmp_path / "any.duckdb", is_new=True) as connection:
+    with session.attached(tmp_path / "any.duckdb", is_new=True) as connection:
         rows = "select 'goodhire' as vendor, 'r' || i as check_id from range(500) as t (i)"
         connection.execute(f"copy ({rows}) to '{file}' (format parquet, compression uncompressed)")
     body = bytearray(file.read_bytes())
@@ -464,18 +468,18 @@ def test_only_files_that_are_manifests_are_looked_at(stage: Stage) -> None:
 
 
 def test_an_empty_folder_brings_nothing(stage: Stage, tmp_path: Path) -> None:
-    assert list(intake.unread(tmp_path, ())) == []
-    assert list(intake.unread(tmp_path / "missing", ())) == []
+    assert list(orders_files.unread(tmp_path, ())) == []
+    assert list(orders_files.unread(tmp_path / "missing", ())) == []
 
 
 def test_a_manifest_that_is_taken_away_meanwhile_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = tmp_path / "left.csv"
     left.write_text(HEADER)
     paths = Paths.under(tmp_path, {})
-    for module in (intake, news):
+    for module in (intake, unread):
         monkeypatch.setattr(module, "manifests", lambda _: [tmp_path / "gone.csv", left])
-    assert [manifest.path for manifest in intake.unread(tmp_path, ())] == [left]
-    assert list(news.orders(paths)) == ["left.csv"]
+    assert [manifest.path for manifest in orders_files.unread(tmp_path, ())] == [left]
+    assert list(unread.orders(paths)) == ["left.csv"]
 
 
 @pytest.mark.parametrize(

@@ -23,14 +23,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screening_pipeline import durable
-from screening_pipeline.clock import ManualClock
-from screening_pipeline.envelope import body_of, raw_body_of
-from screening_pipeline.errors import DiskFull, EnvironmentFailed, LockHeld, NotWritable
-from screening_pipeline.exchange import Exchange, new_response_id
-from screening_pipeline.landing import Landing, Tail
-from screening_pipeline.normalise import scan_sql
+from screening_pipeline.base import files
+from screening_pipeline.base.clock import ManualClock
+from screening_pipeline.base.errors import DiskFull, EnvironmentFailed, LockHeld, NotWritable
+from screening_pipeline.domain.exchange import Exchange, new_response_id
+from screening_pipeline.landing.area import Landing, Tail
+from screening_pipeline.landing.line import body_of, raw_body_of
 from screening_pipeline.vendors import all_vendors, vendor
+from screening_pipeline.warehouse.scan import scan_sql
 from screening_pipeline_tests.draining import SPOOL_KEY
 from screening_pipeline_tests.test_guard import GOOD, NOON, ORDER, REPORT, REQUEST, SSN, mutated
 from screening_pipeline_tests.test_guard import exchange as judged_exchange
@@ -314,7 +314,7 @@ def test_an_exchange_of_a_vendor_that_is_not_declared_now_stays_in_the_spool(lan
 
 def test_recovering_waits_for_those_who_are_receiving(landing: Landing) -> None:
     done: list[str] = []
-    with durable.locked(landing.spool / "lock", is_shared=True):
+    with files.locked(landing.spool / "lock", is_shared=True):
         spooled(landing, exchange())
         waiting = threading.Thread(target=lambda: done.extend(x.response_id for x in landing.recover()))
         waiting.start()
@@ -402,7 +402,7 @@ def test_a_full_disk_leaves_whole_lines_and_says_so(landing: Landing, channel: s
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            durable.append_line(path, b"x" * 1000)
+            files.append_line(path, b"x" * 1000)
         with pytest.raises(DiskFull) as caught:
             landing.receive(exchange(body=b"x" * 10_000, channel=channel))
     finally:
@@ -473,15 +473,15 @@ def test_a_read_only_folder_is_named() -> None:
     ],
 )
 def test_what_the_system_says_is_told_as_ours(tmp_path: Path, number: int, kind: type[Exception]) -> None:
-    with pytest.raises(kind), durable.telling("the place", 10, tmp_path):
+    with pytest.raises(kind), files.telling("the place", 10, tmp_path):
         raise OSError(number, os.strerror(number))
 
 
 def test_a_lock_that_is_held_is_not_waited_for_unless_wanted(tmp_path: Path) -> None:
     with (
-        durable.locked(tmp_path / "lock"),
+        files.locked(tmp_path / "lock"),
         pytest.raises(LockHeld),
-        durable.locked(tmp_path / "lock", is_waiting=False),
+        files.locked(tmp_path / "lock", is_waiting=False),
     ):
         pytest.fail("both hold it")
 

@@ -17,9 +17,9 @@ from statistics import mean
 
 import pytest
 
-from screening_pipeline.clock import Clock, ManualClock, SystemClock
-from screening_pipeline.limiter import DRIFT, Limiter, NoSlotInTime
-from screening_pipeline.state import State
+from screening_pipeline.base.clock import Clock, ManualClock, SystemClock
+from screening_pipeline.state.rate_limit import DRIFT, Limiter, NoSlotInTime
+from screening_pipeline.state.store import State
 from screening_pipeline_tests.loopback import Asked, Reply, serving
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from screening_pipeline.mentions import candidates, names_any
+from screening_pipeline.landing.mentions import candidates, names_any
 
 IDS = ["4711", "req_12-b", "2024/001", "acme:check:7", "Jörg 7", "a.b.c.d"]
 

@@ -19,17 +19,18 @@ import duckdb
 import pytest
 from dagster._utils.error import serializable_error_info_from_exc_info
 
-from screening_pipeline import garbage, warehouse
-from screening_pipeline.agenda import Agenda
-from screening_pipeline.clock import StandingClock
-from screening_pipeline.errors import EnvironmentFailed
-from screening_pipeline.instance import instance
-from screening_pipeline.paths import Paths
-from screening_pipeline.signatures import is_basic, is_signed, is_signed_as_javascript
-from screening_pipeline.state import State
+from screening_pipeline.base import garbage_collection
+from screening_pipeline.base.clock import StandingClock
+from screening_pipeline.base.errors import EnvironmentFailed
+from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.state.pull_queue import Agenda
+from screening_pipeline.state.store import State
+from screening_pipeline.warehouse import publish, session, store
+from screening_pipeline.webhooks.signatures import is_basic, is_signed, is_signed_as_javascript
 from screening_pipeline_tests.playing import dagster_words, definitions
 from screening_pipeline_tests.scene import MORNING, Stage, opened
-from screening_pipeline_tests.test_layout import PACKAGE, ROOT, closure, imported, pyproject, source
+from screening_pipeline_tests.test_layout import PACKAGE, ROOT, closure, imported, modules, pyproject, source
 
 pytestmark = dagster_words
 
@@ -49,10 +50,8 @@ def paths(tmp_path: Path) -> Paths:
     return made
 
 
-def writing(paths: Paths) -> AbstractContextManager[warehouse.Connection]:
-    return warehouse.writer(
-        paths.warehouse, lock_path=paths.warehouse_lock, clock=StandingClock(MORNING), wait_seconds=0
-    )
+def writing(paths: Paths) -> AbstractContextManager[session.Connection]:
+    return store.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=StandingClock(MORNING), wait_seconds=0)
 
 
 # ── DuckDB ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -83,8 +82,8 @@ def test_what_spills_to_disk_is_encrypted_and_stays_in_the_data_folder(paths: Pa
     settings = "select current_setting('temp_file_encryption'), current_setting('temp_directory')"
     with writing(paths) as connection:
         assert connection.execute(settings).fetchall() == [(True, str(paths.data_dir / ".duckdb_spill"))]
-        warehouse.publish(connection, paths.published)
-    with warehouse.reader(paths.published) as connection:
+        publish.publish(connection, paths.published)
+    with store.reader(paths.published) as connection:
         (row,) = connection.execute(settings).fetchall()
     assert row[0] is True
     assert str(row[1]).startswith(str(paths.data_dir))
@@ -109,7 +108,7 @@ def test_no_statement_asks_the_database_for_the_time_or_for_what_other_engines_l
     lacking = r"now\(\)|current_timestamp|current_date|primary key|foreign key|on conflict|\breturning\b"
     assert len(written) > 50
     assert [name for name, sql in written.items() if re.search(lacking, sql)] == []
-    made = _bare("".join(source(name) for name in ("build", "ingest", "intake", "forgotten", "normalise")))
+    made = _bare("".join(source(name) for name in modules() if name.startswith(("warehouse.", "orders."))))
     assert not re.search(r"create (unique )?index|create sequence|create type|default now\(\)|primary key", made)
 
 
@@ -140,12 +139,13 @@ def test_the_same_answer_twice_in_one_batch_is_one_event(stage: Stage) -> None:
 def test_neither_pandas_nor_arrow_is_loaded_by_work_on_the_warehouse(tmp_path: Path) -> None:
     """The first bound parameter would import them, for most of a second in every process."""
     program = (
-        "from screening_pipeline import cycle, warehouse\n"
+        "from screening_pipeline.cycle import settle, take_orders\n"
+        "from screening_pipeline.warehouse import publish\n"
         "(chosen.paths.orders / 'o.csv').write_text('vendor,check_id\\ngoodhire,r1\\n')\n"
-        "taken = cycle.take_orders(work, run_id='test')\n"
+        "taken = take_orders.take_orders(work, run_id='test')\n"
         "with work.warehouse() as connection:\n"
-        "    cycle.settle(work, connection)\n"
-        "    warehouse.publish(connection, chosen.paths.published)\n"
+        "    settle.settle(work, connection)\n"
+        "    publish.publish(connection, chosen.paths.published)\n"
         "print(taken.orders, sorted({'pandas', 'pyarrow'} & set(sys.modules)))\n"
     )
     assert _at_work(program, tmp_path) == "1 []\n"
@@ -170,10 +170,10 @@ def test_what_a_command_imports_is_not_looked_through_for_garbage_over_and_over(
     """Nothing of it ever is any, and looking costs a tenth of a `sync`."""
     program = (
         "import gc, sys, contextlib\n"
-        "from screening_pipeline import cli\n"
+        "from screening_pipeline.cli import app\n"
         "sys.argv = ['screening-pipeline', '--help']\n"
         "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None):\n"
-        "    cli.main()\n"
+        "    app.main()\n"
         "before = gc.get_stats()[0]['collections']\n"
         "import screening_pipeline.definitions\n"
         "print(gc.get_stats()[0]['collections'] - before)\n"
@@ -182,17 +182,22 @@ def test_what_a_command_imports_is_not_looked_through_for_garbage_over_and_over(
 
 
 def test_nor_is_what_the_code_location_imports() -> None:
-    assert _python("import gc, screening_pipeline.definitions; print(gc.get_threshold()[0])") == f"{garbage.AFTER}\n"
+    assert (
+        _python("import gc, screening_pipeline.definitions; print(gc.get_threshold()[0])")
+        == f"{garbage_collection.AFTER}\n"
+    )
 
 
 def _at_work(program: str, folder: Path) -> str:
     """What a program says that finds a runtime assembled (`work`) and what it was assembled of (`chosen`)."""
     assembled = (
         "import sys, pathlib\n"
-        "from screening_pipeline import clock, runtime, settings\n"
+        "from screening_pipeline.base import clock\n"
+        "from screening_pipeline.runtime import opening\n"
+        "from screening_pipeline.settings import sandbox_accounts\n"
         "environ = {'SCREENING_DATA_DIR': sys.argv[1]}\n"
-        "chosen = settings.bundled(environ, pathlib.Path(sys.argv[1]))\n"
-        "work = runtime.assembled(chosen, environ, clock.SystemClock())\n"
+        "chosen = sandbox_accounts.bundled(environ, pathlib.Path(sys.argv[1]))\n"
+        "work = opening.assembled(chosen, environ, clock.SystemClock())\n"
     )
     paths = Paths.under(folder / "data", {})
     paths.create()
@@ -228,9 +233,9 @@ def test_what_the_database_complains_of_is_told_without_the_values_in_it(paths: 
     assert CANARY not in "".join(traceback.format_exception(failed.value))
 
 
-def complain(connection: warehouse.Connection) -> None:
+def complain(connection: session.Connection) -> None:
     """Let DuckDB raise an error that quotes a value."""
-    connection.execute(f"create temp table told as select {warehouse.quote(CANARY)} as said")
+    connection.execute(f"create temp table told as select {session.quote(CANARY)} as said")
     with pytest.raises(duckdb.ConversionException, match=CANARY):
         connection.execute("select said::timestamp from told").fetchall()
     connection.execute("select said::timestamp from told").fetchall()
@@ -241,7 +246,7 @@ def test_a_mistake_of_the_program_is_told_by_its_place_and_not_by_its_words(tmp_
     snapshot.parent.mkdir()
     with duckdb.connect(str(snapshot)) as made:
         made.execute("create schema star; create schema ops")
-        made.execute(f"create view star.dim_account as select error({warehouse.quote(CANARY)}) as vendor")
+        made.execute(f"create view star.dim_account as select error({session.quote(CANARY)}) as vendor")
     done = subprocess.run(
         [sys.executable, "-m", "screening_pipeline", "status"],
         cwd=tmp_path,
@@ -252,7 +257,7 @@ def test_a_mistake_of_the_program_is_told_by_its_place_and_not_by_its_words(tmp_
         check=False,
     )
     assert done.returncode == 3
-    assert "overview.py" in done.stderr, "where it was"
+    assert "status.py" in done.stderr, "where it was"
     assert "Exception" in done.stderr, "of which kind"
     assert CANARY not in done.stdout + done.stderr
 
@@ -278,13 +283,18 @@ def test_every_job_runs_in_one_process() -> None:
 
 def test_no_sensor_can_ask_a_vendor_anything() -> None:
     """A sensor has a minute at most, and its wait would hold up all others."""
-    assert not {"client", "cycle", "feed", "httpx"} & {name.split(".")[-1] for name in imported("automation")}
+    deciding = {name for name in modules() if name in ("orchestration.sensors", "orchestration.outlook")}
+    assert len(deciding) == 2
+    assert not {"client", "pull", "settle", "feed", "httpx"} & {
+        used.split(".")[-1] for name in deciding for used in imported(name)
+    }
 
 
 def test_runs_that_are_asked_for_have_no_key_that_could_be_used_twice() -> None:
     """Dagster skips a key that it has seen for good, also when that run was lost."""
-    assert source("automation").count("RunRequest(") >= 2
-    assert "run_key" not in source("automation")
+    asking = [source(name) for name in modules() if name.startswith("orchestration.") and "RunRequest(" in source(name)]
+    assert sum(text.count("RunRequest(") for text in asking) >= 2
+    assert [text for text in asking if "run_key" in text] == []
 
 
 def test_a_snapshot_whose_run_was_lost_is_asked_for_again(

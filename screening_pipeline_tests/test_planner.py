@@ -16,22 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screening_pipeline.planner import (
-    Budget,
-    BusinessCalendar,
-    Model,
-    OpenCheck,
-    Plan,
-    PlanOptions,
-    Sojourn,
-    fast_lane,
-    most_urgent,
-    plan,
-)
 from screening_pipeline.planning import priors
+from screening_pipeline.planning.calendar import BusinessCalendar
+from screening_pipeline.planning.columns import columns_of
 from screening_pipeline.planning.fastlane import AGES, UNSEEN_SECONDS, best_ages
+from screening_pipeline.planning.histogram import Sojourn
+from screening_pipeline.planning.inputs import Budget, OpenCheck, PlanOptions
+from screening_pipeline.planning.model import Model
+from screening_pipeline.planning.planner import Plan, fast_lane, most_urgent, plan
 from screening_pipeline.planning.priors import FAST_EDGES
-from screening_pipeline.planning.schedule import columns_of
 from screening_pipeline.planning.timeline import Timeline
 
 NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)  # Wednesday, 13:00 in Sydney
@@ -539,5 +532,5 @@ def test_planning_a_hundred_thousand_open_checks_takes_under_a_second_of_cpu() -
 
 
 def test_importing_the_planner_does_not_import_numpy() -> None:
-    code = "import sys, screening_pipeline.planner; sys.exit('numpy' in sys.modules)"
+    code = "import sys, screening_pipeline.planning.planner; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -19,14 +19,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from screening_pipeline import erasure, run, runtime, warehouse
-from screening_pipeline import settings as configuration
-from screening_pipeline.cli import app
-from screening_pipeline.clock import ManualClock
-from screening_pipeline.errors import MissingSecret
-from screening_pipeline.landing import Landing
+from screening_pipeline.base.clock import ManualClock
+from screening_pipeline.base.errors import MissingSecret
+from screening_pipeline.cli.app import app
+from screening_pipeline.cycle import erase
+from screening_pipeline.landing.area import Landing
+from screening_pipeline.orchestration import runs
+from screening_pipeline.runtime import opening
 from screening_pipeline.sandbox.people import BIRTH_DATE, CANARIES
+from screening_pipeline.settings import load
 from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse import session, store
 from screening_pipeline_tests.loopback import Reply, serving
 from screening_pipeline_tests.playing import Play, dagster_words, playing
 from screening_pipeline_tests.scene import MORNING
@@ -75,7 +78,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         ):
             for day in DAYS:
                 one.cycle(day, is_full=day == DAYS[-1])
-            run.daily_report(one.runtime, one.instance)  # the page, the Parquet files, and every view shown in Dagster
+            runs.daily_report(one.runtime, one.instance)  # the page, the Parquet files, and every view shown in Dagster
             yield Played(one, log.getvalue() + console.getvalue())
     finally:
         logging.getLogger().removeHandler(handler)
@@ -88,7 +91,7 @@ def people_in(text: str) -> list[str]:
     return found + re.findall(BIRTH_DATE, text) + REFERENCE.findall(text)
 
 
-def everything_in(connection: warehouse.Connection, *, without: Iterable[str] = ()) -> str:
+def everything_in(connection: session.Connection, *, without: Iterable[str] = ()) -> str:
     """Every row of every table and view, as text."""
     names = connection.execute(
         "select schema_name || '.' || table_name from duckdb_tables() where not internal union all "
@@ -104,9 +107,9 @@ def everything_in_parquet(played: Played) -> str:
     """Every row of every Parquet file, as text: the files are compressed, so their bytes tell nothing."""
     files = sorted(played.play.paths.parquet.parent.rglob("*.parquet"))
     assert files
-    with warehouse.reader(played.play.paths.published) as connection:
+    with store.reader(played.play.paths.published) as connection:
         rows = (
-            connection.execute(f"select t::varchar from read_parquet({warehouse.quote(str(file))}) as t").fetchall()
+            connection.execute(f"select t::varchar from read_parquet({session.quote(str(file))}) as t").fetchall()
             for file in files
         )
         return "\n".join(text for table in rows for (text,) in table)
@@ -146,7 +149,7 @@ def test_no_row_of_the_warehouse_names_anybody_but_the_view_of_the_landed_bodies
 
 
 def test_no_row_of_the_published_snapshot_names_anybody_or_shows_a_body(played: Played) -> None:
-    with warehouse.reader(played.play.paths.published) as connection:
+    with store.reader(played.play.paths.published) as connection:
         text = everything_in(connection)
         columns = connection.execute("select distinct column_name from duckdb_columns() where not internal").fetchall()
     assert people_in(text) == []
@@ -235,7 +238,7 @@ def test_an_error_that_a_vendor_words_with_a_name_and_our_secret_is_told_by_its_
         )
         work = replace(played.play.runtime, settings=replace(settings, accounts=accounts))
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            outcome = run.sync(work, played.play.instance, vendors=["hireright"], is_full=True)
+            outcome = runs.sync(work, played.play.instance, vendors=["hireright"], is_full=True)
         told = said.getvalue() + repr(outcome) + repr(work)
     assert outcome.exit_code == 1
     assert any("client_secret=" in asked for asked in vendor.targets), "the vendor was sent the secret"
@@ -274,7 +277,7 @@ def test_with_a_landing_key_the_landed_files_name_nobody_either(played: Played, 
     work = replace(played.play.runtime, settings=replace(settings, paths=paths), landing=sealed)
     for manifest in played.play.paths.orders.glob("*.csv"):
         (paths.orders / manifest.name).write_bytes(manifest.read_bytes())
-    run.sync(work, played.play.instance, vendors=["goodhire", "zinc"], is_full=True)
+    runs.sync(work, played.play.instance, vendors=["goodhire", "zinc"], is_full=True)
     landed = [path for path in (tmp_path / "landing").rglob("*.ndjson") if path.stat().st_size]
     assert landed
     for path in landed:
@@ -301,13 +304,13 @@ def test_where_a_landing_key_is_named_and_missing_nothing_is_landed_in_clear(
 ) -> None:
     (tmp_path / "screening.toml").write_text(WITH_LANDING_KEY)
     environ = {"SCREENING_DATA_DIR": str(tmp_path / "data"), **given}
-    settings = configuration.load(environ, tmp_path)
+    settings = load.load(environ, tmp_path)
     clock = ManualClock(MORNING)
     with pytest.raises(MissingSecret, match="LANDING_KEY") as refused:
-        runtime.assembled(settings, environ, clock)
+        opening.assembled(settings, environ, clock)
     assert refused.value.exit_code == 2
     assert "too short" not in str(refused.value)
-    work = runtime.assembled(settings, environ | {"LANDING_KEY": "a landing key of a test"}, clock)
+    work = opening.assembled(settings, environ | {"LANDING_KEY": "a landing key of a test"}, clock)
     land(work, clock)
     landed = [path.read_text() for path in work.landing.root.rglob("*.ndjson")]
     assert len(landed) == 1
@@ -328,7 +331,7 @@ def test_an_erased_person_is_in_no_file_not_even_in_dagsters_storage(played: Pla
     chosen = played.play.rows(f"{query} order by check_key limit 1")[0]
     reference = next(row["candidate_ref"] for row in _orders(played) if row["check_id"] == chosen["check_id"])
     theirs = {row["check_id"] for row in _orders(played) if row["candidate_ref"] == reference}
-    assert erasure.erase_candidate(played.play.runtime, reference) is not None
+    assert erase.erase_candidate(played.play.runtime, reference) is not None
     for path in played.files("orders", "sandbox"):
         content = path.read_bytes().decode("latin-1")
         found = [word for word in (*theirs, chosen["candidate_key"]) if word in content]

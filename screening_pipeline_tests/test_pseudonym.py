@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline.errors import ConfigurationError, EnvironmentFailed, NotWritable
-from screening_pipeline.pseudonym import kept_key, landing_key, pseudonym, pseudonym_key
-from screening_pipeline.settings import load
+from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed, NotWritable
+from screening_pipeline.domain.pseudonym import pseudonym
+from screening_pipeline.settings.keys import kept_key, landing_key, pseudonym_key
+from screening_pipeline.settings.load import load
 
 KEY = b"0123456789abcdef"
 
@@ -71,7 +72,7 @@ def test_a_kept_key_is_readable_by_its_owner_only_whatever_the_umask(tmp_path: P
 
 
 def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
-    code = "import sys, pathlib; from screening_pipeline.pseudonym import kept_key\n"
+    code = "import sys, pathlib; from screening_pipeline.settings.keys import kept_key\n"
     code += "sys.stdin.read(); print(kept_key(pathlib.Path(sys.argv[1])).decode())"
     command = [sys.executable, "-c", code, str(tmp_path / "a.key")]
     start, go = os.pipe()

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline import cycle, publication, runtime, settings
-from screening_pipeline.clock import StandingClock
+from screening_pipeline.base.clock import StandingClock
+from screening_pipeline.runtime import context, opening, plans, publication
+from screening_pipeline.settings import sandbox_accounts
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -33,13 +34,13 @@ class SlowClock(StandingClock):
 class Office:
     """A data folder in which snapshots are made, by clocks that say how long that takes."""
 
-    work: runtime.Runtime
+    work: context.Runtime
 
     def publish(self, *, after: float = 0.0, takes: float = 0.0) -> int | None:
         """What one run does in the end, so many seconds after noon."""
         work = replace(self.work, clock=SlowClock(NOW + timedelta(seconds=after), takes), lock_wait_seconds=1e9)
         with work.warehouse() as connection:
-            cycle.prepare(connection, work)
+            plans.prepare(connection, work)
             return publication.publish(work, connection)
 
     def overdue(self, after: float) -> str | None:
@@ -50,7 +51,7 @@ class Office:
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
     environ = {"SCREENING_DATA_DIR": str(tmp_path / "data")}
-    with runtime.opened(environ, tmp_path, settings=settings.bundled(environ, tmp_path)) as work:
+    with opening.opened(environ, tmp_path, settings=sandbox_accounts.bundled(environ, tmp_path)) as work:
         yield Office(work)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from screening_pipeline import catalog, warehouse
-from screening_pipeline.errors import EnvironmentFailed
+from screening_pipeline.base.errors import EnvironmentFailed
+from screening_pipeline.warehouse import catalog, publish, session, store
 from screening_pipeline_tests.scene import Stage, opened
 
 
@@ -24,7 +24,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 @pytest.fixture(scope="module")
 def published(stage: Stage) -> Path:
     target = stage.settings.paths.published
-    warehouse.publish(stage.connection, target)
+    publish.publish(stage.connection, target)
     return target
 
 
@@ -35,13 +35,13 @@ def order(stage: Stage, check_id: str) -> None:
 
 
 def check_ids(path: Path) -> list[str]:
-    with warehouse.reader(path) as connection:
+    with store.reader(path) as connection:
         rows = connection.execute("select check_id from star.fact_check order by check_id").fetchall()
     return [row[0] for row in rows]
 
 
 def test_analysts_get_the_star_the_views_and_the_records_and_nothing_else(published: Path) -> None:
-    with warehouse.reader(published) as connection:
+    with store.reader(published) as connection:
         schemas = connection.execute(
             "select distinct schema_name from duckdb_tables() where database_name = current_database() union "
             "select schema_name from duckdb_views() where database_name = current_database() and not internal"
@@ -50,7 +50,7 @@ def test_analysts_get_the_star_the_views_and_the_records_and_nothing_else(publis
 
 
 def test_every_published_table_view_and_column_is_explained(published: Path) -> None:
-    with warehouse.reader(published) as connection:
+    with store.reader(published) as connection:
         tables = connection.execute(
             "select table_name, comment from duckdb_tables() where database_name = current_database() union all "
             "select view_name, comment from duckdb_views() where database_name = current_database() and not internal"
@@ -67,7 +67,7 @@ def test_every_published_table_view_and_column_is_explained(published: Path) -> 
 def test_every_view_and_macro_answers_in_the_snapshot(published: Path) -> None:
     views = [r.qualified for r in catalog.relations().values() if r.schema == "analytics"]
     assert views
-    with warehouse.reader(published) as connection:
+    with store.reader(published) as connection:
         for view in views:
             connection.execute(f"from {view}").fetchall()
         connection.execute("from star.check_as_of(timestamptz '2026-03-02 12:00:00+00')").fetchall()
@@ -75,18 +75,18 @@ def test_every_view_and_macro_answers_in_the_snapshot(published: Path) -> None:
 
 def test_a_snapshot_may_be_read_by_owner_and_group_and_written_by_nobody(published: Path) -> None:
     assert stat.S_IMODE(published.stat().st_mode) == 0o440
-    with warehouse.reader(published) as connection, pytest.raises(warehouse.DatabaseError, match="read-only"):
+    with store.reader(published) as connection, pytest.raises(session.DatabaseError, match="read-only"):
         connection.execute("delete from star.fact_check")
 
 
 def test_who_reads_a_snapshot_keeps_it_while_it_is_replaced(stage: Stage, tmp_path: Path) -> None:
     target = tmp_path / "screening.duckdb"
-    warehouse.publish(stage.connection, target)
+    publish.publish(stage.connection, target)
     with duckdb.connect(str(target), read_only=True) as reader:
         count = "select count(*) from star.fact_check"
         before = reader.execute(count).fetchall()
         order(stage, "while-read")
-        warehouse.publish(stage.connection, target)
+        publish.publish(stage.connection, target)
         assert reader.execute(count).fetchall() == before
         assert reader.execute("select count(*) from analytics.turnaround_by_vendor").fetchall()
     assert "while-read" in check_ids(target)
@@ -94,7 +94,7 @@ def test_who_reads_a_snapshot_keeps_it_while_it_is_replaced(stage: Stage, tmp_pa
 
 def test_a_log_that_somebody_left_beside_the_snapshot_does_no_harm(stage: Stage, tmp_path: Path) -> None:
     target = tmp_path / "screening.duckdb"
-    warehouse.publish(stage.connection, target)
+    publish.publish(stage.connection, target)
     target.chmod(0o640)
     writer = duckdb.connect(str(target))
     writer.execute("set wal_autocheckpoint = '1TB'; delete from star.fact_check")
@@ -102,7 +102,7 @@ def test_a_log_that_somebody_left_beside_the_snapshot_does_no_harm(stage: Stage,
     stale = log.read_bytes()
     writer.close()
     log.write_bytes(stale)
-    warehouse.publish(stage.connection, target)
+    publish.publish(stage.connection, target)
     assert not log.exists()
     assert "before" in check_ids(target)
 
@@ -111,7 +111,7 @@ def test_what_an_interrupted_publication_left_is_overwritten(stage: Stage, tmp_p
     target = tmp_path / "screening.duckdb"
     (tmp_path / ".screening.duckdb.new").write_bytes(b"half a file")
     (tmp_path / ".screening.duckdb.new.wal").write_bytes(b"half a log")
-    warehouse.publish(stage.connection, target)
+    publish.publish(stage.connection, target)
     assert [path.name for path in tmp_path.iterdir()] == ["screening.duckdb"]
     assert "before" in check_ids(target)
 
@@ -120,16 +120,16 @@ def test_a_publication_that_fails_leaves_the_old_snapshot_and_the_connection_as_
     stage: Stage, tmp_path: Path
 ) -> None:
     target = tmp_path / "screening.duckdb"
-    warehouse.publish(stage.connection, target)
+    publish.publish(stage.connection, target)
     before = target.read_bytes()
     stage.connection.execute("alter table star.fact_dispute rename to fact_dispute_aside")
     try:
-        with pytest.raises(warehouse.DatabaseError):
-            warehouse.publish(stage.connection, target)
+        with pytest.raises(session.DatabaseError):
+            publish.publish(stage.connection, target)
     finally:
         stage.connection.execute("alter table star.fact_dispute_aside rename to fact_dispute")
     assert target.read_bytes() == before
-    warehouse.publish(stage.connection, target)
+    publish.publish(stage.connection, target)
     assert check_ids(target) == [
         row["check_id"] for row in stage.rows("select check_id from star.fact_check order by 1")
     ]
@@ -138,5 +138,5 @@ def test_a_publication_that_fails_leaves_the_old_snapshot_and_the_connection_as_
 def test_a_file_that_is_no_snapshot_is_said_to_be_none(tmp_path: Path) -> None:
     target = tmp_path / "screening.duckdb"
     target.write_bytes(b"no database" * 4096)
-    with pytest.raises(EnvironmentFailed, match=r"cannot open screening\.duckdb"), warehouse.reader(target):
+    with pytest.raises(EnvironmentFailed, match=r"cannot open screening\.duckdb"), store.reader(target):
         pass

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline import build, catalog, ingest, warehouse
-from screening_pipeline.exchange import Exchange
-from screening_pipeline.landing import Landing
+from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.landing.area import Landing
 from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse import catalog, ingest, publish, schema, session, store
 from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, opened
 
 SPACED = '{ "checkId" : "007",\t"status":"In Progress", "n": 1.0e5, "é": "\\u00e9 é \U0001f600 }]}" }'.encode()
@@ -146,7 +146,7 @@ def test_encrypted_lines_have_rows_without_bodies_once_they_are_loaded(stage: St
             body=b'{"checkId":"007","status":"Completed"}',
         )
     )
-    with ingest.transaction(stage.connection):
+    with session.transaction(stage.connection):
         ingest.advance(stage.connection, sealed, part_key=PART_KEY)
     rows = stage.rows("from raw.response order by response_id")
     assert [(row["check_id"], row["http_status"], row["body"] is None) for row in rows] == [
@@ -156,8 +156,8 @@ def test_encrypted_lines_have_rows_without_bodies_once_they_are_loaded(stage: St
 
 
 def test_it_is_no_part_of_the_published_snapshot(stage: Stage, tmp_path: Path) -> None:
-    warehouse.publish(stage.connection, tmp_path / "screening.duckdb")
-    with warehouse.reader(tmp_path / "screening.duckdb") as published:
+    publish.publish(stage.connection, tmp_path / "screening.duckdb")
+    with store.reader(tmp_path / "screening.duckdb") as published:
         schemas = published.execute(
             "select distinct schema_name from duckdb_views() where not internal union "
             "select distinct schema_name from duckdb_tables()"
@@ -172,7 +172,7 @@ def test_a_data_folder_that_was_moved_is_read_where_it_is_now(stage: Stage, tmp_
     stage.landing = landing
     say(stage, b'{"checkId":"007","status":"Pending"}')
     assert stage.rows("from raw.response") == []
-    build.show_landed(stage.connection, moved)
+    schema.show_landed(stage.connection, moved)
     assert only(stage)["body"] == '{"checkId":"007","status":"Pending"}'
 
 

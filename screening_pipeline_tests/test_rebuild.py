@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from screening_pipeline import build, ingest
 from screening_pipeline.sandbox.judgement import read_state
 from screening_pipeline.sandbox.timeline import Check
 from screening_pipeline.sandbox.world import World
 from screening_pipeline.vendors import vendor
+from screening_pipeline.warehouse import batch, ingest, loading, rebuild
 from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, Story, broken_rules, opened
 
 few = settings(max_examples=4)
@@ -343,7 +343,7 @@ def test_what_is_landed_while_a_rebuild_lies_stopped_is_read_once(tmp_path_facto
         settle_much(stage)
         before = stage.facts()
         with pytest.raises(Stopped):
-            ingest.rebuild(stage.connection, stage.landing, part_key=PART_KEY, progress=stop)
+            rebuild.rebuild(stage.connection, stage.landing, part_key=PART_KEY, progress=stop)
         stage.story("one").of("zinc").say(status="reviewed", statusV2="reviewed", result="clear")
         ingest.prepare(stage.connection, stage.settings, stage.landing, part_key=PART_KEY)
         assert stage.facts() == before
@@ -440,7 +440,7 @@ def test_a_large_batch_says_what_a_small_one_says(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = []
-    for large_bytes in (ingest.LARGE_BYTES, 0):
+    for large_bytes in (loading.LARGE_BYTES, 0):
         monkeypatch.setattr(ingest, "LARGE_BYTES", large_bytes)
         with opened(tmp_path_factory) as stage:
             for check in World(seed=7, checks=40, epoch=MORNING).everything:
@@ -479,7 +479,7 @@ def test_a_view_of_landed_lines_is_the_new_version_s_even_after_a_crash(
         lines = f"read_text('{stage.landing.root.resolve()}/**/*.ndjson')"
         stage.connection.execute(f"create or replace view raw.response as select 'x' as older from {lines}")
         with monkeypatch.context() as patched:
-            patched.setattr(build, "show_landed", stop)
+            patched.setattr(batch, "show_landed", stop)
             with pytest.raises(Stopped):
                 prepare(stage)
         prepare(stage)

@@ -20,13 +20,21 @@ from urllib.parse import urlencode
 
 import pytest
 
-from screening_pipeline import build, catalog, cycle, receiver, warehouse
-from screening_pipeline.clock import ManualClock
-from screening_pipeline.overview import Standing, overview
-from screening_pipeline.paths import Paths
-from screening_pipeline.runtime import Runtime, assembled
-from screening_pipeline.settings import Account, Settings
-from screening_pipeline.signatures import is_signed_as_javascript, stringified
+from screening_pipeline.base.clock import ManualClock
+from screening_pipeline.cli.status import Standing, overview
+from screening_pipeline.cycle import notes, take_orders
+from screening_pipeline.cycle import settle as cycle_settle
+from screening_pipeline.cycle.pull import is_wanted, pull_account
+from screening_pipeline.runtime import plans, results
+from screening_pipeline.runtime.context import Runtime
+from screening_pipeline.runtime.opening import assembled
+from screening_pipeline.settings.account import Account
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.settings.settings import Settings
+from screening_pipeline.warehouse import catalog, publish, schema
+from screening_pipeline.webhooks import receiver
+from screening_pipeline.webhooks.server import http_server, listening
+from screening_pipeline.webhooks.signatures import is_signed_as_javascript, stringified
 from screening_pipeline_tests.scene import MORNING, account, broken_rules
 
 SECRETS = {
@@ -99,11 +107,11 @@ class Office:
     def settle(self) -> None:
         """What a cycle does with what was landed."""
         with self.work.warehouse() as connection:
-            cycle.settle(self.work, connection)
+            cycle_settle.settle(self.work, connection)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         with self.work.warehouse() as connection:
-            build.drop_work(connection)
+            schema.drop_work(connection)
             result = connection.execute(sql)
             names = [column[0] for column in result.description or []]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -124,7 +132,7 @@ class Office:
 
     def pull(self, slug: str, check_id: str, body: Mapping[str, Any]) -> None:
         """The vendor's answer to a call for this check."""
-        from screening_pipeline.exchange import Exchange, new_response_id
+        from screening_pipeline.domain.exchange import Exchange, new_response_id
         from screening_pipeline.vendors import vendor
 
         self.clock.advance(10)
@@ -178,11 +186,11 @@ def opened(folder: Path, accounts: Sequence[Account] = ACCOUNTS, **environ: str)
     work = assembled(Settings(accounts=tuple(accounts), paths=paths), SECRETS | environ, clock)
     if not made.exists():
         with work.warehouse() as connection:
-            cycle.prepare(connection, work)
+            plans.prepare(connection, work)
         shutil.copyfile(paths.warehouse, made)
     told: list[str] = []
-    with receiver.listening("127.0.0.1", 0) as listener:
-        server = receiver.http_server(receiver.application(work, tell=told.append))
+    with listening("127.0.0.1", 0) as listener:
+        server = http_server(receiver.application(work, tell=told.append))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -215,14 +223,14 @@ def test_what_pushes_say_counts_in_the_run_that_reads_them_with_the_orders(offic
     assert office.goodhire({"Id": "r1", "Status": "Processing"}) == 200
     assert office.zinc(b'{"status": "pending"}') == 200
     office.work.journal.begin(office.clock.now())
-    cycle.take_orders(office.work, run_id="run-1")
+    take_orders.take_orders(office.work, run_id="run-1")
     assert office.zinc(REQUEST) == 200
     with office.work.warehouse() as connection:
-        settled = cycle.settle(office.work, connection)
+        settled = cycle_settle.settle(office.work, connection)
         office.work.journal.settled = settled
-        cycle.note_run(office.work, connection, run_id="run-1", trigger="test")
-    assert settled == cycle.Settled(responses=3, changed=2, rejects=1)
-    assert cycle.exit_code([], settled.rejects) == 1
+        notes.note_run(office.work, connection, run_id="run-1", trigger="test")
+    assert settled == results.Settled(responses=3, changed=2, rejects=1)
+    assert results.exit_code([], settled.rejects) == 1
     (noted,) = office.rows("select changed_count, reject_count from ops.run")
     assert noted == {"changed_count": 2, "reject_count": 1}
 
@@ -598,7 +606,7 @@ def test_where_nobody_is_asked_a_last_message_that_says_otherwise_is_listed(
     assert conflicts == ["unconfirmed_message"] * is_unconfirmed
     assert len(pushed_only.rows(rule)) == is_unconfirmed
     with pushed_only.work.warehouse() as connection:
-        warehouse.publish(connection, pushed_only.work.settings.paths.published)
+        publish.publish(connection, pushed_only.work.settings.paths.published)
     standing = pushed_only.standing("workable/main")
     assert (standing.unconfirmed, standing.due, standing.next_due_at) == (int(is_unconfirmed), 0, None)
     assert standing.open == (shown != "completed")
@@ -608,8 +616,8 @@ def test_of_an_account_that_is_only_pushed_to_nothing_is_asked_and_no_secret_is_
     pushed_only.workable("c1", {"status": "pending"})
     pushed_only.settle()
     account = pushed_only.work.settings.account("workable")
-    assert cycle.is_wanted(pushed_only.work, account) is False
-    report = cycle.pull_account(pushed_only.work, account, run_id="test", is_full=True)
+    assert is_wanted(pushed_only.work, account) is False
+    report = pull_account(pushed_only.work, account, run_id="test", is_full=True)
     assert (report.calls, report.code, report.needs_attention) == (0, None, False)
     assert report.message == "only pushed to (polling = false)"
     standing = pushed_only.standing("workable/main")

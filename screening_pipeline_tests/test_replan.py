@@ -13,11 +13,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from screening_pipeline.agenda import Agenda, Item
-from screening_pipeline.planner import Model
 from screening_pipeline.planning import priors
-from screening_pipeline.replan import replan
-from screening_pipeline.state import State
+from screening_pipeline.planning.model import Model
+from screening_pipeline.runtime.replan import replan
+from screening_pipeline.state.pull_queue import Agenda, Item
+from screening_pipeline.state.store import State
 from screening_pipeline_tests.scene import MORNING, Stage, Story, account, opened
 
 EVENING = MORNING + timedelta(hours=9)

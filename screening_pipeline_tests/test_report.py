@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from screening_pipeline import report, report_charts, report_page, warehouse
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.errors import NotWritable
-from screening_pipeline.warehouse import Connection
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.base.errors import NotWritable
+from screening_pipeline.report import charts, write
+from screening_pipeline.report.page import escaped, share, span
+from screening_pipeline.warehouse import store
+from screening_pipeline.warehouse.session import Connection
 from screening_pipeline_tests import imagined
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]
 @pytest.fixture(scope="module")
 def page_file(connection: Connection, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    report.write_report(connection, path, generated_at=GENERATED_AT)
+    write.write_report(connection, path, generated_at=GENERATED_AT)
     return path
 
 
@@ -74,7 +76,7 @@ def test_it_has_every_section_and_a_chart_for_every_vendor(content: str) -> None
 
 
 def test_an_empty_warehouse_makes_a_page_that_says_so(empty: Connection) -> None:
-    empty_page = report.build_report(empty, generated_at=GENERATED_AT)
+    empty_page = write.build_report(empty, generated_at=GENERATED_AT)
     found = Elements(empty_page)
     assert "there is nothing to report" in empty_page
     assert set(found.ids("section")) == SECTIONS
@@ -109,7 +111,7 @@ def test_colours_are_those_of_the_page(content: str) -> None:
 
 
 def test_the_same_warehouse_makes_the_same_page(connection: Connection, content: str) -> None:
-    assert report.build_report(connection, generated_at=GENERATED_AT) == content
+    assert write.build_report(connection, generated_at=GENERATED_AT) == content
 
 
 def test_a_page_that_cannot_be_written_leaves_the_old_one(empty: Connection, tmp_path: Path) -> None:
@@ -117,14 +119,14 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(empty: Connection, tmp
     path.write_text("the old one", encoding="utf-8")
     (tmp_path / ".report.html.new").mkdir()
     with pytest.raises(NotWritable):
-        report.write_report(empty, path, generated_at=GENERATED_AT)
+        write.write_report(empty, path, generated_at=GENERATED_AT)
     assert path.read_text(encoding="utf-8") == "the old one"
 
 
 def test_the_page_replaces_the_one_before_it_and_is_its_owners(empty: Connection, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("the old one", encoding="utf-8")
-    report.write_report(empty, path, generated_at=GENERATED_AT)
+    write.write_report(empty, path, generated_at=GENERATED_AT)
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
@@ -144,7 +146,7 @@ def test_the_page_replaces_the_one_before_it_and_is_its_owners(empty: Connection
     ],
 )
 def test_lengths_of_time_are_said_as_people_say_them(seconds: float | None, said: str) -> None:
-    assert report_page.span(seconds) == said
+    assert span(seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -160,11 +162,11 @@ def test_lengths_of_time_are_said_as_people_say_them(seconds: float | None, said
     ],
 )
 def test_a_trace_is_not_nothing_and_almost_all_is_not_all(part: float | None, said: str) -> None:
-    assert report_page.share(part) == said
+    assert share(part) == said
 
 
 def test_characters_that_cannot_be_seen_are_shown_by_their_number() -> None:
-    assert report_page.escaped("a\u202eb\x00<") == "a\\u202eb\\u0000&lt;"
+    assert escaped("a\u202eb\x00<") == "a\\u202eb\\u0000&lt;"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +174,7 @@ def test_characters_that_cannot_be_seen_are_shown_by_their_number() -> None:
     [(30, "minutes"), (7199, "minutes"), (7200, "hours"), (172_800, "days"), (10**9, "days")],
 )
 def test_an_axis_is_in_the_unit_that_its_longest_time_asks_for(longest: float, name: str) -> None:
-    assert report_charts.unit(longest)[1] == name
+    assert charts.unit(longest)[1] == name
 
 
 # ── in a real browser ──────────────────────────────────────────────────────────────────────────────
@@ -254,7 +256,7 @@ def _lightness(page: Page, element: str, what: str) -> float:
 
 
 def _warehouse(folder: Path) -> Any:
-    return warehouse.writer(folder / "warehouse.duckdb", lock_path=folder / "lock", clock=SystemClock())
+    return store.writer(folder / "warehouse.duckdb", lock_path=folder / "lock", clock=SystemClock())
 
 
 class Elements(HTMLParser):

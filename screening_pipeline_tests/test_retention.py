@@ -13,13 +13,14 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from screening_pipeline import retention
-from screening_pipeline.clock import ManualClock
-from screening_pipeline.instance import instance
-from screening_pipeline.landing import Transform
-from screening_pipeline.paths import Paths
-from screening_pipeline.runtime import Runtime, active, assembled
-from screening_pipeline.settings import Privacy, Settings
+from screening_pipeline.base.clock import ManualClock
+from screening_pipeline.landing.area import Transform
+from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.privacy import retention
+from screening_pipeline.runtime.context import Runtime
+from screening_pipeline.runtime.opening import active, assembled
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.settings.settings import Privacy, Settings
 from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, account, opened
 from screening_pipeline_tests.test_rebuild import LINES, order_everything, told
 
@@ -128,7 +129,7 @@ def runtime(folder: Path, keep_raw_days: int | None) -> tuple[Runtime, ManualClo
 
 
 def land(work: Runtime, clock: ManualClock) -> None:
-    from screening_pipeline.exchange import Exchange, new_response_id
+    from screening_pipeline.domain.exchange import Exchange, new_response_id
 
     now = clock.now()
     body: dict[str, Any] = {"checkId": "1", "status": "Pending", "name": NAME}
@@ -226,7 +227,7 @@ def test_without_a_number_everything_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Dagster's own, as it is loaded
 def test_a_schedule_runs_the_job_every_night_and_the_job_reduces(tmp_path: Path) -> None:
-    from screening_pipeline.definitions import defs
+    from screening_pipeline.orchestration.definitions import defs
 
     schedule = defs.resolve_schedule_def("daily_retention")
     assert schedule.job_name == "retention"
@@ -243,7 +244,7 @@ def test_a_schedule_runs_the_job_every_night_and_the_job_reduces(tmp_path: Path)
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Dagster's own, as it is loaded
 def test_runs_of_every_minute_are_forgotten_after_two_days_and_others_after_two_weeks(tmp_path: Path) -> None:
-    from screening_pipeline.definitions import defs
+    from screening_pipeline.orchestration.definitions import defs
 
     work, clock = runtime(tmp_path, None)
     clock.advance((datetime.now(UTC) - clock.now()).total_seconds())  # Dagster dates runs by the machine's clock

@@ -10,10 +10,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from screening_pipeline.agenda import Agenda, Item
-from screening_pipeline.automation import RECHECK_TAG
-from screening_pipeline.paths import Paths
-from screening_pipeline.state import State
+from screening_pipeline.orchestration.sensors import RECHECK_TAG
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.state.pull_queue import Agenda, Item
+from screening_pipeline.state.store import State
 from screening_pipeline_tests.playing import dagster_words
 from screening_pipeline_tests.test_automation import CONFIGURATION, NOW, Desk, asked_keys
 

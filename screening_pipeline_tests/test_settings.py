@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline import settings_file
-from screening_pipeline.errors import ConfigurationError, MissingSecret, NotWritable, UsageError
+from screening_pipeline.base.errors import ConfigurationError, MissingSecret, NotWritable, UsageError
 from screening_pipeline.sandbox.credentials import SECRETS
-from screening_pipeline.settings import Settings, SlaTarget, Warehouse, load
+from screening_pipeline.settings import file
+from screening_pipeline.settings.load import load
+from screening_pipeline.settings.sandbox_accounts import with_sandbox_url
+from screening_pipeline.settings.settings import Settings, SlaTarget, Warehouse
 from screening_pipeline.vendors import all_vendors, vendor
 
 GOODHIRE = """
@@ -70,7 +72,7 @@ def test_without_a_file_the_bundled_sandbox_is_the_only_set_of_accounts(tmp_path
 
 
 def test_the_bundled_accounts_learn_where_the_sandbox_runs_once_it_does(tmp_path: Path) -> None:
-    settings = load({}, tmp_path).with_sandbox_url("http://127.0.0.1:8123/")
+    settings = with_sandbox_url(load({}, tmp_path), "http://127.0.0.1:8123/")
     assert {account.vendor: account.base_url for account in settings.accounts} == {
         "goodhire": "http://127.0.0.1:8123/goodhire/v1",
         "hireright": "http://127.0.0.1:8123/hireright/connect",
@@ -90,7 +92,7 @@ def test_the_bundled_accounts_need_no_environment_for_their_secrets(tmp_path: Pa
 
 def test_a_sandbox_url_does_not_move_configured_accounts(tmp_path: Path) -> None:
     settings = configured(tmp_path, GOODHIRE)
-    assert settings.with_sandbox_url("http://127.0.0.1:1") == settings
+    assert with_sandbox_url(settings, "http://127.0.0.1:1") == settings
 
 
 def test_the_variable_names_another_file_relative_to_the_working_directory(tmp_path: Path) -> None:
@@ -659,8 +661,8 @@ def test_the_template_explains_every_key_there_is() -> None:
     told = {entry["vendor"]: set(entry) for entry in document["accounts"]}
     common = told["goodhire"] | {"auth"}  # `auth` matters only where a vendor has two ways
     for slug, declared in all_vendors().items():
-        assert settings_file.account_keys(declared).keys() <= told[slug] | common
-    for section, keys in settings_file.SECTION_KEYS.items():
+        assert file.account_keys(declared).keys() <= told[slug] | common
+    for section, keys in file.SECTION_KEYS.items():
         assert set(document[section]) == set(keys)
 
 
@@ -678,7 +680,7 @@ def test_the_defaults_that_the_template_shows_are_the_defaults(tmp_path: Path) -
 
 def test_reading_settings_imports_nothing_heavy(tmp_path: Path) -> None:
     (tmp_path / "screening.toml").write_text(GOODHIRE)
-    code = "import sys, pathlib; from screening_pipeline.settings import load\n"
+    code = "import sys, pathlib; from screening_pipeline.settings.load import load\n"
     code += "load({}, pathlib.Path(sys.argv[1])); print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     heavy = {"dagster", "pandas", "numpy", "duckdb", "httpx", "pydantic", "holidays", "asyncio"}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline import catalog, snapshot, warehouse
+from screening_pipeline.warehouse import catalog, session, snapshot, store
+from screening_pipeline.warehouse import publish as warehouse_publish
 from screening_pipeline_tests.playing import Play, dagster_words, playing
 
 pytestmark = dagster_words
@@ -32,11 +33,11 @@ def updates(play: Play) -> int:
 
 def published(play: Play) -> dict[str, list[str]]:
     """Everything the snapshot says, as comparable text."""
-    with warehouse.reader(play.paths.published) as connection:
+    with store.reader(play.paths.published) as connection:
         return everything(connection)
 
 
-def everything(connection: warehouse.Connection) -> dict[str, list[str]]:
+def everything(connection: session.Connection) -> dict[str, list[str]]:
     relations = [r for r in catalog.relations().values() if r.schema in catalog.PUBLISHED and r.refresh != "macro"]
     return {
         r.qualified: [str(row) for row in connection.execute(f"from {r.qualified} order by all").fetchall()]
@@ -48,10 +49,10 @@ def everything(connection: warehouse.Connection) -> dict[str, list[str]]:
 def copied(play: Play, file: Path) -> dict[str, list[str]]:
     """What a whole copy says now."""
     with play.runtime.warehouse() as connection:
-        connection.execute(f"attach {warehouse.quote(str(file))} as copied")
+        connection.execute(f"attach {session.quote(str(file))} as copied")
         assert snapshot.copy(connection, "copied")
         connection.execute("detach copied")
-    with warehouse.attached(file, is_read_only=True) as connection:
+    with session.attached(file, is_read_only=True) as connection:
         return everything(connection)
 
 
@@ -65,7 +66,7 @@ def test_brought_up_to_date_it_shows_what_a_whole_copy_shows(played: Play, tmp_p
 
 
 def test_it_has_the_format_of_the_oldest_duckdb_that_may_read_it(played: Play) -> None:
-    with warehouse.attached(played.paths.published, is_read_only=True) as connection:
+    with session.attached(played.paths.published, is_read_only=True) as connection:
         told = "select tags['storage_version'] from duckdb_databases() where database_name = current_database()"
         assert connection.execute(told).fetchall() == [("v1.5.0+",)]
 
@@ -76,7 +77,7 @@ def test_ids_that_differ_in_every_row_are_kept_without_a_dictionary(played: Play
         (played.paths.published, ("star.fact_pull", "star.fact_check_event")),
     ]
     for file, names in tables:
-        with warehouse.attached(file, is_read_only=True) as connection:
+        with session.attached(file, is_read_only=True) as connection:
             for name in names:
                 kept = (
                     f"select distinct compression from pragma_storage_info('{name}') "
@@ -86,8 +87,8 @@ def test_ids_that_differ_in_every_row_are_kept_without_a_dictionary(played: Play
 
 
 def test_it_knows_the_time_zones_of_the_accounts_for_whoever_attaches_it(played: Play) -> None:
-    with warehouse.attached(played.paths.warehouse, is_read_only=True) as connection:
-        connection.execute(f"attach {warehouse.quote(str(played.paths.published))} as shown (read_only)")
+    with session.attached(played.paths.warehouse, is_read_only=True) as connection:
+        connection.execute(f"attach {session.quote(str(played.paths.published))} as shown (read_only)")
         macro = "select macro_definition from duckdb_functions() where function_name = 'local_time'"
         live, shown = connection.execute(f"{macro} order by database_name").fetchall()
         assert live == shown
@@ -99,14 +100,14 @@ def test_what_cycles_add_is_put_together_again(played: Play) -> None:
     for hour in range(3 * snapshot.PACKED):
         played.cycle(DAYS[-1] + (1 + hour) / 24, is_full=True)
     for file in (played.paths.warehouse, played.paths.published):
-        with warehouse.attached(file, is_read_only=True) as connection:
+        with session.attached(file, is_read_only=True) as connection:
             groups = "select count(distinct row_group_id) from pragma_storage_info('star.fact_pull')"
             assert (connection.execute(groups).fetchone() or (0,))[0] <= snapshot.PACKED + 1
 
 
 def publish(play: Play) -> None:
     with play.runtime.warehouse() as connection:
-        warehouse.publish(connection, play.paths.published)
+        warehouse_publish.publish(connection, play.paths.published)
 
 
 def test_a_file_that_is_not_the_one_published_last_is_copied_anew(played: Play) -> None:
@@ -124,7 +125,7 @@ def test_rows_that_went_by_another_way_are_noticed_and_gone(played: Play) -> Non
     publish(played)
     with played.runtime.warehouse() as connection:
         connection.execute("delete from star.fact_dispute; delete from star.fact_check_event where event_seq > 1")
-        warehouse.publish(connection, played.paths.published)
+        warehouse_publish.publish(connection, played.paths.published)
     assert updates(played) == 0
     assert len(played.rows("from star.fact_check_event where event_seq > 1")) == 0
 
@@ -132,26 +133,27 @@ def test_rows_that_went_by_another_way_are_noticed_and_gone(played: Play) -> Non
 def test_now_and_then_it_is_copied_as_a_whole(played: Play) -> None:
     with played.runtime.warehouse() as connection:
         for _ in range(2):
-            warehouse.publish(connection, played.paths.published)
+            warehouse_publish.publish(connection, played.paths.published)
         told = json.dumps({**json.loads(_note(connection)), "updates": snapshot.UPDATES})
-        connection.execute(f"update staging.setting set value = {warehouse.quote(told)} where name = 'snapshot'")
-        warehouse.publish(connection, played.paths.published)
+        connection.execute(f"update staging.setting set value = {session.quote(told)} where name = 'snapshot'")
+        warehouse_publish.publish(connection, played.paths.published)
     assert updates(played) == 0
 
 
-def _note(connection: warehouse.Connection) -> str:
+def _note(connection: session.Connection) -> str:
     found = connection.execute("select value from staging.setting where name = 'snapshot'").fetchone()
     return str(found[0]) if found else "{}"
 
 
 def test_a_rebuild_is_followed_by_a_whole_copy(played: Play) -> None:
-    from screening_pipeline import cycle, ingest
+    from screening_pipeline.runtime import plans
+    from screening_pipeline.warehouse import rebuild
 
     publish(played)
     publish(played)
     assert updates(played) > 0
     with played.runtime.warehouse() as connection:
-        cycle.prepare(connection, played.runtime)
-        ingest.rebuild(connection, played.runtime.landing, part_key=played.runtime.part_key)
+        plans.prepare(connection, played.runtime)
+        rebuild.rebuild(connection, played.runtime.landing, part_key=played.runtime.part_key)
     publish(played)
     assert updates(played) == 0

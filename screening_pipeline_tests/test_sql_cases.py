@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline import catalog, reference, warehouse
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.warehouse import Connection, quote
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.warehouse import catalog, reference, session, store
+from screening_pipeline.warehouse.session import Connection, quote
 
 ROOT = Path(__file__).parent / "sql"
 CASES = sorted(path.parent for path in ROOT.glob("*/*/expect.csv"))
@@ -24,9 +24,9 @@ CALENDARS = ("US", "GB", "AU")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     folder = tmp_path_factory.mktemp("warehouse")
     path = folder / "warehouse.duckdb"
-    with warehouse.writer(path, lock_path=folder / "lock", clock=SystemClock()) as connection:
+    with store.writer(path, lock_path=folder / "lock", clock=SystemClock()) as connection:
         for code in CALENDARS:
-            warehouse.insert(connection, "star.dim_calendar", reference.calendar_rows(code))
+            session.insert(connection, "star.dim_calendar", reference.calendar_rows(code))
         yield connection
 
 

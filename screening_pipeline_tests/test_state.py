@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline.clock import ManualClock
-from screening_pipeline.errors import LockHeld, NotWritable
-from screening_pipeline.state import State, running_boot_id
+from screening_pipeline.base.clock import ManualClock
+from screening_pipeline.base.errors import LockHeld, NotWritable
+from screening_pipeline.state.store import State, running_boot_id
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

@@ -13,9 +13,9 @@ import pytest
 from lifelines import KaplanMeierFitter
 from lifelines.utils import qth_survival_time
 
-from screening_pipeline import reference, warehouse
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.warehouse import Connection
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.warehouse import reference, session, store
+from screening_pipeline.warehouse.session import Connection
 from screening_pipeline_tests.test_data_model import QUERIES
 
 KNOWN_AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -46,9 +46,9 @@ ASSUMED: dict[str, Callable[[Case], float]] = {
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     folder = tmp_path_factory.mktemp("warehouse")
     path = folder / "warehouse.duckdb"
-    with warehouse.writer(path, lock_path=folder / "lock", clock=SystemClock()) as connection:
-        warehouse.insert(connection, "star.dim_calendar", reference.calendar_rows("US"))
-        warehouse.insert(connection, "star.dim_account", [_account(vendor) for vendor in VENDORS])
+    with store.writer(path, lock_path=folder / "lock", clock=SystemClock()) as connection:
+        session.insert(connection, "star.dim_calendar", reference.calendar_rows("US"))
+        session.insert(connection, "star.dim_account", [_account(vendor) for vendor in VENDORS])
         yield connection
 
 
@@ -174,7 +174,7 @@ def _account(vendor: str) -> dict[str, Any]:
 
 def _fill(connection: Connection, cases: list[Case]) -> None:
     rows = [_row(number, case) for number, case in enumerate(cases, start=1)]
-    warehouse.insert(connection, "star.fact_check", rows)
+    session.insert(connection, "star.fact_check", rows)
 
 
 def _row(number: int, case: Case) -> dict[str, Any]:

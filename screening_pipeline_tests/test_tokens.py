@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screening_pipeline.clock import ManualClock
-from screening_pipeline.tokens import (
+from screening_pipeline.base.clock import ManualClock
+from screening_pipeline.http.credentials import (
     LONGEST_LIFETIME,
     Grant,
     TokenCredential,

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline import run, runtime
-from screening_pipeline import settings as configuration
-from screening_pipeline.clock import ManualClock, StandingClock
-from screening_pipeline.errors import UsageError
-from screening_pipeline.exchange import Exchange
-from screening_pipeline.instance import instance
-from screening_pipeline.watch import watch
+from screening_pipeline.base.clock import ManualClock, StandingClock
+from screening_pipeline.base.errors import UsageError
+from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.orchestration import runs
+from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.orchestration.watch import watch
+from screening_pipeline.runtime import context, opening
+from screening_pipeline.settings import load
 from screening_pipeline_tests.loopback import Answering, Asked, Loopback, Reply, json_reply, serving
 from screening_pipeline_tests.playing import dagster_words, pushed
 from screening_pipeline_tests.scene import MORNING
@@ -38,10 +39,10 @@ MINUTE = 60.0
 class Watched:
     """A data folder, the vendor that is asked about it, and what the cycles have told."""
 
-    runtime: runtime.Runtime
+    runtime: context.Runtime
     server: Loopback
     instances: Path
-    told: list[run.Outcome] = field(default_factory=list)
+    told: list[runs.Outcome] = field(default_factory=list)
 
     def order(self, *check_ids: str) -> None:
         rows = "".join(f"zinc,{check_id},2026-03-01T09:00:00Z\n" for check_id in check_ids)
@@ -63,10 +64,10 @@ def watched(folder: Path, answering: Answering, *, environ: dict[str, str] | Non
     with ExitStack() as stack:
         server = stack.enter_context(serving(answering))
         (folder / "screening.toml").write_text(CONFIGURATION.format(url=server.url))
-        settings = configuration.load({}, folder)
+        settings = load.load({}, folder)
         settings.paths.create()
         secrets = {"ZINC_KEY": "key-of-a-test"} if environ is None else environ
-        yield Watched(runtime.assembled(settings, secrets, ManualClock(MORNING)), server, folder)
+        yield Watched(opening.assembled(settings, secrets, ManualClock(MORNING)), server, folder)
 
 
 def pending(asked: Asked) -> Reply:
@@ -141,7 +142,7 @@ def test_a_push_alone_is_reason_enough_for_a_cycle(tmp_path: Path) -> None:
     with watched(tmp_path, pending) as office:
         office.order("z1")
 
-        def tell(outcome: run.Outcome) -> None:
+        def tell(outcome: runs.Outcome) -> None:
             office.told.append(outcome)
             if len(office.told) == 1:
                 office.runtime.landing.receive(ended(office, "z1"))
@@ -152,9 +153,9 @@ def test_a_push_alone_is_reason_enough_for_a_cycle(tmp_path: Path) -> None:
 
 
 def test_under_a_standing_clock_nothing_would_ever_fall_due(tmp_path: Path) -> None:
-    settings = configuration.load({"SCREENING_DATA_DIR": str(tmp_path)}, tmp_path)
+    settings = load.load({"SCREENING_DATA_DIR": str(tmp_path)}, tmp_path)
     settings.paths.create()
-    work = runtime.assembled(settings, {}, StandingClock(MORNING))
+    work = opening.assembled(settings, {}, StandingClock(MORNING))
     with instance(settings.paths) as recorded, pytest.raises(UsageError, match="SCREENING_NOW"):
         watch(work, recorded, seconds=1, tell=lambda _: None)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screening_pipeline.wire import LONGEST_SILENCE, Body, BrokenAnswer, instant, kept, retry_after
+from screening_pipeline.http.wire import LONGEST_SILENCE, Body, BrokenAnswer, instant, kept, retry_after
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

@@ -27,10 +27,12 @@ from typing import Any
 
 import duckdb  # noqa: TID251 - as analysts do, who have nothing of ours
 
-from screening_pipeline import cycle, runtime, warehouse
-from screening_pipeline import settings as configuration
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.runtime import Runtime
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.cycle import notes, take_orders
+from screening_pipeline.runtime import opening
+from screening_pipeline.runtime.context import Runtime
+from screening_pipeline.settings import sandbox_accounts
+from screening_pipeline.warehouse import publish
 
 NOBODY = 65534
 LONGEST_SECONDS = 3600.0
@@ -117,18 +119,18 @@ def _prepare(data: Path, checks: int) -> None:
 
 def _runtime(data: Path) -> Runtime:
     environ = {"SCREENING_DATA_DIR": str(data)}
-    settings = configuration.bundled(environ, data)
-    return runtime.assembled(settings, environ, SystemClock())
+    settings = sandbox_accounts.bundled(environ, data)
+    return opening.assembled(settings, environ, SystemClock())
 
 
 def _publish(data: Path, times: int) -> None:
     """Publish so often, each time with one more run on record."""
     work = _runtime(data)
-    cycle.take_orders(work, run_id="readers")
+    take_orders.take_orders(work, run_id="readers")
     for number in range(times):
         with work.warehouse() as connection:
-            cycle.note_run(work, connection, run_id=f"{os.getpid()}-{number}", trigger="readers")
-            warehouse.publish(connection, work.settings.paths.published)
+            notes.note_run(work, connection, run_id=f"{os.getpid()}-{number}", trigger="readers")
+            publish.publish(connection, work.settings.paths.published)
         _mark(data)
 
 

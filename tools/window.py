@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from screening_pipeline import feed_fetcher
-from screening_pipeline.feed_fetcher import BODY, Order, Pieces
+from screening_pipeline.http import feed_process
+from screening_pipeline.http.feed_process import BODY, Order, Pieces
 
 SIZES = (2_000, 20_000, 200_000)
 KEY = b"a key for measuring only"
@@ -90,8 +90,8 @@ def measured(vendor: _Vendor, folder: Path, size: int) -> Window:
         pieces = _Timed(descriptor, KEY, "window", count=1)
         url = f"http://127.0.0.1:{vendor.server_port}/{size}"
         order = Order(intent="window", url=url, headers={}, deadline=30, limit=10**7, pieces=descriptor, key="")
-        failure = feed_fetcher._Call(order, pieces).run()  # noqa: SLF001 - what its process does, without the process
-        pieces.add_json(feed_fetcher.END, {"failure": failure})
+        failure = feed_process._Call(order, pieces).run()  # noqa: SLF001 - what its process does, without the process
+        pieces.add_json(feed_process.END, {"failure": failure})
         synced = time.monotonic()
     finally:
         os.close(descriptor)

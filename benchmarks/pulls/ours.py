@@ -12,18 +12,12 @@ import numpy as np
 
 from pulls.policies import Known, Policy
 from pulls.worlds import DAY, HOUR, START, STATES, Indexes
-from screening_pipeline.planner import (
-    Budget,
-    BusinessCalendar,
-    GroupKey,
-    Model,
-    PlanOptions,
-    Sojourn,
-    fast_lane,
-    most_urgent,
-    plan_columns,
-)
-from screening_pipeline.planning.schedule import OpenColumns
+from screening_pipeline.planning.calendar import BusinessCalendar
+from screening_pipeline.planning.columns import OpenColumns
+from screening_pipeline.planning.histogram import GroupKey, Sojourn
+from screening_pipeline.planning.inputs import Budget, PlanOptions
+from screening_pipeline.planning.model import Model
+from screening_pipeline.planning.planner import fast_lane, most_urgent, plan_columns
 
 PLAN_EVERY = 4 * HOUR
 LESSON = 6 * HOUR

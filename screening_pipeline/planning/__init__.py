@@ -1,1 +1,1 @@
-"""How the planner thinks: `calendar` tells time, `model` knows durations, `rule` weighs, `schedule` spends calls."""
+"""When to ask next, for each open check. Pure, with numpy. Imports nothing of ours."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from screening_pipeline.planning import priors
 from screening_pipeline.planning.calendar import CELLS, WEEK_SHARE, BusinessCalendar, normalised
-from screening_pipeline.planning.model import (
+from screening_pipeline.planning.histogram import (
     BIN_AGES,
     PACKAGE_SOJOURNS,
     PRIOR_SOJOURNS,

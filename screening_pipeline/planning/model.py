@@ -5,108 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
-from math import expm1
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.planning import priors
 from screening_pipeline.planning.calendar import BusinessCalendar
+from screening_pipeline.planning.histogram import PRIOR_SOJOURNS, GroupKey, Histogram, prior_histogram
 
 if TYPE_CHECKING:
+    from screening_pipeline.planning.histogram import Sojourn
     from screening_pipeline.planning.learning import Numbers
 
-PRIOR_SOJOURNS = 25.0
-"""The prior speaks with the weight of this many observed sojourns."""
-PACKAGE_SOJOURNS = 40
-"""From this many sojourns on a package has a distribution of its own."""
 HALF_LIFE_DAYS = 10.0
 """History counts half as much after this many days, so that a vendor that changes is followed."""
-
-
-SURPRISES, SURPRISED_FROM = 0.06, 300.0
-SELDOM = 0.02
-"""The prior knows of no age that fewer than this share of the checks reach."""
-BIN_AGES = (
-    *zip(priors.FAST_EDGES, priors.FAST_EDGES[1:], strict=False),
-    *(
-        (priors.FAST_SECONDS + low, priors.FAST_SECONDS + high)
-        for low, high in zip(priors.SLOW_EDGES, priors.SLOW_EDGES[1:], strict=False)
-    ),
-)
-
-
-class Sojourn(NamedTuple):
-    """One stay of one check in one state, as known from pulls: it left between two ages, or (censored) has not yet.
-
-    `seconds_lower` is the age when last seen in the state, `seconds_upper` when first seen out of it.
-    """
-
-    vendor: str
-    package: str | None
-    lifecycle: str
-    seconds_lower: float
-    seconds_upper: float
-    is_censored: bool
-    entered_at: datetime
-    is_followed: bool = False
-    """Another open state came next (and might have been lost between two pulls)."""
-    seconds_before: float = 0.0
-    """Age when the check came under watch at all: those that left earlier were never heard of (left truncation)."""
-
-
-class GroupKey(NamedTuple):
-    """Checks that are expected to move alike; without a package, all packages together."""
-
-    vendor: str
-    lifecycle: str
-    package: str | None = None
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """How many sojourns ended in each age bin, and for how many seconds it was watched."""
-
-    events: tuple[float, ...]
-    exposure: tuple[float, ...]
-    sojourns: float
-    followed: float = 0.0
-
-    def plus(self, other: Histogram, weight: float = 1.0) -> Histogram:
-        """Pool two histograms, the other one with a weight."""
-        return Histogram(
-            tuple(a + weight * b for a, b in zip(self.events, other.events, strict=True)),
-            tuple(a + weight * b for a, b in zip(self.exposure, other.exposure, strict=True)),
-            self.sojourns + weight * other.sojourns,
-            self.followed + weight * other.followed,
-        )
-
-    @property
-    def hazards(self) -> list[float]:
-        """Chance of leaving per second in each bin."""
-        return [e / x if x > 0 else 0.0 for e, x in zip(self.events, self.exposure, strict=True)]
-
-    @property
-    def mean_seconds(self) -> float:
-        """Mean length of a sojourn (seconds; working time runs like the wall clock in the long run)."""
-        left, total = 1.0, 0.0
-        for hazard, (low, high) in zip(self.hazards, BIN_AGES, strict=True):
-            leaving = -expm1(-hazard * (high - low)) if hazard > 0 else 0.0
-            total += left * (leaving / hazard if hazard > 0 else high - low)
-            left *= 1.0 - leaving
-        return total
-
-
-def prior_histogram(vendor: str, lifecycle: str) -> Histogram:
-    """Return the stated prior of a state as a histogram of one sojourn."""
-    exposure, events, left = [], [], 1.0
-    for mass, (low, high) in zip(priors.masses(vendor, lifecycle), BIN_AGES, strict=True):
-        watched = (high - low) * max(left - mass / 2, SELDOM)
-        exposure.append(watched)
-        # Surprises: what no document says happens too, as often per magnitude of age.
-        events.append(max(mass, SURPRISES * watched / (low + high + 2 * SURPRISED_FROM)))
-        left -= mass
-    return Histogram(tuple(events), tuple(exposure), 1.0, followed=0.0 if vendor == "workerchecks" else 0.6)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from screening_pipeline.planning.model import GroupKey, Model
+    from screening_pipeline.planning.histogram import GroupKey
+    from screening_pipeline.planning.model import Model
     from screening_pipeline.planning.timeline import Timeline
 
     Floats = NDArray[np.float64]

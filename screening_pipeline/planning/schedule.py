@@ -3,77 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from math import floor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from screening_pipeline.planning import priors
 from screening_pipeline.planning.calendar import BusinessCalendar
-from screening_pipeline.planning.fastlane import STEP, next_ages
-from screening_pipeline.planning.model import GroupKey, Model
-from screening_pipeline.planning.rule import Tables, Waiting
-from screening_pipeline.planning.timeline import Timeline
+from screening_pipeline.planning.columns import CHANCE, IN_VAIN, NEW, REQUESTED, WORST_CASE
+from screening_pipeline.planning.model import Model
+from screening_pipeline.planning.rule import Waiting
+from screening_pipeline.planning.weighing import first_sight, weigh
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from screening_pipeline.planning.columns import Floats, Indexes, OpenColumns
+    from screening_pipeline.planning.inputs import Budget, PlanOptions
+    from screening_pipeline.planning.weighing import Weighed
 
-    from numpy.typing import NDArray
 
-    from screening_pipeline.planner import Budget, OpenCheck, PlanOptions
-
-    Floats = NDArray[np.float64]
-    Indexes = NDArray[np.int64]
-    Flags = NDArray[np.bool_]
-
-_T = TypeVar("_T")
-
-HISTORY = 100 * priors.DAY
-HORIZON = 15 * priors.DAY
 LONGEST = 14 * priors.DAY
-PUSH_MISSES = 0.05
-"""Share of the changes of a push-fed check that a lost or late push leaves to be found by asking."""
-FEED_MISSES = 0.02
-RECONCILE_SHARE = 0.01
-"""Share of the budget that asking by id may take where a feed reports every change."""
-OVERLOAD = 0.7
-"""Changes per call allowed from which on the load cannot be seen: good plans too need several calls per change."""
-NEARLY_SURE = 0.75
-SAMPLE = 1_000
-LOWEST_PRICE, HIGHEST_PRICE, PRICE_HALVINGS = 0.05, 1e6, 11
-AHEAD = 1e12
-PRICE_STEP = 1.3
-SUBSCRIPTION = "subscription"
-CACHED, LANES_CACHED = 32, 1024
-"""Look-up tables kept per model: a few accounts and days; and fast lanes, which take some kilobytes each."""
-REQUESTED, NEW, CHANCE, WORST_CASE, IN_VAIN = range(5)
-
-
-@dataclass(frozen=True)
-class OpenColumns:
-    """Open checks of one account as columns; instants are seconds since 1970, never pulled and no retry are NaN."""
-
-    check_key: Indexes
-    groups: tuple[GroupKey, ...]
-    group: Indexes
-    entered: Floats
-    last_pulled: Floats
-    is_push_fed: Flags
-    is_requested: Flags
-    least_wait: Floats
-    worst_case: Floats
-    first_pull: Floats
-    retry: Floats
-
-    def taken(self, chosen: Indexes) -> OpenColumns:
-        """Return the chosen checks."""
-        rest = {name: getattr(self, name)[chosen] for name in self.__dataclass_fields__ if name != "groups"}
-        return OpenColumns(groups=self.groups, **rest)
-
-    def __len__(self) -> int:
-        """Count the checks."""
-        return len(self.check_key)
 
 
 @dataclass(frozen=True)
@@ -91,113 +38,6 @@ class Schedule:
     changes_per_minute: float
     states_lost_per_day: float
     lag_in_force: float
-
-
-def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) -> OpenColumns:
-    """Turn open checks into columns."""
-    index: dict[GroupKey, int] = {}
-    rows = []
-    for check in checks:
-        lifecycle = priors.presumed(check.vendor, check.lifecycle)
-        package = check.package if model.knows(check.vendor, lifecycle, check.package) else None
-        key = GroupKey(check.vendor, lifecycle, package)
-        entered = check.state_since.timestamp()
-        pulled = check.last_pulled_at.timestamp() if check.last_pulled_at else np.nan
-        worst = options.worst_case_seconds(check.vendor, check.lifecycle, check.subject)
-        # A subscription is for years: the calendar says when to look, not the chance of news.
-        least = worst if check.subject == SUBSCRIPTION else options.min_interval_seconds
-        retry = check.retry_at.timestamp() if check.retry_at else np.nan
-        rows.append((index.setdefault(key, len(index)), entered, pulled, worst, least, retry))
-    table = np.array(rows, dtype=np.float64).reshape(-1, 6)
-    first = {vendor: options.first_pull_seconds(vendor) for vendor in {check.vendor for check in checks}}
-    return OpenColumns(
-        check_key=np.array([check.check_key for check in checks], dtype=np.int64),
-        groups=tuple(index),
-        group=table[:, 0].astype(np.int64),
-        entered=table[:, 1],
-        last_pulled=table[:, 2],
-        is_push_fed=np.array([check.is_push_fed for check in checks], dtype=bool),
-        is_requested=np.array([check.is_requested for check in checks], dtype=bool),
-        least_wait=table[:, 4],
-        worst_case=table[:, 3],
-        first_pull=np.array([first[check.vendor] for check in checks], dtype=np.float64),
-        retry=table[:, 5],
-    )
-
-
-@dataclass(frozen=True)
-class Load:
-    """What an account's open checks ask of its budget."""
-
-    rate: float  # calls per second
-    changes: float  # expected per second
-    longest: Floats  # seconds each check may wait
-    lag: float  # what a call must be expected to save, in seconds
-    is_overloaded: bool
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """What one look at all open checks of an account shows, before times are given out."""
-
-    waiting: Waiting
-    load: Load
-    fast: Floats
-    is_due: Flags
-    worth: Floats
-
-
-def weigh(
-    columns: OpenColumns,
-    model: Model,
-    budget: Budget,
-    calendar: BusinessCalendar,
-    now: float,
-    options: PlanOptions,
-    price: float | None = None,
-) -> Weighed:
-    """Find which checks are due now and what a call to each is worth (`price`: the lag in force of the last plan)."""
-    waiting = _waiting(columns, model, budget, calendar, now)
-    load = _load(columns, waiting, budget, now, options, price)
-    fast = _fast(columns, waiting, model, load, options)
-    expected = waiting.expect(np.maximum(waiting.since, now))
-    is_late = now >= np.minimum(waiting.since + load.longest, _first_sight(columns, fast, budget))
-    threshold = load.lag if budget.feed_covered else options.max_lag_seconds
-    is_worth = np.where(np.isnan(fast), expected.urgency >= threshold, fast <= now)
-    is_free = now - waiting.since >= columns.least_wait
-    is_due = (columns.is_requested | is_late | (is_worth & is_free)) & ~(columns.retry > now)
-    if load.is_overloaded:
-        worth = _worth_in_overload(expected.chance, waiting.since)
-    else:
-        # The fast lane counts in seconds, the rest in hours: it goes first, or it is none.
-        worth = expected.worth + np.where(np.isnan(fast), 0.0, AHEAD)
-    return Weighed(waiting, load, fast, is_due, worth)
-
-
-def lane_times(
-    columns: OpenColumns,
-    model: Model,
-    budget: Budget,
-    calendar: BusinessCalendar,
-    now: float,
-    options: PlanOptions,
-    price: float | None = None,
-) -> tuple[Indexes, Floats]:
-    """Return the keys of the checks in the fast lane, and when each is asked next."""
-    waiting = _waiting(columns, model, budget, calendar, now)
-    fast = _fast(columns, waiting, model, _load(columns, waiting, budget, now, options, price), options)
-    is_in = ~np.isnan(fast)
-    return columns.check_key[is_in], np.fmax(np.maximum(fast[is_in], now), columns.retry[is_in])
-
-
-def urgent_keys(columns: OpenColumns, weighed: Weighed, count: int) -> Indexes:
-    """Return the keys of the `count` most urgent checks among those due."""
-    places = np.flatnonzero(weighed.is_due)
-    worth = np.where(columns.is_requested[places], np.inf, weighed.worth[places])
-    if len(places) > count:
-        kept = np.argpartition(-worth, count - 1)[:count] if count else np.arange(0)
-        places, worth = places[kept], worth[kept]
-    return columns.check_key[places[np.lexsort((columns.check_key[places], -worth))]]
 
 
 def schedule(
@@ -228,77 +68,6 @@ def schedule(
     )
 
 
-def _waiting(columns: OpenColumns, model: Model, budget: Budget, calendar: BusinessCalendar, now: float) -> Waiting:
-    tables, timeline, clocks = _prepared(model, columns.groups, calendar, now)
-    since = np.where(np.isnan(columns.last_pulled), columns.entered, columns.last_pulled)
-    since = np.minimum(since, now)
-    thinning = np.where(columns.is_push_fed, PUSH_MISSES, FEED_MISSES if budget.feed_covered else 1.0)
-    return Waiting(
-        tables, timeline, columns.group, clocks[columns.group], np.minimum(columns.entered, since), since, thinning
-    )
-
-
-def _prepared(
-    model: Model, groups: tuple[GroupKey, ...], calendar: BusinessCalendar, now: float
-) -> tuple[Tables, Timeline, Indexes]:
-    """Return the look-up tables of the groups and of the days around `now`, made once per model and day."""
-    today = now // priors.DAY * priors.DAY
-    key = (groups, calendar, today)
-
-    def made() -> tuple[Tables, Timeline, Indexes]:
-        states = sorted({group[:2] for group in groups})
-        paces = [model.pace(*state) for state in states] or [priors.NEUTRAL_PACE]
-        clocks = np.array([states.index(group[:2]) for group in groups], dtype=np.int64)
-        timeline = Timeline(calendar, paces, today - HISTORY, today + HORIZON)
-        return Tables(model, groups), timeline, clocks
-
-    return _kept(model.cache, key, CACHED, made)
-
-
-def _kept(cache: dict[object, _T], key: object, most: int, make: Callable[[], _T]) -> _T:
-    """Return what was made before under this key, else make it; a cache that is full begins anew."""
-    if key in cache:
-        return cache[key]
-    made = make()
-    if len(cache) >= most:
-        cache.clear()
-    cache[key] = made
-    return made
-
-
-def _load(
-    columns: OpenColumns, waiting: Waiting, budget: Budget, now: float, options: PlanOptions, price: float | None
-) -> Load:
-    rate = _rate(budget)
-    longest = _longest(columns, now, rate)
-    changes = float(np.sum(1.0 / waiting.tables.mean_seconds[columns.group]))
-    is_overloaded = not budget.feed_covered and changes > OVERLOAD * rate
-    least = options.max_lag_seconds
-    price = _price(columns, waiting, longest, now, rate, least) if price is None else price
-    return Load(rate, changes, longest, max(least, price), is_overloaded)
-
-
-def _rate(budget: Budget) -> float:
-    """Return the calls per second that asking by id may use."""
-    share = RECONCILE_SHARE if budget.feed_covered else 1.0
-    return max(budget.requests_per_minute, 1) * share / 60.0
-
-
-def _longest(columns: OpenColumns, now: float, rate: float) -> Floats:
-    """Return the longest wait of each check: its worst case, unless the budget cannot keep it for all."""
-    is_stale = now - columns.entered > priors.STALE_AFTER_SECONDS
-    wanted = np.where(is_stale, np.maximum(columns.worst_case, priors.STALE_SECONDS), columns.worst_case)
-    return np.maximum(wanted, 2.0 * len(columns) / rate)
-
-
-def _first_sight(columns: OpenColumns, fast: Floats, budget: Budget) -> Floats:
-    """Return until when a check that was never pulled should be; a fast lane knows better, and a feed is faster."""
-    if budget.feed_covered:
-        return np.full(len(columns), np.inf)
-    is_unseen = np.isnan(columns.last_pulled) & np.isnan(fast)
-    return np.where(is_unseen, columns.entered + columns.first_pull, np.inf)
-
-
 def _wanted(columns: OpenColumns, weighed: Weighed, options: PlanOptions, budget: Budget, now: float) -> Floats:
     """Return when each check should be pulled if calls cost only their price."""
     waiting = weighed.waiting
@@ -308,69 +77,7 @@ def _wanted(columns: OpenColumns, weighed: Weighed, options: PlanOptions, budget
     soonest = np.maximum(waiting.since + columns.least_wait, now)[later]
     wanted[later] = waiting.taken(later).reach(options.max_lag_seconds, longest[later], soonest)
     wanted = np.where(np.isnan(weighed.fast), wanted, weighed.fast)
-    return np.minimum(wanted, _first_sight(columns, weighed.fast, budget))
-
-
-def _fast(columns: OpenColumns, waiting: Waiting, model: Model, load: Load, options: PlanOptions) -> Floats:
-    """Return when the fast lane asks next; NaN for checks that are not in it (any more)."""
-    when = np.full(len(columns), np.nan)
-    # Where a feed or pushes tell of changes, no fast lane is faster.
-    young = waiting.young[waiting.thinning[waiting.young] == 1.0]
-    lag = PRICE_STEP ** round(np.log(max(load.lag, 1.0)) / np.log(PRICE_STEP))
-    shortest = options.min_interval_seconds
-    for group in np.unique(columns.group[young]).tolist():
-        key = (columns.groups[group], lag, load.is_overloaded, shortest)
-        lane = partial(next_ages, waiting.tables, group, lag, is_scarce=load.is_overloaded, shortest=shortest)
-        ages = _kept(model.lanes, key, LANES_CACHED, lane)
-        if ages is not None:
-            chosen = young[columns.group[young] == group]
-            node = np.ceil((waiting.since[chosen] - columns.entered[chosen]) / STEP - 1e-6).astype(np.int64)
-            when[chosen] = columns.entered[chosen] + ages[np.clip(node, 0, len(ages) - 1)]
-    return np.where(np.isinf(when), np.nan, when)
-
-
-def _price(columns: OpenColumns, waiting: Waiting, longest: Floats, now: float, rate: float, least: float) -> float:
-    """Return the expected lag per call at which the budget is just enough, judged by a sample of the checks.
-
-    That it is no more than `least` is found at once, which is the rule where the budget is no matter.
-    """
-    count = len(columns)
-    if not count:
-        return 0.0
-    sample = np.unique(np.linspace(0, count - 1, min(count, SAMPLE)).astype(np.int64))
-    start = np.full(len(sample), now)
-    fresh = waiting.taken(sample, start)
-    start = start + columns.least_wait[sample]
-
-    def is_enough(price: float) -> bool:
-        wait = fresh.reach(price, longest[sample], start) - now
-        return float(np.mean(1.0 / wait)) * count <= rate
-
-    if least > LOWEST_PRICE and is_enough(_step_below(least)):
-        return 0.0
-    low, high = LOWEST_PRICE, HIGHEST_PRICE
-    for _ in range(PRICE_HALVINGS):
-        price = (low * high) ** 0.5
-        low, high = (low, price) if is_enough(price) else (price, high)
-    return high if high > 2 * LOWEST_PRICE else 0.0
-
-
-def _step_below(price: float) -> float:
-    """Return the highest price up to this one that the search could end with."""
-    steps: int = 2**PRICE_HALVINGS
-    whole = float(np.log(HIGHEST_PRICE / LOWEST_PRICE))
-    below = floor(steps * float(np.log(price / LOWEST_PRICE)) / whole)
-    return float(LOWEST_PRICE * np.exp(whole * below / steps))
-
-
-def _worth_in_overload(chance: Floats, since: Floats) -> Floats:
-    """Rank by the chance that a call shows a change; among equals the freshest, whose news is worth most.
-
-    What is nearly sure counts alike: a high chance estimated of old checks is never as sure as it looks.
-    """
-    bucket = np.round(np.minimum(chance, NEARLY_SURE) * 10.0)
-    age_rank = np.argsort(np.argsort(since, kind="stable"), kind="stable")
-    return bucket + age_rank / (len(since) + 1.0)  # type: ignore[no-any-return]
+    return np.minimum(wanted, first_sight(columns, weighed.fast, budget))
 
 
 def _order(columns: OpenColumns, wanted: Floats, weighed: Weighed) -> Indexes:

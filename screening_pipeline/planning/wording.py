@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from screening_pipeline.planning import priors
-from screening_pipeline.planning.schedule import IN_VAIN, NEW, REQUESTED, WORST_CASE
+from screening_pipeline.planning.columns import IN_VAIN, NEW, REQUESTED, WORST_CASE
 
 
 def reason_of(code: int, chance: float, waited: float, *, is_overloaded: bool) -> str:

@@ -8,7 +8,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import MappingProxyType
 
-from screening_pipeline.model import Vendor
+from screening_pipeline.domain.declaration import Vendor
 
 
 @cache

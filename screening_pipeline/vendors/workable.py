@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from screening_pipeline.model import PACKAGE, Auth, Endpoint, Json, Message, Parts, Record, Vendor
+from screening_pipeline.domain.declaration import PACKAGE, Auth, Endpoint, Parts, Record, Vendor
+from screening_pipeline.domain.vocabulary import Json, Message
 
 
 def reshape(endpoint: str, body: Json) -> list[tuple[str, Message]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from screening_pipeline.model import Auth, Endpoint, Record, Vendor
+from screening_pipeline.domain.declaration import Auth, Endpoint, Record, Vendor
 
 VENDOR = Vendor(
     slug="workerchecks",

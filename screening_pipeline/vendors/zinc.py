@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from screening_pipeline.model import PACKAGE, Auth, Endpoint, Parts, Record, Vendor
+from screening_pipeline.domain.declaration import PACKAGE, Auth, Endpoint, Parts, Record, Vendor
 
 VENDOR = Vendor(
     slug="zinc",

@@ -1,0 +1,1 @@
+"""What knows nothing of screening: errors, time, files, locks, inert text. Imports nothing of ours."""

@@ -1,0 +1,221 @@
+"""The command line. Each command imports what it needs when it runs: `--help` costs none of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from screening_pipeline.base import garbage_collection
+from screening_pipeline.base.errors import EnvironmentFailed, ScreeningError, UsageError
+from screening_pipeline.cli import console
+
+app = typer.Typer(
+    name="screening-pipeline",
+    help="Background-check status from five screening vendors in one DuckDB star schema.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+_INTERRUPTED = 130
+
+Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON, for another program.")]
+Vendors = Annotated[list[str] | None, typer.Option("--vendor", help="Only this vendor; may be given again.")]
+Accounts = Annotated[
+    list[str] | None, typer.Option("--account", help="Only accounts of this name; may be given again.")
+]
+
+
+def main() -> NoReturn:
+    """Run the command line; end with 0 done, 1 needs attention, 2 wrong use, 3 machine or program, 130 stopped."""
+    os.umask(0o077)
+    console.mind_nobody()
+    garbage_collection.look_seldom()
+    try:
+        app(standalone_mode=True)
+    except ScreeningError as problem:
+        console.warn(f"screening-pipeline: {problem}")
+        sys.exit(problem.exit_code)
+    except OSError as problem:
+        where = f"{Path(str(problem.filename)).name}: " if problem.filename else ""
+        console.warn(f"screening-pipeline: {where}{problem.strerror or type(problem).__name__}")
+        sys.exit(EnvironmentFailed.exit_code)
+    except KeyboardInterrupt:
+        _interrupted()
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # all that typer leaves of a KeyboardInterrupt
+            _interrupted()
+        raise
+    except Exception as problem:  # noqa: BLE001 - nobody foresaw it, so its text may quote anything
+        if isinstance(problem.__cause__, KeyboardInterrupt):  # DuckDB's word for it is RuntimeError
+            _interrupted()
+        console.warn(_place(problem))
+        sys.exit(EnvironmentFailed.exit_code)
+    sys.exit(0)
+
+
+def _interrupted() -> NoReturn:
+    warnings.simplefilter("ignore")  # Python would tell of every coroutine that was given up
+    console.warn("screening-pipeline: interrupted; what was received is on disk, the next run goes on from there")
+    sys.exit(_INTERRUPTED)
+
+
+def _place(problem: Exception) -> str:
+    """Where something failed that nobody foresaw, without its text: that may hold what a vendor said."""
+    frames = "".join(traceback.format_tb(problem.__traceback__))
+    return f"{frames}screening-pipeline: a mistake of this program: {type(problem).__name__}, raised above"
+
+
+@app.command()
+def init(
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing screening.toml.")] = False,
+) -> None:
+    """Write a commented screening.toml and create the data folder."""
+    from importlib.resources import files
+
+    from screening_pipeline.settings.paths import paths_of
+
+    target = Path("screening.toml")
+    if target.exists() and not force:
+        raise UsageError("screening.toml is there already; --force replaces it", code="exists")
+    paths = paths_of(os.environ, Path.cwd())
+    target.write_text(files("screening_pipeline").joinpath("templates", "screening.toml").read_text())
+    paths.create()
+    console.say(f"wrote {target}, made {paths.data_dir}/")
+    console.say(
+        "Next: name your accounts in it, put their secrets into the environment, then `screening-pipeline doctor`."
+    )
+
+
+@app.command()
+def sync(
+    vendor: Vendors = None,
+    account: Accounts = None,
+    full: Annotated[bool, typer.Option("--full", help="Also pull open checks that are not due yet.")] = False,
+    json: Json = False,
+) -> None:
+    """Run one cycle: read orders, pull what is due, bring it into the star, publish. Ended checks are never pulled."""
+    from screening_pipeline.cli import sync as cli_sync
+
+    raise typer.Exit(cli_sync.sync(vendor or [], account or [], is_full=full, is_json=json))
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Show per account what is open and due, the oldest, the budget used, the last error, rejects, unmapped values."""
+    from screening_pipeline.cli import commands
+
+    raise typer.Exit(commands.status(is_json=json))
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check configuration, secrets, accounts, the warehouse, the disk and permissions; one line each with the fix."""
+    from screening_pipeline.cli import commands
+
+    raise typer.Exit(commands.doctor(is_json=json))
+
+
+@app.command()
+def watch(
+    duration: Annotated[
+        str | None, typer.Option("--for", help="How long: 90s, 30m, 2h, 1d. By default until Ctrl-C.")
+    ] = None,
+) -> None:
+    """Run cycles as checks fall due, without the Dagster daemon."""
+    from screening_pipeline.cli import sync as cli_sync
+
+    raise typer.Exit(cli_sync.watch(duration))
+
+
+@app.command()
+def show(
+    vendor: Annotated[str, typer.Argument(help="The vendor, as in screening.toml.")],
+    check_id: Annotated[str, typer.Argument(help="The vendor's id of the check, exactly.")],
+    account: Annotated[str | None, typer.Option("--account", help="Only in this account.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the life of one check: the vendor's words beside ours, who had to act, and when it is asked next."""
+    from screening_pipeline.cli import commands
+
+    raise typer.Exit(commands.show(vendor, check_id, account, is_json=json))
+
+
+@app.command()
+def report(
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write it; by default data/report.html.")] = None,
+) -> None:
+    """Write a self-contained HTML page of turnaround, ageing, SLA, adjudication and data quality."""
+    from screening_pipeline.cli import report as cli_report
+
+    raise typer.Exit(cli_report.report(out))
+
+
+@app.command()
+def rebuild(json: Json = False) -> None:
+    """Drop everything derived, compute it again from raw, and try every rule. Only the plan of pulls is a new one."""
+    from screening_pipeline.cli import sync as cli_sync
+
+    raise typer.Exit(cli_sync.rebuild(is_json=json))
+
+
+@app.command()
+def demo(json: Json = False) -> None:
+    """Play 30 virtual days of the five vendors through the whole pipeline, and print turnaround per vendor."""
+    from screening_pipeline.cli import demo as cli_demo
+
+    raise typer.Exit(cli_demo.demo(is_json=json))
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 8765,
+    seed: Annotated[int, typer.Option(help="The same seed plays the same world.")] = 7,
+    checks: Annotated[int, typer.Option(min=1, help="How many checks are ordered over 30 days.")] = 300,
+    faults: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that go wrong.")] = 0.0,
+) -> None:
+    """Serve the bundled vendor sandbox alone, in real time, with the vendors' own rate limits."""
+    from screening_pipeline.sandbox.server import serve
+
+    try:
+        serve(port=port, seed=seed, checks=checks, faults=faults)
+    except OSError as problem:
+        raise EnvironmentFailed(f"port {port}: {problem.strerror}; try --port 0", code="port_taken") from None
+
+
+@app.command()
+def webhooks(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; what faces the internet puts TLS before it.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8770,
+) -> None:
+    """Receive what vendors push: each message is proven and on disk before it is answered; the next cycle reads it."""
+    from screening_pipeline.cli import webhooks as cli_webhooks
+
+    raise typer.Exit(cli_webhooks.webhooks(host, port))
+
+
+@app.command()
+def erase(
+    candidate_ref: Annotated[
+        str | None,
+        typer.Option("--candidate-ref", help="The person, as in the manifests; - reads it from standard input."),
+    ] = None,
+    check: Annotated[
+        tuple[str, str] | None, typer.Option("--check", metavar="VENDOR CHECK_ID", help="One check instead.")
+    ] = None,
+    account: Annotated[str | None, typer.Option("--account", help="With --check: the account it belongs to.")] = None,
+    json: Json = False,
+) -> None:
+    """Remove a person, or one check, everywhere; a rebuild does not bring them back. The manifests stay yours."""
+    from screening_pipeline.cli.erase import command
+
+    raise typer.Exit(command(candidate_ref, check, account, is_json=json))

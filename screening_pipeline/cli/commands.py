@@ -1,0 +1,95 @@
+"""What the commands do once their arguments are read; each returns its exit code."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+from screening_pipeline.base import inert
+from screening_pipeline.base.clock import system_clock
+from screening_pipeline.cli import console
+from screening_pipeline.cli.unmapped import tell_unmapped
+from screening_pipeline.settings import load
+from screening_pipeline.settings import settings as configuration
+
+
+def status(*, is_json: bool) -> int:
+    """How every account stands, from the published snapshot and the shared state; waits for nobody."""
+    from screening_pipeline.cli.status import Standing, overview
+    from screening_pipeline.runtime import bundled_sandbox
+
+    settings = bundled_sandbox.unlimited(load.load(os.environ, Path.cwd()))
+    found = overview(settings, os.environ, system_clock(os.environ))
+    if is_json:
+        console.say_json(found.facts())
+    else:
+        console.table([row.words() for row in found.accounts], Standing.COLUMNS)
+        if found.order_rejects:
+            console.say(f"Rejected rows of order files: {found.order_rejects:,}, see ops.reject")
+        for row in found.unconfigured:
+            name = inert.inert(f"{row['vendor']}/{row['account']}")
+            console.say(
+                f"Not configured any more: {name}. Its {row['checks']:,} checks are not asked for, nor in views."
+            )
+        tell_unmapped(found.unmapped_words)
+    return int(found.needs_attention)
+
+
+def doctor(*, is_json: bool) -> int:
+    """Look at everything a cycle needs; tell what is wrong and how to mend it."""
+    from screening_pipeline.cli import doctor as examination
+    from screening_pipeline.cli import doctor_accounts
+    from screening_pipeline.runtime import opening
+    from screening_pipeline.state.rate_limit import Limiter
+    from screening_pipeline.state.store import State
+
+    clock, settings = system_clock(os.environ), load.load(os.environ, Path.cwd())
+    opening.require_writable(settings)
+    with opening.addressed(settings, clock) as reachable:
+        state = State(reachable.paths.state)
+        limiter = Limiter(state, clock)
+        findings = examination.diagnose(
+            reachable,
+            os.environ,
+            clock,
+            probe=doctor_accounts.client_probe(limiter, clock, is_proxied=reachable.http.proxies_from_environment),
+            used_last_minute=lambda account: limiter.used_last_window(account.vendor, account.name),
+            inspect_warehouse=_inspected,
+            knows_none=lambda account: state.account(account.vendor, account.name, clock).knows_none,
+        )
+    if is_json:
+        console.say_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            fix = f"  → {finding.fix}" if finding.fix else ""
+            console.say(inert.inert(f"{finding.level:<4}  {finding.name}: {finding.message}{fix}"))
+    return examination.exit_code(findings)
+
+
+def _inspected(settings: configuration.Settings) -> str:
+    from screening_pipeline.warehouse import store
+
+    paths = settings.paths
+    if paths.warehouse.exists():
+        store.open_once(paths.warehouse, lock_path=paths.warehouse_lock, clock=system_clock(os.environ))
+    if not paths.published.exists():
+        return "nothing is published yet"
+    with store.reader(paths.published) as connection:
+        row = connection.execute("select count(*) from star.fact_check").fetchone()
+    return f"{row[0] if row else 0:,} checks published"
+
+
+def show(vendor: str, check_id: str, account: str | None, *, is_json: bool) -> int:
+    """The life of one check."""
+    from screening_pipeline.cli import show as cli_show
+    from screening_pipeline.cli.show import stories
+
+    settings = load.load(os.environ, Path.cwd())
+    found = stories(settings, vendor, check_id, account)
+    if is_json:
+        console.say_json([asdict(one) for one in found])
+    else:
+        for one in found:
+            cli_show.tell(one)
+    return 0

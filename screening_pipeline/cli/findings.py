@@ -1,0 +1,18 @@
+"""One finding of `doctor`: how grave, about what, and the fix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `fix` says what to do about it and is empty where nothing is to be done."""
+
+    name: str
+    level: Level
+    message: str
+    fix: str = ""

@@ -1,0 +1,30 @@
+"""`report`: writes the HTML page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from screening_pipeline.base.clock import system_clock
+from screening_pipeline.cli import console
+from screening_pipeline.settings import load
+
+
+def report(out: Path | None) -> int:
+    """The HTML report, from the published snapshot."""
+    from screening_pipeline.base.errors import UsageError
+    from screening_pipeline.report import write as page
+    from screening_pipeline.warehouse import store
+
+    settings = load.load(os.environ, Path.cwd())
+    if not settings.paths.published.exists():
+        raise UsageError("nothing is published yet; run `screening-pipeline sync` first", code="nothing_published")
+    target = out or settings.paths.report
+    if target.exists() and not target.is_file():  # what is written takes the place of what is there
+        raise UsageError(f"{target} is no file: name one with --out", code="usage")
+    # Elsewhere it is out of an erasure's reach in any case, and whoever may read the snapshot may write it.
+    opened = store.reader(settings.paths.published) if out else store.deriving(settings.paths)
+    with opened as connection:
+        page.write_report(connection, target, generated_at=system_clock(os.environ).now())
+    console.say(f"wrote {target}")
+    return 0

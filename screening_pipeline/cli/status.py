@@ -1,0 +1,231 @@
+"""How every account stands right now: from the published snapshot and the shared state, waiting for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from screening_pipeline.base import inert
+from screening_pipeline.state.pull_queue import Agenda
+from screening_pipeline.state.rate_limit import Limiter
+from screening_pipeline.state.store import State
+from screening_pipeline.warehouse import session, store
+
+if TYPE_CHECKING:
+    from screening_pipeline.base.clock import Clock
+    from screening_pipeline.settings.account import Account
+    from screening_pipeline.settings.settings import Settings
+
+
+_FACTS = """
+select
+    a.vendor,
+    a.account,
+    (select count(*) from star.fact_check as f where f.vendor = a.vendor and f.account = a.account) as checks,
+    (select min(coalesce(f.ordered_at, f.first_observed_at)) from star.fact_check as f
+        where f.vendor = a.vendor and f.account = a.account and f.is_terminal is not true) as oldest_open_at,
+    (select count(*) from ops.reject as r where r.vendor = a.vendor and r.account = a.account) as rejects,
+    (select count(*) from ops.unmapped_value as u
+        where u.vendor = a.vendor and u.account = a.account and u.is_current) as unmapped,
+    (select count(distinct c.check_key) from ops.mapping_conflict as c
+        where c.vendor = a.vendor and c.account = a.account and c.conflict = 'unconfirmed_message') as unconfirmed,
+    coalesce(b.is_overloaded, false) as is_overloaded,
+    coalesce(b.states_lost_per_day, 0) as states_lost_per_day
+from star.dim_account as a
+left join ops.pull_budget as b on a.vendor = b.vendor and a.account = b.account
+"""
+_ORDER_REJECTS = "select count(*) as n from ops.reject where source = 'manifest'"
+_UNMAPPED = "select distinct vendor, account, field, value from ops.unmapped_value where is_current order by all"
+_CHECKS = "select vendor, account, count(*) as checks from star.fact_check group by all order by all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One account. Counts are of checks, answers and words; times are UTC; `used` is calls of the last minute."""
+
+    account: str
+    checks: int
+    open: int
+    due: int
+    next_due_at: datetime | None
+    oldest_open_seconds: float | None
+    used: int
+    requests_per_minute: int
+    last_error: str | None
+    last_error_at: datetime | None
+    stopped_code: str | None
+    silent_seconds: float
+    not_found: int
+    knows_none: bool
+    rejects: int
+    unmapped: int
+    unconfirmed: int
+    missing_secrets: tuple[str, ...]
+    is_overloaded: bool
+    states_lost_per_day: float
+
+    COLUMNS: ClassVar[Mapping[str, str]] = {
+        "account": "account",
+        "checks": "checks",
+        "open": "open",
+        "due": "due",
+        "next_due": "next due",
+        "oldest": "oldest open",
+        "budget": "calls a minute",
+        "missed": "missed a day",
+        "rejects": "rejects",
+        "unmapped": "unmapped",
+        "trouble": "trouble",
+    }
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a person should look."""
+        return bool(
+            self.stopped_code
+            or self.knows_none
+            or self.missing_secrets
+            or self.rejects
+            or self.unmapped
+            or self.unconfirmed
+            or self.is_overloaded
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """For another program."""
+        return asdict(self)
+
+    def words(self) -> dict[str, Any]:
+        """For a person, by the keys of COLUMNS."""
+        return {
+            "account": self.account,
+            "checks": self.checks,
+            "open": self.open,
+            "due": self.due,
+            "next_due": f"{self.next_due_at:%d %b %H:%M:%S}" if self.next_due_at else None,
+            "oldest": inert.span(self.oldest_open_seconds),
+            "budget": f"{self.used}/{self.requests_per_minute}",
+            "missed": self.states_lost_per_day,
+            "rejects": self.rejects,
+            "unmapped": self.unmapped,
+            "trouble": self._trouble(),
+        }
+
+    def _trouble(self) -> str:
+        """The worst of what is wrong."""
+        troubles = (
+            (self.missing_secrets, f"unset: {', '.join(self.missing_secrets)}"),
+            (self.stopped_code, f"stopped: {self.stopped_code}"),
+            (self.silent_seconds > 0, f"silent for {self.silent_seconds:.0f} s (429)"),
+            (self.knows_none, "knows none of the ids it was asked for, see base_url and environment"),
+            (self.not_found, f"{self.not_found} ids not found"),
+            (self.unconfirmed, f"{self.unconfirmed} with a message nobody can confirm, see ops.mapping_conflict"),
+            (self.is_overloaded, "budget too small: only the likeliest changes are asked for"),
+            (self.last_error, f"last error: {self.last_error}"),
+        )
+        return next((words for is_so, words in troubles if is_so), "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """The accounts in the order of the configuration, and what belongs to none of them or to their vendors.
+
+    `order_rejects` counts rows of manifests; each of `unmapped_words` has vendor, account, field and value; each of
+    `unconfigured` has vendor, account and how many checks are known of it.
+    """
+
+    accounts: list[Standing]
+    order_rejects: int
+    unmapped_words: list[dict[str, Any]]
+    unconfigured: list[dict[str, Any]]
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether a person should look."""
+        return bool(self.order_rejects) or any(account.needs_attention for account in self.accounts)
+
+    def facts(self) -> list[dict[str, Any]]:
+        """For another program: a row for each account, what belongs to none of them in each."""
+        return [
+            {
+                **account.facts(),
+                "order_rejects": self.order_rejects,
+                "unconfigured": self.unconfigured,
+                "unmapped_words": [
+                    {"field": word["field"], "value": word["value"]}
+                    for word in self.unmapped_words
+                    if f"{word['vendor']}/{word['account']}" == account.account
+                ],
+            }
+            for account in self.accounts
+        ]
+
+
+def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Overview:
+    """How everything that is configured stands."""
+    settings.paths.create()
+    state = State(settings.paths.state)
+    agenda, limiter = Agenda(state), Limiter(state, clock)
+    known, rejected, words, checks = _published(settings, _FACTS, _ORDER_REJECTS, _UNMAPPED, _CHECKS)
+    facts = {(row["vendor"], row["account"]): row for row in known}
+    return Overview(
+        accounts=[
+            _standing(account, facts.get((account.vendor, account.name), {}), state, agenda, limiter, environ, clock)
+            for account in settings.accounts
+        ],
+        order_rejects=sum(row["n"] for row in rejected),
+        unmapped_words=words,
+        unconfigured=[row for row in checks if f"{row['vendor']}/{row['account']}" not in settings.account_keys],
+    )
+
+
+def unmapped_words(settings: Settings) -> list[dict[str, Any]]:
+    """The words that no mapping knows and that checks have now: vendor, account, field and value of each."""
+    return _published(settings, _UNMAPPED)[0]
+
+
+def _published(settings: Settings, *queries: str) -> list[list[dict[str, Any]]]:
+    """The rows of each query, all on one snapshot; none before there is one."""
+    if not settings.paths.published.exists():
+        return [[] for _ in queries]
+    with store.reader(settings.paths.published) as connection:
+        return [session.rows(connection, query) for query in queries]
+
+
+def _standing(
+    account: Account,
+    facts: Mapping[str, Any],
+    state: State,
+    agenda: Agenda,
+    limiter: Limiter,
+    environ: Mapping[str, str],
+    clock: Clock,
+) -> Standing:
+    now = clock.now()
+    summary = agenda.summary(account.vendor, account.name, now)
+    known = state.account(account.vendor, account.name, clock)
+    oldest = facts.get("oldest_open_at")
+    return Standing(
+        account=account.key,
+        checks=facts.get("checks", 0),
+        open=summary.open,
+        due=summary.due if account.polling else 0,
+        next_due_at=summary.next_due_at if account.polling else None,
+        oldest_open_seconds=(now - oldest).total_seconds() if oldest else None,
+        used=limiter.used_last_window(account.vendor, account.name),
+        requests_per_minute=account.requests_per_minute,
+        last_error=known.last_error,
+        last_error_at=known.last_error_at,
+        stopped_code=known.stopped_code,
+        silent_seconds=known.silent_seconds,
+        knows_none=account.polling and known.knows_none,
+        not_found=len(state.not_found(account.vendor, account.name)),
+        rejects=facts.get("rejects", 0),
+        unmapped=facts.get("unmapped", 0),
+        unconfirmed=facts.get("unconfirmed", 0),
+        missing_secrets=account.missing_secrets(environ),
+        is_overloaded=facts.get("is_overloaded", False),
+        states_lost_per_day=facts.get("states_lost_per_day", 0.0),
+    )

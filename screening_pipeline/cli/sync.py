@@ -1,0 +1,149 @@
+"""`sync`, `watch` and `rebuild`: one cycle, cycles as checks fall due, everything derived anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from screening_pipeline.base import inert
+from screening_pipeline.base.clock import system_clock
+from screening_pipeline.base.errors import MissingSecret
+from screening_pipeline.cli import console
+from screening_pipeline.cli.unmapped import UNMAPPED, tell_unmapped
+from screening_pipeline.settings import load
+from screening_pipeline.settings import settings as configuration
+
+
+def sync(vendors: Sequence[str], accounts: Sequence[str], *, is_full: bool, is_json: bool) -> int:
+    """One cycle as a Dagster run; tells per account what came of it."""
+    from screening_pipeline.orchestration import runs
+    from screening_pipeline.orchestration.instance import instance
+    from screening_pipeline.runtime import opening
+
+    settings = load.load(os.environ, Path.cwd())
+    settings.select(vendors, accounts)
+    with (
+        console.progress("pulling") as tell,
+        opening.opened(os.environ, Path.cwd(), settings=settings, progress=tell) as work,
+    ):
+        outcome = runs.sync(
+            work,
+            instance(settings.paths),
+            vendors=vendors,
+            accounts=accounts,
+            is_full=is_full,
+        )
+    if is_json:
+        console.say_json(_sync_facts(outcome))
+    else:
+        _tell_sync(outcome, settings)
+    return outcome.exit_code
+
+
+def _sync_facts(outcome: Any) -> dict[str, Any]:
+    return {
+        "run_id": outcome.run_id,
+        "orders": outcome.orders,
+        "responses": outcome.settled.responses,
+        "changed": outcome.settled.changed,
+        "rejects": outcome.rejects,
+        "accounts": [asdict(report) | {"calls": report.calls} for report in outcome.reports],
+        "failed_checks": list(outcome.failed_checks),
+        "exit_code": outcome.exit_code,
+    }
+
+
+def _tell_sync(outcome: Any, settings: configuration.Settings) -> None:
+    from screening_pipeline.orders.files import not_manifests
+
+    rows = [
+        {**asdict(r), "calls": r.calls, "account": f"{r.vendor}/{r.account}", "what": _why(r)} for r in outcome.reports
+    ]
+    columns = {
+        "account": "account",
+        "calls": "calls",
+        "accepted": "read",
+        "rejected": "rejected",
+        "missing": "not found",
+        "failed": "failed",
+        "left": "left",
+        "feed_messages": "feed",
+        "what": "",
+    }
+    console.table(rows, columns)
+    console.say(
+        f"{outcome.orders} orders read, {outcome.settled.changed} checks changed, {outcome.rejects} rejects; "
+        f"run {outcome.run_id}"
+    )
+    if others := [name for name in not_manifests(settings.paths.orders) if not name.endswith("/")]:
+        console.say(inert.inert(f"Not read in {settings.paths.orders}: {', '.join(others[:3])}; see doctor"))
+    if outcome.rejects:
+        console.say("Rejects are in ops.reject, with the reason of each.")
+    _tell_failed(outcome, settings)
+
+
+def _tell_failed(outcome: Any, settings: configuration.Settings) -> None:
+    from screening_pipeline.cli.status import unmapped_words
+    from screening_pipeline.warehouse import catalog
+
+    for name in outcome.failed_checks:
+        console.say(f"check failed: {name}")
+        if rule := catalog.rule_shown_as(name):
+            console.say(f"  which says: {rule.says} See {rule.schema}.{rule.table}, or the check in Dagster.")
+    if UNMAPPED in outcome.failed_checks:
+        tell_unmapped(unmapped_words(settings))
+
+
+def _why(report: Any) -> str:
+    if report.code == MissingSecret.code:
+        return f"skipped: {report.message}"
+    return report.message or report.code or ""
+
+
+def watch(duration: str | None) -> int:
+    """Cycles as checks fall due."""
+    from screening_pipeline.orchestration import watch as watching
+    from screening_pipeline.orchestration.instance import instance
+    from screening_pipeline.runtime import opening
+
+    seconds = watching.seconds_of(duration) if duration else None
+    with opening.opened(os.environ, Path.cwd()) as work:
+        return watching.watch(work, instance(work.settings.paths), seconds=seconds, tell=_tell_cycle)
+
+
+def _tell_cycle(outcome: Any) -> None:
+    calls = sum(report.calls for report in outcome.reports)
+    console.say(
+        f"{calls} calls, {outcome.settled.changed} checks changed, {outcome.rejects} rejects; run {outcome.run_id}"
+    )
+    for report in outcome.reports:
+        if report.code:
+            console.say(f"  {report.vendor}/{report.account}: {_why(report)}")
+    for name in outcome.failed_checks:
+        console.say(f"  check failed: {name}")
+
+
+def rebuild(*, is_json: bool) -> int:
+    """Everything derived, computed again from raw; tells which rules do not hold of it."""
+    from screening_pipeline.orchestration import runs
+    from screening_pipeline.orchestration.instance import instance
+    from screening_pipeline.runtime import bundled_sandbox, opening
+
+    settings = bundled_sandbox.unlimited(load.load(os.environ, Path.cwd()))
+    clock = system_clock(os.environ)
+    settings.paths.create()
+    started = clock.monotonic()
+    with console.progress("rebuilding") as tell:
+        work = opening.assembled(settings, os.environ, clock, tell)
+        outcome = runs.rebuild(work, instance(settings.paths))
+    seconds = clock.monotonic() - started
+    if is_json:
+        facts = {"run_id": outcome.run_id, "seconds": round(seconds, 1), "failed_checks": list(outcome.failed_checks)}
+        console.say_json(facts | {"exit_code": outcome.exit_code})
+    else:
+        console.say(f"rebuilt in {inert.span(seconds)}; run {outcome.run_id}")
+        _tell_failed(outcome, settings)
+    return outcome.exit_code

@@ -1,0 +1,24 @@
+"""Which words nobody has mapped, as the commands tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from screening_pipeline.base import inert
+from screening_pipeline.cli import console
+
+UNMAPPED = "star.fact_check.nothing_is_unmapped"
+_SHOWN_WORDS = 5
+
+
+def tell_unmapped(words: Sequence[Mapping[str, Any]]) -> None:
+    """Name the first words that no mapping knows, and say what is to be done about them."""
+    if not words:
+        return
+    console.say("Unmapped words, listed in ops.unmapped_value:")
+    for word in words[:_SHOWN_WORDS]:
+        console.say(f"  {word['vendor']}/{word['account']} {word['field']}: '{inert.inert(word['value'])[:80]}'")
+    if len(words) > _SHOWN_WORDS:
+        console.say(f"  and {len(words) - _SHOWN_WORDS} more")
+    console.say("Map them in screening.toml (status_aliases; final_adjudications) or in vendors/<vendor>.csv.")

@@ -1,0 +1,33 @@
+"""`webhooks`: serves the receiver of pushed updates."""
+
+from __future__ import annotations
+
+from screening_pipeline.webhooks.receiver import serve
+
+
+def webhooks(host: str, port: int) -> int:
+    """The command: serve for the configuration that holds here."""
+    import os
+    from pathlib import Path
+
+    from screening_pipeline.base.clock import system_clock
+    from screening_pipeline.cli import console
+    from screening_pipeline.runtime import opening
+    from screening_pipeline.settings import load
+
+    settings = load.load(os.environ, Path.cwd())
+    settings.paths.create()
+    work = opening.assembled(settings, os.environ, system_clock(os.environ))
+    if not _is_loopback(host):
+        console.warn("this is not loopback: put TLS before it, since tokens and messages cross the wire in clear")
+    serve(work, host=host, port=port, tell=console.say)
+    return 0
+
+
+def _is_loopback(host: str) -> bool:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,1 @@
+"""Orders in, calls out, answers into the star. May import privacy and what is below it."""

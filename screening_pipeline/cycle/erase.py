@@ -1,0 +1,177 @@
+"""Removes a person, or a check, everywhere: landed lines, warehouse, snapshot, Parquet, report, shared state.
+
+What is to be done is sealed into one file before anything is changed, every step may be repeated, and the
+file goes last: whoever opens the warehouse next finishes what a crash left. The live warehouse is not changed
+but replaced by a new one, computed from what is left, since deleted rows stay in a file as bytes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from screening_pipeline.base.errors import UsageError
+from screening_pipeline.domain.pseudonym import pseudonym
+from screening_pipeline.orders import intake
+from screening_pipeline.privacy.erasure_intent import Erasure, Intent, alone, first_column, is_pending, write_intent
+from screening_pipeline.privacy.erasure_steps import finish_intent, record_erasure
+from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse import session, suppression
+
+if TYPE_CHECKING:
+    from screening_pipeline.runtime.context import Runtime
+    from screening_pipeline.warehouse.session import Connection
+
+
+_RUN_ID = "erase"
+
+
+def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
+    """Erase everything about a person; None where they were erased before and nothing has come since.
+
+    Who is known from refused rows of manifests only is kept out from now on. Raises UsageError where nothing is known
+    of them.
+    """
+    key = pseudonym(runtime.key, candidate_ref.strip())  # as manifests are read
+    of_person = f"select vendor, account, subject, check_id from raw.order where candidate_key = {session.quote(key)}"
+    itself = f"select {suppression.CANDIDATE} from (select {session.quote(key)} as candidate_key)"
+
+    def is_refused(connection: Connection) -> bool:
+        return intake.is_refused(connection, runtime.settings, key, key=runtime.key)
+
+    return _erase(runtime, "candidate", of_person, itself, itself, is_refused=is_refused)
+
+
+def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | None = None) -> Erasure | None:
+    """Erase everything about whatever has this id; None where it was erased before and nothing has come since.
+
+    `account` may be one that is not configured any more. Raises UsageError for an unknown vendor, account or check.
+    """
+    if account is None:
+        try:
+            account = runtime.settings.account(vendor).name
+        except KeyError:
+            problem = f"no one account of {vendor[:40]!a} is configured; name one with --account"
+            raise UsageError(problem, code="no_account") from None
+    elif vendor not in all_vendors():
+        raise UsageError(f"there is no vendor {vendor[:40]!a}; known are {', '.join(all_vendors())}", code="no_vendor")
+    names = {"vendor": vendor, "account": account, "check_id": check_id}
+    given = ", ".join(f"{session.quote(value)} as {name}" for name, value in names.items())
+    known = (
+        "select vendor, account, subject, check_id from raw.check "
+        f"semi join (select {given}) using (vendor, account, check_id)"
+    )
+    subjects = ", ".join(map(session.quote, all_vendors()[vendor].subjects))
+    itself = f"select {suppression.ID} from (select {given})"
+    before = f"{itself} union select {suppression.CHECK} from (select {given}, unnest([{subjects}]) as subject)"
+    return _erase(runtime, "check", known, itself, before)
+
+
+def _erase(
+    runtime: Runtime,
+    kind: str,
+    known: str,
+    itself: str,
+    before: str,
+    *,
+    is_refused: Callable[[Connection], bool] = lambda _: False,
+) -> Erasure | None:
+    """Erase what `known` finds. `itself` finds the hash of what was named, `before` all that tell of its erasure."""
+    from screening_pipeline.cycle import take_orders
+    from screening_pipeline.runtime import plans
+
+    with alone(runtime):
+        if is_pending(runtime):
+            finish_intent(runtime)
+        take_orders.take_orders(runtime, run_id=_RUN_ID)  # what has arrived by now is part of what is known
+        with runtime.warehouse() as connection:
+            plans.prepare(connection, runtime)
+            own_hash = first_column(connection, itself)[0]
+            _find(connection, known)
+            if not first_column(connection, "select 1 from gone"):
+                if first_column(connection, f"select pseudonym from staging.erased where pseudonym in ({before})"):
+                    return None
+                if not is_refused(connection):
+                    raise UsageError(f"nothing is known of this {kind}; nothing was erased", code="nothing_known")
+            intent = _intended(runtime, connection, kind, own_hash)
+            write_intent(runtime, intent)
+            # Whoever waits for the warehouse takes in the next orders: by then they must know who is kept out.
+            with session.transaction(connection):
+                record_erasure(connection, intent, completed_at=None)
+        finish_intent(runtime)
+    return intent.erasure
+
+
+_FIND = """
+create or replace temp table gone as
+with recursive same as (
+    -- A subscription and the report it watches are about one person.
+    select vendor, account, subject, check_id, 'report' as other_subject, report_check_id as other_id
+    from star.fact_subscription
+    union
+    select vendor, account, 'report', report_check_id, subject, check_id
+    from star.fact_subscription
+    union
+    -- An order may have named the wrong subject. An id that an order names for somebody is theirs: orders and I-9 forms
+    -- are numbered apart.
+    select a.vendor, a.account, a.subject, a.check_id, b.subject, b.check_id
+    from raw.check as a
+    inner join raw.check as b on a.vendor = b.vendor and a.account = b.account and a.check_id = b.check_id
+    anti join (from raw.order where candidate_key is not null) as o on b.check_key = o.check_key
+),
+
+of_person as (
+    {known}
+    union
+    select s.vendor, s.account, s.other_subject, s.other_id
+    from of_person as p
+    inner join same as s using (vendor, account, subject, check_id)
+    where s.other_id is not null
+)
+
+select
+    p.*,
+    c.check_key
+from of_person as p
+left join raw.check as c using (vendor, account, subject, check_id)
+"""
+_RESPONSES = """
+select count(*) from (
+    select response_id from staging.response where check_key in (select check_key from gone)
+    union
+    select response_id from staging.observation where check_key in (select check_key from gone)
+)
+"""
+
+
+def _find(connection: Connection, known: str) -> None:
+    connection.execute(_FIND.format(known=known))
+
+
+def _intended(runtime: Runtime, connection: Connection, kind: str, own_hash: str) -> Intent:
+    (orders,) = first_column(
+        connection, "select count(*) from raw.order where check_key in (select check_key from gone)"
+    )
+    (responses,) = first_column(connection, _RESPONSES)
+    checks = connection.execute("select distinct vendor, account, subject, check_id from gone order by all").fetchall()
+    now = runtime.clock.now()
+    erasure = Erasure(
+        erasure_id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
+        kind=kind,
+        pseudonym=own_hash,
+        check_count=len(checks),
+        response_count=responses,
+        order_count=orders,
+    )
+    hashes = {own_hash, *first_column(connection, f"select {suppression.CHECK} from gone")}
+    return Intent(erasure, now.isoformat(), checks, sorted(hashes))
+
+
+# ── the intent ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+# ── doing it: every step may be repeated ───────────────────────────────────────────────────────────────
+
+
+# ── the command ────────────────────────────────────────────────────────────────────────────────────────

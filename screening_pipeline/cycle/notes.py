@@ -1,0 +1,86 @@
+"""What a cycle notes of itself in `ops`: gaps of feeds, the state of accounts, the run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from screening_pipeline.cycle.pull import feed_of, gap_note
+from screening_pipeline.runtime.results import AS_PLANNED, Settled
+from screening_pipeline.vendors import vendor
+from screening_pipeline.warehouse import session
+
+if TYPE_CHECKING:
+    from screening_pipeline.http.feed import Feed
+    from screening_pipeline.http.feed_record import Gap
+    from screening_pipeline.runtime.context import Runtime
+    from screening_pipeline.settings.account import Account
+
+
+def note_gaps(connection: session.Connection, runtime: Runtime) -> list[tuple[Feed, Gap]]:
+    """Put every gap of a feed on record in `ops.feed_gap`; those that a full round of pulls has settled."""
+    settled = []
+    for account in runtime.settings.accounts:
+        if not account.status_updates or vendor(account.vendor).feed is None:
+            continue
+        feed = feed_of(runtime, account)
+        for gap in feed.gaps():
+            settled_at = runtime.agenda.note(gap_note(gap))
+            connection.execute(f"delete from ops.feed_gap where gap_id = {session.quote(gap.id)}")
+            session.insert(connection, "ops.feed_gap", [_gap_row(gap, runtime.clock.now(), settled_at)])
+            if settled_at:
+                settled.append((feed, gap))
+    return settled
+
+
+def _gap_row(gap: Gap, now: datetime, settled_at: str | None) -> dict[str, object]:
+    return {
+        "gap_id": gap.id,
+        "vendor": gap.vendor,
+        "account": gap.account,
+        "requested_at": str(gap.requested_at),
+        "reason": gap.reason,
+        "salvaged": gap.salvaged,
+        "noted_at": now.isoformat(),
+        "settled_at": settled_at,
+    }
+
+
+def note_accounts(connection: session.Connection, runtime: Runtime) -> None:
+    """Fill `ops.account_state` from what processes share."""
+    session.replace(connection, "ops.account_state", (_account_row(runtime, a) for a in runtime.settings.accounts))
+
+
+def _account_row(runtime: Runtime, account: Account) -> dict[str, object]:
+    state = runtime.state.account(account.vendor, account.name, runtime.clock)
+    moments = {
+        "cool_down_until": state.silent_until,
+        "stopped_at": state.stopped_at,
+        "last_error_at": state.last_error_at,
+        "last_success_at": state.answered_at,
+    }
+    return {
+        "vendor": account.vendor,
+        "account": account.name,
+        "stopped_code": state.stopped_code,
+        "last_error": state.last_error,
+        **{name: moment.isoformat() if moment else None for name, moment in moments.items()},
+    }
+
+
+def note_run(runtime: Runtime, connection: session.Connection, *, run_id: str, trigger: str) -> None:
+    """Keep one row about the run that the journal tells of, in `ops.run`."""
+    journal, now = runtime.journal, runtime.clock.now()
+    settled = journal.settled or Settled()
+    row = {
+        "run_id": run_id,
+        "started_at": (journal.started_at or now).isoformat(),
+        "finished_at": now.isoformat(),
+        "trigger": trigger,
+        "order_count": journal.taken.orders,
+        "call_count": sum(report.calls for report in journal.reports),
+        "changed_count": settled.changed,
+        "reject_count": settled.rejects + journal.taken.rejects,
+        "failed_accounts": [f"{r.vendor}/{r.account}" for r in journal.reports if r.code not in (None, *AS_PLANNED)],
+    }
+    session.insert(connection, "ops.run", [row])

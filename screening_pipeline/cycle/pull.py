@@ -1,0 +1,282 @@
+"""Pulling one account: its feed first, then its lists, then checks by id, the most urgent first."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from screening_pipeline.base.errors import LockHeld, MissingSecret, VendorError
+from screening_pipeline.http.account_gate import reason_to_wait
+from screening_pipeline.runtime.results import AccountReport
+from screening_pipeline.state.pull_queue import Agenda, Item
+from screening_pipeline.vendors import vendor
+from screening_pipeline.warehouse import lock as warehouse_lock
+from screening_pipeline.warehouse import session
+
+if TYPE_CHECKING:
+    from screening_pipeline.domain.exchange import Exchange, Landed
+    from screening_pipeline.http.client import AccountClient
+    from screening_pipeline.http.feed import Feed
+    from screening_pipeline.http.feed_record import Gap
+    from screening_pipeline.runtime.context import Runtime
+    from screening_pipeline.settings.account import Account
+    from screening_pipeline.state.accounts import AccountState
+
+
+# Until the plan is made anew at the end of a cycle, what was just asked is not asked again.
+JUST_ASKED = timedelta(minutes=15)
+
+
+# Nearly a day: a schedule that asks a second earlier than the day before asks all the same.
+LISTS_EVERY = timedelta(hours=23)
+# How long after its end the opt-in reconciliation still asks for a check.
+RECONCILED = timedelta(days=30)
+
+
+KNOWS_NONE = "knows_none"
+_KNOWS_NONE_SAYS = "knows none of the ids it was ever asked for: see base_url and environment, or set polling = false"
+
+
+def pull_account(
+    runtime: Runtime,
+    account: Account,
+    *,
+    run_id: str,
+    is_full: bool = False,
+    is_reconciling: bool = False,
+    check_keys: Collection[int] = (),
+    endpoints: Collection[str] | None = None,
+    seconds: float | None = None,
+) -> AccountReport:
+    """Ask one account for what is due: its feed first, then its lists, then checks by id, the most urgent first.
+
+    `check_keys` narrows it to some of what is due, `endpoints` to some of the vendor's calls, `seconds` bounds the
+    time. `is_reconciling` asks instead for checks that have ended lately. What fails is told in the report; only
+    the machine's own troubles are raised.
+    """
+    report = AccountReport(vendor=account.vendor, account=account.name)
+    if not account.is_asked:
+        return replace(report, message="only pushed to (polling = false)")
+    try:
+        secrets = account.secrets(runtime.environ)
+    except MissingSecret as missing:
+        return replace(report, code=missing.code, message=str(missing))
+    lock = warehouse_lock.lock(
+        runtime.settings.paths.pull_lock(account.vendor, account.name),
+        clock=runtime.clock,
+        wait_seconds=runtime.lock_wait_seconds,
+    )
+    with ExitStack() as held:
+        try:
+            held.enter_context(lock)
+        except LockHeld as problem:  # a recheck may take five minutes; the other accounts and the star go on
+            return replace(report, code=problem.code, message=f"already being asked: {problem}")
+        runtime.state.resume(account.vendor, account.name)
+        wanted = _Wanted(
+            is_full=is_full,
+            is_reconciling=is_reconciling,
+            check_keys=frozenset(check_keys),
+            endpoints=frozenset(vendor(account.vendor).endpoint_names if endpoints is None else endpoints),
+        )
+        job = _Job(runtime, account, run_id=run_id, wanted=wanted)
+        try:
+            with _interruptible():
+                return asyncio.run(job.run(secrets, seconds=seconds))
+        except VendorError as problem:
+            return replace(job.report, code=problem.code, message=str(problem))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have Ctrl-C end an event loop as asyncio would: what Dagster's handler raises may be lost in a callback."""
+    if threading.current_thread() is not threading.main_thread():  # which alone is told of signals
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def is_wanted(runtime: Runtime, account: Account) -> bool:
+    """Whether an account has something to be asked for now, or something to be told about it."""
+    now, agenda = runtime.clock.now(), runtime.agenda
+    declared = vendor(account.vendor)
+    known = runtime.state.account(account.vendor, account.name, runtime.clock)
+    return bool(
+        (account.polling and agenda.summary(account.vendor, account.name, now).due)
+        or (declared.feed and account.status_updates)
+        or any(_is_list_due(agenda, account, endpoint.name, now) for endpoint in declared.lists)
+        or known.stopped_code
+        or account.missing_secrets(runtime.environ)
+    )
+
+
+def is_to_wait(runtime: Runtime, account: Account) -> bool:
+    """Whether an account is to be left alone for now, unless a person wants it."""
+    return reason_to_wait(runtime.state, account, runtime.environ, runtime.clock) is not None
+
+
+def _list_note(account: Account, endpoint: str) -> str:
+    return f"list:{account.key}/{endpoint}"
+
+
+def _is_list_due(agenda: Agenda, account: Account, endpoint: str, now: datetime) -> bool:
+    if not account.polling:
+        return False
+    last = agenda.note(_list_note(account, endpoint))
+    return last is None or abs(now - datetime.fromisoformat(last)) >= LISTS_EVERY
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    is_full: bool
+    is_reconciling: bool
+    check_keys: frozenset[int]
+    endpoints: frozenset[str]
+
+
+class _Job:
+    """Pulling one account once; keeps what is reported should it end early."""
+
+    def __init__(self, runtime: Runtime, account: Account, *, run_id: str, wanted: _Wanted) -> None:
+        self.report = AccountReport(vendor=account.vendor, account=account.name)
+        self._runtime = runtime
+        self._account = account
+        self._vendor = vendor(account.vendor)
+        self._run_id = run_id
+        self._wanted = wanted
+        self._made = 0
+        self._planned = 0
+        self._told: frozenset[tuple[str, str]] = frozenset()
+
+    async def run(self, secrets: dict[str, str], *, seconds: float | None) -> AccountReport:
+        from screening_pipeline.http.client import AccountClient
+        from screening_pipeline.http.transport import Limits
+
+        runtime, account = self._runtime, self._account
+        async with AccountClient(
+            account,
+            self._vendor,
+            secrets=secrets,
+            limiter=runtime.limiter,
+            clock=runtime.clock,
+            sink=self._land,
+            run_id=self._run_id,
+            limits=Limits(is_proxied=runtime.settings.http.proxies_from_environment),
+        ) as client:
+            await self._drain(client)
+            await self._lists(client, None if seconds is None else runtime.clock.monotonic() + seconds)
+            await self._by_id(client, seconds)
+        return self.report
+
+    def _land(self, exchange: Exchange) -> Landed:
+        landed = self._runtime.landing.receive(exchange)
+        self._made += 1
+        self._runtime.progress(self._account.key, self._made, max(self._planned, self._made))
+        return landed
+
+    async def _drain(self, client: AccountClient) -> None:
+        """The feed forgets what it hands out: it comes first, and a gap in it is settled by asking every open id."""
+        feed = self._vendor.feed
+        if feed is None or not self._account.status_updates or feed.name not in self._wanted.endpoints:
+            return
+        runtime = self._runtime
+        drained = await feed_of(runtime, self._account).drain(client, run_id=self._run_id)
+        if drained.is_in_doubt:  # also where the feed alone was to be asked
+            by_id = {endpoint.name for endpoint in self._vendor.endpoints if endpoint.is_by_id}
+            endpoints = self._wanted.endpoints | by_id
+            self._wanted = replace(self._wanted, is_full=True, check_keys=frozenset(), endpoints=endpoints)
+        self._told = drained.told
+        self.report = replace(self.report, feed_messages=drained.messages, gaps=drained.gaps, feed_code=drained.code)
+
+    async def _lists(self, client: AccountClient, until: float | None) -> None:
+        agenda, now = self._runtime.agenda, self._runtime.clock.now()
+        for endpoint in self._vendor.lists:
+            is_wanted = endpoint.name in self._wanted.endpoints
+            if is_wanted and _is_list_due(agenda, self._account, endpoint.name, now):
+                landed = await client.call(endpoint.name, until=until)
+                if landed.is_accepted:
+                    agenda.remember(_list_note(self._account, endpoint.name), now.isoformat())
+
+    async def _by_id(self, client: AccountClient, seconds: float | None) -> None:
+        from screening_pipeline.http.batch import Pull
+
+        if not self._account.polling:
+            return
+        items = self._due()
+        self._planned = self._made + len(items)
+        outcome = await client.pull_all(
+            [Pull(subject=i.subject, check_id=i.check_id, due_at=i.next_pull_at) for i in items], seconds=seconds
+        )
+        left = {(pull.subject, pull.check_id) for pull in outcome.left_pulls}
+        now = self._runtime.clock.now()
+        asked = (item.check_key for item in items if (item.subject, item.check_id) not in left)
+        self._runtime.agenda.postpone(asked, now + JUST_ASKED)
+        self.report = replace(
+            self.report,
+            accepted=outcome.accepted,
+            rejected=outcome.rejected,
+            missing=outcome.missing,
+            failed=outcome.failed,
+            left=outcome.left,
+            code=outcome.code,
+        )
+        if outcome.code is None and outcome.missing and self._known.knows_none:
+            self.report = replace(self.report, code=KNOWS_NONE, message=_KNOWS_NONE_SAYS)
+        # Those that were asked in vain are asked again by themselves: for one of them not all are asked every time.
+        if outcome.code is None and not outcome.left:
+            for gap in self.report.gaps:
+                self._runtime.agenda.remember(gap_note(gap), now.isoformat())
+
+    @property
+    def _known(self) -> AccountState:
+        return self._runtime.state.account(self._account.vendor, self._account.name, self._runtime.clock)
+
+    def _due(self) -> list[Item]:
+        runtime, account, wanted = self._runtime, self._account, self._wanted
+        if wanted.is_reconciling:
+            return _ended_lately(runtime, account)
+        without = [e.subject for e in self._vendor.endpoints if e.subject and e.name not in wanted.endpoints]
+        items = runtime.agenda.due(
+            account.vendor, account.name, runtime.clock.now(), is_full=wanted.is_full, without=without
+        )
+        # What the feed has just told needs no asking, and a check that it ended must not be asked.
+        items = [item for item in items if (item.subject, item.check_id) not in self._told]
+        return [item for item in items if not wanted.check_keys or item.check_key in wanted.check_keys]
+
+
+_ENDED = """
+select check_key, vendor, account, subject, check_id, closed_at, 'reconciliation'
+from star.fact_check
+where is_terminal and vendor = {vendor} and account = {account} and subject <> 'subscription' and closed_at >= {since}
+order by closed_at, check_key
+"""
+
+
+def _ended_lately(runtime: Runtime, account: Account) -> list[Item]:
+    since = (runtime.clock.now() - RECONCILED).isoformat()
+    names = {"vendor": account.vendor, "account": account.name, "since": since}
+    with runtime.warehouse() as connection:
+        rows = connection.execute(_ENDED.format(**{k: session.quote(v) for k, v in names.items()})).fetchall()
+    return [Item(*row) for row in rows]
+
+
+def feed_of(runtime: Runtime, account: Account) -> Feed:
+    """The destructive feed of an account."""
+    from screening_pipeline.http.feed import Feed
+
+    is_proxied = runtime.settings.http.proxies_from_environment
+    return Feed(runtime.landing, vendor(account.vendor), account.name, clock=runtime.clock, is_proxied=is_proxied)
+
+
+def gap_note(gap: Gap) -> str:
+    """The name of the note that a gap has been settled."""
+    return f"gap:{gap.vendor}/{gap.account}/{gap.id}"

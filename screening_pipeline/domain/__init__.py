@@ -1,0 +1,1 @@
+"""The words: axes, what a vendor declares, one exchange, a pseudonym. Pure. May import base."""

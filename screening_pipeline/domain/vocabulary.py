@@ -1,0 +1,58 @@
+"""The words on every axis, and the columns a message is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+LIFECYCLES = (
+    "created",
+    "pending",
+    "awaiting_candidate",
+    "awaiting_client",
+    "awaiting_vendor",
+    "in_progress",
+    "paused",
+    "review_required",
+    "completed",
+    "canceled",
+    "expired",
+    "declined",
+    "unknown",
+)
+RESULTS = ("clear", "consider", "referred", "none", "unknown")
+ADJUDICATIONS = (
+    "not_expected",
+    "not_exposed",
+    "pending",
+    "meets",
+    "does_not_meet",
+    "pre_adverse",
+    "final_adverse",
+    "reviewed_unspecified",
+    "canceled",
+    "custom",
+    "unknown",
+)
+DISPUTES = ("none", "open", "closed", "unknown")
+NEXT_ACTORS = ("candidate", "client", "vendor", "client_or_candidate", "none", "unknown")
+SUBJECTS = ("report", "subscription", "order", "i9", "request", "check")
+
+# The verbatim fields of one message; every other column of a record is a fact about it (times, links, parts).
+WORDS = ("vendor_status", "vendor_status_detail", "vendor_result", "vendor_adjudication", "vendor_dispute")
+FACTS = (
+    "vendor_time",  # when the vendor says this state began, or was completed
+    "is_active",  # subscriptions
+    "started_on",
+    "report_check_id",
+    "report_url",
+    "package_name",  # of a vendor's list of packages
+)
+PART_COLUMNS = ("name", "type", "type_fallback", "status", "result", "adjudication")
+RUN_COLUMNS = ("run_at", "status")
+
+
+Json = Any
+"""A decoded JSON value: dict, list, str, int, float, bool or None."""
+
+
+Message = dict[str, Json]

@@ -1,0 +1,151 @@
+"""Whether an account may be asked now, and what its answers mean for the calls to come.
+
+The account's state is shared: a silence or a stop that one process learns of holds for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from screening_pipeline.base.clock import Clock
+from screening_pipeline.base.errors import (
+    AccountStopped,
+    CredentialRefused,
+    PollingNotOffered,
+    RateLimited,
+    VendorError,
+    VendorUnavailable,
+)
+from screening_pipeline.http import wire
+from screening_pipeline.settings.account import Account
+from screening_pipeline.state.accounts import AccountState
+from screening_pipeline.state.rate_limit import Limiter
+from screening_pipeline.state.store import State
+
+MISSING_BEFORE_DOUBT = 3
+
+
+def reason_to_wait(state: State, account: Account, environ: Mapping[str, str], clock: Clock) -> str | None:
+    """Why an account is to be left alone for now, unless a person wants it; None where nothing speaks against it."""
+    unset = account.missing_secrets(environ)
+    if unset:
+        return f"unset: {', '.join(unset)}"
+    return state.account(account.vendor, account.name, clock).reason_to_wait(clock.now())
+
+
+class Gate:
+    """The way to one account. `patience`: the longest silence, in seconds, that is waited out.
+
+    `cool_down`: the silence after a 429 that does not say how long.
+    """
+
+    def __init__(self, account: Account, limiter: Limiter, clock: Clock, *, patience: float, cool_down: float) -> None:
+        self.patience = patience
+        self._account = account
+        self._names = (account.vendor, account.name)
+        self._limiter = limiter
+        self._state = limiter.state
+        self._clock = clock
+        self._cool_down = cool_down
+        self._is_answer_noted = False
+
+    @property
+    def known(self) -> AccountState:
+        """What all processes know of the account now."""
+        return self._state.account(*self._names, self._clock)
+
+    # ── before a call ──────────────────────────────────────────────────────────────────────────────
+
+    def check_open(self) -> None:
+        """Raises AccountStopped while the account's circuit is open."""
+        code = self.known.stopped_code
+        if code is not None:
+            raise self.stopped(code)
+
+    async def quiet(self) -> None:
+        """Wait until the account's silence is over. Raises RateLimited where that takes too long."""
+        while (seconds := self.known.silent_seconds) > 0:
+            if seconds > self.patience:
+                raise self._rate_limited(seconds)
+            await self._clock.asleep(seconds)
+
+    @asynccontextmanager
+    async def permit(self, *, until: float | None = None, is_trial: bool = False) -> AsyncIterator[None]:
+        """Hold one of the account's slots while one call is made. A trial ignores an open circuit.
+
+        Raises AccountStopped, RateLimited, and NoSlotInTime (`until` is running time).
+        """
+        while True:
+            await self.quiet()
+            async with self._limiter.slot(*self._names, self._account.requests_per_minute, until=until) as slot:
+                slot.is_used = False
+                if not is_trial:
+                    self.check_open()
+                if self.known.silent_seconds > 0:  # another call was throttled while we waited
+                    continue
+                slot.is_used = True
+                yield
+                return
+
+    # ── after an answer ────────────────────────────────────────────────────────────────────────────
+
+    def throttle(self, headers: Mapping[str, str]) -> None:
+        """The account was told to be silent. Raises RateLimited where that outlasts our patience."""
+        asked = wire.retry_after(headers, self._clock.now())
+        seconds = self._cool_down if asked is None else asked
+        self._state.silence(*self._names, seconds, self._clock)
+        self.note("rate_limited")
+        if seconds > self.patience:
+            raise self._rate_limited(seconds)
+
+    def record(self, problem: VendorError) -> None:
+        """Let all processes know of a problem; a stopped account stays stopped until it is resumed."""
+        is_stop = isinstance(problem, AccountStopped)
+        if isinstance(problem, RateLimited) or (is_stop and problem.http_status is None):
+            return  # known already
+        if is_stop:
+            self._state.stop(*self._names, problem.code, self._clock)
+        self.note(problem.code)
+
+    def note(self, code: str) -> None:
+        """Remember the account's last error by its code."""
+        self._state.note_error(*self._names, code, self._clock)
+
+    def found(self, subject: str, check_id: str) -> None:
+        """The vendor answered for this id."""
+        self._state.forget_not_found(*self._names, subject, check_id)
+        if not self._is_answer_noted:
+            self._state.note_answered(*self._names, self._clock)
+            self._is_answer_noted = True
+
+    def missed(self, subject: str, check_id: str) -> None:
+        """The vendor does not know this id.
+
+        Where it never knew any, it offers no polling, or the account is not the one we think. # K9
+        """
+        self._state.count_not_found(*self._names, subject, check_id, self._clock)
+        known = self.known
+        if known.answered_at is None and known.no_polling_at is None:
+            missing = self._state.not_found(*self._names, at_least=1)
+            if len(missing) >= MISSING_BEFORE_DOUBT:
+                self._state.note_no_polling(*self._names, self._clock)
+
+    def not_offered(self, http_status: int) -> PollingNotOffered:
+        """The vendor does not implement this call. # K9: polling is optional."""
+        self._state.note_no_polling(*self._names, self._clock)
+        return PollingNotOffered(*self._names, http_status=http_status)
+
+    # ── what is raised ─────────────────────────────────────────────────────────────────────────────
+
+    def stopped(self, code: str, http_status: int | None = None) -> AccountStopped:
+        """The error of a stopped account; without a status, one that was stopped before this call."""
+        kind = AccountStopped if code == "forbidden" else CredentialRefused
+        return kind(*self._names, code=code, http_status=http_status)
+
+    def unavailable(self, code: str, http_status: int | None = None) -> VendorUnavailable:
+        """The error of a vendor that cannot be used now."""
+        return VendorUnavailable(*self._names, code=code, http_status=http_status)
+
+    def _rate_limited(self, seconds: float) -> RateLimited:
+        return RateLimited(*self._names, retry_after_seconds=seconds)

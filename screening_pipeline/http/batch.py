@@ -1,0 +1,90 @@
+"""Many checks of one account asked side by side, within its limit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from screening_pipeline.domain.exchange import Landed
+from screening_pipeline.settings.account import Account
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pull:
+    """One check to ask for. `endpoint` is a name; None: the vendor's call for that subject."""
+
+    subject: str
+    check_id: str
+    endpoint: str | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountOutcome:
+    """What came of a batch. Every pull is in exactly one of the counts.
+
+    `left` were not settled; `left_pulls` are these, in the order given (not always the last ones).
+    `code` says why the batch ended early (None: it did not): a VendorError's code, or `deadline`.
+    `retry_after_seconds` is set with `rate_limited`.
+    """
+
+    vendor: str
+    account: str
+    accepted: int = 0
+    rejected: int = 0
+    missing: int = 0
+    failed: int = 0
+    left_pulls: tuple[Pull, ...] = ()
+    code: str | None = None
+    retry_after_seconds: float | None = None
+
+    @property
+    def left(self) -> int:
+        return len(self.left_pulls)
+
+
+class Batch:
+    """The pulls of one account, what came of them, and why they ended early if they did."""
+
+    def __init__(self, pulls: list[Pull], until: float | None) -> None:
+        self.pulls = pulls
+        self.until = until
+        self.kinds: dict[int, str] = {}
+        self.not_offered: dict[str, str] = {}
+        self._place = 0
+        self._code: str | None = None
+        self._retry_after: float | None = None
+
+    def next(self, running: float) -> int | None:
+        """The place of the next pull, unless the batch has ended."""
+        if self.until is not None and running >= self.until and self._place < len(self.pulls):
+            self.end("deadline")
+        if self._code is not None or self._place == len(self.pulls):
+            return None
+        self._place += 1
+        return self._place - 1
+
+    def end(self, code: str, retry_after: float | None = None) -> None:
+        """No further pull; the first reason counts."""
+        if self._code is None:
+            self._code, self._retry_after = code, retry_after
+
+    def outcome(self, account: Account) -> AccountOutcome:
+        return AccountOutcome(
+            vendor=account.vendor,
+            account=account.name,
+            left_pulls=tuple(p for place, p in enumerate(self.pulls) if place not in self.kinds),
+            code=self._code or next(iter(self.not_offered.values()), None),
+            retry_after_seconds=self._retry_after,
+            **Counter(self.kinds.values()),
+        )
+
+
+def kind_of(landed: Landed) -> str:
+    """Which count of `AccountOutcome` an answer belongs to."""
+    if landed.is_accepted:
+        return "accepted"
+    if landed.reject is not None:
+        return "rejected"
+    return "missing" if landed.http_status == 404 else "failed"

@@ -1,0 +1,337 @@
+"""One HTTP client that any vendor drives: authentication, limits, retries, guards. The only user of httpx.
+
+Every attempt is handed to the sink, which makes it durable, before anything is concluded from it. Nothing of
+an answer, a URL or a credential gets into an exception or a log: both carry codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
+
+from screening_pipeline.base.clock import Clock
+from screening_pipeline.base.errors import PollingNotOffered, VendorError
+from screening_pipeline.domain.declaration import Endpoint, Vendor
+from screening_pipeline.domain.exchange import Exchange, Landed, new_response_id
+from screening_pipeline.http import wire
+from screening_pipeline.http.account_gate import Gate
+from screening_pipeline.http.batch import Batch, kind_of
+from screening_pipeline.http.credentials import (
+    Credential,
+    FixedCredential,
+    Grant,
+    TokenCredential,
+    TokenRequest,
+    UnreadableGrant,
+    fixed_header,
+    read_grant,
+    token_request,
+)
+from screening_pipeline.http.probe import answered, refused
+from screening_pipeline.http.transport import DEFAULT_LIMITS, NO_ADDRESS, Answer, Transport, silence_library_logs
+from screening_pipeline.settings.account import Account
+from screening_pipeline.state.rate_limit import Limiter, NoSlotInTime
+
+if TYPE_CHECKING:
+    from screening_pipeline.http.batch import AccountOutcome, Pull
+    from screening_pipeline.http.probe import Probe
+    from screening_pipeline.http.transport import Limits
+
+
+Sink = Callable[[Exchange], Landed]
+
+_NO_ID = "screening-pipeline-doctor"
+
+
+class AccountClient:
+    """The client of one account for one run; an async context manager.
+
+    `secrets` holds the values by role, as the vendor's `Auth` names them. The shared state is the limiter's.
+    `gate` tells whether the account may be asked, and keeps what its answers mean for the calls to come.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        vendor: Vendor,
+        *,
+        secrets: Mapping[str, str],
+        limiter: Limiter,
+        clock: Clock,
+        sink: Sink,
+        run_id: str,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.account = account
+        self.vendor = vendor
+        self.gate = Gate(account, limiter, clock, patience=limits.patience, cool_down=vendor.cool_down_seconds)
+        if limits.deadline > limiter.deadline_seconds:
+            raise ValueError("a call may not take longer than the limiter keeps a slot for it")
+        self._clock = clock
+        self._sink = sink
+        self._run_id = run_id
+        self._limits = limits
+        self._transport = Transport(account, clock, limits)
+        self._credential = self._made_credential(secrets)
+        self._unanswered = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._transport.close()
+
+    # ── one call ───────────────────────────────────────────────────────────────────────────────────
+
+    async def call(
+        self,
+        endpoint: str,
+        check_id: str | None = None,
+        *,
+        due_at: datetime | None = None,
+        until: float | None = None,
+    ) -> Landed:
+        """Ask once, with retries; what became of the last attempt, whatever its status.
+
+        Raises AccountStopped (403, or 401 after a fresh token), RateLimited, PollingNotOffered,
+        VendorUnavailable (no token to be had, or nobody answered several calls in a row), NoSlotInTime
+        (`until` is running time), KeyError for an unknown endpoint, ValueError for an empty id, and whatever
+        the sink raises.
+        """
+        ask = _Ask(self.vendor.endpoint(endpoint), self.url(endpoint, check_id), check_id, due_at)
+        try:
+            answer, landed = await self._asked(ask, until)
+            self._conclude(ask, answer, landed)
+        except VendorError as problem:
+            self.gate.record(problem)
+            raise
+        return landed
+
+    async def _asked(self, ask: _Ask, until: float | None) -> tuple[Answer, Landed]:
+        tries, is_renewed = 0, False
+        while True:
+            answer, landed = await self._attempt(ask, until, is_renewed=is_renewed)
+            is_refused = answer.http_status == 401
+            is_renewed |= is_refused
+            tries += not is_refused
+            is_settled = not (is_refused or answer.is_throttled or answer.is_worth_retrying)
+            if is_settled or ask.endpoint.is_destructive or tries > self._limits.retries:
+                return answer, landed
+            if answer.is_worth_retrying:
+                await self._back_off(answer, tries)
+
+    async def _attempt(self, ask: _Ask, until: float | None, *, is_renewed: bool) -> tuple[Answer, Landed]:
+        self.gate.check_open()
+        header = await self.authorization()
+        async with self.gate.permit(until=until):
+            answer = await self._transport.get(ask.url, header)
+        landed = self._sink(self._exchange(ask, answer))
+        self._judge(answer, header, is_renewed=is_renewed)
+        return answer, landed
+
+    async def _back_off(self, answer: Answer, tries: int) -> None:
+        longest = self._limits.backoff * 2**tries
+        asked = wire.retry_after(answer.headers, self._clock.now()) or 0.0
+        await self._clock.asleep(max(self._limits.jitter(longest / 2, longest), min(asked, self._limits.patience)))
+
+    def _exchange(self, ask: _Ask, answer: Answer) -> Exchange:
+        return Exchange(
+            response_id=new_response_id(answer.received_at, self._clock.monotonic()),
+            vendor=self.vendor.slug,
+            account=self.account.name,
+            endpoint=ask.endpoint.name,
+            subject=ask.endpoint.subject,
+            check_id=ask.check_id,
+            channel="feed" if ask.endpoint.is_destructive else "pull",
+            requested_at=answer.requested_at,
+            received_at=answer.received_at,
+            http_status=answer.http_status,
+            failure=answer.failure,
+            headers=answer.headers,
+            body=answer.body,
+            latency_ms=answer.latency_ms,
+            due_at=ask.due_at,
+            run_id=self._run_id,
+        )
+
+    # ── the pieces that a detached fetcher needs too ───────────────────────────────────────────────
+
+    def url(self, endpoint: str, check_id: str | None = None) -> str:
+        """The address of a call. An id is one segment of the path, whatever is in it.
+
+        Raises KeyError for an unknown endpoint, ValueError for an empty id where one is needed.
+        """
+        declared = self.vendor.endpoint(endpoint)
+        path = self.account.paths.get(endpoint, declared.path)
+        if "{id}" in path:
+            path = path.replace("{id}", _segment(check_id))
+        return self.account.base_url.rstrip("/") + path
+
+    async def authorization(self) -> str:
+        """The value of the `Authorization` header to send now; fetches a token where one is needed.
+
+        Raises CredentialRefused, RateLimited or VendorUnavailable.
+        """
+        return await self._credential.header()
+
+    def permit(self, *, until: float | None = None) -> AbstractAsyncContextManager[None]:
+        """Hold a slot of the account while one call is made; see `Gate.permit`."""
+        return self.gate.permit(until=until)
+
+    def heed(self, http_status: int | None, headers: Mapping[str, str], header: str) -> None:
+        """Draw the account's consequences from a call that somebody else sent with this `header`.
+
+        Raises AccountStopped (403, or 401 with a secret that is no token) or RateLimited. After a 401 the
+        next `authorization` fetches a new token.
+        """
+        now = self._clock.now()
+        try:
+            self._judge(Answer(now, now, 0, http_status, headers=headers), header, is_renewed=False)
+        except VendorError as problem:
+            self.gate.record(problem)
+            raise
+
+    # ── what an answer says about the account, the id, the vendor ──────────────────────────────────
+
+    def _judge(self, answer: Answer, header: str, *, is_renewed: bool) -> None:
+        if answer.is_throttled:
+            self.gate.throttle(answer.headers)
+        elif answer.http_status == 401:
+            was_newest = self._credential.refuse(header)
+            if was_newest and (is_renewed or not self._credential.is_renewable):
+                raise self.gate.stopped("unauthorized", 401)
+        elif answer.http_status == 403:  # the account is flagged as a whole, never the check
+            raise self.gate.stopped("forbidden", 403)
+
+    def _conclude(self, ask: _Ask, answer: Answer, landed: Landed) -> None:
+        if answer.failure != NO_ADDRESS:
+            self._unanswered = self._unanswered + 1 if answer.http_status is None else 0
+        if self._unanswered >= self._limits.unreachable_after:
+            raise self.gate.unavailable("unreachable")
+        if ask.endpoint.subject is not None and ask.check_id is not None:
+            self._conclude_id(ask.endpoint.subject, ask.check_id, answer, landed)
+        if not landed.is_accepted:
+            self.gate.note(landed.reject or answer.failure or f"http_{answer.http_status}")
+
+    def _conclude_id(self, subject: str, check_id: str, answer: Answer, landed: Landed) -> None:
+        if answer.http_status in (405, 501):
+            raise self.gate.not_offered(answer.http_status)
+        if answer.http_status == 404:
+            self.gate.missed(subject, check_id)
+        elif landed.is_accepted:
+            self.gate.found(subject, check_id)
+
+    # ── many calls ─────────────────────────────────────────────────────────────────────────────────
+
+    async def pull_all(self, pulls: Iterable[Pull], *, seconds: float | None = None) -> AccountOutcome:
+        """Ask for each, in the order given (the most urgent first), `max_concurrency` at a time.
+
+        Ends early, with the calls under way finished, when the account is stopped, silenced or unreachable,
+        or when the next call could not start within `seconds`. Raises what the sink or the machine raises.
+        """
+        until = None if seconds is None else self._clock.monotonic() + seconds
+        batch = Batch(list(pulls), until)
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(min(self.account.max_concurrency, len(batch.pulls))):
+                    workers.create_task(self._work(batch))
+        except BaseExceptionGroup as problems:
+            raise problems.exceptions[0] from None
+        return batch.outcome(self.account)
+
+    async def _work(self, batch: Batch) -> None:
+        while (place := batch.next(self._clock.monotonic())) is not None:
+            pull = batch.pulls[place]
+            endpoint = pull.endpoint or self.vendor.endpoint_for(pull.subject).name
+            if endpoint in batch.not_offered:
+                continue
+            try:
+                landed = await self.call(endpoint, pull.check_id, due_at=pull.due_at, until=batch.until)
+                batch.kinds[place] = kind_of(landed)
+            except PollingNotOffered as problem:
+                batch.not_offered[endpoint] = problem.code
+            except NoSlotInTime:
+                batch.end("deadline")
+            except VendorError as problem:
+                batch.end(problem.code, getattr(problem, "retry_after_seconds", None))
+
+    # ── tokens ─────────────────────────────────────────────────────────────────────────────────────
+
+    def _made_credential(self, secrets: Mapping[str, str]) -> Credential:
+        auth = self.vendor.auth[self.account.auth]
+        header = fixed_header(auth.scheme, secrets, auth.secrets)
+        if header is not None:
+            return FixedCredential(header)
+        # W3: a vendor without a token URL of its own declares the call for tokens among the others.
+        request = token_request(auth.scheme, secrets, self.account.token_url or self.url("auth_token"))
+        return TokenCredential(lambda: self._grant(request), self._clock)
+
+    async def _grant(self, request: TokenRequest) -> Grant:
+        """A new token. It takes no slot: vendors limit the calls that tell of checks, not this one."""
+        for tries in range(1, self._limits.retries + 2):
+            await self.gate.quiet()
+            answer = await self._transport.ask(request)
+            if answer.is_throttled:
+                self.gate.throttle(answer.headers)
+            elif not answer.is_worth_retrying:
+                return self._read_grant(answer)
+            elif tries <= self._limits.retries:
+                await self._back_off(answer, tries)
+        raise self.gate.unavailable("token_unavailable")
+
+    def _read_grant(self, answer: Answer) -> Grant:
+        status = answer.http_status
+        if status is not None and 400 <= status < 500:
+            raise self.gate.stopped("unauthorized", status)
+        try:
+            return read_grant(answer.body if answer.failure is None else b"")
+        except UnreadableGrant:
+            raise self.gate.unavailable("token_unreadable", status) from None
+
+    # ── doctor ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def probe(self) -> Probe:
+        """Try the credential on an id that cannot exist. Lands nothing, stops nothing, raises no VendorError.
+
+        Takes one slot; says `rate_limited` without a call while the account is silent.
+        """
+        endpoint = self.vendor.endpoint_for(self.vendor.default_subject)
+        try:
+            header = await self.authorization()
+            async with self.gate.permit(is_trial=True):
+                answer = await self._transport.get(self.url(endpoint.name, _NO_ID), header)
+            self._judge(answer, header, is_renewed=True)
+        except VendorError as problem:
+            return refused(problem)
+        return answered(answer)
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """One call about to be made."""
+
+    endpoint: Endpoint
+    url: str = field(repr=False)
+    check_id: str | None
+    due_at: datetime | None
+
+
+def _segment(check_id: str | None) -> str:
+    """An id as one segment of a path, that cannot be taken for a step up."""
+    if not check_id:
+        raise ValueError("an id is needed")
+    return "%2E" * len(check_id) if check_id in (".", "..") else quote(check_id, safe="")
+
+
+# ── the wire ───────────────────────────────────────────────────────────────────────────────────────
+
+
+silence_library_logs()

@@ -1,0 +1,62 @@
+"""What is written down about a feed: the intent to call, a gap, what was drained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedLimits:
+    """Calls in one draining, seconds for the whole of one call, bytes of one body."""
+
+    calls: int = 20
+    deadline: float = 30.0
+    body_bytes: int = 10_000_000
+
+
+DEFAULT_LIMITS = FeedLimits()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """A call that was written down before it was made."""
+
+    id: str
+    endpoint: str
+    run_id: str
+    requested_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """A call of which something may be lost. `salvaged`: messages of it that arrived all the same."""
+
+    id: str
+    vendor: str
+    account: str
+    requested_at: datetime
+    reason: str
+    salvaged: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drained:
+    """What came of draining. Counts include calls of earlier runs that were only landed now.
+
+    `is_empty`: the vendor said that nothing waits. Otherwise `code` says why it ended: `busy` (another
+    process drains), `rounds` (too many calls), `not_sent`, a VendorError's code, a reject or failure code.
+    `gaps`: all that are on record for the account, also from earlier runs: ask for every open check by its
+    id, then acknowledge them. `told`: (subject, check id) of every check that was spoken of.
+    """
+
+    calls: int = 0
+    messages: int = 0
+    is_empty: bool = False
+    code: str | None = None
+    gaps: tuple[Gap, ...] = ()
+    told: frozenset[tuple[str, str]] = frozenset()
+
+    @property
+    def is_in_doubt(self) -> bool:
+        return bool(self.gaps)

@@ -1,0 +1,53 @@
+"""One call that only tries whether an account answers; nothing of it is landed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from screening_pipeline.base.errors import AccountStopped, VendorError
+from screening_pipeline.http import wire
+
+if TYPE_CHECKING:
+    from screening_pipeline.http.transport import Answer
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one harmless call told of an account.
+
+    `code`: ok, or what is wrong. `is_accepted` is None where the credential could not be judged.
+    `clock_offset_seconds`: the vendor's clock minus ours, to about a second.
+    """
+
+    code: str
+    http_status: int | None = None
+    is_reachable: bool = False
+    is_accepted: bool | None = None
+    clock_offset_seconds: float | None = None
+    latency_ms: int = 0
+
+
+def refused(problem: VendorError) -> Probe:
+    """A probe that ended in one of our errors."""
+    is_reachable = problem.http_status is not None
+    is_accepted = False if isinstance(problem, AccountStopped) else None
+    return Probe(problem.code, problem.http_status, is_reachable, is_accepted)
+
+
+def answered(answer: Answer) -> Probe:
+    """A probe that was answered; the offset of the vendor's clock is in seconds."""
+    theirs = wire.instant(answer.headers.get("date", ""))
+    offset = (theirs - answer.received_at).total_seconds() + 0.5 if theirs else None  # Date has whole seconds
+    code = _code_of(answer)
+    is_reachable = answer.http_status is not None
+    return Probe(code, answer.http_status, is_reachable, True if code == "ok" else None, offset, answer.latency_ms)
+
+
+def _code_of(answer: Answer) -> str:
+    """`ok` where the vendor's interface saw the credential: of a page for people, or of a redirect, nobody knows."""
+    if answer.failure is not None or answer.http_status is None:
+        return answer.failure or "no_answer"
+    if answer.http_status >= 500:
+        return "server_error"
+    return "html" if "html" in answer.headers.get("content-type", "").lower() else "ok"

@@ -1,0 +1,1 @@
+"""What was said: durable, judged, masked. May import base and domain."""

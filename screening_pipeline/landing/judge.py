@@ -1,0 +1,305 @@
+"""Which answers may be believed: strict reading of a body, before anything is made of it. Pure and total.
+
+For any bytes `examine` returns a reading: the messages that can be trusted, or a reason code why there are
+none. A reason never holds a value of the payload. Values that must never be stored are masked in whatever is
+handed on, also in answers that are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from screening_pipeline.domain.declaration import Endpoint, Parts, Record, Vendor, aliases
+from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.vocabulary import Json
+from screening_pipeline.landing.masking import mask_words, masked_body, masked_keys
+from screening_pipeline.landing.strict_json import STRING, Refused, decoded, is_any_json, parsed
+
+REASONS = (
+    "not_utf8",
+    "empty",
+    "html",
+    "content_type",
+    "not_json",
+    "duplicate_key",
+    "not_finite",
+    "too_deep",
+    "lone_surrogate",
+    "too_large",
+    "truncated",
+    "not_an_object",
+    "wrong_type",
+    "error_body",
+    "missing_status",
+    "missing_id",
+    "id_mismatch",
+    "unreadable_shape",
+)
+
+_TOKEN = re.compile(rf"{STRING.pattern}|[\[\]{{}}]", re.DOTALL)
+# Why a text is refused that could not be read as JSON at all.
+_UNPARSED = ("not_json", "content_type", "truncated")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One message in its documented shape, masked, with the subject and the id it speaks of."""
+
+    subject: str
+    check_id: str
+    body: Json = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What an answer is worth.
+
+    `text` is the body with masked values, None where it is no UTF-8; then `raw` holds the (masked) bytes.
+    `is_verbatim`: there is one message and its body is `text`, to the letter. `message_rejects` lists
+    (index in the answer, reason) of messages that were refused beside others that were not.
+    """
+
+    reject: str | None = None
+    messages: tuple[Reading, ...] = field(default=(), repr=False)
+    message_rejects: tuple[tuple[int, str], ...] = ()
+    text: str | None = field(default=None, repr=False)
+    raw: bytes = field(default=b"", repr=False)
+    is_verbatim: bool = False
+
+
+def examine(exchange: Exchange, vendor: Vendor, secrets: tuple[str, ...] = ()) -> Examined:
+    """Judge one exchange. Failures and answers other than 2xx are kept, masked, and not judged at all.
+
+    `secrets` are masked wherever they stand: some answers quote the credential they refuse.
+    """
+    text, raw = masked_body(exchange.body, vendor, secrets)
+    if not exchange.is_success:
+        is_read = text is None or is_any_json(text)
+        return Examined(text=text if is_read else mask_words(text or "", masked_keys(vendor)), raw=raw)
+    if _is_nothing_waiting(exchange, vendor):
+        return Examined(text=text)
+    try:
+        original = decoded(exchange)
+        value = parsed(original, exchange)
+        if text is not None and text != original:  # a value was masked: go on without it
+            value = _reread(text)
+        found = _messages(exchange, vendor, value)
+    except Refused as refused:
+        salvaged = _salvaged(exchange, vendor, text or "") if refused.reason == "truncated" else None
+        if text is not None and refused.reason in _UNPARSED:
+            text = mask_words(text, masked_keys(vendor))
+        return salvaged or Examined(reject=refused.reason, text=text, raw=raw)
+    return _judged(exchange, vendor, found, text or "", value)
+
+
+def _reread(text: str) -> Json:
+    """A text that was JSON before something in it was masked. Raises _Refused."""
+    try:
+        return json.loads(text)
+    except ValueError:  # a secret began in the middle of an escape
+        raise Refused("not_json") from None
+
+
+def _is_feed(exchange: Exchange, vendor: Vendor) -> bool:
+    return vendor.feed is not None and exchange.endpoint == vendor.feed.name
+
+
+def _is_nothing_waiting(exchange: Exchange, vendor: Vendor) -> bool:
+    """A feed that says "no content" says the same as one that sends an empty list."""
+    return _is_feed(exchange, vendor) and exchange.http_status == 204 and not exchange.body
+
+
+def _salvaged(exchange: Exchange, vendor: Vendor, text: str) -> Examined | None:
+    """What came complete of half a destructive feed's answer: it can be had nowhere else."""
+    if not _is_feed(exchange, vendor):
+        return None
+    try:
+        found = _messages(exchange, vendor, parsed(_closed(text), exchange)) or []
+    except Refused:
+        return None
+    examined = _judged(exchange, vendor, found, text, None)
+    if not examined.messages:
+        return None
+    return replace(examined, message_rejects=(*examined.message_rejects, (len(found), "truncated")))
+
+
+def _closed(text: str) -> str:
+    """Half a JSON text, cut off after the last complete object in its first array, its brackets closed."""
+    kept, open_brackets = 0, ""
+    stack: list[str] = []
+    for found in _TOKEN.finditer(text):
+        if found[0] in "[{":
+            stack.append("]" if found[0] == "[" else "}")
+        elif found[0] in "]}":
+            if not stack or stack.pop() != found[0]:
+                break
+            if found[0] == "}" and stack[-1:] == ["]"] and stack.count("]") == 1:
+                kept, open_brackets = found.end(), "".join(reversed(stack))
+    return text[:kept] + open_brackets
+
+
+def _messages(exchange: Exchange, vendor: Vendor, value: Json) -> list[tuple[str, Json]] | None:
+    """(subject, message) of each message in a decoded body; None where it is not about checks at all."""
+    endpoint = _endpoint(exchange, vendor)
+    if endpoint is not None and endpoint.subject is None and not endpoint.is_destructive:
+        _check_list(vendor, endpoint, value)
+        return [("package", item) for item in _listed(value)] if endpoint.is_list else None
+    is_feed = endpoint is not None and endpoint.is_destructive
+    if not isinstance(value, dict) and not (is_feed and isinstance(value, list)):
+        raise Refused("not_an_object")
+    if vendor.reshape is None:
+        return [(_subject(exchange, endpoint, vendor), value)]
+    try:
+        return list(vendor.reshape(exchange.endpoint, value))
+    except Exception:  # noqa: BLE001  # hostile input in a declaration's own code: whatever it trips over
+        is_error = isinstance(value, dict) and _is_error(vendor, value)
+        raise Refused("error_body" if is_error else "unreadable_shape") from None
+
+
+def _endpoint(exchange: Exchange, vendor: Vendor) -> Endpoint | None:
+    """The declared call, or None for a pushed message. Raises _Refused for a call nobody declared."""
+    found = [endpoint for endpoint in vendor.endpoints if endpoint.name == exchange.endpoint]
+    if not found and exchange.channel != "push":
+        raise Refused("unreadable_shape")
+    return found[0] if found else None
+
+
+def _subject(exchange: Exchange, endpoint: Endpoint | None, vendor: Vendor) -> str:
+    return (endpoint.subject if endpoint else exchange.subject) or vendor.default_subject
+
+
+def _check_list(vendor: Vendor, endpoint: Endpoint, value: Json) -> None:
+    """Answers about no check (packages, links) are kept as they are, unless they are plainly errors."""
+    if not isinstance(value, dict | list) or (isinstance(value, list) and not endpoint.is_list):
+        raise Refused("not_an_object")
+    if isinstance(value, dict) and _is_error(vendor, value) and not _has_list(value):
+        raise Refused("error_body")
+
+
+def _listed(value: Json) -> list[Json]:
+    """The items of a bare list, or of the only list in an object that wraps it."""
+    if isinstance(value, list):
+        return value
+    lists = [item for item in value.values() if isinstance(item, list)]
+    if len(lists) != 1:
+        raise Refused("unreadable_shape")
+    return list(lists[0])
+
+
+def _has_list(value: Mapping[str, Json]) -> bool:
+    return any(isinstance(item, list) for item in value.values())
+
+
+def _is_error(vendor: Vendor, message: Mapping[str, Json]) -> bool:
+    return any(key in message for key in vendor.error_shape)
+
+
+def _judged(
+    exchange: Exchange, vendor: Vendor, found: list[tuple[str, Json]] | None, text: str, value: Json
+) -> Examined:
+    """Keep the messages that can be believed; when none of them can, the whole answer is refused."""
+    good: list[Reading] = []
+    bad: list[tuple[int, str]] = []
+    for index, (subject, message) in enumerate(found or ()):
+        try:
+            good.append(_reading(exchange, vendor, subject, message))
+        except Refused as refused:
+            bad.append((index, refused.reason))
+    reject = bad[0][1] if bad and not good else None
+    return Examined(
+        reject=reject,
+        messages=tuple(good),
+        message_rejects=tuple(bad) if good else (),
+        text=text,
+        is_verbatim=len(good) == 1 and good[0].body is value and _fits_a_line(text),
+    )
+
+
+def _fits_a_line(text: str) -> bool:
+    return "\n" not in text and "\r" not in text and not text.startswith("\ufeff")
+
+
+def _reading(exchange: Exchange, vendor: Vendor, subject: str, message: Json) -> Reading:
+    """One message, judged against the declaration of its subject. Raises _Refused."""
+    record = vendor.records.get(subject)
+    if record is None:
+        raise Refused("unreadable_shape")
+    if not isinstance(message, dict):
+        raise Refused("not_an_object")
+    _check_required(vendor, record, message)
+    check_id = _check_id(exchange, record, message)
+    for address in _flat(record.columns.values()):
+        if isinstance(_lookup(message, address), dict | list):
+            raise Refused("wrong_type")
+    for other in vendor.records.values():
+        _check_scannable(other, message)
+    return Reading(subject=subject, check_id=check_id, body=message)
+
+
+def _check_scannable(record: Record, message: Mapping[str, Json]) -> None:
+    """One typed scan reads all messages of a vendor, so each must fit the shapes of all its subjects."""
+    for address in _flat(record.columns.values()):
+        _lookup(message, address)
+    for parts in (record.components, record.actions, record.runs):
+        if parts is not None:
+            _check_parts(parts, message)
+
+
+def _check_required(vendor: Vendor, record: Record, message: Mapping[str, Json]) -> None:
+    given = [_lookup(message, address) for address in record.required]
+    words = [value for value in given if isinstance(value, str) and value]
+    is_error = _is_error(vendor, message)
+    if words and not (is_error and all(word.strip().isdecimal() for word in words)):
+        return
+    if is_error:  # K7: an error's `status` is a number, also one that is written as a text, and no lifecycle
+        raise Refused("error_body")
+    raise Refused("wrong_type" if any(value not in (None, "") for value in given) else "missing_status")
+
+
+def _check_id(exchange: Exchange, record: Record, message: Mapping[str, Json]) -> str:
+    """The message's own id as text, or else the one asked for. G6: they must be the same."""
+    own = next(filter(None, (_id_text(message, address) for address in aliases(record.id))), None)
+    if own is None and (record.is_id_required or not exchange.check_id):
+        raise Refused("missing_id")
+    if own is not None and exchange.check_id is not None and own != exchange.check_id:
+        raise Refused("id_mismatch")
+    return own or exchange.check_id or ""
+
+
+def _id_text(message: Mapping[str, Json], address: str) -> str | None:
+    value = _lookup(message, address)
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise Refused("wrong_type")
+    return None if value is None else str(value)
+
+
+def _check_parts(parts: Parts, message: Mapping[str, Json]) -> None:
+    elements = _lookup(message, parts.at)
+    if elements is None:
+        return
+    kind = str if "" in parts.columns.values() else dict
+    if not isinstance(elements, list) or not all(isinstance(element, kind) for element in elements):
+        raise Refused("wrong_type")
+    for element in elements if kind is dict else ():
+        if any(isinstance(_lookup(element, address), dict | list) for address in parts.columns.values()):
+            raise Refused("wrong_type")
+
+
+def _flat(addresses: Iterable[str | tuple[str, ...]]) -> Iterable[str]:
+    return (alias for address in addresses for alias in aliases(address))
+
+
+def _lookup(message: Mapping[str, Json], address: str) -> Json:
+    """The value at a dotted address, None where there is none. Raises _Refused when the way is blocked."""
+    value: Any = message
+    for key in address.split("."):
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise Refused("wrong_type")
+        value = value.get(key)
+    return value

@@ -1,0 +1,156 @@
+"""One landed line: what was asked, what came back and what was made of it, as one JSON object. Pure.
+
+`messages` is the last key, so that a body that stands in the line to the letter can be cut out of it again.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.vocabulary import Json
+from screening_pipeline.landing.judge import Examined, Reading
+from screening_pipeline.landing.mentions import names_any
+
+MAX_LINE_BYTES = 32 * 1024 * 1024
+"""Readers of the files must allow for lines of this length."""
+
+Envelope = dict[str, Any]
+Told = tuple[str | None, str]
+"""What a message is about: its subject and the vendor's id."""
+_VENDOR = b',"vendor":'
+_MESSAGES = b',"messages":['
+_BODY = b',"body":'
+_END = b"}]}"
+_ERASED = "erased"
+
+
+def line_of(exchange: Exchange, examined: Examined) -> tuple[bytes, Examined]:
+    """The line without its newline, and the reading that it holds.
+
+    An answer that makes no line of a bearable length is refused as `too_large`, with its body kept.
+    """
+    line = _head(exchange, examined) + _MESSAGES + _messages(examined) + b"]}"
+    if len(line) <= MAX_LINE_BYTES:
+        return line, examined
+    refused = Examined(
+        reject=examined.reject or "too_large",
+        raw=examined.raw if examined.text is None else examined.text.encode(),
+    )
+    return _head(exchange, refused) + _MESSAGES + b"]}", refused
+
+
+def _head(exchange: Exchange, examined: Examined) -> bytes:
+    """Everything but the messages; the closing brace is left out."""
+    is_in_text = examined.text is not None and not examined.is_verbatim
+    head = {
+        "response_id": exchange.response_id,
+        "vendor": exchange.vendor,
+        "account": exchange.account,
+        "subject": exchange.subject,
+        "check_id": exchange.check_id,
+        "endpoint": exchange.endpoint,
+        "channel": exchange.channel,
+        "http_status": exchange.http_status,
+        "failure": exchange.failure,
+        "headers": dict(exchange.headers),
+        "requested_at": instant(exchange.requested_at),
+        "received_at": instant(exchange.received_at),
+        "due_at": instant(exchange.due_at) if exchange.due_at else None,
+        "latency_ms": exchange.latency_ms,
+        "run_id": exchange.run_id,
+        "body_sha256": hashlib.sha256(exchange.body).hexdigest(),
+        "body_bytes": len(exchange.body),
+        "reject": examined.reject,
+        "body_text": examined.text if is_in_text else None,
+        "body_base64": base64.b64encode(examined.raw).decode() if examined.text is None else None,
+        "message_rejects": [{"index": i, "reason": reason} for i, reason in examined.message_rejects],
+    }
+    return dumps(head)[:-1]
+
+
+def _messages(examined: Examined) -> bytes:
+    if examined.is_verbatim:
+        return _message(examined.messages[0], (examined.text or "").encode())
+    return b",".join(_message(reading, dumps(reading.body)) for reading in examined.messages)
+
+
+def _message(reading: Reading, body: bytes) -> bytes:
+    return dumps({"subject": reading.subject, "check_id": reading.check_id})[:-1] + _BODY + body + b"}"
+
+
+def dumps(value: Json) -> bytes:
+    """Compact JSON in UTF-8; what UTF-8 cannot carry (half a surrogate pair) becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def instant(moment: datetime) -> str:
+    """ISO 8601 in UTC with microseconds and `Z`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def begins_with(response_id: str) -> bytes:
+    """The bytes that the line of this response begins with."""
+    return dumps({"response_id": response_id})[:-1]
+
+
+def beginning_of(line: bytes) -> bytes:
+    """What `begins_with` gives for the response of this line."""
+    return line.partition(_VENDOR)[0]
+
+
+def body_of(line: bytes) -> str | None:
+    """The exact body text, masked values apart; None where it was no UTF-8, or was erased."""
+    envelope = json.loads(line)
+    if envelope["body_text"] is not None or envelope["body_base64"] is not None:
+        text: str | None = envelope["body_text"]
+        return text
+    if envelope["reject"] is not None or len(envelope["messages"]) != 1 or envelope["body_sha256"] is None:
+        return None
+    messages = line.index(_MESSAGES) + len(_MESSAGES)
+    start = line.index(_BODY, messages) + len(_BODY)
+    return line.rstrip()[start : -len(_END)].decode()
+
+
+def raw_body_of(line: bytes) -> bytes | None:
+    """The kept bytes of a body that was no UTF-8, None for all others."""
+    encoded = json.loads(line)["body_base64"]
+    return None if encoded is None else base64.b64decode(encoded)
+
+
+def without(envelope: Envelope, gone: Collection[Told]) -> Envelope | None:
+    """The envelope without what it says about these checks of its account; None where it does not mention them.
+
+    Messages about other checks stay, also of another subject with the same id; the text of the whole body goes,
+    since it holds them all.
+    """
+    ids = {check_id for _, check_id in gone}
+    # A call that is about no subject is about whatever has the id.
+    was_asked = (envelope["subject"], envelope["check_id"]) in gone or (
+        envelope["subject"] is None and envelope["check_id"] in ids
+    )
+    given = envelope["messages"]
+    kept = [m for m in given if not was_asked and (m["subject"], m["check_id"]) not in gone]
+    if not was_asked and len(kept) == len(given) and not _text_mentions(envelope, ids):
+        return None
+    asked = {"subject": None, "check_id": None} if was_asked else {}
+    reject = _ERASED if given and not kept else envelope["reject"]
+    return {**without_body(envelope), **asked, "reject": reject, "messages": kept}
+
+
+def without_body(envelope: Envelope) -> Envelope:
+    """The envelope with nothing of what was said in it."""
+    bodiless: Envelope = {"headers": {}, "body_sha256": None, "body_text": None, "body_base64": None}
+    return {**envelope, **bodiless}
+
+
+def _text_mentions(envelope: Envelope, check_ids: Collection[str]) -> bool:
+    """Whether a kept body speaks of these checks; bytes that are no text may do so unseen."""
+    if envelope["body_base64"] is not None:
+        return True
+    return envelope["body_text"] is not None and names_any(envelope["body_text"], check_ids)

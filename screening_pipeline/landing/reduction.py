@@ -1,0 +1,103 @@
+"""An old line reduced to what is declared, without names."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from screening_pipeline.domain.declaration import Parts, Record, Vendor, aliases
+from screening_pipeline.domain.vocabulary import Json
+from screening_pipeline.landing.line import dumps, without_body
+
+if TYPE_CHECKING:
+    from screening_pipeline.landing.line import Envelope
+
+
+_LABEL = re.compile("#[0-9a-f]{16}")
+"""A part's name that was replaced by its hash."""
+_OPENING = re.compile(r"^([^/?#]*//)[^/?#]*@|[?#].*$", re.DOTALL)
+"""What of a link opens it for whoever holds it, and the star has no use for; as sql/work/landed_message.sql has it."""
+
+
+def reduced(envelope: Envelope, vendor: Vendor, part_key: str) -> Envelope:
+    """The envelope with only the declared addresses of each message: enough for a rebuild, and no more.
+
+    Links lose what the star has no use for, and people's names in the labels of parts become the hashes that the star
+    knows them by, unless that made the line longer.
+    """
+    messages = [
+        {**message, "body": _declared(message["body"], vendor.records[message["subject"]])}
+        for message in envelope["messages"]
+        if message["subject"] in vendor.records
+    ]
+    named = {**without_body(envelope), "messages": messages}
+    if not vendor.has_personal_part_names:
+        return named
+    nameless = {**named, "messages": [_nameless(message, vendor, part_key) for message in messages]}
+    return nameless if len(dumps(nameless)) <= len(dumps(envelope)) else named
+
+
+def _nameless(message: Json, vendor: Vendor, part_key: str) -> Json:
+    parts = vendor.records[message["subject"]].components
+    elements = _get(message["body"], parts.at) if parts else None
+    if parts is None or not elements or "name" not in parts.columns:
+        return message
+    body = copy.deepcopy(message["body"])
+    address = parts.columns["name"]
+    _put(body, parts.at, [_labelled(element, address, part_key) for element in elements])
+    return {**message, "body": body}
+
+
+def _labelled(element: Json, address: str, part_key: str) -> Json:
+    name = _get(element, address)
+    if not isinstance(name, str) or _LABEL.fullmatch(name):
+        return element
+    hashed = hashlib.sha256(f"{part_key}{name}".encode()).hexdigest()[:16]  # as sql/work/landed_message.sql has it
+    labelled: dict[str, Json] = {**element}
+    _put(labelled, address, f"#{hashed}")
+    return labelled
+
+
+def _declared(body: Json, record: Record) -> Json:
+    addresses = [alias for address in (record.id, *record.columns.values()) for alias in aliases(address)]
+    found = _picked(body, addresses)
+    for address in aliases(record.columns.get("report_url", ())):
+        link = _get(found, address)
+        if isinstance(link, str):
+            _put(found, address, _OPENING.sub(r"\1", link))
+    for parts in (record.components, record.actions, record.runs):
+        if parts is not None:
+            _put(found, parts.at, _declared_parts(body, parts))
+    return found
+
+
+def _declared_parts(body: Json, parts: Parts) -> Json:
+    elements = _get(body, parts.at)
+    if elements is None or "" in parts.columns.values():
+        return elements
+    return [_picked(element, parts.columns.values()) for element in elements]
+
+
+def _picked(body: Json, addresses: Iterable[str]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for address in addresses:
+        _put(found, address, _get(body, address))
+    return found
+
+
+def _get(body: Json, address: str) -> Json:
+    for key in address.split("."):
+        body = body.get(key) if isinstance(body, dict) else None
+    return body
+
+
+def _put(body: dict[str, Json], address: str, value: Json) -> None:
+    if value is None:
+        return
+    *parents, leaf = address.split(".")
+    for parent in parents:
+        body = body.setdefault(parent, {})
+    body[leaf] = value

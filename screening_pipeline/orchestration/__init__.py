@@ -1,0 +1,1 @@
+"""Dagster, and only here. May import cycle, report and what is below them."""

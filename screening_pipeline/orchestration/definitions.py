@@ -1,0 +1,33 @@
+"""What Dagster loads: assets, checks, jobs, sensors and schedules."""
+
+from screening_pipeline.base import garbage_collection
+
+garbage_collection.look_seldom()
+
+import dagster as dg
+
+from screening_pipeline.orchestration.assets import ASSETS
+from screening_pipeline.orchestration.jobs import JOBS
+from screening_pipeline.orchestration.maintenance import (
+    analytics,
+    daily_report,
+    daily_report_page,
+    parquet,
+    rebuild,
+    report_job,
+    rules,
+)
+from screening_pipeline.orchestration.resource import Screening
+from screening_pipeline.orchestration.schedules import SCHEDULES
+from screening_pipeline.orchestration.sensors import SENSORS
+
+defs = dg.Definitions(
+    assets=[*ASSETS, analytics, daily_report_page, parquet],
+    asset_checks=[rules],
+    jobs=[*JOBS, report_job, rebuild],
+    sensors=SENSORS,
+    schedules=[*SCHEDULES, daily_report],
+    resources={"screening": Screening()},
+    # Steps cost: under the default executor each is a new interpreter, 4 CPU s of imports.
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,102 @@
+"""Dagster's own storage: where it lies, and the settings it is made with."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screening_pipeline.base import files
+from screening_pipeline.settings.paths import Paths
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import dagster as dg
+
+DAGSTER_YAML = """\
+# Written once by screening-pipeline; yours to change.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+# Steps say what they do in events. Capturing what they print would start four processes for each of them.
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+# A run whose worker died is noticed and ended, so that it blocks nobody.
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 180
+  max_runtime_seconds: 21600
+run_queue:
+  max_concurrent_runs: 4
+retention:
+  sensor:
+    purge_after_days: {skipped: 7, failure: 30, success: 30}
+  schedule:
+    purge_after_days: 90
+"""
+
+
+EVENTS_AT_ONCE = 200
+"""Events of a run that begins (what it intends to make) are written together."""
+
+
+def ensure_instance_files(paths: Paths) -> None:
+    """Make Dagster's home with a `dagster.yaml`, unless there is one."""
+    paths.create()
+    with _alone_in(paths.dagster):
+        config = paths.dagster / "dagster.yaml"
+        if not config.exists():
+            files.write_new(config, DAGSTER_YAML.encode())
+
+
+def instance(paths: Paths, environ: Mapping[str, str] = os.environ) -> "dg.DagsterInstance":
+    """The instance in which every run is recorded: DAGSTER_HOME where it is set, else one in the data folder.
+
+    Raises NotWritable, DiskFull.
+    """
+    ensure_instance_files(paths)
+    # Whoever opens a new storage makes its tables, and two at once fail in each other's migrations.
+    with _alone_in(paths.dagster):
+        return _opened(paths, environ)
+
+
+@contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    with files.telling("Dagster's home", folder=home), files.locked(home / "opening.lock"):
+        yield
+
+
+def _opened(paths: Paths, environ: Mapping[str, str]) -> "dg.DagsterInstance":
+    import dagster as dg
+
+    if environ.get("DAGSTER_HOME"):
+        return dg.DagsterInstance.get()
+    ref = dg.DagsterInstance.from_config(str(paths.dagster)).get_ref()
+    storage = ref.storage_data
+    if storage is None or storage.class_name != "DagsterSqliteStorage":  # somebody chose another in dagster.yaml
+        return dg.DagsterInstance.from_ref(ref)
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))  # where Dagster looks for it
+    ours = storage._replace(module_name="screening_pipeline.orchestration.event_log", class_name="Storage")
+    return dg.DagsterInstance.from_ref(ref._replace(storage_data=ours))
+
+
+def forget_runs(dagster_instance: "dg.DagsterInstance", *, before: "datetime", schedule: str | None = None) -> int:
+    """Delete what Dagster keeps of runs that ended before an instant; how many there were.
+
+    `schedule`: only those that it started. `ops.run` goes on telling of them, and each asset of when it was last made.
+    """
+    import dagster as dg
+
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+    tags = {"dagster/schedule_name": schedule} if schedule else {}
+    found = dagster_instance.get_run_records(dg.RunsFilter(statuses=ended, updated_before=before, tags=tags))
+    for record in found:
+        run_id = record.dagster_run.run_id
+        dagster_instance.delete_run(run_id)
+        # Where events lie in a file of their own for each run, Dagster empties the file and leaves it.
+        for leftover in (Path(dagster_instance.root_directory) / "history" / "runs").glob(f"{run_id}.db*"):
+            leftover.unlink(missing_ok=True)
+    return len(found)

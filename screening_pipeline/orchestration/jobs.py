@@ -1,0 +1,65 @@
+"""Which assets a run makes: a whole cycle, a recheck, orders, a publication."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.orchestration.keys import RAW_ORDER, SNAPSHOT, call_key, pulled_endpoints
+from screening_pipeline.orchestration.retention_job import retention_job
+from screening_pipeline.orchestration.tables import rule_specs
+from screening_pipeline.vendors import all_vendors
+
+# A selection brings every check of its assets; those that read whole tables are tried once a day (`maintenance`).
+SELDOM = dg.AssetSelection.checks(*(spec.key for spec in rule_specs("raw", "star", "ops", is_every_run=False)))
+CYCLE = dg.AssetSelection.assets(SNAPSHOT).upstream() - SELDOM
+DOWNSTREAM = CYCLE - dg.AssetSelection.groups(*all_vendors())
+FROM_LANDED = DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER)
+sync = dg.define_asset_job(
+    "sync",
+    selection=CYCLE,
+    description="One cycle: orders in, every check that is due asked for, answers into the star, snapshot published.",
+    tags={"screening/trigger": "sync"},
+)
+
+
+def calls(vendor: Vendor, *, is_by_id: bool, subjects: Sequence[str] | None = None) -> list[dg.AssetKey]:
+    """The assets of a vendor's calls by id, or of its feeds and lists."""
+    return [
+        call_key(vendor, e)
+        for e in pulled_endpoints(vendor)
+        if e.is_by_id is is_by_id and (subjects is None or e.subject in subjects)
+    ]
+
+
+def recheck_keys(vendor: Vendor) -> list[dg.AssetKey]:
+    """What a recheck pulls: checks by id. Subscriptions, feeds and lists are left to the schedule."""
+    subjects = [s for s in vendor.subjects if s != "subscription"]
+    return calls(vendor, is_by_id=True, subjects=subjects)
+
+
+def _recheck_job(vendor: Vendor) -> Any:
+    return dg.define_asset_job(
+        f"{vendor.slug}_recheck_job",
+        selection=dg.AssetSelection.assets(*recheck_keys(vendor)) | FROM_LANDED,
+        description=f"Asks {vendor.title} for checks that are due and brings what it says into the star.",
+    )
+
+
+order_job = dg.define_asset_job(
+    "read_orders",
+    selection=DOWNSTREAM,
+    description="Reads new manifests; the checks they announce are asked for by the recheck sensors.",
+)
+
+
+publish_job = dg.define_asset_job(
+    "publish",
+    selection=FROM_LANDED,
+    description="Brings what was landed into the star and replaces the snapshot.",
+)
+
+
+RECHECKS = {vendor.slug: _recheck_job(vendor) for vendor in all_vendors().values()}
+JOBS = [sync, order_job, publish_job, retention_job, *RECHECKS.values()]

@@ -1,0 +1,48 @@
+"""The names of assets, and when what is asked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from screening_pipeline.domain.declaration import Endpoint, Vendor
+
+OWNERS = ["team:data-engineering"]
+RAW_ORDER = dg.AssetKey(["raw", "order"])
+RAW_RESPONSE = dg.AssetKey(["raw", "response"])
+SNAPSHOT = dg.AssetKey(["published", "snapshot"])
+
+
+# Tables of the pipeline's own, which only it reads.
+NO_ASSETS = ("raw.check", "ops.pull_plan")
+
+
+def call_key(vendor: Vendor, endpoint: Endpoint) -> dg.AssetKey:
+    """The key of what one call brings."""
+    return dg.AssetKey([vendor.slug, endpoint.name])
+
+
+def pulled_endpoints(vendor: Vendor) -> list[Endpoint]:
+    """The calls that bring something about checks or packages; tokens and expiring links are no assets."""
+    return [e for e in vendor.endpoints if e.subject is not None or e.is_destructive or e.is_list]
+
+
+def made(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Mapping[str, Any]
+) -> dg.MaterializeResult[None]:
+    """Say that an asset was made, and what there is to see of it.
+
+    In the result the metadata would be stored twice, with the step's output as well as with the asset.
+    """
+    context.add_asset_metadata(metadata, asset_key=key)
+    return dg.MaterializeResult(asset_key=key)
+
+
+def table_key(name: str) -> dg.AssetKey:
+    """The key of `schema.table`."""
+    return dg.AssetKey(name.split("."))
+
+
+# Feeds wait for nobody: every minute costs 2 % of HireRight's budget. Lists and subscriptions change rarely.
+EVERY_MINUTE = "* * * * *"
+PULL_CRONS = {"hireright": EVERY_MINUTE, "goodhire": "0 * * * *", "zinc": "15 5 * * *", "workable": "30 5 * * *"}

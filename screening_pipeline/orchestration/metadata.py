@@ -1,0 +1,64 @@
+"""What Dagster's pages show beside an asset: previews without names, columns, inert text."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import dagster as dg
+
+from screening_pipeline.base import inert
+from screening_pipeline.warehouse import catalog
+from screening_pipeline.warehouse.session import Connection
+
+PREVIEW_ROWS = 10
+IDENTIFYING = (
+    *("check_id", "candidate_key", "report_check_id", "report_url", "response_id", "tags"),
+    *("component_name", "check_type"),  # vendors put people's names there
+)
+
+
+def table_metadata(connection: Connection, relation: catalog.Relation) -> dict[str, Any]:
+    """Rows, columns and a preview without names, as Dagster's page of an asset shows them."""
+    result = connection.execute(f"from {relation.qualified} limit {PREVIEW_ROWS}")
+    header = tuple((column[0], str(column[1]).lower()) for column in result.description or [])
+    rows = result.fetchall()
+    count = connection.execute(f"select count(*) from {relation.qualified}").fetchone()
+    return {
+        "dagster/row_count": count[0] if count else 0,
+        "dagster/column_schema": _column_schema(relation.qualified, header),
+        "preview": _preview(*_nameless([name for name, _ in header], rows)),
+    }
+
+
+@cache
+def _column_schema(qualified: str, header: tuple[tuple[str, str], ...]) -> dg.TableSchema:
+    """What is told of the columns of a table; the same in every cycle."""
+    told = catalog.relations()[qualified].columns
+    return dg.TableSchema([dg.TableColumn(name, kind, description=told.get(name)) for name, kind in header])
+
+
+def _nameless(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> tuple[list[str], list[list[Any]]]:
+    """Names and rows without the columns that tell of whom: previews stay in the event log, whoever is erased."""
+    kept = [place for place, name in enumerate(names) if name not in IDENTIFYING]
+    return [names[place] for place in kept], [[row[place] for place in kept] for row in rows]
+
+
+def _preview(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MetadataValue[Any]:
+    """The first rows, as inert text: vendors' words may hold markup."""
+    lines = [names, ["---"] * len(names), *([_cell(value) for value in row] for row in rows)]
+    return dg.MetadataValue.md("\n".join("| " + " | ".join(line) + " |" for line in lines))
+
+
+def _cell(value: object) -> str:
+    return inert_markdown("" if value is None else str(value)[:80])
+
+
+_JOINER = "\u2060"  # nobody sees it, and it makes no link of what stands on both sides of it
+_BARE_LINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+_MARKUP = {ord(c): f"&#{ord(c)};" for c in f"|<>&`*_[]()!\\#~{_JOINER}"}
+
+
+def inert_markdown(text: str) -> str:
+    """`text` as Markdown, and as HTML, that means nothing but itself; also addresses in it are no links."""
+    return _BARE_LINK.sub(_JOINER, inert.inert(text)).translate(_MARKUP)

@@ -1,0 +1,30 @@
+"""The resource that gives steps their runtime."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from screening_pipeline.orchestration.liveness import alive
+from screening_pipeline.runtime.context import Runtime
+from screening_pipeline.runtime.opening import current
+
+
+class Screening(dg.ConfigurableResource[Any]):
+    """What a run works with. It holds nothing that Dagster could show: settings are read where the run runs."""
+
+    _runtime: Runtime = PrivateAttr()
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Screening"]:
+        """Open the runtime for as long as the run takes, and show that it is alive."""
+        with current() as runtime, alive(runtime.settings.paths, context.run.run_id if context.run else "none"):
+            self._runtime = runtime
+            yield self
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime of this run."""
+        return self._runtime

@@ -1,0 +1,178 @@
+"""Runs the `sync` job in this process, recorded in the Dagster instance, as schedules and sensors run it elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from screening_pipeline.base.errors import ScreeningError
+from screening_pipeline.cycle import pull
+from screening_pipeline.runtime import results, unread
+from screening_pipeline.runtime.opening import active
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from screening_pipeline.runtime.context import Runtime
+    from screening_pipeline.settings.account import Account
+
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run did. `failed_checks` are `schema.table.rule`; `exit_code` as the command line's."""
+
+    run_id: str
+    orders: int = 0
+    order_rejects: int = 0
+    reports: tuple[results.AccountReport, ...] = ()
+    settled: results.Settled = field(default_factory=results.Settled)
+    failed_checks: tuple[str, ...] = ()
+
+    @property
+    def rejects(self) -> int:
+        """Answers and manifest rows that could not be read."""
+        return self.order_rejects + self.settled.rejects
+
+    @property
+    def exit_code(self) -> int:
+        """0 done, 1 something needs attention, 2 no account could be tried."""
+        return results.exit_code(self.reports, self.rejects) or int(bool(self.failed_checks))
+
+
+def sync(
+    runtime: Runtime,
+    instance: dg.DagsterInstance,
+    *,
+    vendors: Sequence[str] = (),
+    accounts: Sequence[str] = (),
+    is_full: bool = False,
+    is_patient: bool = False,
+    trigger: str = "sync",
+) -> Outcome:
+    """One cycle as a Dagster run. Raises ScreeningError when the machine failed (lock, disk).
+
+    Vendors of whom nothing is to be asked now take no part in it; nor do, if it `is_patient`, accounts in trouble.
+    """
+    from screening_pipeline.orchestration.definitions import defs
+
+    job = defs.resolve_job_def("sync")
+    chosen = runtime.settings.select(vendors, accounts)
+    asked = [a for a in chosen if not (is_patient and pull.is_to_wait(runtime, a))]
+    wanted = asked if is_full or _is_news(runtime) else [a for a in asked if pull.is_wanted(runtime, a)]
+    with active(runtime):
+        result = _executed(job, instance, _config(wanted, is_full=is_full), trigger)
+    idle = [results.AccountReport(vendor=a.vendor, account=a.name) for a in chosen if a not in wanted]
+    return _outcome(runtime, result, idle)
+
+
+def _is_news(runtime: Runtime) -> bool:
+    """Whether something waits to be read: only then is it known which checks there are and what is due."""
+    return unread.is_any(runtime.agenda, runtime.settings, runtime.landing)
+
+
+def rebuild(runtime: Runtime, instance: dg.DagsterInstance) -> Outcome:
+    """Everything derived, computed again and judged by every rule, as a Dagster run. Raises ScreeningError."""
+    from screening_pipeline.orchestration.definitions import defs
+
+    with active(runtime):
+        result = _in_process(defs.resolve_job_def("rebuild"), instance, run_config=_QUIET)
+    return Outcome(run_id=result.run_id, failed_checks=_failed_checks(result))
+
+
+def daily_report(runtime: Runtime, instance: dg.DagsterInstance) -> str:
+    """Look at every view and write the report, as a Dagster run; its id. Raises ScreeningError."""
+    from screening_pipeline.orchestration.definitions import defs
+
+    with active(runtime):
+        return str(_in_process(defs.resolve_job_def("daily_report_job"), instance, run_config=_QUIET).run_id)
+
+
+def _in_process(job: dg.JobDefinition, instance: dg.DagsterInstance, **options: Any) -> Any:
+    """Execute a job here; what it raises is our own error, or KeyboardInterrupt, not Dagster's wrapping of it."""
+    import dagster as dg
+
+    run_id = str(uuid4())
+    try:
+        return job.execute_in_process(instance=instance, run_id=run_id, **options)
+    # Whatever Dagster wraps: ours is found inside, the rest goes on.
+    except (Exception, KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as problem:  # noqa: BLE001
+        cause = _cause(problem)
+        if isinstance(cause, KeyboardInterrupt):
+            _end(instance, run_id)
+        raise cause from None
+
+
+def _end(instance: dg.DagsterInstance, run_id: str) -> None:
+    """See that an interrupted run has ended: Dagster ends most, but not one that does not run yet or is ending."""
+    recorded = instance.get_run_by_id(run_id)
+    if recorded is not None and not recorded.is_finished:
+        instance.report_run_canceled(recorded, "interrupted")
+
+
+def _config(accounts: Sequence[Account], *, is_full: bool) -> dict[str, Any]:
+    names: dict[str, list[str]] = {}
+    for account in accounts:
+        names.setdefault(account.vendor, []).append(account.name)
+    return {f"{slug}_pull": {"config": {"full": is_full, "accounts": given}} for slug, given in names.items()}
+
+
+def _executed(job: dg.JobDefinition, instance: dg.DagsterInstance, ops: dict[str, Any], trigger: str) -> Any:
+    if len(ops) < len([node for node in job.nodes if node.name.endswith("_pull")]):
+        job = _without_others(job, frozenset(ops))
+    return _in_process(job, instance, run_config={"ops": ops, **_QUIET}, tags={"screening/trigger": trigger})
+
+
+@cache
+def _without_others(job: dg.JobDefinition, ops: frozenset[str]) -> dg.JobDefinition:
+    """Return the job without the steps of other vendors, and with those of its checks that are left.
+
+    A selection given to the run would bring every check there is of its assets.
+    """
+    keys = {key for key in job.asset_layer.executable_asset_keys if _is_wanted(key, ops)}
+    checks = {key for key in job.asset_layer.asset_graph.asset_check_keys if key.asset_key in keys}
+    return job.get_subset(asset_selection=keys, asset_check_selection=checks)
+
+
+def _is_wanted(key: dg.AssetKey, ops: Collection[str]) -> bool:
+    from screening_pipeline.vendors import all_vendors
+
+    return key.path[0] not in all_vendors() or f"{key.path[0]}_pull" in ops
+
+
+def _cause(problem: BaseException) -> BaseException:
+    """Our own error inside Dagster's wrapping, KeyboardInterrupt for an interruption, or the problem itself."""
+    import dagster as dg
+
+    inner: BaseException | None = problem
+    while inner is not None:
+        if isinstance(inner, ScreeningError):
+            return inner
+        if isinstance(inner, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+            return KeyboardInterrupt()
+        inner = getattr(inner, "user_exception", None) or inner.__cause__
+    return problem
+
+
+def _outcome(runtime: Runtime, result: Any, idle: Sequence[results.AccountReport]) -> Outcome:
+    journal = runtime.journal
+    return Outcome(
+        run_id=result.run_id,
+        orders=journal.taken.orders,
+        order_rejects=journal.taken.rejects,
+        reports=(*journal.reports, *idle),
+        settled=journal.settled or results.Settled(),
+        failed_checks=_failed_checks(result),
+    )
+
+
+def _failed_checks(result: Any) -> tuple[str, ...]:
+    failed = [
+        e for e in result.get_asset_check_evaluations() if not e.passed and e.check_name != "every_account_answers"
+    ]
+    return tuple(sorted(f"{'.'.join(e.asset_key.path)}.{e.check_name}" for e in failed))

@@ -1,0 +1,92 @@
+"""Cycles as checks fall due, without the Dagster daemon."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from screening_pipeline.base.clock import StandingClock
+from screening_pipeline.base.errors import UsageError
+from screening_pipeline.cycle import pull
+from screening_pipeline.orchestration import runs
+from screening_pipeline.runtime import publication, unread
+from screening_pipeline.vendors import vendor
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from screening_pipeline.runtime.context import Runtime
+    from screening_pipeline.settings.account import Account
+
+
+FEED_EVERY = timedelta(minutes=1)
+LOOK_EVERY_SECONDS = 10.0
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)", re.IGNORECASE)
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+
+
+def seconds_of(text: str) -> float:
+    """A duration such as 90s, 30m, 2h or 1d, in seconds. Raises UsageError."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise UsageError(f"--for {text!r} is no duration such as 90s, 30m, 2h or 1d", code="bad_duration")
+    return float(match.group(1)) * _UNITS[match.group(2).lower()]
+
+
+def watch(
+    runtime: Runtime, instance: dg.DagsterInstance, *, seconds: float | None, tell: Callable[[runs.Outcome], None]
+) -> int:
+    """Run a cycle whenever something is due, until `seconds` have passed (None: until interrupted).
+
+    Each cycle is a Dagster run. Returns the worst exit code of them. Raises UsageError under a standing clock.
+    """
+    if isinstance(runtime.clock, StandingClock):
+        raise UsageError("watch needs a clock that runs; unset SCREENING_NOW", code="standing_clock")
+    until = None if seconds is None else runtime.clock.monotonic() + seconds
+    worst, is_first = 0, True
+    while until is None or runtime.clock.monotonic() < until:
+        if is_first or _is_wanted(runtime):
+            outcome = runs.sync(runtime, instance, is_patient=not is_first, trigger="watch")
+            worst = max(worst, outcome.exit_code)
+            tell(outcome)
+            is_first = False
+        runtime.clock.sleep(_pause(runtime, until))
+    return worst
+
+
+def _is_wanted(runtime: Runtime) -> bool:
+    is_due = any(_is_due(runtime, account) for account in runtime.settings.accounts)
+    is_put_off = publication.overdue(runtime.agenda, runtime.clock.now()) is not None
+    is_news = unread.is_any(runtime.agenda, runtime.settings, runtime.landing)  # a manifest, or what a vendor pushed
+    return is_due or is_put_off or _is_feed_due(runtime) or is_news
+
+
+def _is_due(runtime: Runtime, account: Account) -> bool:
+    if not account.polling or pull.is_to_wait(runtime, account):
+        return False
+    return runtime.agenda.summary(account.vendor, account.name, runtime.clock.now()).due > 0
+
+
+def _is_feed_due(runtime: Runtime) -> bool:
+    fed = [a for a in runtime.settings.accounts if a.status_updates and vendor(a.vendor).feed]
+    if all(pull.is_to_wait(runtime, account) for account in fed):
+        return False
+    started = runtime.journal.started_at
+    return started is None or runtime.clock.now() - started >= FEED_EVERY
+
+
+def _pause(runtime: Runtime, until: float | None) -> float:
+    """Seconds until something is due, but soon enough to notice a new manifest or message."""
+    now = runtime.clock.now()
+    waits = [LOOK_EVERY_SECONDS]
+    for account in runtime.settings.accounts:
+        if pull.is_to_wait(runtime, account):
+            continue
+        next_due_at = runtime.agenda.summary(account.vendor, account.name, now).next_due_at
+        if next_due_at is not None:
+            waits.append(max(1.0, (next_due_at - now).total_seconds()))
+    if until is not None:
+        waits.append(max(0.0, until - runtime.clock.monotonic()))
+    return min(waits)

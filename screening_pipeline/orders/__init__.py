@@ -1,0 +1,1 @@
+"""Manifests to rows. May import base, domain, vendors, landing, settings, warehouse."""

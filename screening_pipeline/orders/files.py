@@ -1,0 +1,85 @@
+"""The manifests below `data/orders/`: which there are, and what is in them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from screening_pipeline.base.errors import EnvironmentFailed
+
+REQUIRED = ("vendor", "check_id")
+OPTIONAL = ("account", "subject", "candidate_ref", "package", "ordered_at", "country", "region", "cost_center", "tags")
+COLUMNS = REQUIRED + OPTIONAL
+ENDINGS = (".csv", ".ndjson", ".parquet")
+_HALF_WRITTEN = (".tmp", ".part", ".partial", ".crdownload", ".swp", "~")
+
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a row, or with line None a file or one of its columns, was not read. `detail` names columns and known words.
+
+    A column is named only where it is nearly one of ours.
+    """
+
+    line: int | None
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One file that was not read before."""
+
+    path: Path
+    sha256: str
+    content: bytes
+
+    @property
+    def name(self) -> str:
+        """The file's name as text; bytes of it that are no UTF-8 are shown by their numbers."""
+        return self.path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def manifests(folder: Path) -> list[Path]:
+    """The files in `folder` that are manifests by their names, by name; hidden ones may still be being written."""
+    found = (p for p in folder.glob("*") if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
+    return sorted(path for path in found if path.is_file())
+
+
+def not_manifests(folder: Path) -> list[str]:
+    """The files in `folder` that nobody reads, and the folders (`name/`), by name; no hidden or half written ones."""
+    known = {*manifests(folder)}
+    found = (p for p in folder.glob("*") if not p.name.startswith(".") and not p.name.endswith(_HALF_WRITTEN))
+    return sorted(f"{path.name}/" if path.is_dir() else path.name for path in found if path not in known)
+
+
+def unread(folder: Path, known: Iterable[str]) -> Iterator[Manifest]:
+    """The manifests in `folder` whose content is not among the `known` hashes, one at a time.
+
+    Raises EnvironmentFailed.
+    """
+    seen = set(known)
+    for path in manifests(folder):
+        content = _content(path)
+        if content is None:
+            continue
+        digest = hashlib.sha256(content).hexdigest()
+        if digest not in seen:
+            seen.add(digest)
+            yield Manifest(path, digest, content)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # it was taken away since it was listed
+        return None
+    except OSError as problem:
+        reason = problem.strerror or "not readable"
+        raise EnvironmentFailed(f"cannot read the manifest {path.name}: {reason}", code="not_readable") from None

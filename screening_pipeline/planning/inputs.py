@@ -1,0 +1,69 @@
+"""What a plan is made from: open checks, an account's budget, options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from screening_pipeline.planning import priors
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCheck:
+    """One open check as the warehouse knows it. Terminal checks have no business here.
+
+    `state_since` is the first observation of the present state, or `ordered_at` (else the time the id was announced)
+    if that state is the first one seen or none was seen yet. `last_pulled_at` is when the vendor last told its state;
+    `retry_at` is set where it was asked in vain since, and not asked again before. All instants are aware.
+    """
+
+    check_key: int
+    vendor: str
+    account: str
+    subject: str
+    package: str | None
+    lifecycle: str
+    next_actor: str
+    ordered_at: datetime | None
+    state_since: datetime
+    last_pulled_at: datetime | None
+    is_push_fed: bool = False
+    is_requested: bool = False
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one account may ask: calls per minute, those already used, and whether a feed reports its changes."""
+
+    requests_per_minute: int
+    used_last_minute: int = 0
+    feed_covered: bool = False
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """The knobs: `max_lag_seconds` is what a call must be expected to save before it is made.
+
+    Less means fresher and more calls; 0 uses the whole budget.
+    `worst_case_hours` overrides the longest wait per vendor, or of all with the key "*".
+    """
+
+    max_lag_seconds: float = 30.0
+    min_interval_seconds: float = 10.0
+    worst_case_hours: Mapping[str, float] = field(default_factory=dict)
+
+    def worst_case_seconds(self, vendor: str, lifecycle: str, subject: str) -> float:
+        """Return the longest a check of this kind is left alone while the budget allows."""
+        if subject == "subscription":
+            return priors.SUBSCRIPTION_SECONDS
+        hours = self.worst_case_hours.get(vendor, self.worst_case_hours.get("*"))
+        if hours is not None:
+            return hours * priors.HOUR
+        table = priors.WORST_CASE_SECONDS
+        return table.get((vendor, lifecycle)) or table[None, None]
+
+    def first_pull_seconds(self, vendor: str) -> float:
+        """Return how long after its order a check that was never seen is first looked at, at the latest."""
+        return priors.FIRST_PULL_SECONDS.get(vendor, 30 * priors.MINUTE)

@@ -1,0 +1,170 @@
+"""Which open checks to pull next, given age, history, budget and the time. Pure: no clock, no input, no output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from screening_pipeline.planning.calendar import BusinessCalendar
+from screening_pipeline.planning.inputs import PlanOptions
+from screening_pipeline.planning.model import Model
+
+if TYPE_CHECKING:
+    from screening_pipeline.planning.columns import OpenColumns
+    from screening_pipeline.planning.inputs import Budget, OpenCheck
+    from screening_pipeline.planning.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """When one check is pulled next, and why, in words."""
+
+    check_key: int
+    next_pull_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The next pull of every open check of one account, most urgent first.
+
+    `calls_needed_per_minute` is what the plan would use with no limit; `changes_per_minute` how many changes are
+    expected to happen; `states_lost_per_day` how many states come and go between two pulls.
+    """
+
+    schedule: Schedule
+    now: datetime
+
+    @cached_property
+    def planned(self) -> tuple[Planned, ...]:
+        """All checks, most urgent first."""
+        return tuple(self.first(len(self.schedule.check_key)))
+
+    def first(self, count: int) -> Iterator[Planned]:
+        """Iterate over the most urgent checks."""
+        from screening_pipeline.planning.wording import reason_of
+
+        table = self.schedule
+        columns = (table.check_key, table.next_pull, table.reason, table.chance, table.waited)
+        for key, seconds, code, chance, waited in zip(*(c[:count].tolist() for c in columns), strict=True):
+            words = reason_of(code, chance, waited, is_overloaded=table.is_overloaded)
+            yield Planned(key, datetime.fromtimestamp(seconds, UTC), words)
+
+    @property
+    def due_keys(self) -> list[int]:
+        """Keys of the checks due now, most urgent first."""
+        return self.schedule.check_key[: self.schedule.due].tolist()
+
+    @property
+    def due(self) -> int:
+        """How many checks are due now."""
+        return self.schedule.due
+
+    @property
+    def next_due_at(self) -> datetime | None:
+        """When the next pull is planned; None if nothing is open."""
+        times = self.schedule.next_pull
+        return datetime.fromtimestamp(float(times.min()), UTC) if len(times) else None
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether the budget cannot see the changes that are expected, so that only the likeliest are asked for."""
+        return self.schedule.is_overloaded
+
+    @property
+    def calls_needed_per_minute(self) -> float:
+        """Calls per minute that the plan would make with no limit."""
+        return self.schedule.calls_needed_per_minute
+
+    @property
+    def lag_in_force(self) -> float:
+        """Expected lag in seconds that makes a check due: the configured one, or more where the budget is short."""
+        return self.schedule.lag_in_force
+
+    @property
+    def changes_per_minute(self) -> float:
+        """Changes per minute expected in the long run."""
+        return self.schedule.changes_per_minute
+
+    @property
+    def states_lost_per_day(self) -> float:
+        """States per day that no pull will show."""
+        return self.schedule.states_lost_per_day
+
+
+def plan(
+    checks: Sequence[OpenCheck],
+    *,
+    model: Model,
+    budget: Budget,
+    calendar: BusinessCalendar,
+    now: datetime,
+    options: PlanOptions | None = None,
+) -> Plan:
+    """Plan the next pull of every open check of one account."""
+    from screening_pipeline.planning.columns import columns_of
+
+    options = options or PlanOptions()
+    columns = columns_of(checks, model, options)
+    return plan_columns(columns, model=model, budget=budget, calendar=calendar, now=now, options=options)
+
+
+def plan_columns(
+    columns: OpenColumns,
+    *,
+    model: Model,
+    budget: Budget,
+    calendar: BusinessCalendar,
+    now: datetime,
+    options: PlanOptions | None = None,
+) -> Plan:
+    """Do the same from columns (numpy arrays), for many checks."""
+    from screening_pipeline.planning.schedule import schedule
+
+    return Plan(schedule(columns, model, budget, calendar, now.timestamp(), options or PlanOptions()), now)
+
+
+def most_urgent(
+    columns: OpenColumns,
+    count: int,
+    *,
+    model: Model,
+    budget: Budget,
+    calendar: BusinessCalendar,
+    now: datetime,
+    options: PlanOptions | None = None,
+    lag_in_force: float | None = None,
+) -> list[int]:
+    """Return the keys of at most `count` checks due now, most urgent first, for a fraction of a plan's work.
+
+    `lag_in_force` is that of the last plan; without it, it is worked out again.
+    """
+    from screening_pipeline.planning.weighing import urgent_keys, weigh
+
+    options = options or PlanOptions()
+    weighed = weigh(columns, model, budget, calendar, now.timestamp(), options, lag_in_force)
+    return urgent_keys(columns, weighed, count).tolist()
+
+
+def fast_lane(
+    columns: OpenColumns,
+    *,
+    model: Model,
+    budget: Budget,
+    calendar: BusinessCalendar,
+    now: datetime,
+    options: PlanOptions | None = None,
+    lag_in_force: float | None = None,
+) -> dict[int, float]:
+    """Return when (seconds since 1970) to pull the checks whose state is young and known to be quick: seconds count.
+
+    All others are absent: for them a look a minute is enough.
+    """
+    from screening_pipeline.planning.weighing import lane_times
+
+    options = options or PlanOptions()
+    keys, times = lane_times(columns, model, budget, calendar, now.timestamp(), options, lag_in_force)
+    return dict(zip(keys.tolist(), times.tolist(), strict=True))

@@ -1,0 +1,1 @@
+"""Erasing and reducing. May import runtime and what is below it."""

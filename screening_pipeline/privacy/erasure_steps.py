@@ -1,0 +1,117 @@
+"""The steps of an erasure, each safe to repeat: landed lines, the warehouse, snapshots, files made of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screening_pipeline.base import files
+from screening_pipeline.privacy.erasure_intent import alone, first_column, is_pending, read_intent
+from screening_pipeline.warehouse import catalog, ingest, publish, rebuild, session, store
+
+if TYPE_CHECKING:
+    from screening_pipeline.landing.line import Told
+    from screening_pipeline.privacy.erasure_intent import Check, Intent
+    from screening_pipeline.runtime.context import Runtime
+    from screening_pipeline.settings.paths import Paths
+    from screening_pipeline.warehouse.session import Connection
+
+
+def finish(runtime: Runtime) -> None:
+    """Do what somebody began and did not finish. Raises EnvironmentFailed; the next command tries again."""
+    with alone(runtime):
+        if is_pending(runtime):  # else whoever held the lock has done it
+            finish_intent(runtime)
+
+
+def finish_intent(runtime: Runtime) -> None:
+    """Do what the intent says, from the beginning."""
+    intent, paths = read_intent(runtime), runtime.settings.paths
+    with store.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
+        ingest.prepare(connection, runtime.settings, runtime.landing, part_key=runtime.part_key)
+        with session.transaction(connection):
+            record_erasure(connection, intent, completed_at=None)
+    _erase_landed(runtime, intent.checks)
+    _renew(runtime, intent)
+    with store.deriving(paths) as snapshot:  # what others made of the old snapshot stands in its place by now
+        _renew_parquet(paths, snapshot)
+        for page in _pages(paths):
+            page.unlink(missing_ok=True)
+    runtime.state.erase_not_found(intent.checks)  # the plan was made anew without them
+    with files.telling("the data folder"):
+        paths.erasure_intent.unlink(missing_ok=True)
+        files.sync_folder(paths.data_dir)
+
+
+def record_erasure(connection: Connection, intent: Intent, *, completed_at: str | None) -> None:
+    """Note the erasure, and the hashes by which what comes later is kept out."""
+    row = {**asdict(intent.erasure), "requested_at": intent.requested_at, "completed_at": completed_at}
+    connection.execute(f"delete from ops.erasure where erasure_id = {session.quote(intent.erasure.erasure_id)}")
+    session.insert(connection, "ops.erasure", [row])
+    known = set(first_column(connection, "select pseudonym from staging.erased"))
+    session.insert(connection, "staging.erased", [{"pseudonym": one} for one in intent.hashes if one not in known])
+
+
+def _erase_landed(runtime: Runtime, checks: Iterable[Check]) -> None:
+    runtime.landing.recover()
+    gone: dict[tuple[str, str], set[Told]] = defaultdict(set)
+    for vendor, account, subject, check_id in checks:
+        gone[vendor, account].add((subject, check_id))
+    for (vendor, account), theirs in gone.items():
+        runtime.landing.erase(vendor, account, theirs)
+
+
+def _renew(runtime: Runtime, intent: Intent) -> None:
+    """Put a warehouse in the place of the old one, and a snapshot in that of the published one."""
+    from screening_pipeline.runtime import plans
+
+    paths = runtime.settings.paths
+    with store.renewed(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
+        _copy_what_stays(connection, intent.checks)
+        rebuild.rebuild(connection, runtime.landing, part_key=runtime.part_key)
+        record_erasure(connection, intent, completed_at=runtime.clock.now().isoformat())
+        plans.plan_again(connection, runtime)
+        publish.publish(connection, paths.published)
+
+
+def _renew_parquet(paths: Paths, snapshot: Connection) -> None:
+    """Put new Parquet files in the place of those there are; no set before them stays, not even for its readers."""
+    if any(paths.parquet.parent.glob(f"{paths.parquet.name}*")):
+        publish.export_parquet(snapshot, paths.parquet, is_last_kept=False)
+
+
+def _pages(paths: Paths) -> list[Path]:
+    """What may name them and is made anew when it is needed, or was set aside: also what a crash left half written."""
+    return [
+        paths.report,
+        *paths.data_dir.glob(f".{paths.report.name}.*"),
+        *paths.data_dir.glob(f"{paths.state.name}.broken"),
+    ]
+
+
+def _copy_what_stays(connection: Connection, checks: Iterable[Check]) -> None:
+    connection.execute(
+        "create or replace temp table gone "
+        "(vendor varchar, account varchar, subject varchar, check_id varchar, check_key bigint)"
+    )
+    names = ("vendor", "account", "subject", "check_id")
+    session.insert(connection, "gone", [dict(zip(names, check, strict=True)) for check in checks])
+    connection.execute(
+        "update gone set check_key = c.check_key from old.raw.check as c where gone.vendor = c.vendor "
+        "and gone.account = c.account and gone.subject = c.subject and gone.check_id = c.check_id"
+    )
+    for relation in catalog.refreshed("base"):
+        connection.execute(
+            f"insert into {relation.qualified} by name "
+            f"from old.{relation.qualified} as r anti join gone on {_is_gone(relation)}"
+        )
+
+
+def _is_gone(relation: catalog.Relation) -> str:
+    named = [name for name in ("vendor", "account", "subject", "check_id") if name in relation.columns]
+    if "check_id" in named:
+        return " and ".join(f"r.{name} = gone.{name}" for name in named)
+    return "r.check_key = gone.check_key" if "check_key" in relation.columns else "false"

@@ -1,0 +1,1 @@
+"""The HTML page. May import base and warehouse."""

@@ -1,0 +1,129 @@
+"""Everything a cycle works with, put together once: settings, clock, keys, landing area, shared state."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from screening_pipeline.base import files
+from screening_pipeline.base.clock import Clock, system_clock
+from screening_pipeline.base.errors import ConfigurationError
+from screening_pipeline.base.progress import Progress, no_progress
+from screening_pipeline.landing.area import Landing
+from screening_pipeline.runtime.context import Runtime
+from screening_pipeline.settings import load
+from screening_pipeline.settings.keys import kept_key, landing_key, pseudonym_key
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline.settings.settings import Settings
+from screening_pipeline.state.pull_queue import Agenda
+from screening_pipeline.state.rate_limit import Limiter
+from screening_pipeline.state.store import State
+from screening_pipeline.vendors import all_vendors
+
+# Where numpy comes with OpenBLAS, that starts a thread for each core, and each spins for a tenth of a second before it
+# sleeps; nothing here multiplies matrices.
+_NO_LINEAR_ALGEBRA = ("OPENBLAS_NUM_THREADS", "1")
+
+
+@contextmanager
+def opened(
+    environ: Mapping[str, str],
+    cwd: Path,
+    *,
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+    progress: Progress = no_progress,
+) -> Iterator[Runtime]:
+    """A runtime for the configuration that holds here; with none, the bundled sandbox runs for as long.
+
+    Raises ConfigurationError, EnvironmentFailed.
+    """
+    clock = clock or system_clock(environ)
+    with addressed(settings or load.load(environ, cwd), clock) as reachable:
+        yield assembled(reachable, environ, clock, progress)
+
+
+@contextmanager
+def addressed(settings: Settings, clock: Clock) -> Iterator[Settings]:
+    """The settings with an address for every account: with no configuration, the bundled sandbox runs for as long."""
+    settings.paths.create()
+    with ExitStack() as stack:
+        if settings.is_embedded_sandbox and not settings.accounts[0].base_url:
+            from screening_pipeline.runtime import bundled_sandbox
+
+            settings, _ = stack.enter_context(bundled_sandbox.sandbox(settings, now=clock.now()))
+        yield settings
+
+
+def assembled(
+    settings: Settings, environ: Mapping[str, str], clock: Clock, progress: Progress = no_progress
+) -> Runtime:
+    """A runtime of settings whose accounts have their addresses.
+
+    Raises ConfigurationError where a key is missing or is not the one in use, or where the star is to live where this
+    version cannot write.
+    """
+    require_writable(settings)
+    if not settings.is_embedded_sandbox:
+        _claim(settings.paths)
+    os.environ.setdefault(*_NO_LINEAR_ALGEBRA)
+    state = State(settings.paths.state)
+    return Runtime(
+        settings=settings,
+        environ=environ,
+        clock=clock,
+        state=state,
+        agenda=Agenda(state),
+        limiter=Limiter(state, clock),
+        landing=Landing(
+            settings.paths.landing,
+            vendors=all_vendors(),
+            spool_key=kept_key(settings.paths.spool_key),
+            landing_key=landing_key(settings, environ),
+            secrets=(secret for account in settings.accounts for secret in account.known_secrets(environ)),
+            clock=clock,
+        ),
+        key=pseudonym_key(settings, environ),
+        progress=progress,
+    )
+
+
+def _claim(paths: Paths) -> None:
+    """Have the data folder be that of configured accounts."""
+    paths.create()
+    with files.telling(paths.claim.name):
+        paths.claim.touch(files.FILE_MODE)
+
+
+def require_writable(settings: Settings) -> None:
+    """Raise ConfigurationError where the star is to live where this version cannot write."""
+    if settings.engine != "duckdb":
+        problem = f'must be "duckdb": this version writes nothing to "{settings.engine}" yet'
+        raise ConfigurationError([problem], source="warehouse.engine")
+
+
+_ACTIVE: contextvars.ContextVar[Runtime | None] = contextvars.ContextVar("runtime", default=None)
+
+
+@contextmanager
+def active(runtime: Runtime) -> Iterator[None]:
+    """Have Dagster runs started in this process work with `runtime`."""
+    token = _ACTIVE.set(runtime)
+    try:
+        yield
+    finally:
+        _ACTIVE.reset(token)
+
+
+@contextmanager
+def current() -> Iterator[Runtime]:
+    """The runtime of this process, or one opened from the environment, as in a run worker."""
+    given = _ACTIVE.get()
+    if given is not None:
+        yield given
+        return
+    with opened(os.environ, Path.cwd()) as runtime:
+        yield runtime

@@ -1,0 +1,85 @@
+"""Plans put into practice: which accounts are planned again, and what is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from screening_pipeline.runtime.replan import replan
+from screening_pipeline.state.pull_queue import Agenda
+from screening_pipeline.warehouse import catalog, ingest, session
+
+if TYPE_CHECKING:
+    from screening_pipeline.runtime.context import Runtime
+    from screening_pipeline.settings.account import Account
+
+
+PLANNED = "planned_at"
+# Hours pass and budgets are spent: what nobody touched is weighed again this often.
+PLAN_EVERY = timedelta(hours=1)
+
+
+def plan_again(connection: session.Connection, runtime: Runtime, accounts: Sequence[Account] | None = None) -> None:
+    """Plan the next pull of every open check of these accounts; None means all."""
+    now, agenda = runtime.clock.now(), runtime.agenda
+    if accounts is None:
+        accounts = runtime.settings.accounts
+        agenda.keep_only((account.vendor, account.name) for account in accounts)
+    replan(connection, runtime.settings, agenda, now=now, accounts=accounts)
+    for account in accounts:
+        _forget_strangers(connection, runtime, account)
+        agenda.remember(_planned_note(account.key), now.isoformat())
+    agenda.remember(PLANNED, now.isoformat())
+
+
+def _forget_strangers(connection: session.Connection, runtime: Runtime, account: Account) -> None:
+    """Drop what is noted of ids of which none is open: an answer of 404 was under way while its check was erased."""
+    missing = {
+        (one.vendor, one.account, one.subject, one.check_id)
+        for one in runtime.state.not_found(account.vendor, account.name, at_least=1)
+    }
+    if missing:
+        ids = ", ".join(session.quote(check_id) for *_, check_id in missing)
+        known = f"select vendor, account, subject, check_id from staging.open_check where check_id in ({ids})"
+        if strangers := missing.difference(connection.execute(known).fetchall()):
+            runtime.state.erase_not_found(strangers)
+
+
+def plan_what_is_old(connection: session.Connection, runtime: Runtime) -> None:
+    """Plan the accounts again of whose checks anything was changed since, and those that were planned long ago."""
+    now = runtime.clock.now()
+    plan_again(connection, runtime, [a for a in runtime.settings.accounts if _is_old(runtime.agenda, a, now)])
+
+
+def forget_plans(runtime: Runtime, keys: Iterable[str]) -> None:
+    """Before what changes them is committed: whoever comes after a crash in between makes these plans anew."""
+    runtime.agenda.forget(map(_planned_note, keys))
+
+
+def _is_old(agenda: Agenda, account: Account, now: datetime) -> bool:
+    planned = agenda.note(_planned_note(account.key))
+    return planned is None or abs(now - datetime.fromisoformat(planned)) >= PLAN_EVERY
+
+
+def _planned_note(key: str) -> str:
+    return f"{PLANNED}:{key}"
+
+
+def touched_accounts(connection: session.Connection) -> set[str]:
+    """The accounts (`vendor/account`) of the checks that the open batch touched."""
+    found = connection.execute(
+        "select distinct vendor || '/' || account from raw.check semi join touched using (check_key)"
+    )
+    return {row[0] for row in found.fetchall()}
+
+
+def prepare(connection: session.Connection, runtime: Runtime) -> bool:
+    """Bring reference data up to date; whether all history had to be read anew for it."""
+    found = ingest.prepare(
+        connection, runtime.settings, runtime.landing, part_key=runtime.part_key, progress=runtime.progress
+    )
+    if found is not ingest.Prepared.READY:
+        runtime.journal.written |= set(catalog.relations())
+        forget_plans(runtime, (account.key for account in runtime.settings.accounts))
+    return found is ingest.Prepared.REREAD

@@ -1,0 +1,63 @@
+"""When the snapshot is replaced: after every run, unless making it would take more than its share of the time.
+
+Mostly it is brought up to date with what has changed; now and then it is copied as a whole, and that grows with the
+warehouse. One that takes longer than `FREE_SECONDS` is made at most every `REST` times as long, so that publishing
+never takes more than a twentieth of the time; what a run put off is made up for by the next one that may.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from screening_pipeline.warehouse import publish as warehouse_publish
+from screening_pipeline.warehouse.publish import is_updatable
+
+if TYPE_CHECKING:
+    from screening_pipeline.runtime.context import Runtime
+    from screening_pipeline.state.pull_queue import Agenda
+    from screening_pipeline.warehouse.session import Connection
+
+
+FREE_SECONDS = 5.0
+REST = 20
+_MADE = "snapshot_made"
+_PUT_OFF = "snapshot_put_off"
+
+
+def publish(runtime: Runtime, connection: Connection) -> int | None:
+    """Replace the snapshot by the warehouse as it is now; its size in bytes, or None where that was put off."""
+    agenda, clock = runtime.agenda, runtime.clock
+    now = clock.now()
+    target = runtime.settings.paths.published
+    is_update = is_updatable(connection, target)
+    due = due_at(agenda, now, is_update=is_update)
+    if due is not None and now < due and target.exists():
+        agenda.remember(_PUT_OFF, now.isoformat())
+        return None
+    started = clock.monotonic()
+    size = warehouse_publish.publish(connection, target)
+    made = {"at": now.isoformat(), "seconds": clock.monotonic() - started, "is_update": is_update}
+    agenda.remember(_MADE, json.dumps(made))
+    agenda.remember(_PUT_OFF, "")
+    return size
+
+
+def due_at(agenda: Agenda, now: datetime, *, is_update: bool = False) -> datetime | None:
+    """From when on the next snapshot may be made; None: at any time, also where the clock went back since the last.
+
+    `is_update`: it need only be brought up to date, and of how long that takes a whole copy tells nothing.
+    """
+    noted = agenda.note(_MADE)
+    made = json.loads(noted) if noted else None
+    if made is None or (is_update and not made.get("is_update")):
+        return None
+    at, seconds = datetime.fromisoformat(made["at"]), float(made["seconds"])
+    return at + timedelta(seconds=REST * seconds) if seconds > FREE_SECONDS and at <= now else None
+
+
+def overdue(agenda: Agenda, now: datetime) -> str | None:
+    """What names the snapshot that was put off and may be made by now; None if there is none."""
+    put_off, due = agenda.note(_PUT_OFF), due_at(agenda, now)
+    return put_off if put_off and (due is None or now >= due) else None

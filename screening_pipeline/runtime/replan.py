@@ -1,0 +1,272 @@
+"""Makes the plan of pulls from what the warehouse knows, and keeps it there and in the agenda."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from screening_pipeline.base import memory_files
+from screening_pipeline.planning.calendar import BusinessCalendar
+from screening_pipeline.planning.histogram import Sojourn
+from screening_pipeline.planning.inputs import Budget, OpenCheck, PlanOptions
+from screening_pipeline.planning.model import Model
+from screening_pipeline.planning.planner import Plan, plan
+from screening_pipeline.state.pull_queue import Agenda, Item
+from screening_pipeline.vendors import vendor
+from screening_pipeline.warehouse import session
+
+if TYPE_CHECKING:
+    from screening_pipeline.settings.account import Account
+    from screening_pipeline.settings.settings import Settings
+    from screening_pipeline.warehouse.session import Connection
+
+
+LEARN_EVERY = timedelta(hours=6)
+HISTORY_DAYS = 365
+SAMPLE = 100_000
+
+_OPEN = """
+select check_key, vendor, account, subject, package, lifecycle, next_actor,
+    epoch(ordered_at), epoch(state_since), epoch(last_pulled_at), is_push_fed, is_requested, check_id,
+    epoch(retry_at)
+from staging.open_check where (vendor, account) in ({keys}) order by check_key
+"""
+
+# The first state counts from the order. Checks that left it before they were announced to us are in no sample: those
+# that stayed were not at risk before (left truncation).
+_STAYS = """
+select
+    e.vendor, f.package, e.lifecycle,
+    epoch(coalesce(next.observed_at_earliest, e.observed_at)) - epoch(s.entered_at) as seconds_lower,
+    epoch(coalesce(next.observed_at, f.last_observed_at)) - epoch(s.entered_at) as seconds_upper,
+    next.check_key is null as is_censored,
+    s.entered_at,
+    coalesce(next.is_terminal is not true and next.check_key is not null, false) as is_followed,
+    greatest(0, if(e.event_seq = 1, epoch(least(c.first_seen_at, e.observed_at)) - epoch(s.entered_at), 0))
+        as seconds_before
+from star.fact_check_event as e
+inner join star.fact_check as f on e.check_key = f.check_key
+inner join raw."check" as c on e.check_key = c.check_key
+inner join lateral (
+    select if(e.event_seq = 1, least(coalesce(f.ordered_at, e.observed_at), e.observed_at), e.observed_at) as entered_at
+) as s on true
+left join star.fact_check_event as next on e.check_key = next.check_key and e.event_seq + 1 = next.event_seq
+where e.is_terminal is not true and s.entered_at >= {since}
+"""
+
+# What was over when it was first looked at left a state that nobody saw.
+_UNSEEN_STAYS = """
+select
+    e.vendor, f.package, 'unknown' as lifecycle, 0 as seconds_lower,
+    epoch(e.observed_at) - epoch(f.ordered_at) as seconds_upper,
+    false as is_censored, f.ordered_at as entered_at, false as is_followed, 0 as seconds_before
+from star.fact_check_event as e
+inner join star.fact_check as f on e.check_key = f.check_key
+inner join raw."check" as c on e.check_key = c.check_key
+where
+    e.event_seq = 1 and e.is_terminal and f.ordered_at between {since} and e.observed_at
+    and c.first_seen_at <= f.ordered_at + interval 1 hour
+"""
+
+
+# As lines of text: a fifth of the time of JSON, and parameters would make DuckDB import pandas.
+_INSERT_PLAN = """
+insert into ops.pull_plan by name
+select
+    check_key, vendor, account, to_timestamp(seconds) as next_pull_at, reason, {now}::timestamptz as planned_at
+from read_csv(
+    {path}, auto_detect = false, header = false, delim = '\t', quote = '', escape = '',
+    columns = {{
+        'check_key': 'bigint', 'vendor': 'varchar', 'account': 'varchar', 'seconds': 'double', 'reason': 'varchar'
+    }}
+)
+"""
+
+_Made = Sequence[tuple["Account", list[Plan], list[Item]]]
+"""Of each account what a feed reports is planned apart from the rest, with a budget of its own."""
+
+
+def replan(
+    connection: Connection,
+    settings: Settings,
+    agenda: Agenda,
+    *,
+    now: datetime,
+    accounts: Iterable[Account] | None = None,
+) -> None:
+    """Plan the next pull of every open check of these accounts (by default all), and write it down."""
+    chosen = list(settings.accounts if accounts is None else accounts)
+    if not chosen:
+        return
+    model = _model(connection, settings, now)
+    waiting = _open_checks(connection, chosen)
+    calendars = _calendars(connection, chosen)
+    made = [
+        _planned(settings, a, waiting[a.vendor, a.name], model=model, calendar=calendars[a.key], now=now)
+        for a in chosen
+    ]
+    _write(connection, made, now)
+    for account, _, items in made:
+        agenda.replace(account.vendor, account.name, items)
+
+
+def _open_checks(connection: Connection, accounts: Sequence[Account]) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
+    """The open checks of each account, by its vendor and name; one question for all of them."""
+    found: dict[tuple[str, str], list[tuple[Any, ...]]] = {(a.vendor, a.name): [] for a in accounts}
+    for row in connection.execute(_OPEN.format(keys=_keys(accounts))).fetchall():
+        found[row[1], row[2]].append(row)
+    return found
+
+
+def _keys(accounts: Iterable[Account]) -> str:
+    return ", ".join(f"({session.quote(account.vendor)}, {session.quote(account.name)})" for account in accounts)
+
+
+def _planned(
+    settings: Settings,
+    account: Account,
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    model: Model,
+    calendar: BusinessCalendar,
+    now: datetime,
+) -> tuple[Account, list[Plan], list[Item]]:
+    feed = vendor(account.vendor).feed
+    reported = feed.reports if feed and account.status_updates else ()
+    plans = [
+        plan(
+            [_open_check(row) for row in rows if (row[3] in reported) is feed_covered],
+            model=model,
+            budget=Budget(account.requests_per_minute, feed_covered=feed_covered),
+            calendar=calendar,
+            now=now,
+            options=_options(settings),
+        )
+        for feed_covered in ((False, True) if reported else (False,))
+    ]
+    known = {row[0]: row for row in rows}
+    items = [
+        Item(
+            p.check_key,
+            account.vendor,
+            account.name,
+            known[p.check_key][3],
+            known[p.check_key][12],
+            p.next_pull_at,
+            p.reason,
+            known[p.check_key][11],
+        )
+        for made in plans
+        for p in made.planned
+    ]
+    return account, plans, items
+
+
+def _open_check(row: Sequence[Any]) -> OpenCheck:
+    values = [*row[:7], *map(_instant, row[7:10]), *row[10:12], _instant(row[13])]
+    return OpenCheck(*values)
+
+
+def _instant(seconds: float | None) -> datetime | None:
+    """Seconds since 1970 as an instant: DuckDB takes longer to make one than to plan a pull."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _write(connection: Connection, made: _Made, now: datetime) -> None:
+    keys = _keys(account for account, _, _ in made)
+    connection.execute(f"delete from ops.pull_plan where (vendor, account) in ({keys})")
+    _insert(connection, made, now)
+    connection.execute(
+        "update star.fact_check as f set next_pull_at = p.next_pull_at "
+        "from (from staging.open_check as o left join ops.pull_plan as p on o.check_key = p.check_key "
+        f"select o.check_key, p.next_pull_at where (o.vendor, o.account) in ({keys})) as p "
+        "where f.check_key = p.check_key and f.is_terminal is not true "
+        "and f.next_pull_at is distinct from p.next_pull_at"
+    )
+    connection.execute(f"delete from ops.pull_budget where (vendor, account) in ({keys})")
+    session.insert(connection, "ops.pull_budget", (_budget_row(account, plans) for account, plans, _ in made))
+
+
+def _budget_row(account: Account, plans: Sequence[Plan]) -> dict[str, object]:
+    return {
+        "vendor": account.vendor,
+        "account": account.name,
+        "planned_at": plans[0].now.isoformat(),
+        "open_checks": sum(len(made.planned) for made in plans),
+        "due_checks": sum(made.due for made in plans),
+        "requests_per_minute": account.requests_per_minute,
+        "calls_needed_per_minute": sum(float(made.calls_needed_per_minute) for made in plans),
+        "changes_per_minute": sum(float(made.changes_per_minute) for made in plans),
+        "states_lost_per_day": sum(float(made.states_lost_per_day) for made in plans) if account.polling else 0.0,
+        "is_overloaded": account.polling and any(made.is_overloaded for made in plans),
+    }
+
+
+def _insert(connection: Connection, made: _Made, now: datetime) -> None:
+    lines = "".join(
+        f"{item.check_key}\t{item.vendor}\t{item.account}\t{item.next_pull_at.timestamp()!r}\t{item.reason}\n"
+        for account, _, items in made
+        if account.polling
+        for item in items
+    )
+    if not lines:
+        return
+    with memory_files.in_memory(lines.encode()) as path:
+        at = {"path": session.quote(path), "now": session.quote(now.isoformat())}
+        connection.execute(_INSERT_PLAN.format(**at))
+
+
+def _options(settings: Settings) -> PlanOptions:
+    chosen = settings.planning
+    given: dict[str, object] = {"worst_case_hours": chosen.worst_case_hours}
+    if chosen.max_lag_seconds is not None:
+        given["max_lag_seconds"] = chosen.max_lag_seconds
+    return PlanOptions(**given)  # type: ignore[arg-type]
+
+
+def _calendars(connection: Connection, accounts: Sequence[Account]) -> dict[str, BusinessCalendar]:
+    """When the vendor of each account works, by the account's key."""
+    codes = ", ".join(session.quote(code) for code in {account.calendar for account in accounts})
+    days = connection.execute(
+        "select calendar, date from star.dim_calendar where not is_business_day and isodow(date) < 6 "
+        f"and calendar in ({codes})"
+    ).fetchall()
+    return {
+        a.key: BusinessCalendar(a.timezone, frozenset(day for code, day in days if code == a.calendar))
+        for a in accounts
+    }
+
+
+def _model(connection: Connection, settings: Settings, now: datetime) -> Model:
+    """What was learned of durations within the last hours, else learned now from the events."""
+    kept = connection.execute("select value from staging.setting where name = 'pull_model'").fetchone()
+    if kept:
+        learned_at, model = _read_model(kept[0])
+        if abs(now - learned_at) < LEARN_EVERY:
+            return model
+    model = _learn(connection, settings, now)
+    connection.execute("delete from staging.setting where name = 'pull_model'")
+    value = json.dumps({"learned_at": now.isoformat(), "model": model.to_dict()})
+    session.insert(connection, "staging.setting", [{"name": "pull_model", "value": value}])
+    return model
+
+
+@lru_cache(maxsize=1)
+def _read_model(text: str) -> tuple[datetime, Model]:
+    """When a model was learned, and the model; the same one again in later cycles, with what was derived from it."""
+    saved = json.loads(text)
+    return datetime.fromisoformat(saved["learned_at"]), Model.from_dict(saved["model"])
+
+
+def _learn(connection: Connection, settings: Settings, now: datetime) -> Model:
+    since = now - timedelta(days=settings.planning.history_days or HISTORY_DAYS)
+    instant = session.quote(since.isoformat()) + "::timestamptz"
+    # A fair sample: the latest alone would be the quick ones.
+    query = f"from (({_STAYS}) union all ({_UNSEEN_STAYS})) using sample reservoir({SAMPLE} rows) repeatable (7)"
+    rows = connection.execute(query.format(since=instant)).fetchall()
+    calendars = _calendars(connection, settings.accounts)
+    by_vendor = {account.vendor: calendars[account.key] for account in settings.accounts}
+    return Model().learn([Sojourn(*row) for row in rows], by_vendor)

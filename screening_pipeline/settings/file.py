@@ -1,0 +1,256 @@
+"""What screening.toml may say: its keys, their rules and defaults, and how they must fit together.
+
+`read` gives checked plain values; `screening_pipeline.settings` makes the settings of them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from screening_pipeline.base.errors import ConfigurationError
+from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.settings import rules, table_reader
+from screening_pipeline.settings.table_reader import Key
+from screening_pipeline.vendors import all_vendors, vendor
+
+ENVIRONMENTS = ("production", "sandbox")
+ENGINES = ("duckdb", "ducklake")
+SLA_CLOCKS = ("vendor", "total")
+
+# Where a vendor does its business: the holidays that stop its clock, and the zone of times without offset.
+HOMES = {
+    "goodhire": ("US", "America/Los_Angeles"),
+    "hireright": ("US", "America/Los_Angeles"),
+    "zinc": ("GB", "Europe/London"),
+    "workerchecks": ("AU", "Australia/Sydney"),
+}
+ELSEWHERE = ("US", "UTC")
+
+# By which secrets a pushed update proves itself. GoodHire signs with the API key, so it has none of its own.
+WEBHOOK_ROLES = {
+    "zinc": ("webhook_signing_token",),
+    "workable": ("webhook_token",),
+    "hireright": (
+        "webhook_username",
+        "webhook_password",
+        "webhook_client_id",
+        "webhook_client_secret",
+    ),
+}
+
+
+def account_keys(declared: Vendor) -> dict[str, Key]:
+    """The keys of an account at this vendor, with their rules and the vendor's defaults."""
+    calendar, zone = HOMES.get(declared.slug, ELSEWHERE)
+    roles = {role for auth in declared.auth.values() for role in auth.secrets}
+    variables = (f"{role}_env" for role in (*sorted(roles), *WEBHOOK_ROLES.get(declared.slug, ())))
+    return {
+        "vendor": Key(rules.text, is_required=True),
+        "name": Key(rules.name, is_required=True),
+        "base_url": Key(rules.url, is_required=True),
+        "environment": Key(rules.one_of(*ENVIRONMENTS), "production"),
+        "auth": Key(rules.one_of(*declared.auth), next(iter(declared.auth))),
+        "requests_per_minute": Key(rules.integer(1, 100_000), declared.requests_per_minute),
+        "max_concurrency": Key(rules.integer(1, 64), 4),
+        "calendar": Key(rules.calendar, calendar),
+        "timezone": Key(rules.timezone, zone),
+        "status_aliases": Key(rules.text_map, {}),
+        "polling": Key(rules.flag, True),
+        "paths": Key(rules.table, {}),
+        **{variable: Key(rules.variable) for variable in variables},
+        **_particular_keys(declared),
+    }
+
+
+def _particular_keys(declared: Vendor) -> dict[str, Key]:
+    """The keys that only vendors with tokens, a feed or adjudication have."""
+    keys: dict[str, Key] = {}
+    if any(auth.scheme == "oauth2" for auth in declared.auth.values()):
+        keys["token_url"] = Key(rules.url)
+    if declared.feed:
+        keys["status_updates"] = Key(rules.flag, False)
+    if any("vendor_adjudication" in record.columns for record in declared.records.values()):
+        keys["adjudication_expected"] = Key(rules.flag, False)
+        keys["final_adjudications"] = Key(rules.list_of(rules.text), ())
+    return keys
+
+
+_SLA_KEYS = {
+    "vendor": Key(rules.text),
+    "account": Key(rules.text),
+    "package": Key(rules.text),
+    "target_business_days": Key(rules.positive),
+    "target_hours": Key(rules.positive),
+    "clock": Key(rules.one_of(*SLA_CLOCKS), "vendor"),
+}
+SECTION_KEYS = {
+    "warehouse": {
+        "engine": Key(rules.one_of(*ENGINES), "duckdb"),
+        "catalog": Key(rules.connection),
+        "data_path": Key(rules.text),
+    },
+    "privacy": {
+        "pseudonym_key_env": Key(rules.variable, "SCREENING_PSEUDONYM_KEY"),
+        "landing_key_env": Key(rules.variable),
+        "keep_raw_days": Key(rules.integer(1, 100_000)),
+    },
+    "analytics": {"environments": Key(rules.list_of(rules.one_of(*ENVIRONMENTS)), ("production",))},
+    "planning": {
+        "max_lag_seconds": Key(rules.positive),
+        "worst_case_hours": Key(rules.hours_by_vendor(*all_vendors()), {}),
+        "history_days": Key(rules.integer(1, 100_000)),
+    },
+    "adverse_action": {"waiting_business_days": Key(rules.integer(0, 365), 5)},
+    "http": {"proxies_from_environment": Key(rules.flag, False)},
+}
+_TOP_KEYS = {
+    "accounts": Key(rules.tables, ()),
+    "sla": Key(rules.tables, ()),
+    **{section: Key(rules.table, {}) for section in SECTION_KEYS},
+}
+
+
+def read(path: Path, *, named_by: str | None = None) -> dict[str, Any]:
+    """The checked values of the file, defaults filled in: a table per section, `accounts` and `sla` as lists.
+
+    `named_by`: the variable that says where it is. Raises ConfigurationError, which lists every problem of the file.
+    """
+    problems: list[str] = []
+    values = _judged(_read_toml(path, named_by), problems)
+    if problems:
+        raise ConfigurationError(problems, source=str(path))
+    return values
+
+
+def _read_toml(path: Path, named_by: str | None) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        problem = "there is no such file; `screening-pipeline init` writes one"
+        if named_by:  # which `init` does not ask
+            problem = f"there is no such file, and {named_by} names it: correct {named_by}, or unset it"
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or type(error).__name__}"
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 (byte {error.start})"
+    except tomllib.TOMLDecodeError as error:
+        problem = f"is not TOML: {error}"
+    except RecursionError:
+        problem = "is nested too deeply"
+    raise ConfigurationError([problem], source=str(path))
+
+
+def _judged(document: dict[str, Any], problems: list[str]) -> dict[str, Any]:
+    """The values of the whole document by top-level key; `problems` grows by what is wrong."""
+    top = table_reader.read_table(document, _TOP_KEYS, "", problems)
+    values: dict[str, Any] = {
+        name: table_reader.read_table(top.get(name, {}), keys, name, problems) for name, keys in SECTION_KEYS.items()
+    }
+    values["accounts"] = [
+        _read_account(raw, f"accounts[{n}]", problems) for n, raw in enumerate(top.get("accounts", ()))
+    ]
+    values["sla"] = [
+        table_reader.read_table(raw, _SLA_KEYS, f"sla[{n}]", problems) for n, raw in enumerate(top.get("sla", ()))
+    ]
+    if "accounts" not in document:
+        problems.append("accounts is missing: add an [[accounts]] table for each account at a vendor")
+    problems += _account_problems(values["accounts"])
+    problems += _sla_problems(values["sla"], values["accounts"])
+    problems += _warehouse_problems(values["warehouse"])
+    return values
+
+
+def _read_account(raw: dict[str, Any], at: str, problems: list[str]) -> dict[str, Any]:
+    """One account's values; without a known vendor nothing else of it can be judged."""
+    slug = raw.get("vendor")
+    if not isinstance(slug, str) or slug not in all_vendors():
+        problems.append(_no_vendor(slug, at))
+        return {}
+    declared = vendor(raw["vendor"])
+    keys = account_keys(declared)
+    values = table_reader.read_table(_without_foreign(raw, keys, at, problems), keys, at, problems)
+    endpoints = {e.name: Key(rules.endpoint_path(e.path)) for e in declared.endpoints}
+    overrides = table_reader.read_table(values.get("paths", {}), endpoints, f"{at}.paths", problems)
+    values["paths"] = {name: path for name, path in overrides.items() if path is not None}
+    problems += _missing_for_auth(values, declared, at)
+    return values
+
+
+def _no_vendor(slug: object, at: str) -> str:
+    if slug is None:
+        return f"{at}.vendor is missing{table_reader.nearest('', all_vendors())}"
+    if not isinstance(slug, str):
+        return f"{at}.vendor must be text"
+    return f"{at}.vendor must not be {slug[:40]!a}{table_reader.nearest(slug, all_vendors())}"
+
+
+def _without_foreign(raw: dict[str, Any], keys: Mapping[str, Key], at: str, problems: list[str]) -> dict[str, Any]:
+    """The account without keys that only other vendors know, for which "unknown" would be a poor word."""
+    owners = {name: slug for slug, other in all_vendors().items() for name in account_keys(other)}
+    foreign = [name for name in raw if name not in keys and name in owners]
+    problems += [
+        f"{at}.{name} is a key of {owners[name]} accounts, not of {raw['vendor']}{_instead(name, keys)}"
+        for name in foreign
+    ]
+    return {name: value for name, value in raw.items() if name not in foreign}
+
+
+def _instead(name: str, keys: Mapping[str, Key]) -> str:
+    variables = [key for key in keys if key.endswith("_env")]
+    return table_reader.nearest(name, variables) if name.endswith("_env") else ""
+
+
+def _missing_for_auth(values: Mapping[str, Any], declared: Vendor, at: str) -> list[str]:
+    """What the chosen way of authenticating needs and the account does not name."""
+    is_asked = values.get("polling", True) or values.get("status_updates", False)
+    if "auth" not in values or not is_asked:
+        return []
+    auth = declared.auth[values["auth"]]
+    needed = [f"{role}_env" for role in auth.secrets] + ["token_url"] * (auth.scheme == "oauth2")
+    reason = f" (auth is {values['auth']})" if len(declared.auth) > 1 else ""
+    return [f"{at}.{key} is missing{reason}" for key in needed if key in values and values[key] is None]
+
+
+def _account_problems(accounts: list[dict[str, Any]]) -> list[str]:
+    """Accounts of one vendor that share a name; folders on some disks do not tell US from us."""
+    seen: dict[tuple[str, str], int] = {}
+    problems = []
+    for index, account in enumerate(accounts):
+        if "name" not in account:
+            continue
+        key = (account["vendor"], account["name"].lower())
+        if key in seen:
+            problems.append(f"accounts[{index}].name repeats accounts[{seen[key]}] of the same vendor")
+        seen.setdefault(key, index)
+    return problems
+
+
+def _sla_problems(targets: list[dict[str, Any]], accounts: list[dict[str, Any]]) -> list[str]:
+    names = {account["name"] for account in accounts if "name" in account}
+    problems = []
+    for index, target in enumerate(targets):
+        at = f"sla[{index}]"
+        if (target.get("target_business_days") is None) == (target.get("target_hours") is None):
+            problems.append(f"{at} must have one of target_business_days and target_hours")
+        problems += _unknown_word(f"{at}.vendor", target.get("vendor"), all_vendors())
+        problems += _unknown_word(f"{at}.account", target.get("account"), names)
+    return problems
+
+
+def _unknown_word(at: str, given: str | None, known: Iterable[str]) -> list[str]:
+    words = set(known)
+    return (
+        []
+        if given is None or given in words
+        else [f"{at} must not be {given[:40]!a}{table_reader.nearest(given, words)}"]
+    )
+
+
+def _warehouse_problems(values: Mapping[str, Any]) -> list[str]:
+    extra = [key for key in ("catalog", "data_path") if key in values]
+    if values.get("engine") == "ducklake":
+        return [f"warehouse.{key} is missing (engine is ducklake)" for key in extra if values[key] is None]
+    return [f'warehouse.{key} goes with engine = "ducklake"' for key in extra if values[key] is not None]

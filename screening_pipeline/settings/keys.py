@@ -1,0 +1,147 @@
+"""The keys of pseudonyms and of the landing area: kept, noted, and no other taken."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed, MissingSecret, NotWritable
+from screening_pipeline.domain.pseudonym import (
+    ANOTHER_LANDING_KEY,
+    ANOTHER_PSEUDONYM_KEY,
+    OWNER_ONLY,
+    SHORTEST_KEY,
+    TOO_SHORT,
+)
+from screening_pipeline.settings.settings import Settings
+
+
+def pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> bytes:
+    """The key from the environment, else the one kept in the data folder, made there the first time.
+
+    Raises what `known_pseudonym_key` does, and EnvironmentFailed where none can be kept.
+    """
+    key = known_pseudonym_key(settings, environ)
+    settings.paths.create()
+    if key is None:
+        key = kept_key(settings.paths.pseudonym_key)
+    _note(key, settings.paths.pseudonym_note)
+    return key
+
+
+def known_pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> bytes | None:
+    """The key from the environment, else the one kept in the data folder; None where there is none yet.
+
+    Raises ConfigurationError for a key that is too short, or is not the one by which the people of the warehouse have
+    their pseudonyms; EnvironmentFailed where the kept one is damaged.
+    """
+    variable, paths = settings.privacy.pseudonym_key_env, settings.paths
+    given = environ.get(variable, "").strip()
+    if given and len(given) < SHORTEST_KEY:
+        raise ConfigurationError([TOO_SHORT], source=variable)
+    is_kept = not given and paths.pseudonym_key.exists()
+    key = kept_key(paths.pseudonym_key) if is_kept else given.encode()
+    if paths.warehouse.exists() and _is_another(key, paths.pseudonym_note):
+        problem = ANOTHER_PSEUDONYM_KEY if key else "is not set, and people have their pseudonyms by the key in it"
+        raise ConfigurationError([problem], source=paths.pseudonym_key.name if is_kept else variable)
+    return key or None
+
+
+def landing_key(settings: Settings, environ: Mapping[str, str]) -> bytes | None:
+    """The key that landed lines are encrypted with; None where the configuration names none.
+
+    Raises what `known_landing_key` does.
+    """
+    key = known_landing_key(settings, environ)
+    if key is not None:
+        settings.paths.create()
+        _note(key, settings.paths.landing_note)
+    return key
+
+
+def known_landing_key(settings: Settings, environ: Mapping[str, str]) -> bytes | None:
+    """The same, and nothing is noted.
+
+    Raises MissingSecret where one is named and there is no usable one: nothing may lie in clear for want of a key;
+    ConfigurationError where it is not the one that lines were encrypted with before.
+    """
+    variable, paths = settings.privacy.landing_key_env, settings.paths
+    if variable is None:
+        return None
+    key = environ.get(variable, "").strip().encode()
+    if len(key) < SHORTEST_KEY:
+        reason = TOO_SHORT if key else "is not set in the environment"
+        raise MissingSecret(variable, account="[privacy] landing_key_env", reason=reason)
+    if _is_another(key, paths.landing_note) and any(paths.landing.glob("*/*/*.ndjson")):
+        raise ConfigurationError([ANOTHER_LANDING_KEY], source=variable)
+    return key
+
+
+def kept_key(path: Path) -> bytes:
+    """The key in that file: 64 hex digits, made at random the first time, readable by the owner only.
+
+    Processes that start at once agree on one key. As it is text, it can be moved into the environment
+    and stays the same key. Raises EnvironmentFailed where the file is damaged: a new one would not do.
+    """
+    with _telling(path):
+        if not path.exists():
+            _make(path, f"{secrets.token_hex(32)}\n".encode())
+        key = path.read_bytes().strip()
+    if len(key) < SHORTEST_KEY:
+        raise EnvironmentFailed(f"{path.name} is damaged; restore it from a backup", code="key_damaged")
+    return key
+
+
+def _digest(key: bytes) -> bytes:
+    return hmac.digest(key, b"which key this is", "sha256").hex().encode()
+
+
+def _is_another(key: bytes, note: Path) -> bool:
+    with _telling(note):
+        return note.exists() and note.read_bytes().strip() != _digest(key)
+
+
+def _note(key: bytes, note: Path) -> None:
+    """Note which key is in use, in the place of one with which nothing was made."""
+    with _telling(note):
+        if _is_another(key, note):
+            note.unlink(missing_ok=True)
+        if not note.exists():
+            _make(note, _digest(key) + b"\n")
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise NotWritable(path.name, error.strerror or type(error).__name__) from None
+
+
+def _make(path: Path, content: bytes) -> None:
+    """Write a file beside the path and link it there: the name appears with all its content or not at all."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+        _link_unless_there(draft, path)
+    finally:
+        os.close(descriptor)
+        draft.unlink()
+
+
+def _link_unless_there(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)
+    except FileExistsError:  # another process was faster, and its key holds
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,151 @@
+"""Where things lie in the data folder, and which of them only the owner may read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from screening_pipeline.base.errors import ConfigurationError, NotWritable
+
+# People's data and keys: the owner only. `data` itself can be passed through but not listed, so that
+# analysts reach the published snapshot in it and nothing else.
+_OWNER_ONLY = 0o700
+_PASS_THROUGH = 0o711
+_READABLE = 0o755
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The data folder and what is in it; nothing is created before `create` is called."""
+
+    data_dir: Path
+    dagster: Path
+
+    @classmethod
+    def under(cls, data_dir: Path, environ: Mapping[str, str]) -> Paths:
+        """The layout below `data_dir`; Dagster's storage is at DAGSTER_HOME where that is set.
+
+        Raises ConfigurationError where DAGSTER_HOME is not absolute, as Dagster wants it.
+        """
+        home = environ.get("DAGSTER_HOME", "").strip()
+        dagster = Path(home).expanduser() if home else data_dir / "dagster"
+        if home and not dagster.is_absolute():
+            raise ConfigurationError(["must be an absolute path, or unset"], source="DAGSTER_HOME")
+        return cls(data_dir, dagster)
+
+    @property
+    def orders(self) -> Path:
+        """Order manifests, put here by the customer; never changed."""
+        return self.data_dir / "orders"
+
+    @property
+    def landing(self) -> Path:
+        """Bodies as they came."""
+        return self.data_dir / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        """The live warehouse."""
+        return self.data_dir / "warehouse.duckdb"
+
+    @property
+    def warehouse_lock(self) -> Path:
+        """What a writer of the live warehouse holds."""
+        return self.data_dir / "warehouse.lock"
+
+    @property
+    def published(self) -> Path:
+        """The read-only snapshot for analysts, in a folder of its own."""
+        return self.data_dir / "published" / "screening.duckdb"
+
+    @property
+    def parquet(self) -> Path:
+        """The same tables and views as Parquet, for tools that do not speak DuckDB."""
+        return self.data_dir / "published" / "parquet"
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.data_dir / "report.html"
+
+    @property
+    def state(self) -> Path:
+        """What processes share: slots of rate limits, cool-downs, checks that are due."""
+        return self.data_dir / "state.sqlite"
+
+    @property
+    def pseudonym_key(self) -> Path:
+        """The key of the pseudonyms, where none is given in the environment."""
+        return self.data_dir / "pseudonym.key"
+
+    @property
+    def pseudonym_note(self) -> Path:
+        """The digest of the key by which the people of the warehouse have their pseudonyms."""
+        return self.data_dir / "pseudonym.digest"
+
+    @property
+    def landing_note(self) -> Path:
+        """The digest of the key that landed lines are encrypted with, where they are."""
+        return self.data_dir / "landing.digest"
+
+    @property
+    def spool_key(self) -> Path:
+        """The key that seals bodies between their arrival and their masking."""
+        return self.data_dir / "spool.key"
+
+    @property
+    def claim(self) -> Path:
+        """There once accounts of a configuration were at work here: the bundled sandbox keeps out from then on."""
+        return self.data_dir / "configured"
+
+    @property
+    def derived_lock(self) -> Path:
+        """What whoever makes files of the snapshot holds, from reading it until they stand in their places."""
+        return self.data_dir / "derived.lock"
+
+    @property
+    def erasure_lock(self) -> Path:
+        """What whoever erases somebody holds, from looking for them until nothing of them is left."""
+        return self.data_dir / "erasure.lock"
+
+    @property
+    def erasure_intent(self) -> Path:
+        """What an erasure that was begun is to remove, sealed; there until nothing of it is left."""
+        return self.data_dir / "erasure.sealed"
+
+    def pull_lock(self, vendor: str, account: str) -> Path:
+        """What whoever pulls an account holds."""
+        return self.data_dir / f"pull.{vendor}.{account}.lock"
+
+    def folders(self) -> Mapping[Path, int]:
+        """Every folder the program makes, with its mode."""
+        return {
+            self.data_dir: _PASS_THROUGH,
+            self.orders: _OWNER_ONLY,
+            self.landing: _OWNER_ONLY,
+            self.dagster: _OWNER_ONLY,
+            self.published.parent: _READABLE,
+        }
+
+    def create(self) -> None:
+        """Make the folders that are missing; those that exist keep their mode. Raises NotWritable."""
+        for folder, mode in self.folders().items():
+            _make(folder, mode)
+
+
+def _make(folder: Path, mode: int) -> None:
+    if folder.is_dir():
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=_OWNER_ONLY, exist_ok=True)
+        folder.chmod(mode)  # the umask has no say in this
+    except OSError as error:
+        raise NotWritable(str(folder), error.strerror or type(error).__name__) from None
+
+
+def paths_of(environ: Mapping[str, str], cwd: Path) -> Paths:
+    """Where data lies, whatever is configured."""
+    data_dir = cwd / Path(environ.get("SCREENING_DATA_DIR", "").strip() or "data").expanduser()
+    return Paths.under(data_dir, environ)

@@ -1,0 +1,250 @@
+"""Rules for values of a configuration file, and the reader that applies a table of them.
+
+A rule takes a decoded TOML value and returns what the program works with, or raises Refused with a
+message that reads on from the key's name ("accounts[0].base_url must be …"). All problems of a document
+are collected, so that a person corrects them in one go. Messages never show a value that may be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from screening_pipeline.settings.table_reader import SECRET_WORDS, Refused, nearest, type_word
+
+if TYPE_CHECKING:
+    from screening_pipeline.settings.table_reader import Rule
+
+
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
+_RANDOM_LOOKING = re.compile(r"(?=.*\d)[A-Z0-9]{16,}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+# ── rules ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def text(value: Any) -> str:
+    """Text of one line that is not empty."""
+    if not isinstance(value, str):
+        raise Refused(f"must be text, not {type_word(value)}")
+    if not value.strip() or not value.isprintable():
+        raise Refused("must be text of one line that is not empty")
+    return value
+
+
+def flag(value: Any) -> bool:
+    """A TOML boolean."""
+    if not isinstance(value, bool):
+        raise Refused(f"must be true or false, not {type_word(value)}")
+    return value
+
+
+def integer(minimum: int, maximum: int) -> Rule:
+    """An integer in this closed range; a boolean is none."""
+
+    def rule(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Refused(f"must be an integer, not {type_word(value)}")
+        if not minimum <= value <= maximum:
+            raise Refused(f"must be between {minimum} and {maximum}, not {value if abs(value) < 10**12 else 'that'}")
+        return value
+
+    return rule
+
+
+def positive(value: Any) -> float:
+    """A finite number above zero."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Refused(f"must be a number, not {type_word(value)}")
+    if not 0 < value < 1e12:
+        raise Refused("must be a number above zero")
+    return float(value)
+
+
+def hours_by_vendor(*known: str) -> Rule:
+    """A number of hours for all vendors (key `*`), or a table of hours by vendor."""
+
+    def rule(value: Any) -> dict[str, float]:
+        if not isinstance(value, dict):
+            return {"*": positive(value)}
+        for slug in (slug for slug in value if slug not in known):
+            raise Refused(f"must not name {_shown(slug)}{nearest(slug, known)}")
+        return {slug: positive(hours) for slug, hours in value.items()}
+
+    return rule
+
+
+def one_of(*known: str) -> Rule:
+    """One of these words; the nearest one is named otherwise."""
+
+    def rule(value: Any) -> str:
+        if text(value) not in known:
+            raise Refused(f"must not be {_shown(value)}{nearest(value, known)}")
+        return str(value)
+
+    return rule
+
+
+def list_of(rule: Rule) -> Rule:
+    """A list whose every element keeps the rule, without repetition; becomes a tuple."""
+
+    def rule_of_list(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise Refused(f"must be a list, not {type_word(value)}")
+        read = tuple(_element(rule, element, index) for index, element in enumerate(value))
+        if len(set(read)) < len(read):
+            raise Refused("names something twice")
+        return read
+
+    return rule_of_list
+
+
+def _element(rule: Rule, element: object, index: int) -> Any:
+    try:
+        return rule(element)
+    except Refused as refused:
+        raise Refused(f"element {index} {refused}") from None
+
+
+def text_map(value: Any) -> dict[str, str]:
+    """A table of text to text."""
+    if not isinstance(value, dict):
+        raise Refused(f"must be a table of texts, not {type_word(value)}")
+    return {text(name): text(word) for name, word in value.items()}
+
+
+def table(value: Any) -> dict[str, Any]:
+    """A table, whose own keys are judged elsewhere."""
+    if not isinstance(value, dict):
+        raise Refused(f"must be a table, not {type_word(value)}")
+    return value
+
+
+def tables(value: Any) -> list[dict[str, Any]]:
+    """An array of tables with at least one entry."""
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise Refused("must be an array of tables: write its heading in [[double brackets]]")
+    if not value:
+        raise Refused("must have at least one entry")
+    return value
+
+
+def connection(value: Any) -> str:
+    """The address of a catalogue without its password, which libpq reads from PGPASSWORD or ~/.pgpass.
+
+    The value is never shown: it may carry a password.
+    """
+    given = text(value)
+    if re.search(r"passw|pwd|://[^/@]*:[^/@]*@", given, re.IGNORECASE):
+        raise Refused("must not carry a password: set PGPASSWORD or use a password file")
+    return given
+
+
+def name(value: Any) -> str:
+    """A name that may stand in a path and in an address: letters, digits, dot, dash, underscore."""
+    if not _NAME.fullmatch(text(value)):
+        raise Refused("must be 1 to 63 letters, digits, '.', '-' or '_', and begin with a letter or digit")
+    return str(value)
+
+
+def variable(value: Any) -> str:
+    """The name of an environment variable. The value is never shown: it may be the secret itself."""
+    given = value if isinstance(value, str) else ""
+    if not _VARIABLE.fullmatch(given) or _RANDOM_LOOKING.fullmatch(given):
+        raise Refused("must be the name of an environment variable (A-Z, 0-9, _), not the secret itself")
+    return given
+
+
+def url(value: Any) -> str:
+    """An https address, http on loopback only, without user, query or fragment; no slash at its end.
+
+    The value is never shown: it may carry a password.
+    """
+    given = text(value)
+    parts, host = _split_url(given)
+    if parts.scheme not in ("https", "http") or not host or set(given) & set("\\ "):
+        raise Refused(_NO_ADDRESS)
+    if "@" in parts.netloc:
+        raise Refused("must not carry a user or password: name their variables in *_env keys")
+    if parts.query or parts.fragment or given[-1] in "?#":
+        raise Refused("must end before any '?' or '#'")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise Refused("must begin with https:// (http:// is for loopback hosts only)")
+    return given.rstrip("/")
+
+
+_NO_ADDRESS = "must be an address such as https://api.example.com/v1"
+
+
+def _split_url(given: str) -> tuple[SplitResult, str | None]:
+    try:
+        parts = urlsplit(given)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:  # a port that is no number, a bracket that is not closed; the text may be secret
+        raise Refused(_NO_ADDRESS) from None
+    return parts, host
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
+    from ipaddress import ip_address  # 10 ms that a configuration with https only need not pay
+
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def endpoint_path(declared: str) -> Rule:
+    """A path in place of the declared one: absolute, and with `{id}` where that has one."""
+    expected = 1 if "{id}" in declared else 0
+
+    def rule(value: Any) -> str:
+        path = text(value)
+        bare = path.replace("{id}", "")
+        if not path.startswith("/") or path.startswith("//") or "/../" in f"{path}/" or set(bare) & set("{}#\\ "):
+            raise Refused(f"must be a path such as {declared}")
+        if path.count("{id}") != expected:
+            raise Refused("must contain {id} once" if expected else "must not contain {id}")
+        if any(SECRET_WORDS.search(key) for key, _ in parse_qsl(urlsplit(path).query, keep_blank_values=True)):
+            raise Refused("must not carry a secret in its query")
+        return path
+
+    return rule
+
+
+def timezone(value: Any) -> str:
+    """The IANA name of a time zone."""
+    from zoneinfo import ZoneInfo, available_timezones
+
+    zone = text(value)
+    try:
+        ZoneInfo(zone)
+    except (KeyError, OSError, ValueError):  # an unknown name, a folder's name, no name at all
+        raise Refused(f"must not be {_shown(value)}{nearest(value, available_timezones())}") from None
+    return str(value)
+
+
+# What people write where the standard has another code.
+_COUNTRY_SLIPS = {"UK": "GB", "EN": "GB", "USA": "US", "AUS": "AU"}
+
+
+def calendar(value: Any) -> str:
+    """A country's ISO 3166-1 alpha-2 code, optionally with a subdivision: `US`, `AU-NSW`."""
+    from holidays.utils import list_supported_countries  # 70 ms, paid only where a calendar is configured
+
+    known = list_supported_countries(include_aliases=False)
+    country, dash, subdivision = text(value).partition("-")
+    if country not in known:
+        slip = _COUNTRY_SLIPS.get(country.upper())
+        hint = f"; did you mean {slip}{dash}{subdivision}?" if slip else nearest(country, known)
+        raise Refused(f"has no known country in {_shown(value)}{hint}")
+    if dash and subdivision not in known[country]:
+        raise Refused(f"has no known subdivision in {_shown(value)}{nearest(subdivision, known[country])}")
+    return str(value)
+
+
+def _shown(value: str) -> str:
+    return ascii(value if len(value) <= 40 else value[:40] + "…")

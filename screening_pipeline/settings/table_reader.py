@@ -1,0 +1,95 @@
+"""One table of a TOML file read by its keys, with every mistake named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+Rule = Callable[[Any], Any]
+
+
+class Refused(ValueError):
+    """A value that breaks its rule; the message reads on from the name of the key."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a table: the rule of its value and what holds when it is absent."""
+
+    rule: Rule
+    default: Any = None
+    is_required: bool = False
+
+
+SECRET_WORDS = re.compile(
+    r"secret|token|passw|api_?key|credential|private_?key|bearer|authorization|signing|client_id|username|(^|_)key$",
+    re.IGNORECASE,
+)
+
+
+_TYPE_WORDS = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def read_table(raw: object, keys: Mapping[str, Key], at: str, problems: list[str]) -> dict[str, Any]:
+    """The values of one table by key, defaults filled in; what is wrong is added to `problems`.
+
+    A refused value is left out of the answer, so that later checks do not trip over it.
+    """
+    if not isinstance(raw, dict):
+        problems.append(f"{at} must be a table, not {type_word(raw)}")
+        return {}
+    problems += [unknown_key(name, keys, at) for name in raw if name not in keys]
+    missing = [name for name, key in keys.items() if key.is_required and name not in raw]
+    problems += [f"{dotted(at, name)} is missing" for name in missing]
+    values = {name: key.default for name, key in keys.items() if name not in raw and not key.is_required}
+    for name in (name for name in raw if name in keys):
+        try:
+            values[name] = keys[name].rule(raw[name])
+        except Refused as refused:
+            problems.append(f"{dotted(at, name)} {refused}")
+    return values
+
+
+def unknown_key(name: str, keys: Collection[str], at: str) -> str:
+    """What to say of a key that no table knows: a literal secret, a slip of the pen, or neither."""
+    where = dotted(at, name if name.isprintable() else ascii(name))
+    if SECRET_WORDS.search(name) and not _is_meant_as_variable(name):
+        variables = [key for key in keys if key.endswith("_env")]
+        hint = get_close_matches(f"{name}_env", variables, n=1, cutoff=0.4) or ["a key that ends in _env"]
+        return f"{where} is a literal secret: keep it in an environment variable and name that in {hint[0]}"
+    return f"{where} is no known key{nearest(name, keys)}"
+
+
+def _is_meant_as_variable(name: str) -> bool:
+    """Whether it ends in `_env`, or nearly so: then it names a variable, and is misspelt (`api_key_evn`)."""
+    return bool(get_close_matches(re.split("[_-]", name.lower())[-1], ["env"]))
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """The end of a message: the known word most like the given one, else all of them if they are few."""
+    choices = sorted(known)
+    lowered = {choice.lower(): choice for choice in choices}
+    found = get_close_matches(given.lower(), lowered, n=1, cutoff=0.5)
+    if found:
+        return f"; did you mean {lowered[found[0]]}?"
+    return f"; known: {', '.join(choices)}" if len(choices) <= 20 else ""
+
+
+def dotted(at: str, name: str) -> str:
+    """The path of a key inside a table: `accounts[0].name`, or the bare name at the top."""
+    return f"{at}.{name}" if at else name
+
+
+def type_word(value: object) -> str:
+    """What a value of TOML is called."""
+    return _TYPE_WORDS.get(type(value), "a date or time")

@@ -1,0 +1,1 @@
+"""What processes share: accounts, rate limit, pull queue; losing it loses no fact. May import base."""

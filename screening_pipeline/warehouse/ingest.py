@@ -1,0 +1,114 @@
+"""From what was landed to the star: one transaction per batch, so that every response is effective exactly once."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from screening_pipeline.base.progress import Progress, no_progress
+from screening_pipeline.warehouse import reference, schema, session, snapshot
+from screening_pipeline.warehouse.batch import empty_batch, note_unpublished, refresh, set_key, touch_batch
+from screening_pipeline.warehouse.loading import (
+    batches_of,
+    ensure_new_order,
+    load_batch,
+    loaded_offsets,
+    read_batch,
+    read_notes,
+    sized_for,
+)
+from screening_pipeline.warehouse.rebuild import REBUILT, begin_rebuild, finish_rebuild
+from screening_pipeline.warehouse.session import transaction
+
+if TYPE_CHECKING:
+    from screening_pipeline.landing.area import Landing
+    from screening_pipeline.settings.settings import Settings
+    from screening_pipeline.warehouse.session import Connection
+
+
+class Prepared(Enum):
+    """What `prepare` found the warehouse to be."""
+
+    READY = "ready"
+    NEW = "new"
+    REREAD = "reread"
+
+
+def prepare(
+    connection: Connection,
+    settings: Settings,
+    landing: Landing,
+    *,
+    part_key: str,
+    progress: Progress = no_progress,
+) -> Prepared:
+    """Bring reference data up to date; where what words mean has changed, read all history anew.
+
+    A rebuild that was stopped is gone on with.
+    """
+    set_key(connection, part_key)
+    wanted = reference.fingerprint(settings)
+    known = read_notes(connection, "fingerprint", REBUILT)
+    is_new = False
+    if known.get("fingerprint") != wanted:
+        with transaction(connection):
+            schema.migrate(connection)
+            _fill_reference(connection, settings)
+            snapshot.forget(connection)
+            session.replace(connection, "staging.setting", [{"name": "fingerprint", "value": wanted}])
+            # One of an earlier version has tables of another shape, even where nothing is in them.
+            is_new = "fingerprint" not in known and not any(
+                connection.execute(f"from {table} limit 1").fetchall() for table in ("raw.check", "staging.landed_file")
+            )
+            if not is_new:  # else the batch that follows reads all there is
+                begin_rebuild(connection)
+    elif REBUILT not in known:
+        schema.show_landed(connection, landing.root)
+        return Prepared.READY
+    if is_new:
+        schema.show_landed(connection, landing.root)
+        return Prepared.NEW
+    finish_rebuild(connection, landing, part_key=part_key, progress=progress)
+    return Prepared.REREAD
+
+
+def _fill_reference(connection: Connection, settings: Settings) -> None:
+    session.replace(connection, "star.dim_vendor", reference.vendors())
+    session.replace(connection, "star.dim_vendor_status", reference.mapping())
+    session.replace(connection, "staging.trait", reference.traits())
+    session.replace(connection, "star.dim_account", reference.accounts(settings))
+    schema.name_zones(connection)
+    session.replace(connection, "staging.account", reference.readings(settings))
+    session.replace(connection, "staging.alias", reference.aliases(settings))
+    session.replace(connection, "star.dim_sla_target", reference.sla_targets(settings))
+    session.replace(connection, "star.dim_setting", reference.analysis_settings(settings))
+    known = {row[0] for row in connection.execute("select distinct calendar from star.dim_calendar").fetchall()}
+    for code in set(reference.calendars(settings)) - known:
+        session.insert(connection, "star.dim_calendar", reference.calendar_rows(code))
+
+
+def ingest(connection: Connection, landing: Landing, *, part_key: str) -> None:
+    """Load what was landed since the last time and recompute the checks it is about, and those of `new_order`.
+
+    Each batch is one transaction, together with the note of how far it read.
+    """
+    with transaction(connection):
+        advance(connection, landing, part_key=part_key)
+    schema.drop_work(connection)
+
+
+def advance(connection: Connection, landing: Landing, *, part_key: str) -> set[str]:
+    """The same inside a transaction that is already open; the batch's temporary tables stay to be asked.
+
+    Returns the tables of which rows were written or removed.
+    """
+    ensure_new_order(connection)
+    tails = landing.tails(loaded_offsets(connection))
+    with sized_for(connection, tails):
+        empty_batch(connection)
+        for batch in batches_of(tails):
+            read_batch(connection, landing, batch, part_key=part_key)
+            load_batch(connection, batch)
+        touch_batch(connection)
+        note_unpublished(connection)
+        return refresh(connection)

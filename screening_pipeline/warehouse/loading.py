@@ -1,0 +1,105 @@
+"""Landed lines into the batch, and how far each file was read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from screening_pipeline.warehouse import schema, session, suppression
+from screening_pipeline.warehouse.batch import load, read, set_key
+
+if TYPE_CHECKING:
+    from screening_pipeline.landing.area import Landing, Tail
+    from screening_pipeline.warehouse.session import Connection
+
+
+# Lines of today and of encrypted days are read in memory: this much at a time.
+BATCH_BYTES = 256 * 1024 * 1024
+BATCH_FILES = 200
+# From here on a batch is computed in bulk.
+LARGE_BYTES = 8 * 1024 * 1024
+
+
+def read_notes(connection: Connection, *names: str) -> dict[str, str]:
+    """The values of `staging.setting` under these names, of those that are there."""
+    wanted = ", ".join(map(session.quote, names))
+    return dict(connection.execute(f"select name, value from staging.setting where name in ({wanted})").fetchall())
+
+
+def write_note(connection: Connection, name: str, value: str) -> None:
+    """Keep a value in `staging.setting`."""
+    remove_note(connection, name)
+    session.insert(connection, "staging.setting", [{"name": name, "value": value}])
+
+
+def remove_note(connection: Connection, name: str) -> None:
+    """Forget a value of `staging.setting`."""
+    connection.execute(f"delete from staging.setting where name = {session.quote(name)}")
+
+
+def loaded_offsets(connection: Connection) -> dict[str, int]:
+    """How far each landed file has been loaded, in bytes."""
+    return dict(connection.execute("select file, loaded_bytes from staging.landed_file").fetchall())
+
+
+def sized_for(connection: Connection, tails: Sequence[Tail]) -> AbstractContextManager[None]:
+    """A block that computes in bulk where these tails are large."""
+    is_large = sum(tail.end - tail.start for tail in tails) > LARGE_BYTES
+    return session.in_bulk(connection) if is_large else nullcontext()
+
+
+def read_batch(connection: Connection, landing: Landing, batch: Sequence[Tail], *, part_key: str) -> None:
+    """Scan these tails into the temporary tables of the batch, without those who are suppressed."""
+    set_key(connection, part_key)
+    _scan(connection, landing, batch)
+    if suppression.scrub(connection, landing, batch):
+        _scan(connection, landing, batch)
+    read(connection)
+
+
+def load_batch(connection: Connection, batch: Sequence[Tail]) -> None:
+    """Load what was scanned, and note how far each file was read."""
+    load(connection)
+    _note(connection, batch)
+
+
+def _scan(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> None:
+    with _sources(landing, batch) as sources:
+        schema.scan(connection, sources)
+
+
+def batches_of(tails: Sequence[Tail]) -> Iterator[list[Tail]]:
+    """Tails in groups that fit into memory."""
+    batch: list[Tail] = []
+    size = 0
+    for tail in tails:
+        length = tail.end - tail.start
+        if batch and (size + length > BATCH_BYTES or len(batch) >= BATCH_FILES):
+            yield batch
+            batch, size = [], 0
+        batch.append(tail)
+        size += length
+    if batch:
+        yield batch
+
+
+@contextmanager
+def _sources(landing: Landing, batch: Sequence[Tail]) -> Iterator[dict[str, list[str]]]:
+    sources: dict[str, list[str]] = defaultdict(list)
+    with ExitStack() as stack:
+        for tail in batch:
+            sources[tail.vendor].append(stack.enter_context(landing.scan_path(tail)))
+        yield dict(sources)
+
+
+def _note(connection: Connection, batch: Sequence[Tail]) -> None:
+    files = ", ".join(session.quote(tail.file) for tail in batch)
+    connection.execute(f"delete from staging.landed_file where file in ({files})")
+    session.insert(connection, "staging.landed_file", [{"file": tail.file, "loaded_bytes": tail.end} for tail in batch])
+
+
+def ensure_new_order(connection: Connection) -> None:
+    """Have the temporary table of new orders be there, empty where none came."""
+    connection.execute("create temp table if not exists new_order as from raw.order limit 0")

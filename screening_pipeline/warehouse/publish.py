@@ -1,0 +1,149 @@
+"""The snapshot that analysts read, and Parquet files of it, put in place by a rename."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from screening_pipeline.base.files import mark_of
+from screening_pipeline.warehouse import catalog, snapshot
+from screening_pipeline.warehouse.session import NAME, SHARED, quote
+
+if TYPE_CHECKING:
+    from screening_pipeline.warehouse.session import Connection
+
+
+def is_opened_for_writing(path: Path) -> bool:
+    """Whether somebody holds DuckDB's own lock on a snapshot, or left a log that would be replayed onto it."""
+    if not path.exists() or log_of(path).exists():
+        return path.exists()
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def sync_to_disk(path: Path) -> None:
+    """Have a file, or the names in a folder, be on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def publish(connection: Connection, target: Path) -> int:
+    """Make the file at `target` a snapshot of what analysts see; its size in bytes.
+
+    It is written beside and renamed, so a reader has the old one or the new one whole. A write-ahead log that
+    somebody left beside it, by opening the old one for writing, would be replayed onto the new one: it goes.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = target.with_name(f".{target.name}.new")
+    discard(new)
+    if snapshot.is_packed_next(connection):
+        connection.execute("reset max_vacuum_tasks")  # in both files, whenever they are written next
+    is_update = is_updatable(connection, target) and _update(connection, target, new)
+    if not is_update:
+        discard(new)
+        _written(connection, new, snapshot.copy, f" ({SHARED})")
+    new.chmod(0o440)
+    sync_to_disk(new)
+    log_of(target).unlink(missing_ok=True)
+    new.replace(target)
+    sync_to_disk(target.parent)
+    snapshot.note(connection, _told_by(target), is_update=is_update)
+    return target.stat().st_size
+
+
+def discard(file: Path) -> None:
+    """Remove a database file that may be there, and its log."""
+    for leftover in (file, log_of(file)):
+        leftover.unlink(missing_ok=True)
+
+
+def is_updatable(connection: Connection, target: Path) -> bool:
+    """Whether the snapshot at `target` can be brought up to date, instead of copying everything."""
+    return target.exists() and snapshot.is_updatable(connection, _told_by(target)) and not is_opened_for_writing(target)
+
+
+def _told_by(path: Path) -> str:
+    """What tells a file from whatever somebody else may put in its place, or make of it."""
+    return " ".join(map(str, mark_of(path) or ()))
+
+
+def _update(connection: Connection, target: Path, new: Path) -> bool:
+    """Write the snapshot at `target` brought up to date; whether that shows everything."""
+    try:
+        shutil.copyfile(target, new)
+    except OSError:  # a whole copy will tell what is wrong, if it is
+        return False
+    connection.execute("set wal_autocheckpoint = '0 bytes'")  # no log of what is checkpointed at once
+    try:
+        return _written(connection, new, snapshot.update)
+    finally:
+        connection.execute("reset wal_autocheckpoint")
+
+
+def _written(connection: Connection, new: Path, write: Callable[[Connection, str], bool], made_with: str = "") -> bool:
+    """Write to the database at `new`, made if it is missing; what `write` returned."""
+    connection.execute(f"attach {quote(str(new))} as published{made_with}")
+    try:
+        is_whole = write(connection, "published")
+        connection.execute("checkpoint published")
+    except BaseException:
+        with suppress(duckdb.Error):
+            connection.execute("rollback")  # else whoever holds the connection could do nothing more with it
+        connection.execute(f"use {NAME}")
+        raise
+    finally:
+        connection.execute("detach published")
+    return is_whole
+
+
+def log_of(path: Path) -> Path:
+    """Where DuckDB keeps the write-ahead log of a database."""
+    return path.with_name(path.name + ".wal")
+
+
+def export_parquet(connection: Connection, folder: Path, *, is_last_kept: bool = True) -> int:
+    """Write every table and view of a snapshot as `<folder>/<schema>/<name>.parquet`; how many files.
+
+    `folder` is a link that is moved to the new files when all are complete; the set before it is kept, for those
+    who are reading it, and goes with the next one, or at once where it must not stay.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    before = folder.resolve().name if folder.is_symlink() and is_last_kept else None
+    new = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
+    new.chmod(0o755)
+    files = list(_parquet_files(connection, new))
+    link = folder.with_name(f".{folder.name}.new")
+    link.unlink(missing_ok=True)
+    link.symlink_to(new.name)
+    link.replace(folder)
+    for stale in folder.parent.glob(f"{folder.name}-*"):
+        if stale.name not in (new.name, before):
+            shutil.rmtree(stale)
+    return len(files)
+
+
+def _parquet_files(connection: Connection, folder: Path) -> Iterator[Path]:
+    for relation in catalog.relations().values():
+        if relation.schema in catalog.PUBLISHED and relation.refresh != "macro":
+            file = folder / relation.schema / f"{relation.name}.parquet"
+            file.parent.mkdir(mode=0o755, exist_ok=True)
+            connection.execute(f"copy (from {relation.qualified}) to {quote(str(file))} (format parquet)")
+            file.chmod(0o444)
+            yield file

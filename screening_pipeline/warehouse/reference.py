@@ -1,0 +1,205 @@
+"""What the warehouse knows before any vendor has spoken: vendors, accounts, the mapping of words, calendars."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import date, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from screening_pipeline.domain.vocabulary import ADJUDICATIONS, DISPUTES, LIFECYCLES, NEXT_ACTORS, RESULTS
+from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse import catalog
+
+if TYPE_CHECKING:
+    from screening_pipeline.settings.account import Account
+    from screening_pipeline.settings.settings import Settings
+
+FIRST_DAY = date(2010, 1, 1)
+LAST_DAY = date(2040, 12, 31)
+ALWAYS = ("0001-01-01", "9999-12-31")
+_AXES = {
+    "lifecycle": LIFECYCLES,
+    "result": RESULTS,
+    "adjudication": ADJUDICATIONS,
+    "dispute": DISPUTES,
+    "next_actor": NEXT_ACTORS,
+}
+
+# How long a state may last before somebody should look: name, vendor, lifecycle, value; None means any.
+_STALE_AFTER = (
+    ("stale_after_days", None, None, 30),
+    ("stale_after_days", "zinc", None, 60),
+    ("stale_after_days", "hireright", "completed", 14),
+    # Fifteen business days is what the vendor allows itself, and two are ours.
+    ("stale_after_business_days", "workerchecks", None, 17),
+)
+
+Row = dict[str, Any]
+
+
+class MappingError(ValueError):
+    """A row of a mapping file that cannot be right; the message names file, line and value."""
+
+
+@cache
+def mapping() -> tuple[Row, ...]:
+    """Every row of every vendor's mapping, as `star.dim_vendor_status` has it. Raises MappingError."""
+    return tuple(row for slug in all_vendors() for row in _mapping_of(slug))
+
+
+def _mapping_of(slug: str) -> Iterator[Row]:
+    source = files("screening_pipeline.vendors").joinpath(f"{slug}.csv").read_text(encoding="utf-8")
+    version = hashlib.sha256(source.encode()).hexdigest()[:12]
+    for line, given in enumerate(csv.DictReader(source.splitlines()), start=2):
+        row: Row = {key: value or None for key, value in given.items()}
+        _check(f"vendors/{slug}.csv:{line}", row)
+        valid = {"valid_from": row.get("valid_from") or ALWAYS[0], "valid_to": row.get("valid_to") or ALWAYS[1]}
+        yield {"vendor": slug, **row, **valid, "mapping_version": version}
+
+
+def _check(where: str, row: Mapping[str, str | None]) -> None:
+    for axis, known in _AXES.items():
+        word = row[axis]
+        if word is not None and word not in known:
+            raise MappingError(f"{where}: {word!r} is no {axis}; known are {', '.join(known)}")
+
+
+def vendors() -> list[Row]:
+    """Rows of `star.dim_vendor`."""
+    return [
+        {
+            "vendor": v.slug,
+            "vendor_name": v.title,
+            "documentation": v.documentation,
+            "requests_per_minute": v.requests_per_minute,
+            "is_limit_published": v.is_limit_published,
+        }
+        for v in all_vendors().values()
+    ]
+
+
+def traits() -> list[Row]:
+    """Rows of `staging.trait`: what a declaration says about how a message's fields hang together."""
+    return [
+        {
+            "vendor": v.slug,
+            "subject": subject,
+            "detail_role": record.detail_role,
+            "result_from": record.result_from,
+            "is_result_awaited": record.is_result_awaited,
+            "time_means": record.time_means,
+            "has_personal_part_names": v.has_personal_part_names,
+            "adjudication_default": v.adjudication_default,
+            "boundaries": _boundaries(v.slug),
+        }
+        for v in all_vendors().values()
+        for subject, record in v.records.items()
+        if subject in v.subjects
+    ]
+
+
+def _boundaries(slug: str) -> list[str]:
+    days = {row[bound] for row in mapping() if row["vendor"] == slug for bound in ("valid_from", "valid_to")}
+    return sorted({ALWAYS[0], *(days - {ALWAYS[1]})})
+
+
+def accounts(settings: Settings) -> list[Row]:
+    """Rows of `star.dim_account`."""
+    return [{**_account(a), "is_analyzed": a.environment in settings.environments} for a in settings.accounts]
+
+
+def _account(account: Account) -> Row:
+    return {
+        "vendor": account.vendor,
+        "account": account.name,
+        "environment": account.environment,
+        "calendar": account.calendar,
+        "timezone": account.timezone,
+        "requests_per_minute": account.requests_per_minute,
+        "adjudication_expected": account.adjudication_expected,
+        "is_polled": account.polling,
+        "final_adjudications": list(account.final_adjudications),
+    }
+
+
+def readings(settings: Settings) -> list[Row]:
+    """Rows of `staging.account`: what reading an account's messages depends on."""
+    left_out = ("requests_per_minute",)
+    return [{k: v for k, v in _account(account).items() if k not in left_out} for account in settings.accounts]
+
+
+def aliases(settings: Settings) -> list[Row]:
+    """Rows of `staging.alias`."""
+    return [
+        {"vendor": a.vendor, "account": a.name, "value": value, "meaning": meaning}
+        for a in settings.accounts
+        for value, meaning in a.status_aliases.items()
+    ]
+
+
+def sla_targets(settings: Settings) -> list[Row]:
+    """Rows of `star.dim_sla_target`."""
+    return [{"sla_target": number, **asdict(target)} for number, target in enumerate(settings.sla, start=1)]
+
+
+def analysis_settings(settings: Settings) -> list[Row]:
+    """Rows of `star.dim_setting`."""
+    waiting = ("adverse_waiting_business_days", None, None, settings.adverse_action.waiting_business_days)
+    names = ("name", "vendor", "lifecycle", "value")
+    return [dict(zip(names, row, strict=True)) for row in (waiting, *_STALE_AFTER)]
+
+
+def calendar_rows(code: str) -> Iterator[Row]:
+    """Rows of `star.dim_calendar` for one calendar: an ISO 3166-1 code, optionally with a subdivision.
+
+    The days are those that hold there by law: federal days for US, England and Wales for GB, national days for AU.
+    """
+    days = _holidays(code)
+    number = 0
+    for offset in range((LAST_DAY - FIRST_DAY).days + 1):
+        day = FIRST_DAY + timedelta(days=offset)
+        is_business_day = day.weekday() < 5 and day not in days
+        number += is_business_day
+        yield {
+            "calendar": code,
+            "date": day.isoformat(),
+            "is_business_day": is_business_day,
+            "business_day_number": number,
+        }
+
+
+def _holidays(code: str) -> set[date]:
+    from holidays import country_holidays
+
+    country, _, subdivision = code.partition("-")
+    if code == "GB":
+        subdivision = "ENG"
+    years = range(FIRST_DAY.year, LAST_DAY.year + 1)
+    return set(country_holidays(country, subdiv=subdivision or None, years=years))
+
+
+def fingerprint(settings: Settings) -> str:
+    """Changes when tables, the meaning of words or what accounts declare change: then history is read anew."""
+    words = json.dumps(
+        [
+            mapping(),
+            traits(),
+            accounts(settings),
+            aliases(settings),
+            sla_targets(settings),
+            analysis_settings(settings),
+        ],
+        sort_keys=True,
+    )
+    return hashlib.sha256((catalog.text() + words).encode()).hexdigest()
+
+
+def calendars(settings: Settings) -> Iterable[str]:
+    """The calendars that the accounts name."""
+    return sorted({account.calendar for account in settings.accounts})

@@ -1,0 +1,200 @@
+"""Every schema, table, view and macro, made and brought up to date."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from glob import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse import catalog
+from screening_pipeline.warehouse.scan import scan_sql
+from screening_pipeline.warehouse.session import HOME, literal
+
+if TYPE_CHECKING:
+    from screening_pipeline.warehouse.catalog import Relation
+    from screening_pipeline.warehouse.session import Connection
+
+
+LANDED_FILES = "landing/**/*.ndjson"
+NO_LINES = "none.ndjson"
+
+
+KEPT_AS = {"response_id": "zstd"}
+"""How a column is kept of which nearly every row differs: to make a dictionary of it takes DuckDB three times as long,
+and more room."""
+
+# What a batch brings; empty here, so that every table's columns and types come from its own SELECT.
+_INPUTS = {
+    "batch_check": (
+        "check_key bigint, vendor varchar, account varchar, subject varchar, check_id varchar, id_hash ubigint"
+    ),
+    "known_state": "state_key ubigint",
+    "touched": "check_key bigint",
+    "recounted": "response_id varchar, received_at timestamptz, is_known boolean",
+    "changed_by": "response_id varchar",
+}
+
+
+def create(connection: Connection) -> None:
+    """Every schema, table, view and macro, with a comment on each table and column."""
+    connection.execute("begin")
+    for schema in catalog.SCHEMAS:
+        connection.execute(f"create schema if not exists {schema}")
+    connection.execute(catalog.macros())
+    for relation in catalog.refreshed("base"):
+        connection.execute(relation.sql)
+    create_derived(connection)
+    connection.execute("commit")
+
+
+def migrate(connection: Connection) -> None:
+    """Give a warehouse of an earlier version the macros, base tables and columns that it lacks; rows stay."""
+    connection.execute(catalog.macros())
+    for relation in catalog.refreshed("base"):
+        shape = re.sub(r"create table \S+", "create or replace temp table shape", relation.sql, count=1)
+        connection.execute(shape)
+        wanted = connection.execute("describe temp.shape").fetchall()
+        known = _columns(connection, relation)
+        if not known:
+            connection.execute(relation.sql)
+        for name, kind, *_ in wanted if known else ():
+            if name not in known:
+                connection.execute(f'alter table {relation.qualified} add column "{name}" {kind}')
+        comment(connection, relation)
+    connection.execute("drop table temp.shape")
+
+
+def name_zones(connection: Connection) -> None:
+    """Have `star.local_time` of the database in use know the time zones of all accounts by their names."""
+    zones = connection.execute(f"select distinct timezone from {HOME}.star.dim_account order by timezone").fetchall()
+    known = " ".join(f"when {literal(zone)} then timezone({literal(zone)}, moment)" for (zone,) in zones)
+    if known:
+        connection.execute(
+            "create or replace macro star.local_time(zone, moment) as "
+            f"(case zone {known} else timezone(zone, moment) end)"
+        )
+
+
+def _columns(connection: Connection, relation: Relation) -> set[str]:
+    found = connection.execute(
+        f"select column_name from duckdb_columns() where database_name = current_database() "
+        f"and schema_name = {literal(relation.schema)} and table_name = {literal(relation.name)}"
+    ).fetchall()
+    return {row[0] for row in found}
+
+
+def create_derived(connection: Connection) -> None:
+    """The tables and views that are computed, empty. Base tables must be there."""
+    _empty_inputs(connection)
+    for relation in catalog.relations().values():
+        _create(connection, relation)
+    for relation in catalog.relations().values():
+        if relation.schema != "work" and relation.refresh != "landed":
+            comment(connection, relation)
+    drop_work(connection)
+
+
+def drop_derived(connection: Connection) -> None:
+    """Everything that `create_derived` makes."""
+    named = "select schema_name, view_name from duckdb_views() where database_name = current_database()"
+    views = set(connection.execute(named).fetchall())
+    for relation in reversed(tuple(catalog.relations().values())):
+        if relation.schema != "work" and relation.refresh not in ("base", "landed"):
+            # By what is there: an earlier version may have had as a view what is a table now.
+            stored = "view" if (relation.schema, relation.name) in views else "table"
+            kind = "macro table" if relation.refresh == "macro" else stored
+            connection.execute(f"drop {kind} if exists {relation.qualified}")
+
+
+def _empty_inputs(connection: Connection) -> None:
+    for name, columns in _INPUTS.items():
+        connection.execute(f"create or replace temp table {name} ({columns})")
+    connection.execute("create or replace temp table new_order as from raw.order limit 0")
+    with tempfile.NamedTemporaryFile(suffix=".ndjson") as empty:
+        scan(connection, {slug: [Path(empty.name)] for slug in all_vendors()})
+
+
+def _create(connection: Connection, relation: Relation) -> None:
+    match relation.refresh:
+        case "base" | "landed":
+            return
+        case "work":
+            connection.execute(f"create or replace temp table {relation.name} as {relation.sql}")
+        case "view":
+            connection.execute(f"create view {relation.qualified} as {relation.sql}")
+        case "macro":
+            connection.execute(relation.sql)
+        case "once":
+            connection.execute(f"create table {relation.qualified} as {relation.sql}")
+        case _:
+            create_empty(connection, relation, relation.sql)
+
+
+def create_empty(connection: Connection, relation: Relation, query: str) -> None:
+    """An empty table for the rows of `query`, in the database in use."""
+    empty = f"from ({query}) limit 0"
+    if relation.columns.keys().isdisjoint(KEPT_AS):
+        connection.execute(f"create table {relation.qualified} as {empty}")
+        return
+    kinds = connection.execute(f"describe {empty}").fetchall()
+    columns = (
+        f'"{name}" {kind}' + (f" using compression {KEPT_AS[name]}" if name in KEPT_AS else "")
+        for name, kind, *_ in kinds
+    )
+    connection.execute(f"create table {relation.qualified} ({', '.join(columns)})")
+
+
+def comment(connection: Connection, relation: Relation) -> None:
+    """Say in the database what a relation and its columns are."""
+    kind = {"view": "view", "landed": "view", "macro": "macro table"}.get(relation.refresh, "table")
+    comments = [f"comment on {kind} {relation.qualified} is {literal(relation.grain)}"]
+    if relation.refresh != "macro":
+        comments += [
+            f'comment on column {relation.qualified}."{column}" is {literal(meaning)}'
+            for column, meaning in relation.columns.items()
+        ]
+    connection.execute(";".join(comments))
+
+
+def show_landed(connection: Connection, root: Path, *, is_forced: bool = False) -> None:
+    """Have the views of kind `landed` read the landing area at `root`, made anew only where they do not yet.
+
+    A view knows its files by their absolute place, and one file must be there: an empty one is put there.
+    """
+    (root / NO_LINES).touch(mode=0o600)
+    place = str(Path(escape(str(root.resolve()))) / "**" / "*.ndjson")
+    for relation in catalog.refreshed("landed"):
+        sql = relation.sql.replace(literal(LANDED_FILES), literal(place))
+        if is_forced or literal(place) not in _view_text(connection, relation):
+            connection.execute(f"create or replace view {relation.qualified} as {sql}")
+            comment(connection, relation)
+
+
+def _view_text(connection: Connection, relation: Relation) -> str:
+    found = connection.execute(
+        f"select sql from duckdb_views() where database_name = current_database() "
+        f"and schema_name = {literal(relation.schema)} and view_name = {literal(relation.name)}"
+    ).fetchone()
+    return str(found[0]) if found else ""
+
+
+def scan(connection: Connection, sources: Mapping[str, Sequence[Path | str]]) -> None:
+    """Read the landed lines of each vendor into the temporary table `landed`: one typed scan per vendor."""
+    scans = []
+    for slug, paths in sources.items():
+        listed = ", ".join(literal(str(path)) for path in paths)
+        scans.append(f"from ({scan_sql(all_vendors()[slug], f'[{listed}]')})")
+    connection.execute(f"create or replace temp table landed as {' union all by name '.join(scans)}")
+
+
+def drop_work(connection: Connection) -> None:
+    """Forget the batch."""
+    batch = ("landed", "batch_id", "batch_new", "batch_touched", "batch_response", "batch_package", "new_order")
+    work = (relation.name for relation in catalog.refreshed("work"))
+    names = [*batch, *_INPUTS, *work]
+    for name in names:
+        connection.execute(f"drop table if exists temp.{name}")

@@ -1,0 +1,157 @@
+"""A session of DuckDB: opened in UTC, statements, rows, transactions, errors in our words."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from screening_pipeline.base import memory_files
+from screening_pipeline.base.errors import EnvironmentFailed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+HOME = "screening"
+
+
+def literal(text: str) -> str:
+    """`text` as a SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """All or nothing."""
+    connection.execute("begin")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+
+
+Connection = duckdb.DuckDBPyConnection
+DatabaseError = duckdb.Error
+NAME = HOME
+
+
+# The two threads of one core are counted as two: with both a rebuild costs a third more, twice the memory, and no
+# less time.
+THREADS = max(1, (os.cpu_count() or 1) // 2)
+_MEMORY = "set memory_limit = '4GB'"
+# A quarter of what DuckDB takes: most tables, and what a cycle adds to any, fill a small part of a block.
+_BLOCKS = "block_size 65536"
+# Who reads a snapshot needs this version or a later one. In an older format earlier ones could read a whole copy, but
+# not one that this version has changed, and say so as an internal error.
+SHARED = f"storage_version 'v1.5.0', {_BLOCKS}"
+
+
+def quote(text: str) -> str:
+    """`text` as a SQL literal. Bound parameters would import pandas into every process, for 0.8 CPU s."""
+    return literal(text)
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """What DuckDB complains of, by its kind: its texts quote values, and ours are stored in event logs and shown."""
+    try:
+        yield
+    except duckdb.Error as problem:
+        failure = EnvironmentFailed(f"the warehouse failed: {type(problem).__name__}", code="warehouse_failed")
+        raise failure.with_traceback(problem.__traceback__) from None
+
+
+@contextmanager
+def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) -> Iterator[Connection]:
+    """A connection whose default database is the file at `path`, in UTC, spilling nowhere outside its folder.
+
+    `is_new`: it is made, in the newest format, which only the pipeline itself has to be able to read.
+    """
+    connection = duckdb.connect()
+    try:
+        connection.execute(f"set timezone = 'UTC'; set preserve_insertion_order = false; {_MEMORY}")
+        connection.execute("set threads = 1")  # most batches are small, and threads that wait cost more
+        # To put small row groups together makes every commit dearer by half; `publish` has it done at times.
+        connection.execute("set max_vacuum_tasks = 0")
+        connection.execute(f"set temp_directory = {quote(str(path.parent / '.duckdb_spill'))}")
+        # With the cryptography that it brings along DuckDB writes nothing encrypted, unless it is told that we know:
+        # its random numbers are not made for that. Better is an extension, which would come from elsewhere.
+        connection.execute("set temp_file_encryption = true; set force_mbedtls_unsafe = 'true'")
+        mode = " (read_only)" if is_read_only else f" (storage_version 'latest', {_BLOCKS})" if is_new else ""
+        try:
+            connection.execute(f"attach {quote(str(path))} as {NAME}{mode}; use {NAME}")
+        except duckdb.Error as problem:
+            raise EnvironmentFailed(
+                f"cannot open {path.name}: {type(problem).__name__}; `screening-pipeline doctor` looks into it",
+                code="warehouse_unreadable",
+            ) from None
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def in_bulk(connection: Connection) -> Iterator[None]:
+    """Compute what is large: with more threads, and joined as the statements say.
+
+    DuckDB takes a table for empty that the open transaction has filled, and would build its hash tables of the
+    larger side. The statements name the side to look up in last. After an error it stays so: the transaction is lost.
+    """
+    connection.execute(f"set threads = {THREADS}; set disabled_optimizers = 'join_order,build_side_probe_side'")
+    yield
+    connection.execute("set threads = 1; set disabled_optimizers = ''")
+
+
+@contextmanager
+def apart(connection: Connection) -> Iterator[Connection]:
+    """A session beside the open transaction, in UTC: what fails in it leaves that alone, and nothing of it is seen."""
+    with connection.cursor() as beside:
+        beside.execute("set timezone = 'UTC'")
+        yield beside
+
+
+def forget_blocks(connection: Connection) -> None:
+    """Have DuckDB let go of the blocks that it has read and written, all of which it would keep up to its limit."""
+    with suppress(duckdb.OutOfMemoryException):  # more is in use
+        connection.execute("set memory_limit = '64MB'")
+    connection.execute(_MEMORY)
+
+
+def insert(connection: Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Append `rows` to `table`, by column name; values are JSON values, cast to the columns' types."""
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if not lines:
+        return
+    types = {name: kind for name, kind, *_ in connection.execute(f"describe {table}").fetchall()}
+    columns = ", ".join(f'"{name}": {quote(kind)}' for name, kind in types.items())
+    with memory_files.in_memory(lines.encode()) as path:
+        connection.execute(
+            f"insert into {table} by name from read_json({quote(path)}, "
+            f"format = 'newline_delimited', columns = {{{columns}}})"
+        )
+
+
+def replace(connection: Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Make `rows` all that `table` holds."""
+    connection.execute(f"delete from {table}")
+    insert(connection, table, rows)
+
+
+def rows(connection: Connection, query: str) -> list[dict[str, Any]]:
+    """What a query finds, as one dictionary per row."""
+    result = connection.execute(query)
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def frame(connection: Connection, query: str) -> pd.DataFrame:
+    """What a query finds, as a pandas DataFrame: instants in UTC, numbers that may be missing as such."""
+    return connection.execute(query).df()

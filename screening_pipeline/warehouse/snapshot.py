@@ -1,0 +1,154 @@
+"""What analysts see, in a file of its own: copied as a whole, or brought up to date with what has changed.
+
+What a merge touches is noted in `staging.unpublished_*`, in its own transaction. With that an old snapshot is made
+the new one, as long as it is the very file that was published last, and both then count the same rows: whatever
+changes tables by another way is noticed, and makes the next snapshot a whole copy.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from screening_pipeline.warehouse import catalog, session
+from screening_pipeline.warehouse.schema import comment, create_empty, name_zones
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from screening_pipeline.warehouse.catalog import Relation
+    from screening_pipeline.warehouse.session import Connection
+
+
+UPDATES = 100
+"""After so many updates a whole copy: it packs the file, and nothing wrong would outlast it."""
+PACKED = 4
+"""After so many updates what each has added to a table is put together: every cycle adds a row group, which makes all
+later ones dearer, and to do it every time costs more than that."""
+SMALL_PART = 2
+"""One check in so many may have changed; with more of them a whole copy is cheaper."""
+_KEYS = {"check_key": "staging.unpublished_check", "response": "staging.unpublished_call"}
+_NOTE = "snapshot"
+
+
+def is_updatable(connection: Connection, file: str) -> bool:
+    """Whether the published file, told by `file`, can be brought up to date by little."""
+    last = _last(connection)
+    if last.get("file") != file or last["updates"] >= UPDATES:
+        return False
+    return _is_true(
+        connection,
+        f"(select count(distinct check_key) from staging.unpublished_check) * {SMALL_PART} "
+        "<= (select count(*) from raw.check)",
+    )
+
+
+def is_packed_next(connection: Connection) -> bool:
+    """Whether row groups are put together when files are written next."""
+    return bool(_last(connection).get("updates", 0) % PACKED == 0)
+
+
+def _last(connection: Connection) -> dict[str, Any]:
+    """What was noted of the last snapshot, nothing where the next one has to be a whole copy."""
+    noted = connection.execute(f"select value from staging.setting where name = '{_NOTE}'").fetchone()
+    return dict(json.loads(noted[0])) if noted else {}
+
+
+def _is_true(connection: Connection, condition: str) -> bool:
+    found = connection.execute(f"select {condition}").fetchone()
+    return bool(found and found[0])
+
+
+def note(connection: Connection, file: str, *, is_update: bool) -> None:
+    """Remember which file now shows everything there is."""
+    updates = _last(connection)["updates"] + 1 if is_update else 0
+    value = session.literal(json.dumps({"file": file, "updates": updates}))
+    connection.execute(f"begin; {_FORGET}; insert into staging.setting values ('{_NOTE}', {value}); commit")
+
+
+_FORGET = (
+    f"delete from staging.setting where name = '{_NOTE}'; "
+    "delete from staging.unpublished_check; delete from staging.unpublished_call"
+)
+
+
+def forget(connection: Connection) -> None:
+    """Have the next snapshot be a whole copy."""
+    connection.execute(_FORGET)
+
+
+def copy(connection: Connection, database: str) -> bool:
+    """Copy everything into an empty attached database: tables as rows, views and macros as they are. Returns true."""
+    connection.execute(f"use {database}")
+    try:
+        connection.execute("begin")  # one commit, not one for each comment
+        for schema in catalog.PUBLISHED:
+            connection.execute(f"create schema {schema}")
+        connection.execute(catalog.macros(*catalog.PUBLISHED))
+        name_zones(connection)
+        for relation in _published():
+            _copy(connection, relation)
+            comment(connection, relation)
+        connection.execute("commit")
+    finally:
+        connection.execute(f"use {session.HOME}")
+    return True
+
+
+def _published() -> Iterator[Relation]:
+    return (relation for relation in catalog.relations().values() if relation.schema in catalog.PUBLISHED)
+
+
+def _tables() -> Iterator[Relation]:
+    return (relation for relation in _published() if relation.refresh not in ("view", "macro"))
+
+
+def _copy(connection: Connection, relation: Relation) -> None:
+    match relation.refresh:
+        case "view":
+            connection.execute(f"create view {relation.qualified} as {relation.sql}")
+        case "macro":
+            connection.execute(relation.sql)
+        case _:
+            source = f"from {session.HOME}.{relation.qualified}"
+            create_empty(connection, relation, source)
+            connection.execute(f"insert into {relation.qualified} by name {source}")
+
+
+def update(connection: Connection, database: str) -> bool:
+    """Bring an attached snapshot up to date; whether it then has as many rows in each table as the warehouse."""
+    connection.execute("begin")
+    for relation in _tables():
+        _update(connection, relation, f"{database}.{relation.qualified}")
+    connection.execute(_PLAN_ANEW.format(database=database))
+    connection.execute("commit")
+    return _counts(connection, database) == _counts(connection, session.HOME)
+
+
+def _counts(connection: Connection, database: str) -> dict[str, int]:
+    """How many rows each published table has in a database; one question without joins is planned in half the time."""
+    tables = (relation.qualified for relation in _tables())
+    counts = " union all ".join(f"select '{table}', count(*) from {database}.{table}" for table in tables)
+    return dict(connection.execute(counts).fetchall())
+
+
+# The plan changes what is told of checks of which nothing else has changed.
+_PLAN_ANEW = """
+update {database}.star.fact_check as f set next_pull_at = n.next_pull_at
+from (select check_key, next_pull_at from star.fact_check semi join staging.open_check using (check_key)) as n
+where f.check_key = n.check_key and f.next_pull_at is distinct from n.next_pull_at
+"""
+
+
+def _update(connection: Connection, relation: Relation, target: str) -> None:
+    if relation.refresh in _KEYS:
+        key = "check_key" if relation.refresh == "check_key" else "response_id"
+        chosen = f"where {key} in (select {key} from {_KEYS[relation.refresh]})"
+        connection.execute(f"delete from {target} {chosen}")
+        connection.execute(f"insert into {target} by name from {relation.qualified} {chosen}")
+    elif relation.key:  # rows are only ever added
+        missing = f"from {relation.qualified} anti join {target} as known using ({relation.key})"
+        connection.execute(f"insert into {target} by name {missing}")
+    elif relation.refresh == "full" or relation.schema == "ops":
+        connection.execute(f"delete from {target}")
+        connection.execute(f"insert into {target} by name from {relation.qualified}")

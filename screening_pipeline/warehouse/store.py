@@ -1,0 +1,114 @@
+"""The only module that opens the warehouse: DuckDB files, their lock, their making and their publishing.
+
+One writer at a time, guarded by a lock of our own beside the file: DuckDB's own is a POSIX lock, which is lost
+as soon as the same process opens and closes the file by any other path. Nothing here, or elsewhere, ever reads
+or copies the live file's bytes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from screening_pipeline.base import memory_files
+from screening_pipeline.base.clock import Clock
+from screening_pipeline.base.errors import NotWritable
+from screening_pipeline.base.files import locked, telling
+from screening_pipeline.warehouse import schema
+from screening_pipeline.warehouse.lock import LOCK_WAIT_SECONDS, lock
+from screening_pipeline.warehouse.publish import discard, is_opened_for_writing, log_of, sync_to_disk
+from screening_pipeline.warehouse.session import attached, failures_told, quote
+
+if TYPE_CHECKING:
+    from screening_pipeline.settings.paths import Paths
+    from screening_pipeline.warehouse.session import Connection
+
+
+@contextmanager
+def writer(
+    path: Path, *, lock_path: Path, clock: Clock, wait_seconds: float = LOCK_WAIT_SECONDS
+) -> Iterator[Connection]:
+    """The live warehouse for writing, made if it is missing. Raises LockHeld, NotWritable."""
+    with lock(lock_path, clock=clock, wait_seconds=wait_seconds):
+        if not path.exists():
+            _make(path)
+        with attached(path) as connection, failures_told():
+            yield connection
+
+
+def open_once(path: Path, *, lock_path: Path, clock: Clock) -> None:
+    """See whether the live warehouse can be opened and read. Raises LockHeld at once, EnvironmentFailed."""
+    with lock(lock_path, clock=clock, wait_seconds=0), attached(path, is_read_only=True) as connection, failures_told():
+        connection.execute('select count(*) from raw."check"')
+
+
+@contextmanager
+def reader(path: Path) -> Iterator[Connection]:
+    """A published snapshot, read-only. It is replaced, never changed, so an open handle disturbs nobody."""
+    with _undisturbed(path) as snapshot, attached(snapshot, is_read_only=True) as connection:
+        yield connection
+
+
+@contextmanager
+def deriving(paths: Paths) -> Iterator[Connection]:
+    """The published snapshot, for whoever makes files of it: an erasure waits for them, and makes the files anew."""
+    with (
+        telling("the data folder", folder=paths.data_dir),
+        locked(paths.derived_lock),
+        reader(paths.published) as connection,
+    ):
+        yield connection
+
+
+@contextmanager
+def _undisturbed(path: Path) -> Iterator[Path]:
+    """The snapshot, or a copy of it where its owner has opened it for writing: their lock and log are not ours."""
+    if not is_opened_for_writing(path):
+        yield path
+        return
+    with memory_files.on_disk() as copy:
+        shutil.copyfile(path, copy)
+        yield copy
+
+
+def _make(path: Path) -> None:
+    """Create under a temporary name and rename: a process killed in between leaves no file that cannot be opened."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.new")
+    discard(new)
+    with attached(new, is_new=True) as connection:
+        schema.create(connection)
+        connection.execute("checkpoint")
+    new.chmod(0o600)
+    sync_to_disk(new)
+    new.replace(path)
+    sync_to_disk(path.parent)
+
+
+@contextmanager
+def renewed(path: Path, *, lock_path: Path, clock: Clock) -> Iterator[Connection]:
+    """A new warehouse, empty, that takes the live one's place when the block ends well; `old` is the live one.
+
+    Deleted rows stay in a file as bytes; what is not copied into a new file is gone. Raises LockHeld, NotWritable.
+    """
+    with lock(lock_path, clock=clock):
+        new = path.with_name(f".{path.name}.renewed")
+        discard(new)
+        with attached(path) as connection:
+            connection.execute("checkpoint")  # a log that stayed would be replayed onto the new file
+        with attached(new, is_new=True) as connection:
+            schema.create(connection)
+            connection.execute(f"attach {quote(str(path))} as old (read_only)")
+            with failures_told():
+                yield connection
+            connection.execute("detach old")
+            connection.execute("checkpoint")
+        if log_of(path).exists():
+            raise NotWritable(path.name, "its write-ahead log is still there")
+        new.chmod(0o600)
+        sync_to_disk(new)
+        new.replace(path)
+        sync_to_disk(path.parent)
