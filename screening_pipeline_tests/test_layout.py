@@ -21,6 +21,35 @@ EXAMPLES = TESTS / "vendors"
 VENDORS = sorted(path.stem for path in (PACKAGE / "vendors").glob("*.py") if path.stem != "__init__")
 OURS = "screening_pipeline"
 
+ROOT_FILES = {"__init__.py", "__main__.py", "definitions.py", "frames.py"}
+
+_BELOW_HTTP = {"base", "domain", "landing", "state", "settings"}
+_BELOW_RUNTIME = _BELOW_HTTP | {"vendors", "planning", "http", "warehouse", "orders", "sandbox.server"}
+_BELOW_CYCLE = _BELOW_RUNTIME | {"runtime", "privacy"}
+_BELOW_CLI = _BELOW_CYCLE | {"cycle", "report", "orchestration", "sandbox.credentials"}
+
+# The rooms, and whom each may import: other rooms whole, or one module of them. docs/architecture.md shows the same.
+ALLOWED: dict[str, set[str]] = {
+    "base": set(),
+    "domain": {"base"},
+    "vendors": {"domain"},
+    "planning": set(),
+    "landing": {"base", "domain"},
+    "state": {"base"},
+    "settings": {"base", "domain", "vendors", "sandbox.credentials"},
+    "http": _BELOW_HTTP,
+    "warehouse": {"base", "domain", "vendors", "landing", "settings"},
+    "orders": {"base", "domain", "vendors", "landing", "settings", "warehouse"},
+    "report": {"base", "warehouse"},
+    "runtime": _BELOW_RUNTIME,
+    "webhooks": {"base", "domain", "vendors", "landing", "settings", "http.wire"},
+    "privacy": _BELOW_RUNTIME | {"runtime"},
+    "cycle": _BELOW_CYCLE,
+    "orchestration": _BELOW_CLI - {"orchestration"},
+    "cli": _BELOW_CLI | {"webhooks", "sandbox"},
+    "sandbox": set(),
+}
+
 # What interprets and plans: no I/O, no clock, no chance; time and randomness are arguments.
 PURE = ("domain.declaration", "vendors", "landing.judge", "warehouse.scan", "planning.planner", "planning")
 OUTSIDE = ("httpx", "duckdb", "dagster", "sqlite3", "socket", "subprocess", "asyncio", "random", "time")
@@ -81,9 +110,47 @@ def test_the_sandbox_is_an_independent_witness() -> None:
             assert all(used.startswith("sandbox") for used in uses(name)), f"{name} knows the pipeline"
 
 
-def test_imports_point_in_one_direction() -> None:
-    graph = {name: uses(name, at_import=True) - {name} for name in modules()}
-    assert len(list(TopologicalSorter(graph).static_order())) == len(graph)  # raises CycleError with the cycle
+@pytest.mark.parametrize("room", ALLOWED)
+def test_no_room_imports_against_the_table(room: str) -> None:
+    """Imports inside functions and those for the type checker included."""
+    against = {
+        f"{name} imports {used}"
+        for name in modules()
+        if room_of(name) == room
+        for used in uses(name)
+        if room_of(used) != room and not {used, room_of(used)} & ALLOWED[room]
+    }
+    assert against == set()
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {name: uses(name) - {name} for name in modules()}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(graph)  # raises CycleError with the circle
+
+
+def test_the_top_of_the_package_holds_rooms_and_hardly_any_file() -> None:
+    assert {path.name for path in PACKAGE.glob("*.py")} <= ROOT_FILES
+    assert len(ROOT_FILES) <= 8
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_every_room_says_what_it_is_for_and_what_it_may_import(room: str) -> None:
+    said = ast.get_docstring(ast.parse(source(room)))
+    assert said
+    assert re.search(r"[Ii]mports? ", said)
+    named = set(re.findall(r"\b[a-z]+(?:\.[a-z]+)?\b", said.replace("sandbox's", "sandbox")))
+    if not re.search(r"everything|anything|below", said):
+        assert {name for name in ALLOWED[room] if not name.startswith("sandbox")} <= named
+
+
+def test_the_pages_show_the_same_table() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown = {
+        room: set(re.findall(r"`([a-z.]+)`", imports))
+        for room, imports in re.findall(r"^\| `([a-z]+)` \| [^|]+ \| ([^|]+) \|$", page, re.MULTILINE)
+    }
+    assert shown == ALLOWED
 
 
 def test_the_workspace_loads_the_definitions_from_a_bare_clone() -> None:
@@ -213,7 +280,9 @@ def _names(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module:
-        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
+        is_room = all(name.removeprefix(f"{OURS}.") in modules() for name in names)
+        return names if is_room else [node.module, *names]
     return []
 
 

@@ -1,4 +1,4 @@
-"""The vendors, one module each. To add one, drop a file here; nothing else keeps a list."""
+"""The vendors, one module each. To add one, drop a file here; nothing else keeps a list. May import domain."""
 
 from __future__ import annotations
 
