@@ -9,7 +9,7 @@ import pytest
 
 from screening_pipeline.warehouse import batch, catalog, schema, session
 
-CHANGING = ("work", "load", "check_key", "response", "append")
+CHANGING = ("work", "load", "state", "check_key", "response", "append")
 OF_A_BATCH = [relation for relation in catalog.relations().values() if relation.refresh in CHANGING]
 
 

@@ -44,12 +44,26 @@ def load(connection: Connection) -> None:
     _number_checks(connection)
     connection.execute("create or replace temp table known_state as select state_key from staging.state")
     _refresh_work(connection, "new_state")
-    is_state_new = connection.execute("from new_state limit 1").fetchone() is not None
     connection.execute(_NOTE_TOUCHED)
+    if connection.execute("from new_state limit 1").fetchone() is not None:
+        _interpret(connection)
     for relation in catalog.refreshed("load"):
-        if is_state_new or "new_state" not in catalog.upstream(relation, ("new_state",)):
-            connection.execute(f"insert into {relation.qualified} by name {relation.sql}")
+        _append_all(connection, relation)
     _reject(connection)
+
+
+def _interpret(connection: Connection) -> None:
+    """Append the sets of words in `new_state`, and what they mean."""
+    for relation in catalog.relations().values():
+        match relation.refresh, relation.key:
+            case "work", "state":
+                _refresh_work(connection, relation.name)
+            case "state", _:
+                _append_all(connection, relation)
+
+
+def _append_all(connection: Connection, relation: Relation) -> None:
+    connection.execute(f"insert into {relation.qualified} by name {relation.sql}")
 
 
 def _refresh_work(connection: Connection, name: str) -> None:
@@ -202,7 +216,7 @@ def recompute(connection: Connection, *, is_packaged: bool) -> set[str]:
     written: dict[str, int] = {}
     for relation in catalog.relations().values():
         match relation.refresh:
-            case "work" if relation.name not in ("landed_message", "new_state"):
+            case "work" if not relation.key:
                 _refresh_work(connection, relation.name)
             case "check_key":
                 written[relation.qualified] = _replace(connection, relation, "select check_key from touched")

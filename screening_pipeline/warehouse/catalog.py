@@ -5,8 +5,10 @@ A file's first comment line is its grain; then come one line per column, and `--
 - ``base``: the file is a CREATE TABLE; rows are put there by the program and survive a rebuild;
   ``base <key>`` where they are only added, never changed
 - ``once``: computed when the warehouse is made
-- ``work``: a temporary table of one batch
+- ``work``: a temporary table of the checks touched by the batch; ``work read`` of what was read, ``work load`` of
+  what is appended, ``work state`` of the sets of words that are new
 - ``load``: appended from the batch
+- ``state``: appended for the sets of words that are new
 - ``check_key``: rows of the checks touched by the batch are replaced
 - ``response``: rows of the responses recounted in the batch are replaced
 - ``full``: replaced as a whole; for what stays small

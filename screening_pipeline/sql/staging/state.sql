@@ -13,5 +13,5 @@
 -- is_active             whether a subscription is active, as told
 -- has_vendor_time       whether the vendor dated it
 -- as_of                 the version date of the mapping that applies
--- @refresh load
+-- @refresh state
 select * from new_state

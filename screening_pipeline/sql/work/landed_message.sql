@@ -1,6 +1,6 @@
 -- One row per message of the batch: the scanned line with its texts read as what they are.
 --
--- @refresh work
+-- @refresh work read
 with
 typed as (
     select

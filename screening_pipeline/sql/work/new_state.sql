@@ -1,6 +1,6 @@
 -- One row per distinct set of words of the batch that was never told before.
 --
--- @refresh work
+-- @refresh work load
 select distinct
     l.state_key,
     l.vendor,
