@@ -39,7 +39,7 @@ clock as (
         count(*) filter (where c.excluded_reason = 'left_censored') as n_left_censored,
         count(*) filter (where c.excluded_reason = 'no_order_time') as n_no_order_time,
         count(*) filter (where c.excluded_reason = 'negative') as n_negative,
-        count(*) filter (where c.excluded_reason in ('canceled', 'expired', 'declined')) as n_ended_otherwise,
+        count(*) filter (where star.is_ended_otherwise(c.excluded_reason)) as n_ended_otherwise,
         count(*) filter (where f.first_observed_at is null) as n_never_observed,
         count(*) filter (where f.has_conflict) as n_conflicts,
         count(*) filter (where c.is_included and f.completed_at_source = 'vendor') as n_dated,

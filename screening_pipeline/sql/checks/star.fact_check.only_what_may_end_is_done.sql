@@ -4,7 +4,7 @@ from star.fact_check as f
 where
     f.is_terminal
     and (
-        f.lifecycle not in ('completed', 'canceled', 'expired', 'declined')
+        not star.is_ended(f.lifecycle)
         or (
             f.lifecycle = 'completed' and (
                 f.result = 'none'

@@ -2,9 +2,11 @@
 select check_key
 from star.fact_check
 where
-    coalesce(turnaround_excluded_reason not in (
-        'canceled', 'expired', 'declined', 'left_censored', 'no_order_time', 'negative'
-    ), false)
+    not coalesce(
+        star.is_ended_otherwise(turnaround_excluded_reason)
+        or turnaround_excluded_reason in ('left_censored', 'no_order_time', 'negative'),
+        true
+    )
     or (
         is_terminal is not true
         and (

@@ -30,7 +30,7 @@ whole as (
         c.conflicts,
         list_concat(u.of_check, u.of_parts) as unmapped,
         len(u.of_check) = 0 and not r.is_result_unread and (
-            l.lifecycle in ('canceled', 'expired', 'declined')
+            star.is_ended_otherwise(l.lifecycle)
             or (
                 l.lifecycle = 'completed'
                 and r.result <> 'none'

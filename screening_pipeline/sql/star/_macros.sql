@@ -1,3 +1,9 @@
 -- The local time of an instant, or the instant of a local time. Made anew with a branch for each time zone of an
 -- account (build.name_zones): a zone that is read from a column costs ten times what one known beforehand does.
 create or replace macro star.local_time(zone, moment) as (timezone(zone, moment));
+
+-- Whether a check in this state came to an end without being completed.
+create or replace macro star.is_ended_otherwise(lifecycle) as (lifecycle in ('canceled', 'expired', 'declined'));
+
+-- Whether a check in this state came to an end, in whatever way.
+create or replace macro star.is_ended(lifecycle) as (lifecycle = 'completed' or star.is_ended_otherwise(lifecycle));

@@ -57,9 +57,8 @@ summary as (
         max(e.observed_at) as last_observed_at,
         max(e.observed_at) filter (where e.is_change) as last_changed_at,
         min(e.observed_at) filter (
-            where e.lifecycle not in (
-                'created', 'pending', 'awaiting_candidate', 'unknown', 'canceled', 'expired', 'declined'
-            )
+            where e.lifecycle not in ('created', 'pending', 'awaiting_candidate', 'unknown')
+            and not star.is_ended_otherwise(e.lifecycle)
         ) as started_at,
         min(e.observed_at) filter (
             where r.adjudication in (
@@ -159,14 +158,14 @@ timed as (
 completed as (
     select
         *,
-        case when lifecycle not in ('canceled', 'expired', 'declined') then done_at end as completed_at,
+        case when not star.is_ended_otherwise(lifecycle) then done_at end as completed_at,
         case
             when done_at is null or done_at_earliest is null then null
-            when lifecycle not in ('canceled', 'expired', 'declined') then least(done_at_earliest, done_at)
+            when not star.is_ended_otherwise(lifecycle) then least(done_at_earliest, done_at)
         end as completed_at_earliest,
         case
             when not is_terminal then null
-            when lifecycle in ('canceled', 'expired', 'declined') then lifecycle
+            when star.is_ended_otherwise(lifecycle) then lifecycle
             when not is_dated and not is_seen_before then 'left_censored'
             when ordered_at is null then 'no_order_time'
             -- No time at all is as impossible as less than none, in the whole seconds that are told.

@@ -6,7 +6,7 @@ select
     case
         when w.leading_means is null then 'unknown'
         when w.subject = 'subscription' then if(l.lifecycle = 'canceled', 'none', w.status_means.next_actor)
-        when l.lifecycle in ('canceled', 'expired', 'declined') then 'none'
+        when star.is_ended_otherwise(l.lifecycle) then 'none'
         when l.lifecycle = 'review_required' then 'client'
         when l.lifecycle = 'completed'
             then

@@ -26,8 +26,8 @@ select
     result.means as result_means,
     adjudication.means as adjudication_means,
     dispute.means as dispute_means,
-    status.means.lifecycle in ('completed', 'canceled', 'expired', 'declined') as is_status_closed,
-    detail.means.lifecycle in ('completed', 'canceled', 'expired', 'declined') as is_detail_closed,
+    star.is_ended(status.means.lifecycle) as is_status_closed,
+    star.is_ended(detail.means.lifecycle) as is_detail_closed,
     w.detail_word is not null and detail.means is null as is_detail_unread,
     w.detail_role = 'overrides' and w.detail_word is not null as is_detail_first,
     -- Zinc tells every state twice, and the two must agree.
