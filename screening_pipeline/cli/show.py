@@ -8,33 +8,15 @@ from typing import TYPE_CHECKING, Any
 from screening_pipeline.base import inert
 from screening_pipeline.base.errors import UsageError
 from screening_pipeline.cli import console
-from screening_pipeline.warehouse import session, store
+from screening_pipeline.warehouse import catalog, session, store
 
 if TYPE_CHECKING:
     from screening_pipeline.settings.settings import Settings
     from screening_pipeline.warehouse.session import Connection
 
 
-_CHECKS = """
-select f.*, p.reason as next_pull_reason, f.is_terminal and p.check_key is not null as is_in_doubt
-from star.fact_check as f
-left join ops.pull_plan as p on f.check_key = p.check_key
-where f.vendor = {vendor} and f.check_id = {check_id} {account}
-order by f.account, f.subject
-"""
 _EVENTS = "select * from star.fact_check_event where check_key = {key} order by event_seq"
-_PARTS = """
-select component_name, component_type, vendor_status, lifecycle, result, completed_at
-from star.fact_check_component where check_key = {key} order by first_observed_at, component_name
-"""
 _ACTIONS = "select * from star.fact_required_action where check_key = {key} order by first_observed_at, action_type"
-_TROUBLES = """
-select 'unmapped' as kind, field || ': ' || value as what, first_observed_at as since
-from ops.unmapped_value where check_key = {key}
-union all
-select 'conflict', conflict, first_observed_at from ops.mapping_conflict where check_key = {key}
-order by since
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +35,11 @@ def stories(settings: Settings, vendor: str, check_id: str, account: str | None)
     if not settings.paths.published.exists():
         raise UsageError("nothing is published yet; run `screening-pipeline sync` first", code="nothing_published")
     with store.reader(settings.paths.published) as connection:
-        query = _CHECKS.format(
+        query = catalog.statement(
+            "find_check",
             vendor=session.quote(vendor),
             check_id=session.quote(check_id),
-            account=f"and f.account = {session.quote(account)}" if account else "",
+            account=session.quote(account) if account else "null",
         )
         found = session.rows(connection, query)
         if not found:
@@ -74,9 +57,9 @@ def _story(connection: Connection, check: dict[str, Any]) -> Story:
     return Story(
         check=check,
         events=session.rows(connection, _EVENTS.format(key=key)),
-        parts=session.rows(connection, _PARTS.format(key=key)),
+        parts=session.rows(connection, catalog.statement("parts_of_check", check_key=key)),
         actions=session.rows(connection, _ACTIONS.format(key=key)),
-        troubles=session.rows(connection, _TROUBLES.format(key=key)),
+        troubles=session.rows(connection, catalog.statement("troubles_of_check", check_key=key)),
     )
 
 

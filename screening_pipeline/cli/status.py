@@ -11,7 +11,7 @@ from screening_pipeline.base import inert
 from screening_pipeline.state.pull_queue import Agenda
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
-from screening_pipeline.warehouse import session, store
+from screening_pipeline.warehouse import catalog, session, store
 
 if TYPE_CHECKING:
     from screening_pipeline.base.clock import Clock
@@ -19,23 +19,6 @@ if TYPE_CHECKING:
     from screening_pipeline.settings.settings import Settings
 
 
-_FACTS = """
-select
-    a.vendor,
-    a.account,
-    (select count(*) from star.fact_check as f where f.vendor = a.vendor and f.account = a.account) as checks,
-    (select min(coalesce(f.ordered_at, f.first_observed_at)) from star.fact_check as f
-        where f.vendor = a.vendor and f.account = a.account and f.is_terminal is not true) as oldest_open_at,
-    (select count(*) from ops.reject as r where r.vendor = a.vendor and r.account = a.account) as rejects,
-    (select count(*) from ops.unmapped_value as u
-        where u.vendor = a.vendor and u.account = a.account and u.is_current) as unmapped,
-    (select count(distinct c.check_key) from ops.mapping_conflict as c
-        where c.vendor = a.vendor and c.account = a.account and c.conflict = 'unconfirmed_message') as unconfirmed,
-    coalesce(b.is_overloaded, false) as is_overloaded,
-    coalesce(b.states_lost_per_day, 0) as states_lost_per_day
-from star.dim_account as a
-left join ops.pull_budget as b on a.vendor = b.vendor and a.account = b.account
-"""
 _ORDER_REJECTS = "select count(*) as n from ops.reject where source = 'manifest'"
 _UNMAPPED = "select distinct vendor, account, field, value from ops.unmapped_value where is_current order by all"
 _CHECKS = "select vendor, account, count(*) as checks from star.fact_check group by all order by all"
@@ -168,7 +151,9 @@ def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Ov
     settings.paths.create()
     state = State(settings.paths.state)
     agenda, limiter = Agenda(state), Limiter(state, clock)
-    known, rejected, words, checks = _published(settings, _FACTS, _ORDER_REJECTS, _UNMAPPED, _CHECKS)
+    known, rejected, words, checks = _published(
+        settings, catalog.statement("account_status"), _ORDER_REJECTS, _UNMAPPED, _CHECKS
+    )
     facts = {(row["vendor"], row["account"]): row for row in known}
     return Overview(
         accounts=[

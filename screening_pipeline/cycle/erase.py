@@ -17,7 +17,7 @@ from screening_pipeline.orders import intake
 from screening_pipeline.privacy.erasure_intent import Erasure, Intent, alone, first_column, is_pending, write_intent
 from screening_pipeline.privacy.erasure_steps import finish_intent, record_erasure
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline.warehouse import session, suppression
+from screening_pipeline.warehouse import catalog, session
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _RUN_ID = "erase"
+_CHECK_HASH = "staging.check_hash(vendor, account, subject, check_id)"
 
 
 def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
@@ -35,7 +36,7 @@ def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
     """
     key = pseudonym(runtime.key, candidate_ref.strip())  # as manifests are read
     of_person = f"select vendor, account, subject, check_id from raw.order where candidate_key = {session.quote(key)}"
-    itself = f"select {suppression.CANDIDATE} from (select {session.quote(key)} as candidate_key)"
+    itself = f"select staging.candidate_hash({session.quote(key)})"
 
     def is_refused(connection: Connection) -> bool:
         return intake.is_refused(connection, runtime.settings, key, key=runtime.key)
@@ -63,8 +64,9 @@ def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | Non
         f"semi join (select {given}) using (vendor, account, check_id)"
     )
     subjects = ", ".join(map(session.quote, all_vendors()[vendor].subjects))
-    itself = f"select {suppression.ID} from (select {given})"
-    before = f"{itself} union select {suppression.CHECK} from (select {given}, unnest([{subjects}]) as subject)"
+    itself = f"select staging.unspecified_hash(vendor, account, check_id) from (select {given})"
+    of_any = f"select {_CHECK_HASH} from (select {given}, unnest([{subjects}]) as subject)"
+    before = f"{itself} union {of_any}"
     return _erase(runtime, "check", known, itself, before)
 
 
@@ -103,57 +105,16 @@ def _erase(
     return intent.erasure
 
 
-_FIND = """
-create or replace temp table gone as
-with recursive same as (
-    -- A subscription and the report it watches are about one person.
-    select vendor, account, subject, check_id, 'report' as other_subject, report_check_id as other_id
-    from star.fact_subscription
-    union
-    select vendor, account, 'report', report_check_id, subject, check_id
-    from star.fact_subscription
-    union
-    -- An order may have named the wrong subject. An id that an order names for somebody is theirs: orders and I-9 forms
-    -- are numbered apart.
-    select a.vendor, a.account, a.subject, a.check_id, b.subject, b.check_id
-    from raw.check as a
-    inner join raw.check as b on a.vendor = b.vendor and a.account = b.account and a.check_id = b.check_id
-    anti join (from raw.order where candidate_key is not null) as o on b.check_key = o.check_key
-),
-
-of_person as (
-    {known}
-    union
-    select s.vendor, s.account, s.other_subject, s.other_id
-    from of_person as p
-    inner join same as s using (vendor, account, subject, check_id)
-    where s.other_id is not null
-)
-
-select
-    p.*,
-    c.check_key
-from of_person as p
-left join raw.check as c using (vendor, account, subject, check_id)
-"""
-_RESPONSES = """
-select count(*) from (
-    select response_id from staging.response where check_key in (select check_key from gone)
-    union
-    select response_id from staging.observation where check_key in (select check_key from gone)
-)
-"""
-
-
 def _find(connection: Connection, known: str) -> None:
-    connection.execute(_FIND.format(known=known))
+    connection.execute(f"create or replace temp table named as {known}")
+    connection.execute(catalog.statement("find_erased"))
 
 
 def _intended(runtime: Runtime, connection: Connection, kind: str, own_hash: str) -> Intent:
     (orders,) = first_column(
         connection, "select count(*) from raw.order where check_key in (select check_key from gone)"
     )
-    (responses,) = first_column(connection, _RESPONSES)
+    (responses,) = first_column(connection, catalog.statement("count_erased_responses"))
     checks = connection.execute("select distinct vendor, account, subject, check_id from gone order by all").fetchall()
     now = runtime.clock.now()
     erasure = Erasure(
@@ -164,7 +125,7 @@ def _intended(runtime: Runtime, connection: Connection, kind: str, own_hash: str
         response_count=responses,
         order_count=orders,
     )
-    hashes = {own_hash, *first_column(connection, f"select {suppression.CHECK} from gone")}
+    hashes = {own_hash, *first_column(connection, f"select {_CHECK_HASH} from gone")}
     return Intent(erasure, now.isoformat(), checks, sorted(hashes))
 
 

@@ -16,8 +16,8 @@ from screening_pipeline.http.account_gate import reason_to_wait
 from screening_pipeline.runtime.results import AccountReport
 from screening_pipeline.state.pull_queue import Agenda, Item
 from screening_pipeline.vendors import vendor
+from screening_pipeline.warehouse import catalog, session
 from screening_pipeline.warehouse import lock as warehouse_lock
-from screening_pipeline.warehouse import session
 
 if TYPE_CHECKING:
     from screening_pipeline.domain.exchange import Exchange, Landed
@@ -253,19 +253,12 @@ class _Job:
         return [item for item in items if not wanted.check_keys or item.check_key in wanted.check_keys]
 
 
-_ENDED = """
-select check_key, vendor, account, subject, check_id, closed_at, 'reconciliation'
-from star.fact_check
-where is_terminal and vendor = {vendor} and account = {account} and subject <> 'subscription' and closed_at >= {since}
-order by closed_at, check_key
-"""
-
-
 def _ended_lately(runtime: Runtime, account: Account) -> list[Item]:
     since = (runtime.clock.now() - RECONCILED).isoformat()
-    names = {"vendor": account.vendor, "account": account.name, "since": since}
+    given = {"vendor": account.vendor, "account": account.name, "since": since}
+    query = catalog.statement("find_ended", **{name: session.quote(value) for name, value in given.items()})
     with runtime.warehouse() as connection:
-        rows = connection.execute(_ENDED.format(**{k: session.quote(v) for k, v in names.items()})).fetchall()
+        rows = connection.execute(query).fetchall()
     return [Item(*row) for row in rows]
 
 

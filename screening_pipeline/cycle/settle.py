@@ -12,7 +12,7 @@ from screening_pipeline.cycle.notes import note_accounts, note_gaps
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.plans import forget_plans, plan_what_is_old, prepare, touched_accounts
 from screening_pipeline.runtime.results import Settled
-from screening_pipeline.warehouse import ingest, schema, session
+from screening_pipeline.warehouse import catalog, ingest, schema, session
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
@@ -38,11 +38,6 @@ def settle(runtime: Runtime, connection: session.Connection) -> Settled:
 
 def counted(connection: session.Connection) -> Settled:
     """What the open batch did to the star, from its temporary tables."""
-    row = connection.execute(
-        "select (select count(*) from batch_response), "
-        "(select count(distinct check_key) from star.fact_check_event semi join touched using (check_key) "
-        " where response_id in (select response_id from batch_response)), "
-        "(select count(*) from ops.reject where response_id in (select response_id from batch_response))"
-    ).fetchone()
+    row = connection.execute(catalog.statement("count_batch")).fetchone()
     responses, changed, rejects = row or (0, 0, 0)
     return Settled(responses=responses, changed=changed, rejects=rejects)

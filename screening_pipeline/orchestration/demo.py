@@ -15,7 +15,7 @@ from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.orchestration.runs import Outcome, daily_report, sync
 from screening_pipeline.runtime import bundled_sandbox, opening
 from screening_pipeline.sandbox import credentials
-from screening_pipeline.warehouse import session, store
+from screening_pipeline.warehouse import catalog, session, store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,24 +117,6 @@ def _holds_others(settings: Settings) -> bool:
     return not landed <= {credentials.ACCOUNT} or (not is_the_demos and (bool(landed) or paths.warehouse.exists()))
 
 
-_TURNAROUND = """
-select v.vendor_name as vendor, t.n, t.n_open, t.n_excluded, t.p50, t.p90, t.p50_business_days, t.p90_business_days
-from analytics.turnaround_by_vendor as t
-inner join star.dim_vendor as v on t.vendor = v.vendor
-order by v.vendor_name
-"""
-_OPEN = """
-select
-    v.vendor_name as vendor, f.next_actor, count(*) as open_checks,
-    (select max(last_observed_at) from star.fact_check) - min(coalesce(f.ordered_at, f.first_observed_at)) as oldest
-from star.fact_check as f
-inner join star.dim_vendor as v on f.vendor = v.vendor
-where f.is_terminal is not true
-group by v.vendor_name, f.next_actor
-order by v.vendor_name, open_checks desc
-"""
-
-
 def _found(snapshot: Path, sandbox: Sandbox, outcomes: list[Outcome]) -> Played:
     with store.reader(snapshot) as connection:
         checks = connection.execute("select count(*) from star.fact_check").fetchone()
@@ -142,8 +124,8 @@ def _found(snapshot: Path, sandbox: Sandbox, outcomes: list[Outcome]) -> Played:
             runs=len(outcomes),
             calls=sum(report.calls for outcome in outcomes for report in outcome.reports),
             checks=checks[0] if checks else 0,
-            turnaround=session.rows(connection, _TURNAROUND),
-            open_checks=session.rows(connection, _OPEN),
+            turnaround=session.rows(connection, catalog.statement("turnaround_in_short")),
+            open_checks=session.rows(connection, catalog.statement("open_checks_in_short")),
             stats=sandbox.stats(),
             exit_code=max(_severity(outcome) for outcome in outcomes),
         )

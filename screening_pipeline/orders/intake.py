@@ -19,7 +19,7 @@ from screening_pipeline.domain.pseudonym import pseudonym
 from screening_pipeline.orders.files import Problem, unread
 from screening_pipeline.orders.readers import manifest_lines
 from screening_pipeline.orders.rows import read
-from screening_pipeline.warehouse import batch, session, suppression
+from screening_pipeline.warehouse import batch, catalog, session, suppression
 
 if TYPE_CHECKING:
     from screening_pipeline.orders.files import Manifest, Row
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 # Rows that are held in memory at a time.
 CHUNK_ROWS = 10_000
 PROGRESS_ROWS = 1_000
-
-
-# What may be right as soon as other accounts are configured.
-_REFUSED = "source = 'manifest' and reason in ('unknown_account', 'account_required')"
 
 
 @dataclass(frozen=True)
@@ -86,11 +82,7 @@ def take_in(
 
 def _refused(connection: Connection, accounts: str) -> dict[str, set[int]]:
     """The lines that were refused for their account while other accounts were configured, by content of the file."""
-    found = connection.execute(
-        "select file_sha256, line from ops.reject inner join raw.order_file "
-        "on starts_with(reject_id, concat(file_sha256[:16], '/')) "
-        f"where {_REFUSED} and accounts is distinct from {session.quote(accounts)}"
-    )
+    found = connection.execute(catalog.statement("find_refused_orders", accounts=session.quote(accounts)))
     lines: dict[str, set[int]] = defaultdict(set)
     for digest, line in found.fetchall():
         lines[digest].add(line)
@@ -108,8 +100,8 @@ def is_refused(connection: Connection, settings: Settings, candidate_key: str, *
 
 def _take_back(connection: Connection, manifest: Manifest) -> None:
     """What was said of the refused rows, before they are read again."""
-    mine = f"starts_with(reject_id, {session.quote(manifest.sha256[:16] + '/')})"
-    connection.execute(f"delete from ops.reject where {_REFUSED} and {mine}")
+    prefix = session.quote(f"{manifest.sha256[:16]}/")
+    connection.execute(catalog.statement("take_back_refused_orders", reject_prefix=prefix))
 
 
 def _only(outcomes: Iterator[Row | Problem], lines: Collection[int]) -> Iterator[Row | Problem]:
@@ -146,10 +138,8 @@ def _note(connection: Connection, manifest: Manifest, kept: Intake, accounts: st
 
 
 def _note_again(connection: Connection, manifest: Manifest, kept: Intake, accounts: str) -> None:
-    connection.execute(
-        f"update raw.order_file set accounts = {session.quote(accounts)}, "
-        f"reject_count = reject_count - {kept.orders} where file_sha256 = {session.quote(manifest.sha256)}"
-    )
+    given = {"accounts": session.quote(accounts), "file_sha256": session.quote(manifest.sha256)}
+    connection.execute(catalog.statement("note_manifest_again", taken=kept.orders, **given))
 
 
 def _reject(manifest: Manifest, problem: Problem, loaded: Row) -> Row:

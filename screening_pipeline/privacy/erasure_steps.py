@@ -99,10 +99,7 @@ def _copy_what_stays(connection: Connection, checks: Iterable[Check]) -> None:
     )
     names = ("vendor", "account", "subject", "check_id")
     session.insert(connection, "gone", [dict(zip(names, check, strict=True)) for check in checks])
-    connection.execute(
-        "update gone set check_key = c.check_key from old.raw.check as c where gone.vendor = c.vendor "
-        "and gone.account = c.account and gone.subject = c.subject and gone.check_id = c.check_id"
-    )
+    connection.execute(catalog.statement("number_erased"))
     for relation in catalog.refreshed("base"):
         connection.execute(
             f"insert into {relation.qualified} by name "

@@ -16,7 +16,7 @@ from screening_pipeline.planning.model import Model
 from screening_pipeline.planning.planner import Plan, plan
 from screening_pipeline.state.pull_queue import Agenda, Item
 from screening_pipeline.vendors import vendor
-from screening_pipeline.warehouse import session
+from screening_pipeline.warehouse import catalog, session
 
 if TYPE_CHECKING:
     from screening_pipeline.settings.account import Account
@@ -27,63 +27,6 @@ if TYPE_CHECKING:
 LEARN_EVERY = timedelta(hours=6)
 HISTORY_DAYS = 365
 SAMPLE = 100_000
-
-_OPEN = """
-select check_key, vendor, account, subject, package, lifecycle, next_actor,
-    epoch(ordered_at), epoch(state_since), epoch(last_pulled_at), is_push_fed, is_requested, check_id,
-    epoch(retry_at)
-from staging.open_check where (vendor, account) in ({keys}) order by check_key
-"""
-
-# The first state counts from the order. Checks that left it before they were announced to us are in no sample: those
-# that stayed were not at risk before (left truncation).
-_STAYS = """
-select
-    e.vendor, f.package, e.lifecycle,
-    epoch(coalesce(next.observed_at_earliest, e.observed_at)) - epoch(s.entered_at) as seconds_lower,
-    epoch(coalesce(next.observed_at, f.last_observed_at)) - epoch(s.entered_at) as seconds_upper,
-    next.check_key is null as is_censored,
-    s.entered_at,
-    coalesce(next.is_terminal is not true and next.check_key is not null, false) as is_followed,
-    greatest(0, if(e.event_seq = 1, epoch(least(c.first_seen_at, e.observed_at)) - epoch(s.entered_at), 0))
-        as seconds_before
-from star.fact_check_event as e
-inner join star.fact_check as f on e.check_key = f.check_key
-inner join raw."check" as c on e.check_key = c.check_key
-inner join lateral (
-    select if(e.event_seq = 1, least(coalesce(f.ordered_at, e.observed_at), e.observed_at), e.observed_at) as entered_at
-) as s on true
-left join star.fact_check_event as next on e.check_key = next.check_key and e.event_seq + 1 = next.event_seq
-where e.is_terminal is not true and s.entered_at >= {since}
-"""
-
-# What was over when it was first looked at left a state that nobody saw.
-_UNSEEN_STAYS = """
-select
-    e.vendor, f.package, 'unknown' as lifecycle, 0 as seconds_lower,
-    epoch(e.observed_at) - epoch(f.ordered_at) as seconds_upper,
-    false as is_censored, f.ordered_at as entered_at, false as is_followed, 0 as seconds_before
-from star.fact_check_event as e
-inner join star.fact_check as f on e.check_key = f.check_key
-inner join raw."check" as c on e.check_key = c.check_key
-where
-    e.event_seq = 1 and e.is_terminal and f.ordered_at between {since} and e.observed_at
-    and c.first_seen_at <= f.ordered_at + interval 1 hour
-"""
-
-
-# As lines of text: a fifth of the time of JSON, and parameters would make DuckDB import pandas.
-_INSERT_PLAN = """
-insert into ops.pull_plan by name
-select
-    check_key, vendor, account, to_timestamp(seconds) as next_pull_at, reason, {now}::timestamptz as planned_at
-from read_csv(
-    {path}, auto_detect = false, header = false, delim = '\t', quote = '', escape = '',
-    columns = {{
-        'check_key': 'bigint', 'vendor': 'varchar', 'account': 'varchar', 'seconds': 'double', 'reason': 'varchar'
-    }}
-)
-"""
 
 _Made = Sequence[tuple["Account", list[Plan], list[Item]]]
 """Of each account what a feed reports is planned apart from the rest, with a budget of its own."""
@@ -116,7 +59,7 @@ def replan(
 def _open_checks(connection: Connection, accounts: Sequence[Account]) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
     """The open checks of each account, by its vendor and name; one question for all of them."""
     found: dict[tuple[str, str], list[tuple[Any, ...]]] = {(a.vendor, a.name): [] for a in accounts}
-    for row in connection.execute(_OPEN.format(keys=_keys(accounts))).fetchall():
+    for row in connection.execute(catalog.statement("open_checks", accounts=_keys(accounts))).fetchall():
         found[row[1], row[2]].append(row)
     return found
 
@@ -179,13 +122,7 @@ def _write(connection: Connection, made: _Made, now: datetime) -> None:
     keys = _keys(account for account, _, _ in made)
     connection.execute(f"delete from ops.pull_plan where (vendor, account) in ({keys})")
     _insert(connection, made, now)
-    connection.execute(
-        "update star.fact_check as f set next_pull_at = p.next_pull_at "
-        "from (from staging.open_check as o left join ops.pull_plan as p on o.check_key = p.check_key "
-        f"select o.check_key, p.next_pull_at where (o.vendor, o.account) in ({keys})) as p "
-        "where f.check_key = p.check_key and f.is_terminal is not true "
-        "and f.next_pull_at is distinct from p.next_pull_at"
-    )
+    connection.execute(catalog.statement("show_plan", accounts=keys))
     connection.execute(f"delete from ops.pull_budget where (vendor, account) in ({keys})")
     session.insert(connection, "ops.pull_budget", (_budget_row(account, plans) for account, plans, _ in made))
 
@@ -215,8 +152,8 @@ def _insert(connection: Connection, made: _Made, now: datetime) -> None:
     if not lines:
         return
     with memory_files.in_memory(lines.encode()) as path:
-        at = {"path": session.quote(path), "now": session.quote(now.isoformat())}
-        connection.execute(_INSERT_PLAN.format(**at))
+        given = {"path": session.quote(path), "now": session.quote(now.isoformat())}
+        connection.execute(catalog.statement("insert_plan", **given))
 
 
 def _options(settings: Settings) -> PlanOptions:
@@ -230,10 +167,7 @@ def _options(settings: Settings) -> PlanOptions:
 def _calendars(connection: Connection, accounts: Sequence[Account]) -> dict[str, BusinessCalendar]:
     """When the vendor of each account works, by the account's key."""
     codes = ", ".join(session.quote(code) for code in {account.calendar for account in accounts})
-    days = connection.execute(
-        "select calendar, date from star.dim_calendar where not is_business_day and isodow(date) < 6 "
-        f"and calendar in ({codes})"
-    ).fetchall()
+    days = connection.execute(catalog.statement("find_holidays", calendars=codes)).fetchall()
     return {
         a.key: BusinessCalendar(a.timezone, frozenset(day for code, day in days if code == a.calendar))
         for a in accounts
@@ -265,8 +199,8 @@ def _learn(connection: Connection, settings: Settings, now: datetime) -> Model:
     since = now - timedelta(days=settings.planning.history_days or HISTORY_DAYS)
     instant = session.quote(since.isoformat()) + "::timestamptz"
     # A fair sample: the latest alone would be the quick ones.
-    query = f"from (({_STAYS}) union all ({_UNSEEN_STAYS})) using sample reservoir({SAMPLE} rows) repeatable (7)"
-    rows = connection.execute(query.format(since=instant)).fetchall()
+    sojourns = catalog.statement("sojourns", since=instant)
+    rows = connection.execute(f"from ({sojourns}) using sample reservoir({SAMPLE} rows) repeatable (7)").fetchall()
     calendars = _calendars(connection, settings.accounts)
     by_vendor = {account.vendor: calendars[account.key] for account in settings.accounts}
     return Model().learn([Sojourn(*row) for row in rows], by_vendor)

@@ -23,9 +23,7 @@ LATELY = 500_000
 
 def empty_batch(connection: Connection) -> None:
     """Begin a batch: nothing was read, nobody is touched. Several loads may follow and add up."""
-    connection.execute("create or replace temp table batch_touched (check_key bigint, is_late boolean)")
-    connection.execute("create or replace temp table batch_response (response_id varchar, received_at timestamptz)")
-    connection.execute("create or replace temp table batch_package (package_id varchar)")
+    connection.execute(catalog.statement("begin_batch"))
 
 
 def set_key(connection: Connection, part_key: str) -> None:
@@ -44,12 +42,12 @@ def load(connection: Connection) -> None:
     _number_checks(connection)
     connection.execute("create or replace temp table known_state as select state_key from staging.state")
     _refresh_work(connection, "new_state")
-    connection.execute(_NOTE_TOUCHED)
-    if connection.execute("from new_state limit 1").fetchone() is not None:
+    connection.execute(catalog.statement("note_touched"))
+    if _is_any(connection, "new_state"):
         _interpret(connection)
     for relation in catalog.refreshed("load"):
         _append_all(connection, relation)
-    _reject(connection)
+    connection.execute(catalog.statement("list_rejects"))
 
 
 def _interpret(connection: Connection) -> None:
@@ -70,130 +68,24 @@ def _refresh_work(connection: Connection, name: str) -> None:
     connection.execute(f"create or replace temp table {name} as {catalog.relations()[name].sql}")
 
 
-_FIND_CHECKS = """
-create or replace temp table batch_id as
-select
-    vendor, account, subject, check_id,
-    staging.id_hash(vendor, account, subject, check_id) as id_hash,
-    min(received_at) as seen_at
-from (
-    select vendor, account, subject, check_id, received_at from landed_message where message_index is not null
-    union all
-    select vendor, account, asked_subject, asked_check_id, received_at
-    from landed_message where asked_subject is not null
-)
-where subject <> 'package' and check_id is not null
-group by vendor, account, subject, check_id;
-
--- Nearly all are found among the few that are open.
-create or replace temp table batch_check as
-select o.check_key, b.vendor, b.account, b.subject, b.check_id, b.id_hash
-from batch_id as b
-inner join staging.open_check as o using (vendor, account, subject, check_id);
-
-create or replace temp table batch_new as from batch_id anti join batch_check using (id_hash);
-"""
-# The others are looked for among those that came last, and only who is not there among all there ever were.
-_FIND_AMONG = """
-insert into batch_check
-select c.check_key, n.vendor, n.account, n.subject, n.check_id, n.id_hash
-from raw.check as c
-inner join batch_new as n on c.id_hash = n.id_hash
-where c.check_key > {after};
-
-create or replace temp table batch_new as from batch_new anti join batch_check using (id_hash);
-"""
-_NUMBER_CHECKS = """
-insert into raw.check
-select
-    row_number() over (order by seen_at, vendor, account, subject, check_id)
-    + (select coalesce(max(check_key), 0) from raw.check),
-    vendor, account, subject, check_id, id_hash, seen_at, false
-from batch_new;
-
-insert into batch_check
-select c.check_key, c.vendor, c.account, c.subject, c.check_id, c.id_hash
-from raw.check as c
-inner join batch_new as n on c.id_hash = n.id_hash;
-"""
-
-
 def _number_checks(connection: Connection) -> None:
-    connection.execute(_FIND_CHECKS)
+    connection.execute(catalog.statement("find_checks"))
     last = connection.execute("select coalesce(max(check_key), 0) from raw.check").fetchone() or (0,)
     for after in (last[0] - LATELY, 0):
-        if not _is_any_new(connection):
+        if not _is_any(connection, "batch_new"):
             return
-        connection.execute(_FIND_AMONG.format(after=after))
-    if _is_any_new(connection):
-        connection.execute(_NUMBER_CHECKS)
+        connection.execute(catalog.statement("find_checks_among", after=after))
+    if _is_any(connection, "batch_new"):
+        connection.execute(catalog.statement("number_checks"))
 
 
-def _is_any_new(connection: Connection) -> bool:
-    return connection.execute("from batch_new limit 1").fetchone() is not None
-
-
-_REGISTER_ORDERS = """
-insert into raw.check
-select
-    row_number() over (order by min(n.place)) + (select coalesce(max(check_key), 0) from raw.check),
-    n.vendor, n.account, n.subject, n.check_id, n.id_hash, min(n.loaded_at), true
-from (
-    select
-        *, staging.id_hash(vendor, account, subject, check_id) as id_hash,
-        row_number() over (order by file, line) as place
-    from new_order
-) as n
-where not exists (select 1 from raw.check as c where n.id_hash = c.id_hash)
-group by n.vendor, n.account, n.subject, n.check_id, n.id_hash;
-
-create or replace temp table new_order as
-select
-    o.* replace (
-        c.check_key as check_key,
-        row_number() over (order by o.file, o.line) + (select coalesce(max(order_seq), 0) from raw.order) as order_seq
-    )
-from new_order as o
-inner join raw.check as c on c.id_hash = staging.id_hash(o.vendor, o.account, o.subject, o.check_id);
-
-insert into raw.order by name from new_order;
-
--- An order for a check that only messages had told of: it is a stub no longer.
-update raw.check set is_announced = true
-where is_announced is false and check_key in (select check_key from new_order);
-"""
+def _is_any(connection: Connection, table: str) -> bool:
+    return connection.execute(f"from {table} limit 1").fetchone() is not None
 
 
 def register_orders(connection: Connection) -> None:
     """Number the checks of `new_order`, in the order of files and lines, and append it to `raw.order`."""
-    connection.execute(_REGISTER_ORDERS)
-
-
-_REJECT = """
-insert into ops.reject by name
-select
-    response_id as reject_id, if(channel = 'push', 'push', 'response') as source, vendor, account,
-    coalesce(asked_check_id, check_id) as check_id, response_id, reject as reason, received_at as rejected_at
-from landed_message
-where reject is not null and coalesce(message_index, 1) = 1
-union all by name
-select
-    concat(response_id, '/', bad.index + 1) as reject_id, 'message' as source, vendor, account, response_id,
-    bad.index + 1 as message_index, bad.reason, received_at as rejected_at
-from (
-    select response_id, vendor, account, received_at, unnest(message_rejects) as bad
-    from landed_message where coalesce(message_index, 1) = 1 and message_rejects is not null
-);
-"""
-
-
-def _reject(connection: Connection) -> None:
-    connection.execute(_REJECT)
-
-
-_WHAT_THERE_IS = """
-select exists (from new_order) or exists (from batch_package), exists (from touched) or exists (from recounted)
-"""
+    connection.execute(catalog.statement("register_orders"))
 
 
 def refresh(connection: Connection) -> set[str]:
@@ -201,7 +93,8 @@ def refresh(connection: Connection) -> set[str]:
 
     Returns the tables of which rows were written or removed.
     """
-    is_packaged, is_touched = connection.execute(_WHAT_THERE_IS).fetchone() or (False, False)
+    is_packaged = _is_any(connection, "new_order") or _is_any(connection, "batch_package")
+    is_touched = _is_any(connection, "touched") or _is_any(connection, "recounted")
     if not (is_packaged or is_touched):
         return set()
     written = recompute(connection, is_packaged=is_packaged)
@@ -267,55 +160,14 @@ def _rows(connection: Connection, change: str) -> int:
     return int(counted[0]) if counted else 0
 
 
-# Before the batch is appended: whoever has already been told something later is told something late.
-_NOTE_TOUCHED = """
-insert into batch_touched
-select c.check_key, bool_or(l.received_at <= f.last_received_at) as is_late
-from batch_check as c
-left join landed_message as l
-    on l.vendor = c.vendor and l.account = c.account and l.subject = c.subject and l.check_id = c.check_id
-left join (
-    select o.check_key, max(o.received_at) as last_received_at
-    from staging.observation as o
-    inner join batch_check using (check_key)
-    group by o.check_key
-) as f on c.check_key = f.check_key
-group by c.check_key;
-
-insert into batch_package select check_id from landed_message where subject = 'package';
-insert into batch_response
-select response_id, received_at from landed_message where coalesce(message_index, 1) = 1;
-"""
-
-# A late answer may change what later calls brought: then all calls about its check are judged again.
-_TOUCH_BATCH = """
-create or replace temp table touched as
-select check_key from batch_touched
-union
-select check_key from new_order where check_key is not null;
-
-create or replace temp table recounted as
-select *, false as is_known from batch_response
-union all
-select r.response_id, r.received_at, true as is_known
-from staging.response as r
-where
-    r.check_key in (select check_key from batch_touched where is_late)
-    and r.response_id not in (select response_id from batch_response);
-"""
-
-
 def touch_batch(connection: Connection) -> None:
     """Fill `touched` and `recounted` from the batch that was loaded."""
-    connection.execute(_TOUCH_BATCH)
+    connection.execute(catalog.statement("touch_batch"))
 
 
 def note_unpublished(connection: Connection) -> None:
     """Remember whom the batch touches until a snapshot shows it."""
-    connection.execute(
-        "insert into staging.unpublished_check from touched; "
-        "insert into staging.unpublished_call select response_id, received_at from recounted"
-    )
+    connection.execute(catalog.statement("note_unpublished"))
 
 
 def last_check(connection: Connection) -> int:
@@ -326,11 +178,7 @@ def last_check(connection: Connection) -> int:
 
 def touch_numbered(connection: Connection, after: int, last: int) -> None:
     """Fill `touched` with the checks of these numbers, and `new_order` with all that was ordered of them."""
-    connection.execute(
-        "create or replace temp table touched as "
-        f"select check_key from raw.check where check_key > {after} and check_key <= {last};"
-        "create or replace temp table new_order as from raw.order semi join touched using (check_key)"
-    )
+    connection.execute(catalog.statement("touch_numbered", after=after, last=last))
 
 
 def empty_calls(connection: Connection) -> None:
@@ -341,19 +189,13 @@ def empty_calls(connection: Connection) -> None:
 
 def stretches(connection: Connection, calls: int) -> list[tuple[str, str]]:
     """All time in stretches of about so many calls each, as instants that SQL reads: after the one, until the other."""
-    ends = connection.execute(
-        "select received_at::varchar from "
-        "(select received_at, row_number() over (order by received_at) as place from staging.response) "
-        f"where place % {calls} = 0 order by received_at"
-    ).fetchall()
+    ends = connection.execute(catalog.statement("call_stretches", calls=calls)).fetchall()
     bounds = ["-infinity", *dict.fromkeys(end for (end,) in ends), "infinity"]
     return list(pairwise(bounds))
 
 
 def recount_between(connection: Connection, since: str, until: str) -> None:
     """Judge the calls of one of the `stretches`, of which none was."""
-    connection.execute(
-        "create or replace temp table recounted as select response_id, received_at, false as is_known "
-        f"from staging.response where received_at > {literal(since)} and received_at <= {literal(until)}"
-    )
-    _recount(connection, f"where observed_at > {literal(since)} and observed_at <= {literal(until)}")
+    after, last = literal(since), literal(until)
+    connection.execute(catalog.statement("recount_between", since=after, until=last))
+    _recount(connection, f"where observed_at > {after} and observed_at <= {last}")

@@ -27,16 +27,7 @@ KEPT_AS = {"response_id": "zstd"}
 """How a column is kept of which nearly every row differs: to make a dictionary of it takes DuckDB three times as long,
 and more room."""
 
-# What a batch brings; empty here, so that every table's columns and types come from its own SELECT.
-_INPUTS = {
-    "batch_check": (
-        "check_key bigint, vendor varchar, account varchar, subject varchar, check_id varchar, id_hash ubigint"
-    ),
-    "known_state": "state_key ubigint",
-    "touched": "check_key bigint",
-    "recounted": "response_id varchar, received_at timestamptz, is_known boolean",
-    "changed_by": "response_id varchar",
-}
+_INPUTS = ("batch_check", "known_state", "touched", "recounted", "changed_by")
 
 
 def create(connection: Connection) -> None:
@@ -111,9 +102,7 @@ def drop_derived(connection: Connection) -> None:
 
 
 def _empty_inputs(connection: Connection) -> None:
-    for name, columns in _INPUTS.items():
-        connection.execute(f"create or replace temp table {name} ({columns})")
-    connection.execute("create or replace temp table new_order as from raw.order limit 0")
+    connection.execute(catalog.statement("empty_inputs"))
     with tempfile.NamedTemporaryFile(suffix=".ndjson") as empty:
         scan(connection, {slug: [Path(empty.name)] for slug in all_vendors()})
 

@@ -63,18 +63,15 @@ def note(connection: Connection, file: str, *, is_update: bool) -> None:
     """Remember which file now shows everything there is."""
     updates = _last(connection)["updates"] + 1 if is_update else 0
     value = session.literal(json.dumps({"file": file, "updates": updates}))
-    connection.execute(f"begin; {_FORGET}; insert into staging.setting values ('{_NOTE}', {value}); commit")
-
-
-_FORGET = (
-    f"delete from staging.setting where name = '{_NOTE}'; "
-    "delete from staging.unpublished_check; delete from staging.unpublished_call"
-)
+    connection.execute("begin")
+    forget(connection)
+    connection.execute(f"insert into staging.setting values ('{_NOTE}', {value})")
+    connection.execute("commit")
 
 
 def forget(connection: Connection) -> None:
     """Have the next snapshot be a whole copy."""
-    connection.execute(_FORGET)
+    connection.execute(catalog.statement("forget_snapshot"))
 
 
 def copy(connection: Connection, database: str) -> bool:
@@ -120,7 +117,7 @@ def update(connection: Connection, database: str) -> bool:
     connection.execute("begin")
     for relation in _tables():
         _update(connection, relation, f"{database}.{relation.qualified}")
-    connection.execute(_PLAN_ANEW.format(database=database))
+    connection.execute(catalog.statement("plan_anew"))
     connection.execute("commit")
     return _counts(connection, database) == _counts(connection, session.HOME)
 
@@ -130,14 +127,6 @@ def _counts(connection: Connection, database: str) -> dict[str, int]:
     tables = (relation.qualified for relation in _tables())
     counts = " union all ".join(f"select '{table}', count(*) from {database}.{table}" for table in tables)
     return dict(connection.execute(counts).fetchall())
-
-
-# The plan changes what is told of checks of which nothing else has changed.
-_PLAN_ANEW = """
-update {database}.star.fact_check as f set next_pull_at = n.next_pull_at
-from (select check_key, next_pull_at from star.fact_check semi join staging.open_check using (check_key)) as n
-where f.check_key = n.check_key and f.next_pull_at is distinct from n.next_pull_at
-"""
 
 
 def _update(connection: Connection, relation: Relation, target: str) -> None:

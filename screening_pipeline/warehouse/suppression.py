@@ -14,70 +14,11 @@ from typing import TYPE_CHECKING
 from screening_pipeline.landing.line import Envelope, Told, without
 from screening_pipeline.landing.mentions import candidates
 from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing, Tail
     from screening_pipeline.warehouse.session import Connection
-
-
-CHECK = "sha256(concat_ws(chr(31), getvariable('part_key'), 'erased check', vendor, account, subject, check_id))"
-"""The hash of a check, of columns with these names."""
-ID = "sha256(concat_ws(chr(31), getvariable('part_key'), 'erased check', vendor, account, check_id))"
-"""The hash of whatever has an id: who erases by id alone means any subject."""
-CANDIDATE = "sha256(concat_ws(chr(31), getvariable('part_key'), 'erased candidate', candidate_key))"
-"""The hash of a candidate, of a column with the pseudonym."""
-
-_IS_ERASED = f"({CHECK} in (select pseudonym from staging.erased) or {ID} in (select pseudonym from staging.erased))"
-
-_SKIP_ORDERS = f"""
-create or replace temp table skipped_order as
-select * from new_order
-where
-    {_IS_ERASED}
-    or (candidate_key is not null and {CANDIDATE} in (select pseudonym from staging.erased));
-
-insert into staging.erased
-select distinct {CHECK} as pseudonym from skipped_order
-where {CHECK} not in (select pseudonym from staging.erased);
-
-delete from new_order where (file_sha256, line) in (select (file_sha256, line) from skipped_order);
-
-drop table skipped_order;
-"""
-# A subscription that watches an erased report is about the same person, also where nobody knew of it by then.
-_KEEP_OUT_WATCHERS = f"""
-insert into staging.erased
-select distinct {CHECK} as pseudonym
-from landed
-where
-    (vendor, account, report_check_id) in (
-        select (vendor, account, check_id)
-        from (select distinct vendor, account, 'report' as subject, report_check_id as check_id from landed)
-        where check_id is not null and {_IS_ERASED}
-    )
-    and {CHECK} not in (select pseudonym from staging.erased)
-"""
-_MENTIONED = f"""
-select distinct vendor, account, subject, check_id
-from (
-    select vendor, account, subject, check_id from landed
-    union
-    select vendor, account, asked_subject, asked_check_id from landed
-)
-where check_id is not null and {_IS_ERASED}
-"""
-
-# Bodies that were not read, or not all of them, errors among them: whom they name nobody has looked at.
-_UNREAD = """
-select vendor, account, timezone('UTC', received_at)::date::varchar as day, list(response_id) as response_ids
-from landed
-where
-    coalesce(
-        reject <> 'erased',
-        failure is not null or http_status not between 200 and 299 or len(message_rejects) > 0
-    )
-group by all
-"""
 
 
 def is_anybody(connection: Connection) -> bool:
@@ -89,7 +30,7 @@ def skip_orders(connection: Connection) -> None:
     """Drop orders of the erased from `new_order`; a new check of an erased person is kept out from now on."""
     if is_anybody(connection):
         _require_key(connection)
-        connection.execute(_SKIP_ORDERS)
+        connection.execute(catalog.statement("skip_orders"))
 
 
 def _require_key(connection: Connection) -> None:
@@ -106,9 +47,9 @@ def scrub(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> bo
     if not is_anybody(connection):
         return False
     _require_key(connection)
-    connection.execute(_KEEP_OUT_WATCHERS)
+    connection.execute(catalog.statement("keep_out_watchers"))
     mentioned: dict[tuple[str, str], set[Told]] = defaultdict(set)
-    for vendor, account, subject, check_id in connection.execute(_MENTIONED).fetchall():
+    for vendor, account, subject, check_id in connection.execute(catalog.statement("find_mentioned")).fetchall():
         mentioned[vendor, account].add((subject, check_id))
     for tail in batch if mentioned else ():
         landing.rewrite(tail.file, lambda envelope: _less(envelope, mentioned[envelope["vendor"], envelope["account"]]))
@@ -122,7 +63,7 @@ def _less(envelope: Envelope, gone: set[Told]) -> Envelope | None:
 
 def _scrub_unread(connection: Connection, landing: Landing) -> None:
     """Wipe the texts that were refused and name somebody who was erased. What was read of the lines stays true."""
-    unread = connection.execute(_UNREAD).fetchall()
+    unread = connection.execute(catalog.statement("find_unread_bodies")).fetchall()
     if not unread:
         return
     (part_key,) = connection.execute("select getvariable('part_key')").fetchone() or ("",)
@@ -150,5 +91,5 @@ def _named(envelope: Envelope, part_key: str, erased: Container[str]) -> set[Tol
 
 
 def _hash(part_key: str, *told: str) -> str:
-    """CHECK, or ID where no subject is told."""
+    """What `staging.check_hash` is, or `staging.unspecified_hash` where no subject is told."""
     return hashlib.sha256("\x1f".join((part_key, "erased check", *told)).encode()).hexdigest()

@@ -22,3 +22,17 @@ create or replace macro staging.key_of(a, b, c) as (
 create or replace macro staging.id_hash(vendor, account, subject, check_id) as (
     md5_number_lower(concat_ws(chr(31), vendor, account, subject, check_id))
 );
+
+-- Whom an erasure was about is known by keyed hashes alone, under the session's variable `part_key`: of a check, of
+-- whatever has an id (who erases by id alone means any subject), and of a candidate, by the pseudonym.
+create or replace macro staging.check_hash(vendor, account, subject, check_id) as (
+    sha256(concat_ws(chr(31), getvariable('part_key'), 'erased check', vendor, account, subject, check_id))
+);
+
+create or replace macro staging.unspecified_hash(vendor, account, check_id) as (
+    sha256(concat_ws(chr(31), getvariable('part_key'), 'erased check', vendor, account, check_id))
+);
+
+create or replace macro staging.candidate_hash(candidate_key) as (
+    sha256(concat_ws(chr(31), getvariable('part_key'), 'erased candidate', candidate_key))
+);

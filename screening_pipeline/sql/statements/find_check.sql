@@ -1,0 +1,9 @@
+-- Every check of an id, one per account and subject, and when it is asked next.
+select
+    f.*,
+    p.reason as next_pull_reason,
+    f.is_terminal and p.check_key is not null as is_in_doubt
+from star.fact_check as f
+left join ops.pull_plan as p on f.check_key = p.check_key
+where f.vendor = $vendor and f.check_id = $check_id and coalesce(f.account = $account, true)
+order by f.account, f.subject;

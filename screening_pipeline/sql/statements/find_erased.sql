@@ -1,0 +1,65 @@
+-- Find everything about whoever `named` tells of: their checks, and what is about the same person.
+create or replace temp table gone as
+with recursive
+named_for_somebody as (
+    select check_key from raw."order"
+    where candidate_key is not null
+),
+
+same as (
+    -- A subscription and the report it watches are about one person.
+    select
+        vendor,
+        account,
+        subject,
+        check_id,
+        'report' as other_subject,
+        report_check_id as other_id
+    from star.fact_subscription
+    union
+    select
+        vendor,
+        account,
+        'report',
+        report_check_id,
+        subject,
+        check_id
+    from star.fact_subscription
+    union
+    -- An order may have named the wrong subject. An id that an order names for somebody is theirs: orders and I-9 forms
+    -- are numbered apart.
+    select
+        a.vendor,
+        a.account,
+        a.subject,
+        a.check_id,
+        b.subject as other_subject,
+        b.check_id as other_id
+    from raw."check" as a
+    inner join raw."check" as b on a.vendor = b.vendor and a.account = b.account and a.check_id = b.check_id
+    anti join named_for_somebody as o on b.check_key = o.check_key
+),
+
+of_person as (
+    select
+        vendor,
+        account,
+        subject,
+        check_id
+    from named
+    union
+    select
+        s.vendor,
+        s.account,
+        s.other_subject,
+        s.other_id
+    from of_person
+    inner join same as s using (vendor, account, subject, check_id)
+    where s.other_id is not null
+)
+
+select
+    of_person.*,
+    c.check_key
+from of_person
+left join raw."check" as c using (vendor, account, subject, check_id);

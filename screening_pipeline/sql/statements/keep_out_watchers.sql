@@ -1,0 +1,23 @@
+-- Keep out subscriptions that watch an erased report: about the same person, also where nobody knew of it by then.
+insert into staging.erased
+select distinct staging.check_hash(vendor, account, subject, check_id) as pseudonym
+from landed
+where
+    (vendor, account, report_check_id) in (
+        select (vendor, account, check_id)
+        from (
+            select distinct
+                vendor,
+                account,
+                'report' as subject,
+                report_check_id as check_id
+            from landed
+        )
+        where
+            check_id is not null
+            and (
+                staging.check_hash(vendor, account, subject, check_id) in (select pseudonym from staging.erased)
+                or staging.unspecified_hash(vendor, account, check_id) in (select pseudonym from staging.erased)
+            )
+    )
+    and staging.check_hash(vendor, account, subject, check_id) not in (select pseudonym from staging.erased);

@@ -1,0 +1,33 @@
+-- List the answers of the batch that were refused, whole or in part.
+insert into ops.reject by name
+select
+    response_id as reject_id,
+    if(channel = 'push', 'push', 'response') as source,
+    vendor,
+    account,
+    coalesce(asked_check_id, check_id) as check_id,
+    response_id,
+    reject as reason,
+    received_at as rejected_at
+from landed_message
+where reject is not null and coalesce(message_index, 1) = 1
+union all by name
+select
+    concat(response_id, '/', bad.index + 1) as reject_id,
+    'message' as source,
+    vendor,
+    account,
+    response_id,
+    bad.index + 1 as message_index,
+    bad.reason,
+    received_at as rejected_at
+from (
+    select
+        response_id,
+        vendor,
+        account,
+        received_at,
+        unnest(message_rejects) as bad
+    from landed_message
+    where coalesce(message_index, 1) = 1 and message_rejects is not null
+);

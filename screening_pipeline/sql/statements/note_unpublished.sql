@@ -1,0 +1,9 @@
+-- Remember whom the batch touches until a snapshot shows it.
+insert into staging.unpublished_check
+select * from touched;
+
+insert into staging.unpublished_call
+select
+    response_id,
+    received_at
+from recounted;

@@ -1,0 +1,36 @@
+-- Number the checks of `new_order` that are new, in the order of files and lines, and append it to `raw.order`.
+insert into raw."check"
+select
+    row_number() over (order by min(n.place)) + (select coalesce(max(check_key), 0) from raw."check"),
+    n.vendor,
+    n.account,
+    n.subject,
+    n.check_id,
+    n.id_hash,
+    min(n.loaded_at),
+    true
+from (
+    select
+        *,
+        staging.id_hash(vendor, account, subject, check_id) as id_hash,
+        row_number() over (order by file, line) as place
+    from new_order
+) as n
+where not exists (select 1 from raw."check" as c where n.id_hash = c.id_hash)
+group by n.vendor, n.account, n.subject, n.check_id, n.id_hash;
+
+create or replace temp table new_order as
+select
+    o.* replace (
+        c.check_key as check_key,
+        row_number() over (order by o.file, o.line) + (select coalesce(max(order_seq), 0) from raw."order") as order_seq
+    )
+from new_order as o
+inner join raw."check" as c on c.id_hash = staging.id_hash(o.vendor, o.account, o.subject, o.check_id);
+
+insert into raw."order" by name
+select * from new_order;
+
+-- An order for a check that only messages had told of: it is a stub no longer.
+update raw."check" set is_announced = true
+where is_announced is false and check_key in (select check_key from new_order);

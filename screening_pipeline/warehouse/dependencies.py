@@ -1,0 +1,60 @@
+"""Which tables a query reads, by DuckDB's own parser. Queries are parsed and never run, so nothing has to be there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import duckdb
+
+# Bound parameters would make DuckDB import pandas.
+_PARSED = "json_serialize_sql({query}, skip_null := true, skip_empty := true, skip_default := true)"
+
+
+def tables_read(queries: Sequence[str]) -> list[frozenset[str]]:
+    """What each query reads: tables, views and table macros, as `schema.name` or bare `name`, common tables left out.
+
+    Raises ValueError with DuckDB's complaint about the first query that is none.
+    """
+    with duckdb.connect(":memory:", config={"threads": 1}) as parser:
+        found = parser.execute(f"select {', '.join(map(_parsed, queries))}").fetchone() or ()
+    return [frozenset(_names(_tree(text), frozenset())) for text in found]
+
+
+def _parsed(query: str) -> str:
+    quoted = query.replace("'", "''")
+    return _PARSED.format(query=f"'{quoted}'")
+
+
+def _tree(text: str) -> dict[str, Any]:
+    tree = dict(json.loads(text))
+    if tree["error"]:
+        raise ValueError(tree["error_message"])
+    return tree
+
+
+def _names(node: Any, common: frozenset[str]) -> Iterator[str]:
+    """The names below a node of the parsed tree, in which the tables of these names are common table expressions."""
+    if isinstance(node, list):
+        for element in node:
+            yield from _names(element, common)
+    elif isinstance(node, dict):
+        yield from _own_name(node, common)
+        if node.get("type") == "RECURSIVE_CTE_NODE":
+            common |= {node["cte_name"]}
+        for entry in node.get("cte_map", {}).get("map", ()):
+            yield from _names(entry["value"], common)  # which sees those before it
+            common |= {entry["key"]}
+        for key, value in node.items():
+            if key != "cte_map":
+                yield from _names(value, common)
+
+
+def _own_name(node: dict[str, Any], common: frozenset[str]) -> Iterator[str]:
+    if node.get("type") == "BASE_TABLE":
+        schema, name = node.get("schema_name"), node["table_name"]
+        if schema or name not in common:
+            yield f"{schema}.{name}" if schema else name
+    elif node.get("type") == "TABLE_FUNCTION" and node["function"].get("schema"):
+        yield f"{node['function']['schema']}.{node['function']['function_name']}"
