@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from screening_pipeline.base.clock import SystemClock
-from screening_pipeline.base.errors import NotWritable
+from screening_pipeline.base.errors import NotWritable, UsageError
 from screening_pipeline.report import charts, write
 from screening_pipeline.report.page import escaped, share, span
 from screening_pipeline.warehouse import store
@@ -121,6 +121,15 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(empty: Connection, tmp
     with pytest.raises(NotWritable):
         write.write_report(empty, path, generated_at=GENERATED_AT)
     assert path.read_text(encoding="utf-8") == "the old one"
+
+
+def test_a_snapshot_of_an_earlier_version_says_how_to_renew_it(empty: Connection) -> None:
+    empty.execute("begin; drop view analytics.turnaround_trend")
+    try:
+        with pytest.raises(UsageError, match="earlier version; run `screening-pipeline sync`"):
+            write.build_report(empty, generated_at=GENERATED_AT)
+    finally:
+        empty.execute("rollback")
 
 
 def test_the_page_replaces_the_one_before_it_and_is_its_owners(empty: Connection, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def by_package(figures: Figures, names: Names) -> html.Section:
     trends = by_vendor_of(figures["trend"])
     drawn = []
     for vendor, rows in by_vendor_of(figures["packages"]).items():
-        spread = charts.ranges([_flat(row) for row in rows], "package")
+        spread = charts.ranges(rows, "package")
         drawn.append((f"{names[vendor]}: packages", spread, ""))
         if trends.get(vendor):
             told = charts.trend(trends[vendor])
@@ -68,11 +68,6 @@ def by_package(figures: Figures, names: Names) -> html.Section:
         "some of them are open, it can only rise.",
         (html.charts(drawn) or html.nothing()) + (f"<h3>Parts of checks</h3>\n{parts}" if figures["parts"] else ""),
     )
-
-
-def _flat(row: Row) -> Row:
-    p50, p75, p90, p95 = row["late"]
-    return {**row, "p50": p50, "p75": p75, "p90": p90, "p95": p95}
 
 
 def survival(figures: Figures, names: Names) -> html.Section:
@@ -101,7 +96,7 @@ def holders(figures: Figures, names: Names) -> html.Section:
     if held:
         order = [names[row["vendor"]] for row in held]
         rows = _spoken(names.named(held))
-        svg = charts.counts(rows, "vendor", "phase", "open_checks", _phase_colours(), order)
+        svg = charts.counts(rows, "vendor", "phase", "n", _phase_colours(), order)
         drawn.append(("Who holds the open ones", svg, "Open checks by who has to act."))
     return html.Section(
         "who",
@@ -130,11 +125,11 @@ def _held(rows: list[Row], names: Names) -> str:
     columns = [
         names.column(),
         html.text("Who has to act", "phase", html.spoken),
-        html.figures("Open", "open_checks"),
-        html.figures("Stuck", "stale"),
-        html.figures("Held for, median", "p50_held", html.span),
-        html.figures("Held for, longest", "longest_held", html.span),
-        html.figures("Longest, business days", "longest_held_days"),
+        html.figures("Open", "n"),
+        html.figures("Stuck", "n_stale"),
+        html.figures("Held for, median", "p50", html.span),
+        html.figures("Held for, longest", "longest_seconds", html.span),
+        html.figures("Longest, business days", "longest_business_days"),
     ]
     return html.table(rows, columns)
 

@@ -172,10 +172,20 @@ def checks() -> Mapping[str, str]:
     The first line says what must hold; `-- severity: warn` and `-- every run` may follow. Without the latter a
     rule is tried once a day: it reads whole tables.
     """
-    folder = files("screening_pipeline").joinpath("sql", "checks")
-    entries = (entry for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    found = {entry.name.removesuffix(".sql"): entry.read_text() for entry in entries}
-    return MappingProxyType(dict(sorted(found.items())))
+    return _texts("checks")
+
+
+@cache
+def questions() -> Mapping[str, str]:
+    """What the report asks: the name of a figure → the query in `sql/report/<name>.sql`."""
+    return _texts("report")
+
+
+def _texts(folder: str) -> Mapping[str, str]:
+    entries = (
+        entry for entry in files("screening_pipeline").joinpath("sql", folder).iterdir() if entry.name.endswith(".sql")
+    )
+    return MappingProxyType({e.name.removesuffix(".sql"): e.read_text() for e in sorted(entries, key=lambda e: e.name)})
 
 
 def statement(name: str, **given: str | int) -> str:

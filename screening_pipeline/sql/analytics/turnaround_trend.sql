@@ -1,0 +1,47 @@
+-- One row per vendor, package and stretch of time of ordering: how long the checks ordered then take.
+--
+-- vendor      vendor
+-- package     what was ordered, null where nobody says
+-- part        how long a stretch is: few days are told by day, some months by week, more by month
+-- ordered_on  first local day of the stretch
+-- n_ordered   checks ordered in it
+-- n           of those, closed ones in the figures
+-- n_open      of those, open ones: a young stretch is judged by its fast checks only
+-- p50         median calendar seconds to completion, as first observed or as its vendor says
+-- @refresh view
+with
+counted as (
+    select
+        c.vendor,
+        c.package,
+        star.local_time(h.timezone, c.ordered_at) as ordered_at,
+        c.is_included,
+        c.is_open,
+        c.seconds
+    from analytics.check_clock as c
+    inner join analytics.account_horizon as h on c.vendor = h.vendor and c.account = h.account
+    where c.ordered_at is not null
+),
+
+stretch as (
+    select
+        case
+            when max(ordered_at) - min(ordered_at) <= interval 14 day then 'day'
+            when max(ordered_at) - min(ordered_at) <= interval 70 day then 'week'
+            else 'month'
+        end as part
+    from counted
+)
+
+select
+    c.vendor,
+    c.package,
+    s.part,
+    date_trunc(s.part, c.ordered_at)::date as ordered_on,
+    count(*) as n_ordered,
+    count(*) filter (where c.is_included) as n,
+    count(*) filter (where c.is_open) as n_open,
+    quantile_cont(c.seconds, 0.5) as p50
+from counted as c
+cross join stretch as s
+group by all

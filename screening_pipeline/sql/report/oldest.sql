@@ -1,0 +1,4 @@
+-- The oldest open checks.
+select * from analytics.open_check_ageing
+order by age_seconds desc nulls last, check_key asc
+limit 12

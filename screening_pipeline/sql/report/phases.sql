@@ -1,0 +1,4 @@
+-- Whose time turnarounds are made of.
+select * from analytics.turnaround_phases
+where n_touched > 0
+order by vendor, phase

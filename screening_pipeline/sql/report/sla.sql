@@ -1,0 +1,3 @@
+-- How well promises were kept.
+select * from analytics.sla_attainment
+order by sla_target, vendor

@@ -1,0 +1,3 @@
+-- What subscriptions have brought.
+select * from analytics.subscriptions_by_vendor
+order by vendor

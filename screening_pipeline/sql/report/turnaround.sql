@@ -1,0 +1,3 @@
+-- How long checks take.
+select * from analytics.turnaround_by_vendor
+order by vendor
