@@ -87,7 +87,7 @@ def relations() -> Mapping[str, Relation]:
 
 def upstream(relation: Relation, known: Iterable[str]) -> tuple[str, ...]:
     """The relations that this one reads, by name."""
-    read = _reads()[relation.known_as]
+    read = reads()[relation.known_as]
     return tuple(name for name in known if name in read and name != relation.known_as)
 
 
@@ -97,7 +97,7 @@ def _found() -> Mapping[str, Relation]:
 
 
 @cache
-def _reads() -> Mapping[str, frozenset[str]]:
+def reads() -> Mapping[str, frozenset[str]]:
     """What each relation reads. Parsed all at once: that costs 45 ms of CPU, one by one ten times that."""
     queries = {name: relation.query for name, relation in _found().items()}
     return dict(zip(queries, tables_read(list(queries.values())), strict=True))
@@ -188,6 +188,12 @@ def _texts(folder: str) -> Mapping[str, str]:
     return MappingProxyType({e.name.removesuffix(".sql"): e.read_text() for e in sorted(entries, key=lambda e: e.name)})
 
 
+@cache
+def statements() -> Mapping[str, str]:
+    """What is run and is no table: the name → the text of `sql/statements/<name>.sql`, of one statement or more."""
+    return _texts("statements")
+
+
 def statement(name: str, **given: str | int) -> str:
     """`sql/statements/<name>.sql`, with what is `given` for each `$name`: a number, or SQL that quotes its texts."""
     return _GIVEN.sub(lambda found: str(given[found.group(1)]), _statement(name))
@@ -195,8 +201,7 @@ def statement(name: str, **given: str | int) -> str:
 
 @cache
 def _statement(name: str) -> str:
-    source = files("screening_pipeline").joinpath("sql", "statements", f"{name}.sql").read_text()
-    return source.rstrip().rstrip(";")
+    return files("screening_pipeline").joinpath("sql", "statements", f"{name}.sql").read_text().rstrip().rstrip(";")
 
 
 @cache

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import duckdb
 
+# DuckDB shows the parsed tree of queries only.
+_FILLING = re.compile(
+    r"""(?:\s|--[^\n]*\n)*(?:insert\ into|create\ or\ replace\ temp\ table)\ (?P<table>[\w."]+)(?:\ by\ name|\ as)?
+    \s+(?P<query>(?:select|with|from)\b.*)""",
+    re.DOTALL | re.VERBOSE,
+)
 # Bound parameters would make DuckDB import pandas.
 _PARSED = "json_serialize_sql({query}, skip_null := true, skip_empty := true, skip_default := true)"
 
@@ -20,6 +27,14 @@ def tables_read(queries: Sequence[str]) -> list[frozenset[str]]:
     with duckdb.connect(":memory:", config={"threads": 1}) as parser:
         found = parser.execute(f"select {', '.join(map(_parsed, queries))}").fetchone() or ()
     return [frozenset(_names(_tree(text), frozenset())) for text in found]
+
+
+def tables_filled(texts: Iterable[str]) -> list[tuple[str, frozenset[str]]]:
+    """What each INSERT and CREATE TABLE AS in texts of statements fills, and what it reads for it."""
+    statements = (statement.query for text in texts for statement in duckdb.extract_statements(text))
+    filling = [found for found in map(_FILLING.match, statements) if found]
+    tables = [found["table"].replace('"', "") for found in filling]
+    return list(zip(tables, tables_read([found["query"] for found in filling]), strict=True))
 
 
 def _parsed(query: str) -> str:
