@@ -44,11 +44,12 @@ from screening_pipeline.http.transport import Transport
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.privacy import erasure_steps
 from screening_pipeline.runtime import bundled_sandbox, opening, results
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
 from screening_pipeline.settings import sandbox_accounts
-from screening_pipeline.warehouse import batch, catalog, ingest, loading, publish, rebuild, session, store
+from screening_pipeline.warehouse import catalog, ingest, loading, publish, rebuild, session, store
 from screening_pipeline_tests.witness import differences
 
 DAYS = 60
@@ -67,12 +68,12 @@ STAGES: dict[str, tuple[Any, str]] = {
     "feed": (Feed, "drain"),
     "fetch": (Transport, "get"),
     "land": (Landing, "receive"),
-    "load": (batch, "load"),
-    "merge": (batch, "refresh"),
-    "publish": (store, "publish"),
+    "load": (loading, "load"),
+    "merge": (ingest, "refresh"),
+    "publish": (publish, "publish"),
     "create": (store, "_make"),
-    "rebuild": (ingest, "rebuild"),
-    "erase": (erase, "finish"),
+    "rebuild": (rebuild, "rebuild"),
+    "erase": (erasure_steps, "finish"),
 }
 WHOLE = ("feed", "fetch", "land", "load", "merge", "publish", "create", "rebuild")
 Work = Callable[["Notes"], object]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from screening_pipeline.cycle import settle, take_orders
+from screening_pipeline.runtime import plans
 from screening_pipeline.runtime.results import Journal
 from screening_pipeline_tests.test_erasure import House, house_in
 
@@ -48,7 +49,7 @@ def test_orders_that_were_committed_and_not_planned_are_planned_by_the_next_run(
     house.cycle()
     house.order({"vendor": "goodhire", "check_id": "r2"})
     with monkeypatch.context() as patched:
-        patched.setattr(settle, "replan", killed_when_planning)
+        patched.setattr(plans, "replan", killed_when_planning)
         with pytest.raises(Killed):
             take_orders.take_orders(house.work, run_id="killed")
     start_anew(house)
@@ -63,7 +64,7 @@ def test_a_check_that_ended_and_was_not_planned_is_not_asked_by_the_next_run(
     house.cycle()
     house.say("goodhire", "r1", {"Id": "r1", "Status": "CompletedClear"})
     with monkeypatch.context() as patched:
-        patched.setattr(settle, "replan", killed_when_planning)
+        patched.setattr(plans, "replan", killed_when_planning)
         with pytest.raises(Killed), house.work.warehouse() as connection:
             settle.settle(house.work, connection)
     start_anew(house)

@@ -24,7 +24,7 @@ from screening_pipeline.base import sealing
 from screening_pipeline.base.clock import ManualClock, system_clock
 from screening_pipeline.base.errors import EnvironmentFailed, UsageError
 from screening_pipeline.base.files import write_new
-from screening_pipeline.cycle import erase, settle, take_orders
+from screening_pipeline.cycle import settle, take_orders
 from screening_pipeline.cycle.erase import erase_candidate, erase_check
 from screening_pipeline.domain.exchange import Exchange, new_response_id
 from screening_pipeline.domain.pseudonym import pseudonym
@@ -446,7 +446,7 @@ def test_what_comes_while_they_are_erased_is_kept_out(house: House, monkeypatch:
         house.push_report("CANARY-report", "Completed")
         renew(runtime, intent)
 
-    monkeypatch.setattr(erase, "_renew", push_first)
+    monkeypatch.setattr(erasure_steps, "_renew", push_first)
     erase_candidate(house.work, PERSON)
     house.cycle()
     assert house.mentions("CANARY") == []

@@ -46,8 +46,8 @@ def test_processes_that_open_a_new_home_at_the_same_moment_do_not_disturb_each_o
 import sys
 from pathlib import Path
 import dagster
-from screening_pipeline.instance import instance
-from screening_pipeline.paths import Paths
+from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.settings.paths import Paths
 print("ready", flush=True)
 sys.stdin.readline()
 with instance(Paths.under(Path({str(paths.data_dir)!r}), {{}}), {{}}) as opened:

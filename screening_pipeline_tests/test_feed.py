@@ -331,7 +331,7 @@ def fetchers(landing: Landing) -> list[int]:
             files = [str(file.readlink()) for file in (process / "fd").iterdir()]
         except OSError:
             continue
-        if b"feed_fetcher" in command and any(file.startswith(str(landing.root)) for file in files):
+        if b"feed_process" in command and any(file.startswith(str(landing.root)) for file in files):
             found.append(int(process.name))
     return found
 

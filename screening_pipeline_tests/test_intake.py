@@ -476,7 +476,7 @@ def test_a_manifest_that_is_taken_away_meanwhile_is_not_there(tmp_path: Path, mo
     left = tmp_path / "left.csv"
     left.write_text(HEADER)
     paths = Paths.under(tmp_path, {})
-    for module in (intake, unread):
+    for module in (orders_files, unread):
         monkeypatch.setattr(module, "manifests", lambda _: [tmp_path / "gone.csv", left])
     assert [manifest.path for manifest in orders_files.unread(tmp_path, ())] == [left]
     assert list(unread.orders(paths)) == ["left.csv"]

@@ -349,9 +349,9 @@ KILLED = """
 import sys, time
 from datetime import datetime
 from pathlib import Path
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.exchange import Exchange, new_response_id
-from screening_pipeline.landing import Landing
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.domain.exchange import Exchange, new_response_id
+from screening_pipeline.landing.area import Landing
 from screening_pipeline.vendors import all_vendors
 root, key, at = Path(sys.argv[1]), sys.argv[2].encode(), datetime.fromisoformat(sys.argv[3])
 landing = Landing(root, vendors=all_vendors(), spool_key=key, clock=SystemClock())
@@ -439,7 +439,7 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path) -> None:
 READ_ONLY = """
 import os, sys
 from pathlib import Path
-from screening_pipeline.errors import NotWritable
+from screening_pipeline.base.errors import NotWritable
 from screening_pipeline_tests.test_landing import exchange, opened
 if os.geteuid() == 0:  # who may do everything cannot be forbidden anything
     os.setuid(65534)

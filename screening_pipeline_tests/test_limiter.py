@@ -30,9 +30,9 @@ LATENCY = 0.01
 ASKER = """
 import asyncio, http.client, sys, time
 from pathlib import Path
-from screening_pipeline.clock import SystemClock
-from screening_pipeline.limiter import Limiter, NoSlotInTime
-from screening_pipeline.state import State
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.state.rate_limit import Limiter, NoSlotInTime
+from screening_pipeline.state.store import State
 
 path, (port, limit), (window, seconds) = sys.argv[1], map(int, sys.argv[2:4]), map(float, sys.argv[4:])
 

@@ -11,7 +11,7 @@ import pytest
 
 from screening_pipeline.cycle import settle, take_orders
 from screening_pipeline.runtime import context, unread
-from screening_pipeline.warehouse import ingest, session
+from screening_pipeline.warehouse import rebuild, session
 from screening_pipeline_tests.playing import Play, dagster_words, playing
 
 
@@ -161,7 +161,7 @@ def test_a_warehouse_that_was_lost_is_computed_from_what_was_landed(
         play.cycle(day=9)
         before = known(play)
         steps: list[str] = []
-        monkeypatch.setattr(ingest, "BATCH_BYTES", 10_000)
+        monkeypatch.setattr(rebuild, "BATCH_BYTES", 10_000)
         work = replace(play.runtime, progress=lambda what, _done, _total: steps.append(what))
         play.paths.warehouse.unlink()
         work.journal.begin(work.clock.now())

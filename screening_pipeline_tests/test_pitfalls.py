@@ -375,5 +375,5 @@ def test_a_signature_of_any_characters_is_a_wrong_one_and_no_failure(signature: 
 
 def test_whoever_reads_payloads_cannot_call_anybody() -> None:
     """What interprets is pure; no link that a vendor names can be fetched there."""
-    for name in ("guard", "normalise"):
-        assert not any(reached in ("client", "feed_fetcher") for reached in closure(name))
+    for name in ("landing.judge", "warehouse.scan"):
+        assert not any(reached in ("http.client", "http.transport", "http.feed_process") for reached in closure(name))

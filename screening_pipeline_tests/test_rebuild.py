@@ -19,7 +19,7 @@ from screening_pipeline.sandbox.judgement import read_state
 from screening_pipeline.sandbox.timeline import Check
 from screening_pipeline.sandbox.world import World
 from screening_pipeline.vendors import vendor
-from screening_pipeline.warehouse import batch, ingest, loading, rebuild
+from screening_pipeline.warehouse import ingest, loading, rebuild, schema
 from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, Story, broken_rules, opened
 
 few = settings(max_examples=4)
@@ -174,8 +174,9 @@ def test_computed_anew_every_fact_is_the_same(
 def small_steps() -> Iterator[None]:
     """A rebuild in many transactions: of a file each, two checks each, ten calls each."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, size in {"BATCH_FILES": 1, "STEP_CHECKS": 2, "STEP_CALLS": 10}.items():
-            patch.setattr(ingest, name, size)
+        patch.setattr(loading, "BATCH_FILES", 1)
+        for name, size in {"STEP_CHECKS": 2, "STEP_CALLS": 10}.items():
+            patch.setattr(rebuild, name, size)
         yield
 
 
@@ -441,7 +442,7 @@ def test_a_large_batch_says_what_a_small_one_says(
 ) -> None:
     told = []
     for large_bytes in (loading.LARGE_BYTES, 0):
-        monkeypatch.setattr(ingest, "LARGE_BYTES", large_bytes)
+        monkeypatch.setattr(loading, "LARGE_BYTES", large_bytes)
         with opened(tmp_path_factory) as stage:
             for check in World(seed=7, checks=40, epoch=MORNING).everything:
                 live_through(stage, check)
@@ -479,7 +480,7 @@ def test_a_view_of_landed_lines_is_the_new_version_s_even_after_a_crash(
         lines = f"read_text('{stage.landing.root.resolve()}/**/*.ndjson')"
         stage.connection.execute(f"create or replace view raw.response as select 'x' as older from {lines}")
         with monkeypatch.context() as patched:
-            patched.setattr(batch, "show_landed", stop)
+            patched.setattr(schema, "show_landed", stop)
             with pytest.raises(Stopped):
                 prepare(stage)
         prepare(stage)

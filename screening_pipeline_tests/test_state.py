@@ -267,8 +267,8 @@ FORKING = """
 import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from screening_pipeline.clock import ManualClock
-from screening_pipeline.state import State
+from screening_pipeline.base.clock import ManualClock
+from screening_pipeline.state.store import State
 
 state, clock = State(Path(sys.argv[1])), ManualClock(datetime(2026, 3, 2, 9, tzinfo=UTC))
 state.count_not_found("zinc", "uk", "request", "z1", clock)
