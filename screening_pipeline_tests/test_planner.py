@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from math import isnan
 from random import Random
 
 import numpy as np
@@ -23,9 +24,10 @@ from screening_pipeline.planning.fastlane import AGES, UNSEEN_SECONDS, best_ages
 from screening_pipeline.planning.histogram import Sojourn
 from screening_pipeline.planning.inputs import Budget, OpenCheck, PlanOptions
 from screening_pipeline.planning.model import Model
-from screening_pipeline.planning.planner import Plan, fast_lane, most_urgent, plan
+from screening_pipeline.planning.planner import Plan, plan
 from screening_pipeline.planning.priors import FAST_EDGES
 from screening_pipeline.planning.timeline import Timeline
+from screening_pipeline.planning.weighing import weigh
 
 NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)  # Wednesday, 13:00 in Sydney
 SYDNEY = BusinessCalendar("Australia/Sydney")
@@ -51,7 +53,7 @@ def planned(
 ) -> Plan:
     return plan(
         checks,
-        model=model or Model.prior(),
+        model=model or Model(),
         budget=budget or Budget(30),
         calendar=calendar,
         now=now,
@@ -96,7 +98,7 @@ budgets = st.builds(Budget, st.integers(1, 60), st.integers(0, 60), st.booleans(
 def test_a_model_that_has_served_other_plans_plans_as_a_new_one(
     before: list[OpenCheck], other: Budget, checks: list[OpenCheck], budget: Budget
 ) -> None:
-    kept, new = Model.prior(), Model.prior()
+    kept, new = Model(), Model()
     planned(before, other, kept)
     planned(before, budget, kept, calendar=BusinessCalendar("UTC"))
     assert planned(checks, budget, kept).planned == planned(checks, budget, new).planned
@@ -275,10 +277,10 @@ def looks(lag: float) -> list[float]:
     one, now, ages = check(), NOW, list[float]()
     while True:
         columns = columns_of([one], Model(), PlanOptions())
-        lane = fast_lane(columns, model=Model(), budget=Budget(30), calendar=SYDNEY, now=now, lag_in_force=lag)
-        if 1 not in lane:
+        (at,) = weigh(columns, Model(), Budget(30), SYDNEY, now.timestamp(), PlanOptions(), lag).fast.tolist()
+        if isnan(at):
             return ages
-        now = datetime.fromtimestamp(lane[1], UTC)
+        now = datetime.fromtimestamp(max(at, now.timestamp()), UTC)
         one = replace(one, last_pulled_at=now)
         ages.append((now - NOW).total_seconds())
 
@@ -321,7 +323,7 @@ def stays(count: int, low: float, high: float, **changes: object) -> list[Sojour
 
 
 def test_the_model_follows_what_history_shows() -> None:
-    model = Model.prior().learn(stays(400, 1_200.0, 1_230.0), SYDNEY)
+    model = Model().learn(stays(400, 1_200.0, 1_230.0), SYDNEY)
     histogram_key = ("workerchecks", "in_progress")
     histogram = model.histogram(*histogram_key)
     young = check(age=1_150, pulled=5)
@@ -377,7 +379,7 @@ def test_the_pace_learned_from_one_morning_does_not_leap_in_the_hour_in_which_it
         for look in looked
         for is_ended in [True] + 20 * [False]
     ]
-    pace = Model.prior().learn(seen, SYDNEY).pace("workerchecks", "in_progress")
+    pace = Model().learn(seen, SYDNEY).pace("workerchecks", "in_progress")
     assert max(pace[9:13]) < 3 * min(pace[9:13])
 
 
@@ -459,21 +461,6 @@ def test_a_vendor_with_much_history_that_changes_its_ways_is_followed_within_day
     model = Model().learn(before + day(1.5, 1_500) + day(0.8, 1_500), BusinessCalendar())
     events = model.histogram("workable", "in_progress").events
     assert events[FAST_EDGES.index(1_440.0)] > 3 * events[FAST_EDGES.index(120.0)]
-
-
-def test_a_quick_look_and_the_fast_lane_agree_with_the_whole_plan() -> None:
-    random = Random(2)
-    checks = [check(n, age=(age := random.uniform(0, 400)), pulled=age * random.random()) for n in range(200)]
-    checks += [check(500 + n, age=5 * 86_400, pulled=random.uniform(0, 90_000)) for n in range(200)]
-    columns = columns_of(checks, Model(), PlanOptions())
-    given = {"model": Model(), "budget": Budget(30), "calendar": SYDNEY, "now": NOW}
-    whole = plan(checks, **given)  # type: ignore[arg-type]
-    assert most_urgent(columns, 1_000, **given) == whole.due_keys  # type: ignore[arg-type]
-    lane = fast_lane(columns, **given)  # type: ignore[arg-type]
-    now = NOW.timestamp()
-    assert {key for key, at in lane.items() if at <= now} <= set(whole.due_keys)
-    assert all(at >= now for at in lane.values())
-    assert set(lane) <= set(range(200))
 
 
 @settings(deadline=None, max_examples=100)

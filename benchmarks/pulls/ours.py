@@ -17,11 +17,30 @@ from screening_pipeline.planning.columns import OpenColumns
 from screening_pipeline.planning.histogram import GroupKey, Sojourn
 from screening_pipeline.planning.inputs import Budget, PlanOptions
 from screening_pipeline.planning.model import Model
-from screening_pipeline.planning.planner import fast_lane, most_urgent, plan_columns
+from screening_pipeline.planning.planner import plan_columns
+from screening_pipeline.planning.weighing import Weighed, weigh
 
 PLAN_EVERY = 4 * HOUR
 LESSON = 6 * HOUR
 HISTORY, SAMPLE = 30 * DAY, 15_000
+
+
+def most_urgent(columns: OpenColumns, weighed: Weighed, count: int) -> list[int]:
+    """The keys of at most `count` checks due now, most urgent first."""
+    places = np.flatnonzero(weighed.is_due)
+    worth = np.where(columns.is_requested[places], np.inf, weighed.worth[places])
+    if len(places) > count:
+        kept = np.argpartition(-worth, count - 1)[:count] if count else np.arange(0)
+        places, worth = places[kept], worth[kept]
+    keys: list[int] = columns.check_key[places[np.lexsort((columns.check_key[places], -worth))]].tolist()
+    return keys
+
+
+def fast_lane(columns: OpenColumns, weighed: Weighed, now: float) -> dict[int, float]:
+    """When (seconds since 1970) each check that is in the fast lane is asked next."""
+    is_in = ~np.isnan(weighed.fast)
+    times = np.fmax(np.maximum(weighed.fast[is_in], now), columns.retry[is_in])
+    return dict(zip(columns.check_key[is_in].tolist(), times.tolist(), strict=True))
 
 
 class Ours(Policy):
@@ -45,7 +64,7 @@ class Ours(Policy):
 
     def begin(self, known: Known, now: float) -> None:
         super().begin(known, now)
-        self.model = Model.prior()
+        self.model = Model()
         self.budget = Budget(known.world.rate, feed_covered=self.has_feed)
         self.calendar = BusinessCalendar(known.world.timezone)
         self.groups = tuple(GroupKey(known.world.vendor, state) for state in STATES)
@@ -91,15 +110,16 @@ class Ours(Policy):
     def _look(self, now: float) -> None:
         """Weigh all open checks for the calls until the next look."""
         checks, count = np.flatnonzero(self.known.is_open), int(self.budget.requests_per_minute * self.every / 60) + 1
-        self.queue = most_urgent(self._columns(checks), count, **self._at(now), lag_in_force=self.lag)[::-1]
+        columns = self._columns(checks)
+        self.queue = most_urgent(columns, self._weighed(columns, now), count)[::-1]
         self.looked, self.next_look = now, now + self.every
 
     def _enter(self, checks: Indexes, now: float) -> None:
         """Put what belongs there into the fast lane (unless nothing but the likeliest can be asked at all)."""
         started = time.process_time()
         if len(checks) and not self.is_overloaded:
-            times = fast_lane(self._columns(checks), **self._at(now), lag_in_force=self.lag)
-            for check, when in times.items():
+            columns = self._columns(checks)
+            for check, when in fast_lane(columns, self._weighed(columns, now), now).items():
                 heapq.heappush(self.lane, (when, check))
         self.cpu += time.process_time() - started
 
@@ -124,7 +144,7 @@ class Ours(Policy):
         chosen = still[self.random.random(len(still)) < share].tolist()
         stays = [stay for stay in self.history if share == 1.0 or self.random.random() < share]
         stays += [self._stay(c, at := float(self.known.last_pulled[c]), at, is_followed=None) for c in chosen]
-        self.model = Model.prior().learn(stays, self.calendar)
+        self.model = Model().learn(stays, self.calendar)
         self.next_lesson, self.next_plan, self.next_look = now + LESSON, now, now
 
     @staticmethod
@@ -162,6 +182,10 @@ class Ours(Policy):
             first_pull=np.full(count, self.options.first_pull_seconds(vendor)),
             retry=np.full(count, np.nan),
         )
+
+    def _weighed(self, columns: OpenColumns, now: float) -> Weighed:
+        """A look at some checks at the price of a call that the last plan found."""
+        return weigh(columns, self.model, self.budget, self.calendar, now, self.options, self.lag)
 
     def _at(self, now: float) -> dict[str, Any]:
         return {

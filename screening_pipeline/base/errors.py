@@ -7,16 +7,13 @@ ScreeningError                     code, exit_code, is_retryable
 ├── EnvironmentFailed              3  the machine: disk, locks, network
 │   ├── LockHeld                   3  another process has it; worth waiting
 │   ├── DiskFull                   3
-│   ├── NotWritable                3
-│   └── Unreachable                3  no host could be reached at all; worth trying later
+│   └── NotWritable                3
 └── VendorError                    1  one account's vendor; the others go on
     ├── AccountStopped             1  nothing more is asked of this account in this run
     │   └── CredentialRefused      1
     ├── VendorUnavailable          1  refused, timed out or 5xx; worth trying again
     ├── RateLimited                1  429, with the wait the vendor asked for
-    ├── NotFound                   1  this id, for now
-    ├── PollingNotOffered          1  the provider answers pushes only
-    └── ResponseRejected           1  an answer came that must not be believed
+    └── PollingNotOffered          1  the provider answers pushes only
 
 Messages carry codes, names and numbers, never a payload, a secret, a URL's query or a header:
 exception texts end up in logs, in event stores and on screens.
@@ -114,13 +111,6 @@ class NotWritable(EnvironmentFailed):
         super().__init__(f"cannot write {where}: {reason}")
 
 
-class Unreachable(EnvironmentFailed):
-    """No host of any account could be reached: the network, not a vendor."""
-
-    code = "unreachable"
-    is_retryable = True
-
-
 class VendorError(ScreeningError):
     """One account's vendor answered badly or not at all. `code` says how; no payload is kept."""
 
@@ -172,22 +162,10 @@ class RateLimited(VendorError):
         super().__init__(vendor, account, http_status=429)
 
 
-class NotFound(VendorError):
-    """The vendor does not know this id, or not in this environment; never final by itself."""
-
-    code = "not_found"
-
-
 class PollingNotOffered(VendorError):
     """The provider does not implement this call (K9: polling is optional)."""
 
     code = "polling_not_offered"
-
-
-class ResponseRejected(VendorError):
-    """A body that cannot be believed; `code` is the reason stored in ops.reject."""
-
-    code = "rejected"
 
 
 def _listed(source: str, problems: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ import hmac
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -214,12 +214,6 @@ class Landing:
                     return
         with memory_files.in_memory(self.read(tail)) as in_memory:
             yield in_memory
-
-    @contextmanager
-    def scan_paths(self, tails: Iterable[Tail]) -> Iterator[list[str]]:
-        """The paths of several tails; each holds a file descriptor, so pass a few hundred at most."""
-        with ExitStack() as stack:
-            yield [stack.enter_context(self.scan_path(tail)) for tail in tails]
 
     # -- forgetting ---------------------------------------------------------------------------------------
 

@@ -104,25 +104,6 @@ def beginning_of(line: bytes) -> bytes:
     return line.partition(_VENDOR)[0]
 
 
-def body_of(line: bytes) -> str | None:
-    """The exact body text, masked values apart; None where it was no UTF-8, or was erased."""
-    envelope = json.loads(line)
-    if envelope["body_text"] is not None or envelope["body_base64"] is not None:
-        text: str | None = envelope["body_text"]
-        return text
-    if envelope["reject"] is not None or len(envelope["messages"]) != 1 or envelope["body_sha256"] is None:
-        return None
-    messages = line.index(_MESSAGES) + len(_MESSAGES)
-    start = line.index(_BODY, messages) + len(_BODY)
-    return line.rstrip()[start : -len(_END)].decode()
-
-
-def raw_body_of(line: bytes) -> bytes | None:
-    """The kept bytes of a body that was no UTF-8, None for all others."""
-    encoded = json.loads(line)["body_base64"]
-    return None if encoded is None else base64.b64decode(encoded)
-
-
 def without(envelope: Envelope, gone: Collection[Told]) -> Envelope | None:
     """The envelope without what it says about these checks of its account; None where it does not mention them.
 

@@ -24,17 +24,12 @@ HALF_LIFE_DAYS = 10.0
 class Model:
     """Durations by vendor, state and (with enough data) package, and the hours in which they end.
 
-    `learned` holds observations only; the prior is added when it is read. Models are values: `learn` returns a new one.
+    `learned` holds observations only; the prior of every vendor is built in, and added when it is read: a new model has
+    seen nothing yet. Models are values: `learn` returns a new one.
     """
 
     learned: Mapping[GroupKey, Histogram] = field(default_factory=dict)
     paces: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
-
-    @classmethod
-    def prior(cls, vendor: str | None = None) -> Model:
-        """Return the model that has seen nothing yet; the prior of every vendor is built in."""
-        del vendor
-        return cls()
 
     def learn(
         self,

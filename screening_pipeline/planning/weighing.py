@@ -97,32 +97,6 @@ def weigh(
     return Weighed(waiting, load, fast, is_due, worth)
 
 
-def lane_times(
-    columns: OpenColumns,
-    model: Model,
-    budget: Budget,
-    calendar: BusinessCalendar,
-    now: float,
-    options: PlanOptions,
-    price: float | None = None,
-) -> tuple[Indexes, Floats]:
-    """Return the keys of the checks in the fast lane, and when each is asked next."""
-    waiting = _waiting(columns, model, budget, calendar, now)
-    fast = _fast(columns, waiting, model, _load(columns, waiting, budget, now, options, price), options)
-    is_in = ~np.isnan(fast)
-    return columns.check_key[is_in], np.fmax(np.maximum(fast[is_in], now), columns.retry[is_in])
-
-
-def urgent_keys(columns: OpenColumns, weighed: Weighed, count: int) -> Indexes:
-    """Return the keys of the `count` most urgent checks among those due."""
-    places = np.flatnonzero(weighed.is_due)
-    worth = np.where(columns.is_requested[places], np.inf, weighed.worth[places])
-    if len(places) > count:
-        kept = np.argpartition(-worth, count - 1)[:count] if count else np.arange(0)
-        places, worth = places[kept], worth[kept]
-    return columns.check_key[places[np.lexsort((columns.check_key[places], -worth))]]
-
-
 def _waiting(columns: OpenColumns, model: Model, budget: Budget, calendar: BusinessCalendar, now: float) -> Waiting:
     tables, timeline, clocks = _prepared(model, columns.groups, calendar, now)
     since = np.where(np.isnan(columns.last_pulled), columns.entered, columns.last_pulled)

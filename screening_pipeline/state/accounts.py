@@ -61,8 +61,3 @@ class Missing:
     subject: str
     check_id: str
     times: int
-
-    @property
-    def is_not_found(self) -> bool:
-        """True once it was missed often enough to say so; never final."""
-        return self.times >= NOT_FOUND_AFTER

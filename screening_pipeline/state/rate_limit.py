@@ -95,13 +95,6 @@ class Limiter:
             )
             return int(found.fetchone()[0])
 
-    def wait_for(self, vendor: str, account: str, limit: int, *, calls: int = 1) -> float:
-        """Seconds until the last of so many further calls could be sent, if nobody else asked."""
-        waves, place = divmod(calls - 1, limit)
-        over = self.used_last_window(vendor, account) + place - limit
-        with self.state.reading() as db:
-            return self._wait(db, _key(vendor, account), over, self._clock.monotonic()) + waves * self._window
-
     def _take(self, key: str, limit: int) -> tuple[Slot | None, float]:
         """A slot, or the seconds after which one may be free."""
         with self.state.writing() as db:
