@@ -101,9 +101,10 @@ class Stage:
 
     def _learn(self) -> None:
         """Learn what is learned every six hours, and plan with it once, as the cycles before have done."""
+        from screening_pipeline.cycle.writing import open_warehouse
         from screening_pipeline.runtime import plans
 
-        with self.runtime.warehouse() as connection:
+        with open_warehouse(self.runtime) as connection:
             plans.plan_again(connection, self.runtime)  # learns
             plans.plan_again(connection, self.runtime)  # reads back what was learned, as later cycles do
 
@@ -137,21 +138,23 @@ class Stage:
     def plain(self) -> Cost:
         """The same steps without Dagster: no events, no tables' figures for its pages."""
         from screening_pipeline.cycle import notes, pull, settle, take_orders
+        from screening_pipeline.cycle.writing import open_warehouse
+        from screening_pipeline.runtime.results import StepResult
         from screening_pipeline.warehouse import publish
 
         self.step()
         runtime, watch = self.runtime, self.watch
         run_id = f"plain-{runtime.clock.now():%Y%m%dT%H%M}"
         with self._watched() as cost:
-            runtime.journal.begin(runtime.clock.now())
-            runtime.journal.taken = take_orders.take_orders(runtime, run_id=run_id)
+            begun_at = runtime.clock.now()
+            taken = take_orders.take_orders(runtime, run_id=run_id)
             reports = [pull.pull_account(runtime, account, run_id=run_id) for account in self.accounts]
-            runtime.journal.reports.extend(reports)
-            with runtime.warehouse() as connection:
-                settled = runtime.journal.settled = settle.settle(runtime, connection)
+            with open_warehouse(runtime) as connection:
+                settled = taken.settled + settle.settle(runtime, connection)
                 with watch.phase("checks"):
                     broken = list(_broken_rules(connection))
-                notes.note_run(runtime, connection, run_id=run_id, trigger="benchmark")
+                whole = StepResult(begun_at=begun_at, intake=taken.intake, settled=settled, reports=tuple(reports))
+                notes.note_run(runtime, connection, whole, run_id=run_id, trigger="benchmark")
                 publish.publish(connection, runtime.settings.paths.published)
         cost.facts |= {
             "calls": sum(report.calls for report in reports),

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.warehouse import catalog
 from screening_pipeline_tests.loopback import Reply, serving
 from screening_pipeline_tests.playing import Play, playing
@@ -118,7 +119,7 @@ def _differences(play: Play) -> list[str]:
 
 def _sum_up(play: Play, soaked: Soaked) -> None:
     stats, reasons = play.sandbox.stats(), Counter[str]()
-    with play.runtime.warehouse() as connection:
+    with open_warehouse(play.runtime) as connection:
         for reason, is_counted, outcome, count in connection.execute(ANSWERS).fetchall():
             soaked.answers += count
             reasons[reason or ""] += count

@@ -39,14 +39,16 @@ from typing import Any
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.base.errors import DiskFull
 from screening_pipeline.cycle import erase, pull, settle, take_orders
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.http.feed import Feed
 from screening_pipeline.http.transport import Transport
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.privacy import erasure_steps
-from screening_pipeline.runtime import bundled_sandbox, opening, results
+from screening_pipeline.runtime import bundled_sandbox, opening
 from screening_pipeline.runtime.context import Runtime
+from screening_pipeline.runtime.results import AccountReport
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
 from screening_pipeline.settings import sandbox_accounts
 from screening_pipeline.warehouse import catalog, ingest, loading, publish, rebuild, session, store
@@ -224,7 +226,7 @@ class Ground:
         updates = sum(len(line["messages"]) for line in self._landed() if line["channel"] == "feed")
         notes.result({"problems": problems, "gaps": gaps, "updates": updates, "modules": sorted(sys.modules)})
 
-    def _run(self) -> Sequence[results.AccountReport]:
+    def _run(self) -> Sequence[AccountReport]:
         """One cycle; every third time as Dagster runs it, and else its steps alone, which cost half as much."""
         if self.trials % RECORDED == 0:
             with instance(self.settings.paths, {}) as recorded:
@@ -232,9 +234,9 @@ class Ground:
         work = self.runtime()
         take_orders.take_orders(work, run_id=RUN_ID)
         reports = [pull.pull_account(work, a, run_id=RUN_ID, is_full=True) for a in self.settings.accounts]
-        with work.warehouse() as connection:
+        with open_warehouse(work) as connection:
             settle.settle(work, connection)
-        with work.warehouse() as connection:
+        with open_warehouse(work) as connection:
             publish.publish(connection, self.settings.paths.published)
         return reports
 
@@ -245,7 +247,7 @@ class Ground:
     def _broken(self) -> list[str]:
         """Rules that do not hold, and answers that are not there exactly once."""
         landed = list(self._landed())
-        with self.runtime().warehouse() as live:
+        with open_warehouse(self.runtime()) as live:
             counted = "select response_id, count(*) from staging.response group by all"
             rows = dict(live.execute(counted).fetchall())
             rules = [*catalog.rules(*RULED, is_every_run=False), *catalog.rules(*RULED, is_every_run=True)]

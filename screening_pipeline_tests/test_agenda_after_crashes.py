@@ -11,7 +11,7 @@ import pytest
 
 from screening_pipeline.cycle import settle, take_orders
 from screening_pipeline.runtime import plans
-from screening_pipeline.runtime.results import Journal
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline_tests.test_erasure import House, house_in
 
 
@@ -38,7 +38,6 @@ def killed_when_planning(*_: Any, **__: Any) -> None:
 
 def start_anew(house: House) -> None:
     """A new process, some minutes later."""
-    house.work = replace(house.work, journal=Journal())
     house.clock.advance(300)
 
 
@@ -53,7 +52,7 @@ def test_orders_that_were_committed_and_not_planned_are_planned_by_the_next_run(
         with pytest.raises(Killed):
             take_orders.take_orders(house.work, run_id="killed")
     start_anew(house)
-    assert take_orders.take_orders(house.work, run_id="next").files == 0
+    assert take_orders.take_orders(house.work, run_id="next").intake.files == 0
     assert open_in(house, "goodhire") == ["r1", "r2"]
 
 
@@ -65,7 +64,7 @@ def test_a_check_that_ended_and_was_not_planned_is_not_asked_by_the_next_run(
     house.say("goodhire", "r1", {"Id": "r1", "Status": "CompletedClear"})
     with monkeypatch.context() as patched:
         patched.setattr(plans, "replan", killed_when_planning)
-        with pytest.raises(Killed), house.work.warehouse() as connection:
+        with pytest.raises(Killed), open_warehouse(house.work) as connection:
             settle.settle(house.work, connection)
     start_anew(house)
     take_orders.take_orders(house.work, run_id="next")

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.assets import raw_order
 from screening_pipeline.orchestration.resource import Screening
@@ -191,14 +192,14 @@ def test_the_daily_run_goes_on_with_a_rebuild_that_was_stopped(
     result: dg.ExecuteInProcessResult, played: Play, instance: dg.DagsterInstance
 ) -> None:
     assert result.success
-    with played.runtime.warehouse() as connection, session.transaction(connection):
+    with open_warehouse(played.runtime) as connection, session.transaction(connection):
         rebuild.begin_rebuild(connection)
         assert connection.execute("select count(*) from star.fact_check").fetchone() == (0,)
     with active(played.runtime):
         daily = DEFS.resolve_job_def("daily_report_job").execute_in_process(instance=instance)
     assert [e.check_name for e in daily.get_asset_check_evaluations() if not e.passed] == []
     checks = played.rows("select count(*) as n from star.fact_check")[0]["n"]
-    with played.runtime.warehouse() as connection:
+    with open_warehouse(played.runtime) as connection:
         assert connection.execute("select count(*) from star.fact_check").fetchone() == (checks,)
     assert metadata(daily, "analytics/check_clock")["dagster/row_count"] > 0
 

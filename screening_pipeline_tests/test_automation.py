@@ -15,6 +15,7 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.cycle import take_orders
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration.keys import PULL_CRONS
 from screening_pipeline.orchestration.sensors import ASKED_AGAIN, RECHECK_TAG
 from screening_pipeline.runtime import unread
@@ -307,7 +308,7 @@ def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Des
     (desk.paths.orders / "a.csv").write_text("vendor,check_id\n")
     settings = load.load(os.environ, Path.cwd())
     agenda = Agenda(State(desk.paths.state))
-    unread.remember(agenda, settings, None, orders_read=unread.orders(desk.paths), landed_read={})
+    unread.remember(agenda, settings, None, orders=unread.orders(desk.paths), seals={})
     for cursor in (None, "{}", json.dumps({"a.csv": [16, 1]})):
         answer = desk.evaluate("order_manifest", cursor)
         assert isinstance(answer, dg.SkipReason)
@@ -367,7 +368,7 @@ def test_a_message_that_was_read_wakes_nobody(desk: Desk) -> None:
     work = assembled(load.load(os.environ, Path.cwd()), os.environ, StandingClock(NOW))
     take_orders.take_orders(work, run_id="test")
     assert "everything that was landed is read" in desk.skipped("landed_messages")
-    with work.warehouse():
+    with open_warehouse(work):
         pass
     assert "everything that was landed is read" in desk.skipped("landed_messages")
     desk.paths.warehouse.rename(desk.paths.warehouse.with_name("of_yesterday"))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.warehouse import session, store
 from screening_pipeline_tests.playing import Play, Row, dagster_words, play
 from screening_pipeline_tests.witness import Key, expected, identity
@@ -77,7 +78,7 @@ def test_no_check_is_asked_more_than_once_a_cycle(played: Play) -> None:
 
 
 def test_every_answer_is_accounted_for_once(played: Play) -> None:
-    with played.runtime.warehouse() as connection:
+    with open_warehouse(played.runtime) as connection:
         received = session.rows(
             connection, "select count(*) as n from raw.response where http_status between 200 and 299"
         )

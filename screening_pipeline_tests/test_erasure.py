@@ -26,6 +26,7 @@ from screening_pipeline.base.errors import EnvironmentFailed, UsageError
 from screening_pipeline.base.files import write_new
 from screening_pipeline.cycle import settle, take_orders
 from screening_pipeline.cycle.erase import erase_candidate, erase_check
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.domain.exchange import Exchange, new_response_id
 from screening_pipeline.domain.pseudonym import pseudonym
 from screening_pipeline.landing.area import Landing
@@ -118,7 +119,7 @@ class House:
     def cycle(self) -> None:
         """What a run does with what was ordered and said."""
         take_orders.take_orders(self.work, run_id="test")
-        with self.work.warehouse() as connection:
+        with open_warehouse(self.work) as connection:
             settle.settle(self.work, connection)
             publish.publish(connection, self.work.settings.paths.published)
 
@@ -129,22 +130,22 @@ class House:
             publish.export_parquet(published, paths.parquet)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        with self.work.warehouse() as connection:
+        with open_warehouse(self.work) as connection:
             result = connection.execute(sql)
             names = [column[0] for column in result.description or []]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     def facts(self) -> dict[str, list[str]]:
         """Everything derived, as text; when a check is asked next is a plan and no fact."""
-        with self.work.warehouse() as connection:
+        with open_warehouse(self.work) as connection:
             return {table: sorted(map(str, connection.execute(_all_of(table)).fetchall())) for table in FACTS}
 
     def rebuild(self) -> None:
-        with self.work.warehouse() as connection:
+        with open_warehouse(self.work) as connection:
             warehouse_rebuild.rebuild(connection, self.work.landing, part_key=self.work.part_key)
 
     def broken_rules(self) -> list[str]:
-        with self.work.warehouse() as connection:
+        with open_warehouse(self.work) as connection:
             return broken_rules(connection)
 
     def mentions(self, *words: str) -> list[str]:
@@ -152,7 +153,7 @@ class House:
         files = (path for path in self.data.rglob("*") if path.is_file() and path.parent.name != "orders")
         found = [str(path.relative_to(self.data)) for path in files if _holds(path.read_bytes(), words)]
         paths = self.work.settings.paths
-        with self.work.warehouse() as connection:
+        with open_warehouse(self.work) as connection:
             found += _tables_with(connection, words)
         with store.reader(paths.published) as published:
             found += [f"published {table}" for table in _tables_with(published, words)]
@@ -420,7 +421,7 @@ def _rebuild(house: House) -> None:
 
 def _settings_change(house: House) -> None:
     """What words mean has changed, as it does with a new version: the next cycle reads all history anew."""
-    with house.work.warehouse() as connection:
+    with open_warehouse(house.work) as connection:
         connection.execute("update staging.setting set value = 'older' where name = 'fingerprint'")
 
 
@@ -646,7 +647,7 @@ def test_encrypted_lines_are_erased_too(house: House) -> None:
     house.say("zinc", "CANARY-request", {"id": "CANARY-request", "status": "completed"})
     house.cycle()
     erase_candidate(house.work, PERSON)
-    lines = "".join(sealed.read(tail).decode() for tail in sealed.tails({}))
+    lines = "".join(sealed.read(tail).decode() for tail in sealed.look({}).tails)
     assert "CANARY" not in lines
     assert house.mentions("CANARY") == []
 
@@ -791,7 +792,7 @@ def _take_orders(folder: Path, go: Event) -> None:
     go.wait()
     time.sleep(0.7)
     work = _in_real_time(folder)
-    with work.warehouse() as connection:
+    with open_warehouse(work) as connection:
         plans.prepare(connection, work)
         with session.transaction(connection):
             intake.take_in(connection, work.settings, key=work.key, now=work.clock.now(), run_id="test")

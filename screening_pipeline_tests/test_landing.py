@@ -68,7 +68,7 @@ def exchange(
 
 
 def lines(landing: Landing) -> list[bytes]:
-    return [line for tail in landing.tails({}) for line in landing.read(tail).splitlines()]
+    return [line for tail in landing.look({}).tails for line in landing.read(tail).splitlines()]
 
 
 def envelopes(landing: Landing) -> list[dict[str, Any]]:
@@ -245,7 +245,7 @@ def test_several_writers_at_once_lose_and_tear_nothing(landing: Landing) -> None
 
 
 def scanned(landing: Landing, slug: str) -> list[tuple[Any, ...]]:
-    tails = [tail for tail in landing.tails({}) if tail.vendor == slug]
+    tails = [tail for tail in landing.look({}).tails if tail.vendor == slug]
     with ExitStack() as stack, duckdb.connect() as connection:
         paths = [stack.enter_context(landing.scan_path(tail)) for tail in tails]
         connection.execute("set timezone = 'UTC'")
@@ -350,19 +350,19 @@ def test_a_torn_last_line_is_cut_off_before_the_next_one(landing: Landing, torn:
     path = landing.root / landing.files()[0]
     with path.open("ab") as file:
         file.write(torn)
-    before = landing.tails({})
+    before = landing.look({}).tails
     landing.receive(exchange())
     assert len(envelopes(landing)) == 2
-    assert landing.tails({before[0].file: before[0].end})[0].start == before[0].end
+    assert landing.look({}, lambda _: {before[0].file: before[0].end}).tails[0].start == before[0].end
     assert path.with_name(f"{path.name}.torn").read_bytes() == torn + b"\n"
 
 
 def test_a_torn_last_line_is_not_read(landing: Landing) -> None:
     landing.receive(exchange())
-    whole = landing.tails({})
+    whole = landing.look({}).tails
     with (landing.root / landing.files()[0]).open("ab") as file:
         file.write(b'{"half')
-    assert landing.tails({}) == whole
+    assert landing.look({}).tails == whole
 
 
 KILLED = """
@@ -511,20 +511,20 @@ def test_a_lock_that_is_held_is_not_waited_for_unless_wanted(tmp_path: Path) -> 
 
 def test_only_what_is_new_is_read(landing: Landing) -> None:
     landing.receive(exchange())
-    (first,) = landing.tails({})
-    assert landing.tails({first.file: first.end}) == []
+    (first,) = landing.look({}).tails
+    assert landing.look({}, lambda _: {first.file: first.end}).tails == []
     newer = exchange()
     landing.receive(newer)
-    (second,) = landing.tails({first.file: first.end})
+    (second,) = landing.look({}, lambda _: {first.file: first.end}).tails
     assert second == Tail("workerchecks", first.file, first.end, second.end)
     assert [json.loads(line)["response_id"] for line in landing.read(second).splitlines()] == [newer.response_id]
 
 
 def test_a_file_that_became_shorter_than_what_was_read_is_noticed(landing: Landing) -> None:
     landing.receive(exchange())
-    (tail,) = landing.tails({})
+    (tail,) = landing.look({}).tails
     with pytest.raises(EnvironmentFailed, match="rebuild"):
-        landing.tails({tail.file: tail.end + 1})
+        landing.look({}, lambda _: {tail.file: tail.end + 1})
     with pytest.raises(EnvironmentFailed, match="rebuild"):
         landing.read(replace(tail, end=tail.end + 1))
 
@@ -539,7 +539,7 @@ def read_by_duckdb(path: str) -> list[str]:
 def test_a_finished_day_is_scanned_in_place_and_nobody_appends_to_it_meanwhile(landing: Landing) -> None:
     late = exchange(at=NOON - timedelta(days=1))
     landing.receive(late)
-    (tail,) = landing.tails({})
+    (tail,) = landing.look({}).tails
     with landing.scan_path(tail) as path:
         assert path == str(landing.root / tail.file)
         appending = threading.Thread(target=lambda: landing.receive(exchange(at=NOON - timedelta(days=1))))
@@ -559,7 +559,7 @@ def test_a_day_that_goes_on_is_scanned_up_to_the_end_of_the_tail(landing: Landin
     for _ in range(3):
         ids.append(exchange())
         landing.receive(ids[-1])
-    (tail,) = landing.tails({})
+    (tail,) = landing.look({}).tails
     begin = landing.read(tail).index(b"\n") + 1 if start else 0
     landing.receive(exchange())
     with landing.scan_path(replace(tail, start=begin)) as path:
@@ -571,7 +571,7 @@ def test_scanning_leaves_no_descriptors_behind(landing: Landing) -> None:
     landing.receive(exchange())
     landing.receive(exchange(at=NOON - timedelta(days=1)))
     before = len(list(Path("/proc/self/fd").iterdir()))
-    for tail in landing.tails({}):
+    for tail in landing.look({}).tails:
         with landing.scan_path(tail) as path:
             assert len(read_by_duckdb(path)) == 1
     assert len(list(Path("/proc/self/fd").iterdir())) == before
@@ -597,7 +597,7 @@ def test_without_the_key_encrypted_lines_are_an_error_and_not_nothing(tmp_path: 
     for key in (None, b"another key"):
         landing = opened(tmp_path / "landing", landing_key=key)
         with pytest.raises(EnvironmentFailed) as caught:
-            landing.read(landing.tails({})[0])
+            landing.read(landing.look({}).tails[0])
         assert caught.value.code == "wrong_key"
 
 
@@ -613,11 +613,11 @@ def test_a_key_may_be_introduced_later(tmp_path: Path) -> None:
 def test_an_encrypted_line_cannot_be_moved_to_another_file(tmp_path: Path) -> None:
     landing = opened(tmp_path / "landing", landing_key=LANDING_KEY)
     landing.receive(exchange())
-    (tail,) = landing.tails({})
+    (tail,) = landing.look({}).tails
     path = landing.root / tail.file
     path.rename(path.with_name("2026-03-01.ndjson"))
     with pytest.raises(EnvironmentFailed):
-        landing.read(landing.tails({})[0])
+        landing.read(landing.look({}).tails[0])
 
 
 # ── forgetting ───────────────────────────────────────────────────────────────────────────────────────────
@@ -637,9 +637,9 @@ def peopled(request: pytest.FixtureRequest, tmp_path: Path) -> Landing:
 
 
 def test_a_person_is_erased_and_no_line_moves(peopled: Landing) -> None:
-    before, old = peopled.tails({}), envelopes(peopled)
+    before, old = peopled.look({}).tails, envelopes(peopled)
     assert peopled.erase("goodhire", "us", {("report", "a1")}) == 5
-    assert peopled.tails({}) == before
+    assert peopled.look({}).tails == before
     new = envelopes(peopled)
     assert [e["response_id"] for e in new] == [e["response_id"] for e in old]
     assert [e["reject"] for e in new] == ["erased", "erased", None, "id_mismatch", None, "not_utf8"]
@@ -728,10 +728,10 @@ def test_old_bodies_are_reduced_to_what_a_rebuild_needs(landing: Landing) -> Non
         landing.receive(exchange(slug, endpoint, check_id, body, at=yesterday))
     landing.receive(exchange("goodhire", "report", "a1", REPORT))
     landing.receive(exchange("zinc", "results", "z1", b"<p>Jane Doe", at=yesterday))
-    before, tails = {slug: scanned(landing, slug) for slug in all_vendors()}, landing.tails({})
+    before, tails = {slug: scanned(landing, slug) for slug in all_vendors()}, landing.look({}).tails
     assert sum(landing.purge(TODAY, part_key="a key").values()) == len(GOOD) + 1
     assert {slug: scanned(landing, slug) for slug in all_vendors()} == before
-    assert landing.tails({}) == tails
+    assert landing.look({}).tails == tails
     kept = b"".join(lines(landing))
     assert kept.count(b"Canaria") == 1
     assert b"<p>" not in kept

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from screening_pipeline.cycle import settle, take_orders
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.runtime import context, unread
 from screening_pipeline.warehouse import rebuild, session
 from screening_pipeline_tests.playing import Play, dagster_words, playing
@@ -22,7 +23,7 @@ def read(tmp_path: Path) -> Iterator[Play]:
         play.wake(day=2)
         work = play.runtime
         take_orders.take_orders(work, run_id="test")
-        with work.warehouse() as connection:
+        with open_warehouse(work) as connection:
             settle.settle(work, connection)
         yield play
 
@@ -33,7 +34,7 @@ def is_any(work: context.Runtime) -> bool:
 
 def test_what_was_read_is_no_news(read: Play) -> None:
     assert not is_any(read.runtime)
-    assert take_orders.take_orders(read.runtime, run_id="test").files == 0
+    assert take_orders.take_orders(read.runtime, run_id="test").intake.files == 0
     assert not is_any(read.runtime)
 
 
@@ -49,8 +50,7 @@ def test_a_new_manifest_is_news(read: Play) -> None:
     manifest = read.runtime.settings.paths.orders / "more.csv"
     manifest.write_text("vendor,check_id\ngoodhire,abc\n")
     assert is_any(read.runtime)
-    read.runtime.journal.begin(read.runtime.clock.now())
-    assert take_orders.take_orders(read.runtime, run_id="test").orders == 1
+    assert take_orders.take_orders(read.runtime, run_id="test").intake.orders == 1
     assert not is_any(read.runtime)
 
 
@@ -58,13 +58,11 @@ def test_a_run_that_reads_only_what_was_landed_knows_of_the_manifests_what_was_k
     work = read.runtime
     read.push("zinc", "anybody", {"id": "anybody", "status": "pending"})
     assert is_any(work)
-    work.journal.begin(work.clock.now())
-    with work.warehouse() as connection:
+    with open_warehouse(work) as connection:
         settle.settle(work, connection)
     assert not is_any(work)
     (work.settings.paths.orders / "more.csv").write_text("vendor,check_id\ngoodhire,abc\n")
-    work.journal.begin(work.clock.now())
-    with work.warehouse() as connection:
+    with open_warehouse(work) as connection:
         settle.settle(work, connection)
     assert is_any(work)
 
@@ -75,11 +73,9 @@ def test_what_was_known_of_another_warehouse_is_not_said_of_the_one_that_is_put_
     copy = live.with_name("copy.duckdb")
     shutil.copyfile(live, copy)
     (work.settings.paths.orders / "more.csv").write_text("vendor,check_id\ngoodhire,abc\n")
-    work.journal.begin(work.clock.now())
-    assert take_orders.take_orders(work, run_id="test").orders == 1
+    assert take_orders.take_orders(work, run_id="test").intake.orders == 1
     shutil.copyfile(copy, live)  # the same inode, and what it holds is of before
-    work.journal.begin(work.clock.now())
-    with work.warehouse() as connection:
+    with open_warehouse(work) as connection:
         settle.settle(work, connection)
     assert is_any(work)
 
@@ -88,14 +84,13 @@ def test_another_account_is_news_for_rows_may_have_been_refused_that_are_for_it(
     work = read.runtime
     manifest = work.settings.paths.orders / "more.csv"
     manifest.write_text("vendor,account,check_id\ngoodhire,later,abc\n")
-    assert take_orders.take_orders(work, run_id="test").rejects == 1
+    assert take_orders.take_orders(work, run_id="test").intake.rejects == 1
     assert not is_any(work)
     (first, *_) = (account for account in work.settings.accounts if account.vendor == "goodhire")
     settings = replace(work.settings, accounts=(*work.settings.accounts, replace(first, name="later")))
     grown = replace(work, settings=settings)
     assert is_any(grown)
-    grown.journal.begin(grown.clock.now())
-    assert take_orders.take_orders(grown, run_id="test").orders == 1
+    assert take_orders.take_orders(grown, run_id="test").intake.orders == 1
     assert not is_any(grown)
     assert grown.agenda.summary("goodhire", "later", grown.clock.now()).open == 1
 
@@ -110,22 +105,20 @@ def test_a_manifest_of_the_same_name_with_other_content_is_news(read: Play) -> N
 
 def test_a_manifest_that_comes_while_checks_are_asked_is_still_to_be_read(read: Play) -> None:
     work = read.runtime
-    work.journal.begin(work.clock.now())
     take_orders.take_orders(work, run_id="test")
     (work.settings.paths.orders / "meanwhile.csv").write_text("vendor,check_id\ngoodhire,abc\n")
-    with work.warehouse() as connection:
+    with open_warehouse(work) as connection:
         settle.settle(work, connection)
     assert is_any(work)
-    assert take_orders.take_orders(work, run_id="test").orders == 1
+    assert take_orders.take_orders(work, run_id="test").intake.orders == 1
 
 
 def test_a_run_that_reads_no_manifests_does_not_say_that_they_were_read(read: Play) -> None:
     work = read.runtime
     (work.settings.paths.orders / "before.csv").write_text("vendor,check_id\ngoodhire,abc\n")
-    work.journal.begin(work.clock.now())
-    with work.warehouse() as connection:
+    with open_warehouse(work) as connection:
         settle.settle(work, connection)
-    assert take_orders.take_orders(work, run_id="test").orders == 1
+    assert take_orders.take_orders(work, run_id="test").intake.orders == 1
 
 
 def test_a_pushed_message_is_news(read: Play) -> None:
@@ -164,16 +157,16 @@ def test_a_warehouse_that_was_lost_is_computed_from_what_was_landed(
         monkeypatch.setattr(rebuild, "BATCH_BYTES", 10_000)
         work = replace(play.runtime, progress=lambda what, _done, _total: steps.append(what))
         play.paths.warehouse.unlink()
-        work.journal.begin(work.clock.now())
-        assert take_orders.take_orders(work, run_id="test").orders > 0
+        taken = take_orders.take_orders(work, run_id="test")
+        assert taken.intake.orders > 0
         assert steps.count("reading what was landed") > 2
         assert known(play) == before
-        assert len(work.journal.written) > 20, "Dagster is told of every table"
+        assert len(taken.settled.written) > 20, "Dagster is told of every table"
         assert not is_any(work)
 
 
 def known(play: Play) -> list[dict[str, object]]:
     """What the live warehouse knows of each check, whatever the number by which it knows it."""
     told = "vendor, account, subject, check_id, lifecycle, result, package, first_observed_at, last_changed_at"
-    with play.runtime.warehouse() as connection:
+    with open_warehouse(play.runtime) as connection:
         return session.rows(connection, f"select {told} from star.fact_check order by all")

@@ -140,13 +140,14 @@ def test_neither_pandas_nor_arrow_is_loaded_by_work_on_the_warehouse(tmp_path: P
     """The first bound parameter would import them, for most of a second in every process."""
     program = (
         "from screening_pipeline.cycle import settle, take_orders\n"
+        "from screening_pipeline.cycle.writing import open_warehouse\n"
         "from screening_pipeline.warehouse import publish\n"
         "(chosen.paths.orders / 'o.csv').write_text('vendor,check_id\\ngoodhire,r1\\n')\n"
         "taken = take_orders.take_orders(work, run_id='test')\n"
-        "with work.warehouse() as connection:\n"
+        "with open_warehouse(work) as connection:\n"
         "    settle.settle(work, connection)\n"
         "    publish.publish(connection, chosen.paths.published)\n"
-        "print(taken.orders, sorted({'pandas', 'pyarrow'} & set(sys.modules)))\n"
+        "print(taken.intake.orders, sorted({'pandas', 'pyarrow'} & set(sys.modules)))\n"
     )
     assert _at_work(program, tmp_path) == "1 []\n"
 

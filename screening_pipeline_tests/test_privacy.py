@@ -23,6 +23,7 @@ from screening_pipeline.base.clock import ManualClock
 from screening_pipeline.base.errors import MissingSecret
 from screening_pipeline.cli.app import app
 from screening_pipeline.cycle import erase
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.orchestration import runs
 from screening_pipeline.runtime import opening
@@ -140,7 +141,7 @@ def test_no_file_outside_the_landing_area_and_the_customers_own_manifests_names_
 
 
 def test_no_row_of_the_warehouse_names_anybody_but_the_view_of_the_landed_bodies(played: Played) -> None:
-    with played.play.runtime.warehouse() as connection:
+    with open_warehouse(played.play.runtime) as connection:
         text = everything_in(connection, without=["raw.response"])
         bodies = connection.execute("select string_agg(body, ' ') from raw.response").fetchone()
     assert people_in(text) == []
@@ -282,7 +283,7 @@ def test_with_a_landing_key_the_landed_files_name_nobody_either(played: Played, 
     assert landed
     for path in landed:
         assert people_in(path.read_text()) == []
-    lines = "".join(sealed.read(tail).decode() for tail in sealed.tails({}))
+    lines = "".join(sealed.read(tail).decode() for tail in sealed.look({}).tails)
     assert "Canaria" in lines, "they are in there, encrypted"
 
 

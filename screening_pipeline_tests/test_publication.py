@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from screening_pipeline.base.clock import StandingClock
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.runtime import context, opening, plans, publication
 from screening_pipeline.settings import sandbox_accounts
 
@@ -39,7 +40,7 @@ class Office:
     def publish(self, *, after: float = 0.0, takes: float = 0.0) -> int | None:
         """What one run does in the end, so many seconds after noon."""
         work = replace(self.work, clock=SlowClock(NOW + timedelta(seconds=after), takes), lock_wait_seconds=1e9)
-        with work.warehouse() as connection:
+        with open_warehouse(work) as connection:
             plans.prepare(connection, work)
             return publication.publish(work, connection)
 

@@ -25,9 +25,11 @@ from screening_pipeline.cli.status import Standing, overview
 from screening_pipeline.cycle import notes, take_orders
 from screening_pipeline.cycle import settle as cycle_settle
 from screening_pipeline.cycle.pull import is_wanted, pull_account
-from screening_pipeline.runtime import plans, results
+from screening_pipeline.cycle.writing import open_warehouse
+from screening_pipeline.runtime import plans
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.opening import assembled
+from screening_pipeline.runtime.results import StepResult, exit_code
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Settings
@@ -106,11 +108,11 @@ class Office:
 
     def settle(self) -> None:
         """What a cycle does with what was landed."""
-        with self.work.warehouse() as connection:
+        with open_warehouse(self.work) as connection:
             cycle_settle.settle(self.work, connection)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        with self.work.warehouse() as connection:
+        with open_warehouse(self.work) as connection:
             schema.drop_work(connection)
             result = connection.execute(sql)
             names = [column[0] for column in result.description or []]
@@ -126,8 +128,8 @@ class Office:
 
     def landed(self) -> int:
         """How many messages are on disk."""
-        return sum(tail.end > 0 for tail in self.work.landing.tails({})) and sum(
-            self.work.landing.read(tail).count(b"\n") for tail in self.work.landing.tails({})
+        return sum(tail.end > 0 for tail in self.work.landing.look({}).tails) and sum(
+            self.work.landing.read(tail).count(b"\n") for tail in self.work.landing.look({}).tails
         )
 
     def pull(self, slug: str, check_id: str, body: Mapping[str, Any]) -> None:
@@ -185,7 +187,7 @@ def opened(folder: Path, accounts: Sequence[Account] = ACCOUNTS, **environ: str)
     clock = ManualClock(MORNING)
     work = assembled(Settings(accounts=tuple(accounts), paths=paths), SECRETS | environ, clock)
     if not made.exists():
-        with work.warehouse() as connection:
+        with open_warehouse(work) as connection:
             plans.prepare(connection, work)
         shutil.copyfile(paths.warehouse, made)
     told: list[str] = []
@@ -222,15 +224,14 @@ def test_a_signed_report_is_stored_and_the_next_cycle_brings_it_into_the_star(of
 def test_what_pushes_say_counts_in_the_run_that_reads_them_with_the_orders(office: Office) -> None:
     assert office.goodhire({"Id": "r1", "Status": "Processing"}) == 200
     assert office.zinc(b'{"status": "pending"}') == 200
-    office.work.journal.begin(office.clock.now())
-    take_orders.take_orders(office.work, run_id="run-1")
+    taken = take_orders.take_orders(office.work, run_id="run-1")
     assert office.zinc(REQUEST) == 200
-    with office.work.warehouse() as connection:
-        settled = cycle_settle.settle(office.work, connection)
-        office.work.journal.settled = settled
-        notes.note_run(office.work, connection, run_id="run-1", trigger="test")
-    assert settled == results.Settled(responses=3, changed=2, rejects=1)
-    assert results.exit_code([], settled.rejects) == 1
+    with open_warehouse(office.work) as connection:
+        settled = taken.settled + cycle_settle.settle(office.work, connection)
+        whole = StepResult(begun_at=office.clock.now(), settled=settled)
+        notes.note_run(office.work, connection, whole, run_id="run-1", trigger="test")
+    assert (settled.responses, settled.changed, settled.rejects) == (3, 2, 1)
+    assert exit_code([], settled.rejects) == 1
     (noted,) = office.rows("select changed_count, reject_count from ops.run")
     assert noted == {"changed_count": 2, "reject_count": 1}
 
@@ -239,7 +240,7 @@ def test_what_is_answered_with_2xx_is_on_disk_by_then(office: Office) -> None:
     body = json.dumps(REQUEST).encode()
     status, answer = office.send("POST", "/webhooks/zinc/main", body, zinc_signed(body))
     assert status == 200
-    (tail,) = office.work.landing.tails({})
+    (tail,) = office.work.landing.look({}).tails
     line = json.loads(office.work.landing.read(tail))
     assert (line["response_id"], line["channel"], line["http_status"]) == (answer["stored"], "push", 200)
     assert list(office.work.landing.spool.glob("*.sealed")) == []
@@ -605,7 +606,7 @@ def test_where_nobody_is_asked_a_last_message_that_says_otherwise_is_listed(
     conflicts = pushed_only.column("select conflict from ops.mapping_conflict where is_current")
     assert conflicts == ["unconfirmed_message"] * is_unconfirmed
     assert len(pushed_only.rows(rule)) == is_unconfirmed
-    with pushed_only.work.warehouse() as connection:
+    with open_warehouse(pushed_only.work) as connection:
         publish.publish(connection, pushed_only.work.settings.paths.published)
     standing = pushed_only.standing("workable/main")
     assert (standing.unconfirmed, standing.due, standing.next_due_at) == (int(is_unconfirmed), 0, None)
@@ -629,7 +630,7 @@ def test_of_an_account_that_is_only_pushed_to_every_rule_holds(pushed_only: Offi
     pushed_only.zinc(REQUEST)
     pushed_only.settle()
     assert pushed_only.column("select next_pull_at is null from star.fact_check order by vendor") == [True, False]
-    with pushed_only.work.warehouse() as connection:
+    with open_warehouse(pushed_only.work) as connection:
         assert broken_rules(connection) == []
 
 

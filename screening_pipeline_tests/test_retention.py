@@ -107,7 +107,7 @@ def test_a_label_that_looks_like_a_hash_of_ours_and_is_none_is_hashed(stage: Sta
 
 
 def landed_text(stage: Stage) -> str:
-    return "".join(stage.landing.read(tail).decode() for tail in stage.landing.tails({}))
+    return "".join(stage.landing.read(tail).decode() for tail in stage.landing.look({}).tails)
 
 
 # ── how long ───────────────────────────────────────────────────────────────────────────────────────────
@@ -152,7 +152,7 @@ def land(work: Runtime, clock: ManualClock) -> None:
 
 
 def named(work: Runtime) -> int:
-    return sum(work.landing.read(tail).decode().count(NAME) for tail in work.landing.tails({}))
+    return sum(work.landing.read(tail).decode().count(NAME) for tail in work.landing.look({}).tails)
 
 
 def test_only_bodies_older_than_that_are_reduced_and_only_once(tmp_path: Path) -> None:

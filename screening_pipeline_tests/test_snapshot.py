@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.warehouse import catalog, session, snapshot, store
 from screening_pipeline.warehouse import publish as warehouse_publish
 from screening_pipeline_tests.playing import Play, dagster_words, playing
@@ -26,7 +27,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
 
 def updates(play: Play) -> int:
     """How often the snapshot was brought up to date since the last whole copy."""
-    with play.runtime.warehouse() as connection:
+    with open_warehouse(play.runtime) as connection:
         found = connection.execute("select value from staging.setting where name = 'snapshot'").fetchone()
     return int(json.loads(found[0])["updates"]) if found else -1
 
@@ -48,7 +49,7 @@ def everything(connection: session.Connection) -> dict[str, list[str]]:
 
 def copied(play: Play, file: Path) -> dict[str, list[str]]:
     """What a whole copy says now."""
-    with play.runtime.warehouse() as connection:
+    with open_warehouse(play.runtime) as connection:
         connection.execute(f"attach {session.quote(str(file))} as copied")
         assert snapshot.copy(connection, "copied")
         connection.execute("detach copied")
@@ -106,7 +107,7 @@ def test_what_cycles_add_is_put_together_again(played: Play) -> None:
 
 
 def publish(play: Play) -> None:
-    with play.runtime.warehouse() as connection:
+    with open_warehouse(play.runtime) as connection:
         warehouse_publish.publish(connection, play.paths.published)
 
 
@@ -123,7 +124,7 @@ def test_a_file_that_is_not_the_one_published_last_is_copied_anew(played: Play) 
 
 def test_rows_that_went_by_another_way_are_noticed_and_gone(played: Play) -> None:
     publish(played)
-    with played.runtime.warehouse() as connection:
+    with open_warehouse(played.runtime) as connection:
         connection.execute("delete from star.fact_dispute; delete from star.fact_check_event where event_seq > 1")
         warehouse_publish.publish(connection, played.paths.published)
     assert updates(played) == 0
@@ -131,7 +132,7 @@ def test_rows_that_went_by_another_way_are_noticed_and_gone(played: Play) -> Non
 
 
 def test_now_and_then_it_is_copied_as_a_whole(played: Play) -> None:
-    with played.runtime.warehouse() as connection:
+    with open_warehouse(played.runtime) as connection:
         for _ in range(2):
             warehouse_publish.publish(connection, played.paths.published)
         told = json.dumps({**json.loads(_note(connection)), "updates": snapshot.UPDATES})
@@ -152,7 +153,7 @@ def test_a_rebuild_is_followed_by_a_whole_copy(played: Play) -> None:
     publish(played)
     publish(played)
     assert updates(played) > 0
-    with played.runtime.warehouse() as connection:
+    with open_warehouse(played.runtime) as connection:
         plans.prepare(connection, played.runtime)
         rebuild.rebuild(connection, played.runtime.landing, part_key=played.runtime.part_key)
     publish(played)

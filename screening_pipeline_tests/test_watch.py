@@ -128,7 +128,7 @@ def test_what_is_pushed_and_what_is_ordered_meanwhile_is_read(tmp_path: Path) ->
         office.order("z1")
         office.watch(1)
         office.runtime.landing.receive(ended(office, "z1"))
-        (tail,) = (t for t in office.runtime.landing.tails({}) if t.vendor == "zinc")
+        (tail,) = (t for t in office.runtime.landing.look({}).tails if t.vendor == "zinc")
         office.order("z2")
         office.told.clear()
         office.watch(2)

@@ -29,8 +29,10 @@ import duckdb  # noqa: TID251 - as analysts do, who have nothing of ours
 
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.cycle import notes, take_orders
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.runtime import opening
 from screening_pipeline.runtime.context import Runtime
+from screening_pipeline.runtime.results import StepResult
 from screening_pipeline.settings import sandbox_accounts
 from screening_pipeline.warehouse import publish
 
@@ -128,8 +130,9 @@ def _publish(data: Path, times: int) -> None:
     work = _runtime(data)
     take_orders.take_orders(work, run_id="readers")
     for number in range(times):
-        with work.warehouse() as connection:
-            notes.note_run(work, connection, run_id=f"{os.getpid()}-{number}", trigger="readers")
+        with open_warehouse(work) as connection:
+            whole = StepResult(begun_at=work.clock.now())
+            notes.note_run(work, connection, whole, run_id=f"{os.getpid()}-{number}", trigger="readers")
             publish.publish(connection, work.settings.paths.published)
         _mark(data)
 

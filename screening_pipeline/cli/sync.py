@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def _sync_facts(outcome: Any) -> dict[str, Any]:
         "responses": outcome.settled.responses,
         "changed": outcome.settled.changed,
         "rejects": outcome.rejects,
-        "accounts": [asdict(report) | {"calls": report.calls} for report in outcome.reports],
+        "accounts": [report.facts() for report in outcome.reports],
         "failed_checks": list(outcome.failed_checks),
         "exit_code": outcome.exit_code,
     }
@@ -59,9 +58,7 @@ def _sync_facts(outcome: Any) -> dict[str, Any]:
 def _tell_sync(outcome: Any, settings: configuration.Settings) -> None:
     from screening_pipeline.orders.files import not_manifests
 
-    rows = [
-        {**asdict(r), "calls": r.calls, "account": f"{r.vendor}/{r.account}", "what": _why(r)} for r in outcome.reports
-    ]
+    rows = [{**r.facts(), "account": f"{r.vendor}/{r.account}", "what": _why(r)} for r in outcome.reports]
     columns = {
         "account": "account",
         "calls": "calls",

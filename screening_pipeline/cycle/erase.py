@@ -81,13 +81,14 @@ def _erase(
 ) -> Erasure | None:
     """Erase what `known` finds. `itself` finds the hash of what was named, `before` all that tell of its erasure."""
     from screening_pipeline.cycle import take_orders
+    from screening_pipeline.cycle.writing import open_warehouse
     from screening_pipeline.runtime import plans
 
     with alone(runtime):
         if is_pending(runtime):
             finish_intent(runtime)
         take_orders.take_orders(runtime, run_id=_RUN_ID)  # what has arrived by now is part of what is known
-        with runtime.warehouse() as connection:
+        with open_warehouse(runtime) as connection:
             plans.prepare(connection, runtime)
             own_hash = first_column(connection, itself)[0]
             _find(connection, known)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from screening_pipeline.cycle.pull import feed_of, gap_note
-from screening_pipeline.runtime.results import AS_PLANNED, Settled
+from screening_pipeline.runtime.results import AS_PLANNED, StepResult
 from screening_pipeline.vendors import vendor
 from screening_pipeline.warehouse import session
 
@@ -68,19 +68,17 @@ def _account_row(runtime: Runtime, account: Account) -> dict[str, object]:
     }
 
 
-def note_run(runtime: Runtime, connection: session.Connection, *, run_id: str, trigger: str) -> None:
-    """Keep one row about the run that the journal tells of, in `ops.run`."""
-    journal, now = runtime.journal, runtime.clock.now()
-    settled = journal.settled or Settled()
+def note_run(runtime: Runtime, connection: session.Connection, whole: StepResult, *, run_id: str, trigger: str) -> None:
+    """Keep one row about a run, of what all its steps have done, in `ops.run`."""
     row = {
         "run_id": run_id,
-        "started_at": (journal.started_at or now).isoformat(),
-        "finished_at": now.isoformat(),
+        "started_at": whole.begun_at.isoformat(),
+        "finished_at": runtime.clock.now().isoformat(),
         "trigger": trigger,
-        "order_count": journal.taken.orders,
-        "call_count": sum(report.calls for report in journal.reports),
-        "changed_count": settled.changed,
-        "reject_count": settled.rejects + journal.taken.rejects,
-        "failed_accounts": [f"{r.vendor}/{r.account}" for r in journal.reports if r.code not in (None, *AS_PLANNED)],
+        "order_count": whole.intake.orders,
+        "call_count": sum(report.calls for report in whole.reports),
+        "changed_count": whole.settled.changed,
+        "reject_count": whole.settled.rejects + whole.intake.rejects,
+        "failed_accounts": [f"{r.vendor}/{r.account}" for r in whole.reports if r.code not in (None, *AS_PLANNED)],
     }
     session.insert(connection, "ops.run", [row])

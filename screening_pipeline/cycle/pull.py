@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.errors import LockHeld, MissingSecret, VendorError
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.http.account_gate import reason_to_wait
 from screening_pipeline.runtime.results import AccountReport
 from screening_pipeline.state.pull_queue import Agenda, Item
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from screening_pipeline.domain.exchange import Exchange, Landed
     from screening_pipeline.http.client import AccountClient
     from screening_pipeline.http.feed import Feed
-    from screening_pipeline.http.feed_record import Gap
+    from screening_pipeline.http.feed_record import Drained, Gap
     from screening_pipeline.runtime.context import Runtime
     from screening_pipeline.settings.account import Account
     from screening_pipeline.state.accounts import AccountState
@@ -37,8 +38,6 @@ JUST_ASKED = timedelta(minutes=15)
 LISTS_EVERY = timedelta(hours=23)
 # How long after its end the opt-in reconciliation still asks for a check.
 RECONCILED = timedelta(days=30)
-
-
 KNOWS_NONE = "knows_none"
 _KNOWS_NONE_SAYS = "knows none of the ids it was ever asked for: see base_url and environment, or set polling = false"
 
@@ -84,12 +83,12 @@ def pull_account(
             check_keys=frozenset(check_keys),
             endpoints=frozenset(vendor(account.vendor).endpoint_names if endpoints is None else endpoints),
         )
-        job = _Job(runtime, account, run_id=run_id, wanted=wanted)
+        job = _Job(runtime, account, run_id=run_id)
         try:
             with _interruptible():
-                return asyncio.run(job.run(secrets, seconds=seconds))
+                return asyncio.run(job.run(wanted, secrets, seconds=seconds))
         except VendorError as problem:
-            return replace(job.report, code=problem.code, message=str(problem))
+            return replace(report, code=problem.code, message=str(problem))
 
 
 @contextmanager
@@ -144,20 +143,18 @@ class _Wanted:
 
 
 class _Job:
-    """Pulling one account once; keeps what is reported should it end early."""
+    """Pulling one account once. It counts its calls for whoever watches, and changes nothing else of itself."""
 
-    def __init__(self, runtime: Runtime, account: Account, *, run_id: str, wanted: _Wanted) -> None:
-        self.report = AccountReport(vendor=account.vendor, account=account.name)
+    def __init__(self, runtime: Runtime, account: Account, *, run_id: str) -> None:
         self._runtime = runtime
         self._account = account
         self._vendor = vendor(account.vendor)
         self._run_id = run_id
-        self._wanted = wanted
         self._made = 0
         self._planned = 0
-        self._told: frozenset[tuple[str, str]] = frozenset()
 
-    async def run(self, secrets: dict[str, str], *, seconds: float | None) -> AccountReport:
+    async def run(self, wanted: _Wanted, secrets: dict[str, str], *, seconds: float | None) -> AccountReport:
+        """The feed, the lists and the checks by id; what ends the later ones early leaves told what the feed said."""
         from screening_pipeline.http.client import AccountClient
         from screening_pipeline.http.transport import Limits
 
@@ -172,10 +169,20 @@ class _Job:
             run_id=self._run_id,
             limits=Limits(is_proxied=runtime.settings.http.proxies_from_environment),
         ) as client:
-            await self._drain(client)
-            await self._lists(client, None if seconds is None else runtime.clock.monotonic() + seconds)
-            await self._by_id(client, seconds)
-        return self.report
+            drained = await self._drained(client, wanted)
+            fed = AccountReport(
+                vendor=account.vendor,
+                account=account.name,
+                feed_messages=drained.messages,
+                gaps=drained.gaps,
+                feed_code=drained.code,
+            )
+            try:
+                until = None if seconds is None else runtime.clock.monotonic() + seconds
+                await self._ask_lists(client, wanted, until)
+                return await self._asked_by_id(client, self._widened(wanted, drained), drained.told, fed, seconds)
+            except VendorError as problem:
+                return replace(fed, code=problem.code, message=str(problem))
 
     def _land(self, exchange: Exchange) -> Landed:
         landed = self._runtime.landing.receive(exchange)
@@ -183,35 +190,45 @@ class _Job:
         self._runtime.progress(self._account.key, self._made, max(self._planned, self._made))
         return landed
 
-    async def _drain(self, client: AccountClient) -> None:
-        """The feed forgets what it hands out: it comes first, and a gap in it is settled by asking every open id."""
-        feed = self._vendor.feed
-        if feed is None or not self._account.status_updates or feed.name not in self._wanted.endpoints:
-            return
-        runtime = self._runtime
-        drained = await feed_of(runtime, self._account).drain(client, run_id=self._run_id)
-        if drained.is_in_doubt:  # also where the feed alone was to be asked
-            by_id = {endpoint.name for endpoint in self._vendor.endpoints if endpoint.is_by_id}
-            endpoints = self._wanted.endpoints | by_id
-            self._wanted = replace(self._wanted, is_full=True, check_keys=frozenset(), endpoints=endpoints)
-        self._told = drained.told
-        self.report = replace(self.report, feed_messages=drained.messages, gaps=drained.gaps, feed_code=drained.code)
+    async def _drained(self, client: AccountClient, wanted: _Wanted) -> Drained:
+        """What the feed said: it forgets what it hands out, so it comes first. Nothing where it is not asked."""
+        from screening_pipeline.http.feed_record import Drained
 
-    async def _lists(self, client: AccountClient, until: float | None) -> None:
+        feed = self._vendor.feed
+        if feed is None or not self._account.status_updates or feed.name not in wanted.endpoints:
+            return Drained()
+        return await feed_of(self._runtime, self._account).drain(client, run_id=self._run_id)
+
+    def _widened(self, wanted: _Wanted, drained: Drained) -> _Wanted:
+        """A gap in the feed is settled by asking every open id, also where the feed alone was to be asked."""
+        if not drained.is_in_doubt:
+            return wanted
+        by_id = {endpoint.name for endpoint in self._vendor.endpoints if endpoint.is_by_id}
+        return replace(wanted, is_full=True, check_keys=frozenset(), endpoints=wanted.endpoints | by_id)
+
+    async def _ask_lists(self, client: AccountClient, wanted: _Wanted, until: float | None) -> None:
         agenda, now = self._runtime.agenda, self._runtime.clock.now()
         for endpoint in self._vendor.lists:
-            is_wanted = endpoint.name in self._wanted.endpoints
+            is_wanted = endpoint.name in wanted.endpoints
             if is_wanted and _is_list_due(agenda, self._account, endpoint.name, now):
                 landed = await client.call(endpoint.name, until=until)
                 if landed.is_accepted:
                     agenda.remember(_list_note(self._account, endpoint.name), now.isoformat())
 
-    async def _by_id(self, client: AccountClient, seconds: float | None) -> None:
+    async def _asked_by_id(
+        self,
+        client: AccountClient,
+        wanted: _Wanted,
+        told: Collection[tuple[str, str]],
+        fed: AccountReport,
+        seconds: float | None,
+    ) -> AccountReport:
+        """`fed`, the report of the feed, with that of the checks; those just `told` of need no asking."""
         from screening_pipeline.http.batch import Pull
 
         if not self._account.polling:
-            return
-        items = self._due()
+            return fed
+        items = self._due(wanted, told)
         self._planned = self._made + len(items)
         outcome = await client.pull_all(
             [Pull(subject=i.subject, check_id=i.check_id, due_at=i.next_pull_at) for i in items], seconds=seconds
@@ -220,36 +237,29 @@ class _Job:
         now = self._runtime.clock.now()
         asked = (item.check_key for item in items if (item.subject, item.check_id) not in left)
         self._runtime.agenda.postpone(asked, now + JUST_ASKED)
-        self.report = replace(
-            self.report,
-            accepted=outcome.accepted,
-            rejected=outcome.rejected,
-            missing=outcome.missing,
-            failed=outcome.failed,
-            left=outcome.left,
-            code=outcome.code,
-        )
-        if outcome.code is None and outcome.missing and self._known.knows_none:
-            self.report = replace(self.report, code=KNOWS_NONE, message=_KNOWS_NONE_SAYS)
         # Those that were asked in vain are asked again by themselves: for one of them not all are asked every time.
         if outcome.code is None and not outcome.left:
-            for gap in self.report.gaps:
+            for gap in fed.gaps:
                 self._runtime.agenda.remember(gap_note(gap), now.isoformat())
+        report = replace(fed, **outcome.counts())
+        if outcome.code is None and outcome.missing and self._known.knows_none:
+            return replace(report, code=KNOWS_NONE, message=_KNOWS_NONE_SAYS)
+        return report
 
     @property
     def _known(self) -> AccountState:
         return self._runtime.state.account(self._account.vendor, self._account.name, self._runtime.clock)
 
-    def _due(self) -> list[Item]:
-        runtime, account, wanted = self._runtime, self._account, self._wanted
+    def _due(self, wanted: _Wanted, told: Collection[tuple[str, str]]) -> list[Item]:
+        runtime, account = self._runtime, self._account
         if wanted.is_reconciling:
             return _ended_lately(runtime, account)
         without = [e.subject for e in self._vendor.endpoints if e.subject and e.name not in wanted.endpoints]
         items = runtime.agenda.due(
             account.vendor, account.name, runtime.clock.now(), is_full=wanted.is_full, without=without
         )
-        # What the feed has just told needs no asking, and a check that it ended must not be asked.
-        items = [item for item in items if (item.subject, item.check_id) not in self._told]
+        # A check that the feed has just ended must not be asked.
+        items = [item for item in items if (item.subject, item.check_id) not in told]
         return [item for item in items if not wanted.check_keys or item.check_key in wanted.check_keys]
 
 
@@ -257,7 +267,7 @@ def _ended_lately(runtime: Runtime, account: Account) -> list[Item]:
     since = (runtime.clock.now() - RECONCILED).isoformat()
     given = {"vendor": account.vendor, "account": account.name, "since": since}
     query = catalog.statement("find_ended", **{name: session.quote(value) for name, value in given.items()})
-    with runtime.warehouse() as connection:
+    with open_warehouse(runtime) as connection:
         rows = connection.execute(query).fetchall()
     return [Item(*row) for row in rows]
 

@@ -6,10 +6,11 @@ is noted in the same transaction as its rows.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from screening_pipeline.cycle.notes import note_accounts, note_gaps
-from screening_pipeline.runtime import unread
+from screening_pipeline.orders.intake import Intake
 from screening_pipeline.runtime.plans import forget_plans, plan_what_is_old, prepare, touched_accounts
 from screening_pipeline.runtime.results import Settled
 from screening_pipeline.warehouse import catalog, ingest, schema, session
@@ -18,22 +19,38 @@ if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What the first step of a run brought: the manifests read, and what their batch did to the star."""
+
+    intake: Intake = field(default_factory=Intake)
+    settled: Settled = field(default_factory=Settled)
+
+
+def advanced(connection: session.Connection, runtime: Runtime) -> Settled:
+    """Inside a transaction: bring what was landed since into the star; what that did to it. Its plans are forgotten."""
+    written = ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
+    forget_plans(runtime, touched_accounts(connection))
+    return counted(connection) + Settled(written=frozenset(written))
+
+
+def written_by(prepared: ingest.Prepared) -> frozenset[str]:
+    """The tables that were written to prepare a warehouse: none, or all."""
+    return frozenset() if prepared is ingest.Prepared.READY else frozenset(catalog.relations())
+
+
 def settle(runtime: Runtime, connection: session.Connection) -> Settled:
-    """Bring everything that was landed into the star, and plan what is asked next; what the run did to the star."""
-    prepare(connection, runtime)
-    landed = unread.landed(runtime.landing)
+    """Bring everything that was landed into the star, and plan what is asked next; what that did to the star."""
+    written = written_by(prepare(connection, runtime))
     with session.transaction(connection):
-        runtime.journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
-        settled = (runtime.journal.settled or Settled()) + counted(connection)
-        forget_plans(runtime, touched_accounts(connection))
+        settled = advanced(connection, runtime)
         note_accounts(connection, runtime)
         gaps = note_gaps(connection, runtime)
     for feed, gap in gaps:
         feed.acknowledge(gap)
     schema.drop_work(connection)
-    runtime.journal.landed_read = landed  # of manifests nothing: only `take_orders` reads them
     plan_what_is_old(connection, runtime)
-    return settled
+    return settled + Settled(written=written)
 
 
 def counted(connection: session.Connection) -> Settled:

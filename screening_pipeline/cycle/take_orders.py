@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from screening_pipeline.cycle.settle import counted
+from screening_pipeline.cycle.settle import Taken, advanced, written_by
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orders import intake
 from screening_pipeline.runtime import unread
-from screening_pipeline.runtime.plans import PLANNED, forget_plans, plan_what_is_old, prepare, touched_accounts
-from screening_pipeline.warehouse import ingest, rebuild, schema, session
+from screening_pipeline.runtime.plans import PLANNED, plan_what_is_old, prepare
+from screening_pipeline.runtime.results import Settled
+from screening_pipeline.warehouse import rebuild, schema, session
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
 
 
-def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
+def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
     """Read new manifests, land what a crash left behind, and plan the checks that are new."""
     runtime.landing.recover()
-    paths, journal = runtime.settings.paths, runtime.journal
-    orders = unread.orders(paths)
+    orders = unread.orders(runtime.settings.paths)
     if runtime.agenda.note(PLANNED) is not None and not unread.is_any(
         runtime.agenda, runtime.settings, runtime.landing
     ):
-        journal.orders_read = orders
-        return intake.Intake()
-    with runtime.warehouse() as connection:
-        prepare(connection, runtime)
-        landed = unread.landed(runtime.landing)
-        is_anew = rebuild.is_mostly_unread(connection, landed)
+        return Taken()
+    with open_warehouse(runtime, orders=orders) as connection:
+        written = written_by(prepare(connection, runtime))
+        is_anew = rebuild.is_mostly_unread(connection, runtime.landing)
         with session.transaction(connection):
             taken = intake.take_in(
                 connection,
@@ -37,16 +36,12 @@ def take_orders(runtime: Runtime, *, run_id: str) -> intake.Intake:
                 run_id=run_id,
                 progress=runtime.progress,
             )
+            # Pushes, or what a crash left, are this run's too, and planned: what they ended is not asked.
+            settled = Settled() if is_anew else advanced(connection, runtime)
             if is_anew:
                 rebuild.begin_rebuild(connection)
-            else:
-                journal.written |= ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
-                # Pushes, or what a crash left, are this run's too, and planned: what they ended is not asked.
-                journal.settled = counted(connection)
-                forget_plans(runtime, touched_accounts(connection))
         schema.drop_work(connection)
         if is_anew:
-            prepare(connection, runtime)
-        journal.orders_read, journal.landed_read = orders, landed
+            written |= written_by(prepare(connection, runtime))
         plan_what_is_old(connection, runtime)
-    return taken
+    return Taken(intake=taken, settled=settled + Settled(written=written))

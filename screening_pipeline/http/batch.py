@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from screening_pipeline.domain.exchange import Landed
+from screening_pipeline.domain.pull_counts import PullCounts
 from screening_pipeline.settings.account import Account
 
 
@@ -21,27 +22,15 @@ class Pull:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccountOutcome:
-    """What came of a batch. Every pull is in exactly one of the counts.
+class AccountOutcome(PullCounts):
+    """What came of a batch.
 
-    `left` were not settled; `left_pulls` are these, in the order given (not always the last ones).
-    `code` says why the batch ended early (None: it did not): a VendorError's code, or `deadline`.
+    `left_pulls` are those that were not settled, in the order given (not always the last ones).
     `retry_after_seconds` is set with `rate_limited`.
     """
 
-    vendor: str
-    account: str
-    accepted: int = 0
-    rejected: int = 0
-    missing: int = 0
-    failed: int = 0
     left_pulls: tuple[Pull, ...] = ()
-    code: str | None = None
     retry_after_seconds: float | None = None
-
-    @property
-    def left(self) -> int:
-        return len(self.left_pulls)
 
 
 class Batch:
@@ -71,10 +60,12 @@ class Batch:
             self._code, self._retry_after = code, retry_after
 
     def outcome(self, account: Account) -> AccountOutcome:
+        left = tuple(p for place, p in enumerate(self.pulls) if place not in self.kinds)
         return AccountOutcome(
             vendor=account.vendor,
             account=account.name,
-            left_pulls=tuple(p for place, p in enumerate(self.pulls) if place not in self.kinds),
+            left=len(left),
+            left_pulls=left,
             code=self._code or next(iter(self.not_offered.values()), None),
             retry_after_seconds=self._retry_after,
             **Counter(self.kinds.values()),

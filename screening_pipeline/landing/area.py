@@ -17,8 +17,8 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +27,7 @@ from screening_pipeline.base import memory_files, sealing
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.files import append_line, end_of_lines, locked, make_folder, reserved, telling, write_new
+from screening_pipeline.day_seals import Seal, Seals, is_open, mark_changed, mark_of_folder, sealed
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import Exchange, Landed
 from screening_pipeline.landing.judge import Examined, examine
@@ -47,6 +48,14 @@ class Tail:
     file: str
     start: int
     end: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look found that was not read before, and the seals that hold once it is."""
+
+    tails: list[Tail]
+    seals: Seals
 
 
 class Landing:
@@ -111,6 +120,7 @@ class Landing:
         """`receive`, unless this response was landed before: for those who cannot know whether they did."""
         with self._telling(), locked(self._spool_lock, is_shared=True):
             if self._is_landed(exchange):
+                mark_changed((self.root / self.file_of(exchange)).parent)
                 (self.spool / f"{exchange.response_id}.sealed").unlink(missing_ok=True)
                 return _landed(exchange, line_of(exchange, self._examined(exchange))[1])
         return self.receive(exchange)
@@ -128,6 +138,7 @@ class Landing:
         if exchange.vendor not in self._vendors:
             return []  # stays until its vendor is declared again
         landed = [] if self._is_landed(exchange) else [self._append(exchange)]
+        mark_changed((self.root / self.file_of(exchange)).parent)  # whoever died after the line had no time for it
         path.unlink()
         return landed
 
@@ -139,9 +150,17 @@ class Landing:
     def _append(self, exchange: Exchange) -> Landed:
         line, examined = line_of(exchange, self._examined(exchange))
         file = self.file_of(exchange)
-        make_folder((self.root / file).parent)
-        append_line(self.root / file, self._written(line, file))
+        path = self.root / file
+        make_folder(path.parent)
+        is_first = not path.exists()
+        append_line(path, self._written(line, file))
+        if is_first or self._is_late(file):
+            mark_changed(path.parent)
         return _landed(exchange, examined)
+
+    def _is_late(self, file: str) -> bool:
+        """Whether nobody looks for further lines of the file's day, unless its folder is marked as changed."""
+        return not is_open(file, self._clock.now() + timedelta(days=1))
 
     def _examined(self, exchange: Exchange) -> Examined:
         return examine(exchange, self._vendors[exchange.vendor], self._secrets)
@@ -169,14 +188,59 @@ class Landing:
         found = [path for slug in slugs for path in (self.root / _segment(slug)).glob("*/*.ndjson")]
         return sorted(str(path.relative_to(self.root)) for path in found)
 
-    def tails(self, offsets: Mapping[str, int]) -> list[Tail]:
-        """What was landed beyond these offsets (file → bytes read so far; 0 if missing), durable lines only.
+    def _tails(self, offsets: Mapping[str, int]) -> list[Tail]:
+        return [tail for file, start in offsets.items() if (tail := self._tail(file, start))]
 
-        Raises EnvironmentFailed where a file has become shorter than what was read of it.
+    def look(self, seals: Mapping[str, Seal], read: Callable[[str], Mapping[str, int]] = lambda _: {}) -> Look:
+        """What was landed since these seals were made, durable lines only; days that are over add nothing to its cost.
+
+        `read` tells of a folder how many bytes of each of its files were read before (0 where it does not say); it is
+        asked only where the seal does not hold. Raises EnvironmentFailed where a file has become shorter than that.
+        """
+        now = self._clock.now()
+        with self._telling():
+            looks = {folder: self._look(folder, seals.get(folder), read, now) for folder in self.folders()}
+        tails = [tail for found, _ in looks.values() for tail in found]
+        return Look(tails, {folder: seal for folder, (_, seal) in looks.items()})
+
+    def _look(
+        self, folder: str, seal: Seal | None, read: Callable[[str], Mapping[str, int]], now: datetime
+    ) -> tuple[list[Tail], Seal]:
+        mark = mark_of_folder(self.root / folder)  # before its files: what comes meanwhile is found by the next look
+        if seal is not None and seal.holds(mark, now):
+            tails = self._tails(seal.open)
+            return tails, replace(seal, open={**seal.open, **_ends(tails)})
+        sizes, known = self._sizes(folder), read(folder)
+        tails = self._tails({file: known.get(file, 0) for file in sizes})
+        return tails, sealed(mark, sizes, {**known, **_ends(tails)}, now)
+
+    def gained(self, seals: Mapping[str, Seal]) -> dict[str, int]:
+        """What goes further than these seals, told from sizes alone: file → how far it goes.
+
+        Of days that are over nobody knows here what was read of each: where they have changed in number or size, their
+        folder is named instead, with the size of all of it.
         """
         with self._telling():
-            tails = [self._tail(file, offsets.get(file, 0)) for file in self.files()]
-        return [tail for tail in tails if tail is not None]
+            return {name: size for folder in self.folders() for name, size in self._gained(folder, seals.get(folder))}
+
+    def _gained(self, folder: str, seal: Seal | None) -> Iterator[tuple[str, int]]:
+        known = seal.open if seal else {}
+        if seal is None or not seal.holds(mark_of_folder(self.root / folder), self._clock.now()):
+            sizes = self._sizes(folder)
+            known = {file: end for file, end in known.items() if file in sizes}
+            closed = [size for file, size in sizes.items() if file not in known]
+            if (len(closed), sum(closed)) != ((seal.closed_files, seal.closed_bytes) if seal else (0, 0)):
+                yield folder, sum(sizes.values())
+        yield from _ends(self._tails(known)).items()
+
+    def folders(self) -> list[str]:
+        """The folders that have landed files, relative to the root, one for each account there ever was."""
+        found = [path for slug in self._vendors for path in (self.root / _segment(slug)).glob("*/")]
+        return sorted(str(path.relative_to(self.root)) for path in found)
+
+    def _sizes(self, folder: str) -> dict[str, int]:
+        found = sorted((self.root / folder).glob("*.ndjson"))
+        return {str(path.relative_to(self.root)): path.stat().st_size for path in found}
 
     def _tail(self, file: str, start: int) -> Tail | None:
         path = self.root / file
@@ -302,6 +366,10 @@ class Landing:
         if self._line_sealer is None:
             raise EnvironmentFailed(f"{file} is encrypted and no landing key is set", code="wrong_key")
         return self._line_sealer.unseal(base64.urlsafe_b64decode(stored), file)
+
+
+def _ends(tails: Iterable[Tail]) -> dict[str, int]:
+    return {tail.file: tail.end for tail in tails}
 
 
 def _cut(file: str) -> EnvironmentFailed:

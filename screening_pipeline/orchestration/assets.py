@@ -5,6 +5,7 @@ The assets of a vendor, and all tables, are made by one step each: steps cost, a
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -17,8 +18,8 @@ from screening_pipeline.domain.declaration import Endpoint, Vendor
 from screening_pipeline.orchestration.keys import OWNERS, RAW_ORDER, call_key, made, pulled_endpoints
 from screening_pipeline.orchestration.resource import Screening
 from screening_pipeline.orchestration.tables import star
-from screening_pipeline.runtime import results
 from screening_pipeline.runtime.context import Runtime
+from screening_pipeline.runtime.results import AccountReport, StepResult, note_step
 from screening_pipeline.vendors import all_vendors
 
 
@@ -72,10 +73,16 @@ def _call_description(vendor: Vendor, endpoint: Endpoint) -> str:
 def raw_order(context: dg.AssetExecutionContext, screening: Screening) -> dg.MaterializeResult[None]:
     """Read new manifests and number the checks they announce."""
     runtime = screening.runtime
-    runtime.journal.enter(context.run.run_id, runtime.clock.now())
+    begun_at = runtime.clock.now()
     taken = take_orders.take_orders(runtime, run_id=context.run.run_id)
-    runtime.journal.taken = taken
-    return made(context, RAW_ORDER, {"files": taken.files, "orders": taken.orders, "rejects": taken.rejects})
+    note(context, runtime, StepResult(begun_at=begun_at, intake=taken.intake, settled=taken.settled))
+    return made(context, RAW_ORDER, asdict(taken.intake))
+
+
+def note(context: dg.AssetExecutionContext, runtime: Runtime, result: StepResult) -> None:
+    """Keep what this step did for the steps after it, which may run in another process."""
+    step = context.op_execution_context.op.name
+    note_step(runtime.ledger, context.run.run_id, step, result, now=runtime.clock.now())
 
 
 def vendor_assets(vendor: Vendor) -> dg.AssetsDefinition:
@@ -98,10 +105,10 @@ def vendor_assets(vendor: Vendor) -> dg.AssetsDefinition:
     )
     def pull(context: dg.AssetExecutionContext, config: PullConfig, screening: Screening) -> Iterator[Any]:
         selected = [e for e in endpoints if call_key(vendor, e) in context.selected_asset_keys]
-        screening.runtime.journal.enter(context.run.run_id, screening.runtime.clock.now())
-        started = time.monotonic()
-        reports = _pull_accounts(context, config, screening.runtime, vendor, selected)
-        screening.runtime.journal.reports.extend(reports)
+        runtime = screening.runtime
+        begun_at, started = runtime.clock.now(), time.monotonic()
+        reports = _pull_accounts(context, config, runtime, vendor, selected)
+        note(context, runtime, StepResult(begun_at=begun_at, reports=tuple(reports)))
         metadata = {**_pull_metadata(reports), "seconds": round(time.monotonic() - started, 2)}
         for endpoint in selected:
             yield made(context, call_key(vendor, endpoint), metadata)
@@ -117,7 +124,7 @@ def _pull_accounts(
     runtime: Runtime,
     vendor: Vendor,
     selected: Sequence[Endpoint],
-) -> list[results.AccountReport]:
+) -> list[AccountReport]:
     accounts = [a for a in runtime.settings.accounts if a.vendor == vendor.slug]
     wanted = [a for a in accounts if not config.accounts or a.name in config.accounts]
     reports = []
@@ -138,7 +145,7 @@ def _pull_accounts(
     return reports
 
 
-def _pull_metadata(reports: Sequence[results.AccountReport]) -> dict[str, Any]:
+def _pull_metadata(reports: Sequence[AccountReport]) -> dict[str, Any]:
     columns = ("account", "accepted", "rejected", "missing", "failed", "left", "feed_messages", "code")
     records = [
         dg.TableRecord({name: getattr(r, name) if getattr(r, name) is not None else "" for name in columns})
@@ -155,7 +162,7 @@ def _schema(records: Sequence[dg.TableRecord], columns: Sequence[str]) -> dg.Tab
     return dg.TableSchema([dg.TableColumn(name, kinds[type(records[0].data[name])]) for name in columns])
 
 
-def _pull_check(main: dg.AssetKey, reports: Sequence[results.AccountReport]) -> dg.AssetCheckResult:
+def _pull_check(main: dg.AssetKey, reports: Sequence[AccountReport]) -> dg.AssetCheckResult:
     bad = [report for report in reports if report.needs_attention]
     return dg.AssetCheckResult(
         asset_key=main,

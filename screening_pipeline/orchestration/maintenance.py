@@ -9,13 +9,14 @@ from typing import Any
 
 import dagster as dg
 
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration.keys import OWNERS, SNAPSHOT, made, table_key
 from screening_pipeline.orchestration.metadata import inert_markdown
 from screening_pipeline.orchestration.resource import Screening
 from screening_pipeline.orchestration.tables import judged, materialized, rule_specs, verdict
 from screening_pipeline.runtime import plans
 from screening_pipeline.runtime.context import Runtime
-from screening_pipeline.warehouse import catalog, lineage, publish, store
+from screening_pipeline.warehouse import catalog, ingest, lineage, publish, store
 from screening_pipeline.warehouse import rebuild as warehouse_rebuild
 from screening_pipeline.warehouse.session import Connection
 
@@ -27,8 +28,8 @@ PARQUET = dg.AssetKey(["published", "parquet"])
 def rebuild_from_raw(context: dg.OpExecutionContext, screening: Screening) -> None:
     """Read all history anew. The result is the same, row for row; only what is asked next is planned as of now."""
     runtime = screening.runtime
-    with runtime.warehouse() as connection:
-        if not plans.prepare(connection, runtime):  # else it has just been done
+    with open_warehouse(runtime) as connection:
+        if plans.prepare(connection, runtime) is not ingest.Prepared.REREAD:  # else it has just been done
             warehouse_rebuild.rebuild(connection, runtime.landing, part_key=runtime.part_key, progress=runtime.progress)
         plans.plan_again(connection, runtime)
         for rule in (r for often in (True, False) for r in catalog.rules("raw", "star", "ops", is_every_run=often)):
@@ -52,8 +53,8 @@ def rebuild() -> None:
 @contextmanager
 def _whole(runtime: Runtime) -> Iterator[Connection]:
     """The live warehouse, with a rebuild that was stopped half way gone on with."""
-    with runtime.warehouse() as connection:
-        if plans.prepare(connection, runtime):
+    with open_warehouse(runtime) as connection:
+        if plans.prepare(connection, runtime) is ingest.Prepared.REREAD:
             plans.plan_again(connection, runtime)
         yield connection
 

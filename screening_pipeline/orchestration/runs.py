@@ -10,8 +10,9 @@ from uuid import uuid4
 
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.cycle import pull
-from screening_pipeline.runtime import results, unread
+from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.opening import active
+from screening_pipeline.runtime.results import AccountReport, Settled, exit_code, whole_run
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -30,8 +31,8 @@ class Outcome:
     run_id: str
     orders: int = 0
     order_rejects: int = 0
-    reports: tuple[results.AccountReport, ...] = ()
-    settled: results.Settled = field(default_factory=results.Settled)
+    reports: tuple[AccountReport, ...] = ()
+    settled: Settled = field(default_factory=Settled)
     failed_checks: tuple[str, ...] = ()
 
     @property
@@ -42,7 +43,7 @@ class Outcome:
     @property
     def exit_code(self) -> int:
         """0 done, 1 something needs attention, 2 no account could be tried."""
-        return results.exit_code(self.reports, self.rejects) or int(bool(self.failed_checks))
+        return exit_code(self.reports, self.rejects) or int(bool(self.failed_checks))
 
 
 def sync(
@@ -67,7 +68,7 @@ def sync(
     wanted = asked if is_full or _is_news(runtime) else [a for a in asked if pull.is_wanted(runtime, a)]
     with active(runtime):
         result = _executed(job, instance, _config(wanted, is_full=is_full), trigger)
-    idle = [results.AccountReport(vendor=a.vendor, account=a.name) for a in chosen if a not in wanted]
+    idle = [AccountReport(vendor=a.vendor, account=a.name) for a in chosen if a not in wanted]
     return _outcome(runtime, result, idle)
 
 
@@ -159,14 +160,14 @@ def _cause(problem: BaseException) -> BaseException:
     return problem
 
 
-def _outcome(runtime: Runtime, result: Any, idle: Sequence[results.AccountReport]) -> Outcome:
-    journal = runtime.journal
+def _outcome(runtime: Runtime, result: Any, idle: Sequence[AccountReport]) -> Outcome:
+    whole = whole_run(runtime.ledger, result.run_id, now=runtime.clock.now())
     return Outcome(
         run_id=result.run_id,
-        orders=journal.taken.orders,
-        order_rejects=journal.taken.rejects,
-        reports=(*journal.reports, *idle),
-        settled=journal.settled or results.Settled(),
+        orders=whole.intake.orders,
+        order_rejects=whole.intake.rejects,
+        reports=(*whole.reports, *idle),
+        settled=whole.settled,
         failed_checks=_failed_checks(result),
     )
 

@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 
 from screening_pipeline.cycle import notes, settle
+from screening_pipeline.cycle.writing import open_warehouse
+from screening_pipeline.orchestration.assets import note
 from screening_pipeline.orchestration.keys import (
     NO_ASSETS,
     OWNERS,
@@ -18,8 +20,10 @@ from screening_pipeline.orchestration.keys import (
 )
 from screening_pipeline.orchestration.metadata import table_metadata
 from screening_pipeline.orchestration.resource import Screening
+from screening_pipeline.run_ledger import LAST_STEP
 from screening_pipeline.runtime import publication
 from screening_pipeline.runtime.context import Runtime
+from screening_pipeline.runtime.results import StepResult, steps_before
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, lineage
 from screening_pipeline.warehouse.session import Connection
@@ -51,7 +55,7 @@ def rule_specs(*schemas: str, is_every_run: bool) -> list[dg.AssetCheckSpec]:
 
 
 @dg.multi_asset(
-    name="star",
+    name=LAST_STEP,
     specs=[
         dg.AssetSpec(
             RAW_RESPONSE,
@@ -80,23 +84,26 @@ def star(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[An
     A table of which no row changed is not materialized: events cost more than tables do.
     """
     runtime = screening.runtime
-    runtime.journal.enter(context.run.run_id, runtime.clock.now())
-    with runtime.warehouse() as connection:
-        settled = runtime.journal.settled = settle.settle(runtime, connection)
-        counts = {"responses": settled.responses, "changed": settled.changed, "rejects": settled.rejects}
+    begun_at, run_id = runtime.clock.now(), context.run.run_id
+    before = steps_before(runtime.ledger, run_id, LAST_STEP, begun_at=begun_at)
+    with open_warehouse(runtime) as connection:
+        own = StepResult(begun_at=begun_at, settled=settle.settle(runtime, connection))
+        whole = before + own
+        counts = {name: getattr(whole.settled, name) for name in ("responses", "changed", "rejects")}
         yield made(context, RAW_RESPONSE, counts)
-        changed = [relation for relation in _tables("star") if relation.qualified in runtime.journal.written]
+        changed = [relation for relation in _tables("star") if relation.qualified in whole.settled.written]
         yield from materialized(context, connection, changed)
         yield from judged(connection, "raw", "star", "ops", is_every_run=True)
+        trigger = context.run.tags.get("screening/trigger", "dagster")
+        notes.note_run(runtime, connection, whole, run_id=run_id, trigger=trigger)
         yield from _published(context, runtime, connection)
+    note(context, runtime, own)
 
 
 def _published(
     context: dg.AssetExecutionContext, runtime: Runtime, connection: Connection
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Replace the published snapshot by the warehouse as it is now, if its time has come."""
-    trigger = context.run.tags.get("screening/trigger", "dagster")
-    notes.note_run(runtime, connection, run_id=context.run.run_id, trigger=trigger)
     size = publication.publish(runtime, connection)
     if size is None:
         due = publication.due_at(runtime.agenda, runtime.clock.now())

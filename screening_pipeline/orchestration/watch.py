@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.clock import StandingClock
@@ -45,22 +45,23 @@ def watch(
     if isinstance(runtime.clock, StandingClock):
         raise UsageError("watch needs a clock that runs; unset SCREENING_NOW", code="standing_clock")
     until = None if seconds is None else runtime.clock.monotonic() + seconds
-    worst, is_first = 0, True
+    worst, begun_at = 0, None
     while until is None or runtime.clock.monotonic() < until:
-        if is_first or _is_wanted(runtime):
-            outcome = runs.sync(runtime, instance, is_patient=not is_first, trigger="watch")
+        if begun_at is None or _is_wanted(runtime, begun_at):
+            is_patient, begun_at = begun_at is not None, runtime.clock.now()
+            outcome = runs.sync(runtime, instance, is_patient=is_patient, trigger="watch")
             worst = max(worst, outcome.exit_code)
             tell(outcome)
-            is_first = False
         runtime.clock.sleep(_pause(runtime, until))
     return worst
 
 
-def _is_wanted(runtime: Runtime) -> bool:
+def _is_wanted(runtime: Runtime, begun_at: datetime) -> bool:
+    """Whether a cycle is wanted now; the last one began at `begun_at`."""
     is_due = any(_is_due(runtime, account) for account in runtime.settings.accounts)
     is_put_off = publication.overdue(runtime.agenda, runtime.clock.now()) is not None
     is_news = unread.is_any(runtime.agenda, runtime.settings, runtime.landing)  # a manifest, or what a vendor pushed
-    return is_due or is_put_off or _is_feed_due(runtime) or is_news
+    return is_due or is_put_off or _is_feed_due(runtime, begun_at) or is_news
 
 
 def _is_due(runtime: Runtime, account: Account) -> bool:
@@ -69,12 +70,11 @@ def _is_due(runtime: Runtime, account: Account) -> bool:
     return runtime.agenda.summary(account.vendor, account.name, runtime.clock.now()).due > 0
 
 
-def _is_feed_due(runtime: Runtime) -> bool:
+def _is_feed_due(runtime: Runtime, begun_at: datetime) -> bool:
     fed = [a for a in runtime.settings.accounts if a.status_updates and vendor(a.vendor).feed]
     if all(pull.is_to_wait(runtime, account) for account in fed):
         return False
-    started = runtime.journal.started_at
-    return started is None or runtime.clock.now() - started >= FEED_EVERY
+    return runtime.clock.now() - begun_at >= FEED_EVERY
 
 
 def _pause(runtime: Runtime, until: float | None) -> float:

@@ -13,6 +13,7 @@ from screening_pipeline.base.clock import Clock, system_clock
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
+from screening_pipeline.run_ledger import RunLedger
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.settings import load
 from screening_pipeline.settings.keys import kept_key, landing_key, pseudonym_key
@@ -78,6 +79,7 @@ def assembled(
         state=state,
         agenda=Agenda(state),
         limiter=Limiter(state, clock),
+        ledger=RunLedger(state),
         landing=Landing(
             settings.paths.landing,
             vendors=all_vendors(),

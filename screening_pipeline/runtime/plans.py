@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.runtime.replan import replan
 from screening_pipeline.state.pull_queue import Agenda
-from screening_pipeline.warehouse import catalog, ingest, session
+from screening_pipeline.warehouse import ingest, session
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
@@ -74,12 +74,11 @@ def touched_accounts(connection: session.Connection) -> set[str]:
     return {row[0] for row in found.fetchall()}
 
 
-def prepare(connection: session.Connection, runtime: Runtime) -> bool:
-    """Bring reference data up to date; whether all history had to be read anew for it."""
+def prepare(connection: session.Connection, runtime: Runtime) -> ingest.Prepared:
+    """Bring reference data up to date; in what state the warehouse was found, and whether it was read anew for it."""
     found = ingest.prepare(
         connection, runtime.settings, runtime.landing, part_key=runtime.part_key, progress=runtime.progress
     )
     if found is not ingest.Prepared.READY:
-        runtime.journal.written |= set(catalog.relations())
         forget_plans(runtime, (account.key for account in runtime.settings.accounts))
-    return found is ingest.Prepared.REREAD
+    return found

@@ -1,17 +1,21 @@
-"""What the steps of a run tell whoever started it."""
+"""What the steps of a run return: how each account went, what was taken in, what the star gained."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base.errors import LockHeld, MissingSecret
+from screening_pipeline.domain.pull_counts import PullCounts
 from screening_pipeline.orders.intake import Intake
 
 if TYPE_CHECKING:
     from screening_pipeline.http.feed_record import Gap
+    from screening_pipeline.run_ledger import RunLedger
 
 
 # Why pulling an account may end early with nothing wrong: the time was up, or another process is asking it.
@@ -19,26 +23,13 @@ AS_PLANNED = ("deadline", LockHeld.code)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccountReport:
+class AccountReport(PullCounts):
     """How pulling one account went. `code` is why it ended early, or why it was not pulled at all."""
 
-    vendor: str
-    account: str
-    accepted: int = 0
-    rejected: int = 0
-    missing: int = 0
-    failed: int = 0
-    left: int = 0
     feed_messages: int = 0
     gaps: tuple[Gap, ...] = ()
     feed_code: str | None = None
-    code: str | None = None
     message: str | None = None
-
-    @property
-    def calls(self) -> int:
-        """Calls that were answered in some way or given up."""
-        return self.accepted + self.rejected + self.missing + self.failed
 
     @property
     def needs_attention(self) -> bool:
@@ -46,21 +37,98 @@ class AccountReport:
         is_feed_failed = self.feed_code not in (None, "busy", "rounds")
         return is_feed_failed or self.code not in (None, *AS_PLANNED) or bool(self.rejected or self.failed)
 
+    def facts(self) -> dict[str, Any]:
+        """Everything as JSON values, and how many calls that makes."""
+        gaps = [asdict(gap) | {"requested_at": gap.requested_at.isoformat()} for gap in self.gaps]
+        return asdict(self) | {"gaps": gaps, "calls": self.calls}
+
+    @classmethod
+    def of_facts(cls, facts: dict[str, Any]) -> AccountReport:
+        """The report that tells these facts."""
+        values = {name: value for name, value in facts.items() if name != "calls"}
+        return cls(**values | {"gaps": tuple(_gap(told) for told in facts["gaps"])})
+
+
+def _gap(told: dict[str, Any]) -> Gap:
+    from screening_pipeline.http.feed_record import Gap
+
+    return Gap(**told | {"requested_at": datetime.fromisoformat(told["requested_at"])})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settled:
-    """What the batches of a run did to the star."""
+    """What batches did to the star. `written`: the tables of which rows were written or removed."""
 
     responses: int = 0
     changed: int = 0
     rejects: int = 0
+    written: frozenset[str] = frozenset()
 
     def __add__(self, other: Settled) -> Settled:
         return Settled(
             responses=self.responses + other.responses,
             changed=self.changed + other.changed,
             rejects=self.rejects + other.rejects,
+            written=self.written | other.written,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """What a step of a run did, or several of them together; `begun_at` is when the first of them began."""
+
+    begun_at: datetime
+    intake: Intake = field(default_factory=Intake)
+    settled: Settled = field(default_factory=Settled)
+    reports: tuple[AccountReport, ...] = ()
+
+    def __add__(self, other: StepResult) -> StepResult:
+        return StepResult(
+            begun_at=min(self.begun_at, other.begun_at),
+            intake=self.intake + other.intake,
+            settled=self.settled + other.settled,
+            reports=(*self.reports, *other.reports),
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """The result as JSON values."""
+        return {
+            "begun_at": self.begun_at.isoformat(),
+            "intake": asdict(self.intake),
+            "settled": asdict(self.settled) | {"written": sorted(self.settled.written)},
+            "reports": [report.facts() for report in self.reports],
+        }
+
+    @classmethod
+    def of_facts(cls, facts: dict[str, Any]) -> StepResult:
+        """The result that tells these facts."""
+        settled = facts["settled"]
+        return cls(
+            begun_at=datetime.fromisoformat(facts["begun_at"]),
+            intake=Intake(**facts["intake"]),
+            settled=Settled(**settled | {"written": frozenset(settled["written"])}),
+            reports=tuple(map(AccountReport.of_facts, facts["reports"])),
+        )
+
+
+def note_step(ledger: RunLedger, run_id: str, step: str, result: StepResult, *, now: datetime) -> None:
+    """Keep what a step did for the later steps of its run, in whatever process; in place of an earlier try."""
+    ledger.note(run_id, step, result.facts(), now=now)
+
+
+def steps_before(ledger: RunLedger, run_id: str, step: str, *, begun_at: datetime) -> StepResult:
+    """What the other steps of a run have done, when this one began at `begun_at`."""
+    done = (facts for name, facts in ledger.steps(run_id) if name != step)
+    return _together(done, StepResult(begun_at=begun_at))
+
+
+def whole_run(ledger: RunLedger, run_id: str, *, now: datetime) -> StepResult:
+    """What all steps of a run have done; of a run that is not known, nothing."""
+    return _together((facts for _, facts in ledger.steps(run_id)), StepResult(begun_at=now))
+
+
+def _together(done: Iterable[dict[str, Any]], start: StepResult) -> StepResult:
+    return reduce(add, map(StepResult.of_facts, done), start)
 
 
 def exit_code(reports: Sequence[AccountReport], rejects: int) -> int:
@@ -70,32 +138,3 @@ def exit_code(reports: Sequence[AccountReport], rejects: int) -> int:
         if codes == {problem.code}:
             return problem.exit_code
     return int(bool(rejects) or any(report.needs_attention for report in reports))
-
-
-@dataclass
-class Journal:
-    """What the steps of one run tell each other and whoever started it."""
-
-    run_id: str | None = None
-    started_at: datetime | None = None
-    taken: Intake = field(default_factory=Intake)
-    reports: list[AccountReport] = field(default_factory=list)
-    settled: Settled | None = None
-    written: set[str] = field(default_factory=set)
-    """The tables of which rows were written or removed."""
-    orders_read: dict[str, list[int]] | None = None
-    landed_read: dict[str, int] | None = None
-    """What this run has read of all that was there (`news`); None where it has not looked."""
-
-    def begin(self, now: datetime) -> None:
-        """A new run begins; what the last one told is forgotten."""
-        self.started_at, self.taken, self.settled = now, Intake(), None
-        self.orders_read = self.landed_read = None
-        self.reports.clear()
-        self.written.clear()
-
-    def enter(self, run_id: str, now: datetime) -> None:
-        """A step of this run begins, which may be its first one."""
-        if run_id != self.run_id:
-            self.run_id = run_id
-            self.begin(now)

@@ -9,10 +9,13 @@ from a copy has not read it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from screening_pipeline import day_seals
 from screening_pipeline.base.files import mark_of
+from screening_pipeline.day_seals import Seals
 from screening_pipeline.orders.files import manifests
 
 if TYPE_CHECKING:
@@ -30,22 +33,18 @@ def orders(paths: Paths) -> dict[str, list[int]]:
     return {path.name: mark for path in manifests(paths.orders) if (mark := mark_of(path))}
 
 
-def landed(landing: Landing) -> dict[str, int]:
-    """How far each landed file goes now. Take it before reading them, as well."""
-    return {tail.file: tail.end for tail in landing.tails({})}
-
-
 @dataclass(frozen=True)
 class Note:
-    """What a warehouse has read: under which accounts which manifests, and how far of which landed files.
+    """What a warehouse has read: under which accounts which manifests, and how far of the landing area.
 
-    `warehouse` tells its file, as it was then: inode, size and time.
+    `warehouse` tells its file, as it was then: inode, size and time. `seals` copies what the warehouse itself says, for
+    those who ask while it is busy.
     """
 
     warehouse: list[int]
     accounts: list[str]
-    orders: dict[str, list[int]]
-    landed: dict[str, int]
+    orders: Mapping[str, list[int]]
+    seals: Seals
 
 
 def known(agenda: Agenda, settings: Settings) -> Note | None:
@@ -55,22 +54,19 @@ def known(agenda: Agenda, settings: Settings) -> Note | None:
 
 
 def remember(
-    agenda: Agenda,
-    settings: Settings,
-    before: Note | None,
-    *,
-    orders_read: dict[str, list[int]] | None,
-    landed_read: dict[str, int] | None,
+    agenda: Agenda, settings: Settings, before: Note | None, *, orders: Mapping[str, list[int]] | None, seals: Seals
 ) -> None:
-    """Note what the warehouse, as it is now and closed, has read: of what was not read now what was known before."""
-    told = {"accounts": before.accounts, "orders": before.orders, "landed": before.landed} if before else {}
-    if orders_read is not None:
-        told |= {"accounts": settings.account_keys, "orders": orders_read}
-    if landed_read is not None:
-        told |= {"landed": landed_read}
+    """Note what the warehouse, as it is now and closed, has read; of `orders`, if none were, what was known before."""
     mark = mark_of(settings.paths.warehouse)
-    if mark and len(told) == len(fields(Note)) - 1:
-        agenda.remember(_NOTE, json.dumps({"warehouse": mark, **told}))
+    if orders is not None:
+        accounts = settings.account_keys
+    elif before is not None:
+        accounts, orders = before.accounts, before.orders
+    else:
+        return
+    if mark:
+        told = {"warehouse": mark, "accounts": accounts, "orders": dict(orders), "seals": day_seals.dumps(seals)}
+        agenda.remember(_NOTE, json.dumps(told))
 
 
 def is_any(agenda: Agenda, settings: Settings, landing: Landing) -> bool:
@@ -78,7 +74,7 @@ def is_any(agenda: Agenda, settings: Settings, landing: Landing) -> bool:
     note = known(agenda, settings)
     if note is None or [note.accounts, note.orders] != [settings.account_keys, orders(settings.paths)]:
         return True
-    return bool(landing.tails(note.landed) or unfinished(settings.paths))
+    return bool(landing.gained(note.seals) or unfinished(settings.paths))
 
 
 def are_read(agenda: Agenda, settings: Settings, manifests_now: dict[str, list[int]]) -> bool:
@@ -90,7 +86,7 @@ def are_read(agenda: Agenda, settings: Settings, manifests_now: dict[str, list[i
 def unread(agenda: Agenda, settings: Settings, landing: Landing) -> dict[str, int]:
     """Which landed files go further than the warehouse, whatever was done to it since, has read; how far they go."""
     note = _noted_of_it(agenda, settings)
-    return {tail.file: tail.end for tail in landing.tails(note.landed if note else {})}
+    return landing.gained(note.seals if note else {})
 
 
 def unfinished(paths: Paths) -> dict[str, list[int]]:
@@ -100,8 +96,11 @@ def unfinished(paths: Paths) -> dict[str, list[int]]:
 
 
 def _noted(agenda: Agenda) -> Note | None:
-    kept = agenda.note(_NOTE)
-    return Note(**json.loads(kept)) if kept else None
+    """The note; one that an earlier version wrote tells nothing."""
+    kept = json.loads(agenda.note(_NOTE) or "{}")
+    if kept.keys() != {field.name for field in fields(Note)}:
+        return None
+    return Note(**kept | {"seals": day_seals.loads(kept["seals"])})
 
 
 def _noted_of_it(agenda: Agenda, settings: Settings) -> Note | None:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from screening_pipeline.warehouse import batch as warehouse_batch
 from screening_pipeline.warehouse import schema, session, suppression
-from screening_pipeline.warehouse.batch import load, read, set_key
+from screening_pipeline.warehouse.batch import load, set_key
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing, Tail
@@ -39,9 +40,13 @@ def remove_note(connection: Connection, name: str) -> None:
     connection.execute(f"delete from staging.setting where name = {session.quote(name)}")
 
 
-def loaded_offsets(connection: Connection) -> dict[str, int]:
+def loaded_offsets(connection: Connection, folder: str) -> dict[str, int]:
     """How far each landed file has been loaded, in bytes."""
-    return dict(connection.execute("select file, loaded_bytes from staging.landed_file").fetchall())
+    beginning = session.quote(f"{folder}/")
+    found = connection.execute(
+        f"select file, loaded_bytes from staging.landed_file where starts_with(file, {beginning})"
+    )
+    return dict(found.fetchall())
 
 
 def sized_for(connection: Connection, tails: Sequence[Tail]) -> AbstractContextManager[None]:
@@ -56,7 +61,7 @@ def read_batch(connection: Connection, landing: Landing, batch: Sequence[Tail], 
     _scan(connection, landing, batch)
     if suppression.scrub(connection, landing, batch):
         _scan(connection, landing, batch)
-    read(connection)
+    warehouse_batch.read(connection)
 
 
 def load_batch(connection: Connection, batch: Sequence[Tail]) -> None:

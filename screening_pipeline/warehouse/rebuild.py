@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,11 @@ from screening_pipeline.warehouse.batch import (
     recount_between,
     touch_numbered,
 )
+from screening_pipeline.warehouse.ingest import SEALS, _look, seal
 from screening_pipeline.warehouse.loading import (
     BATCH_BYTES,
     batches_of,
     load_batch,
-    loaded_offsets,
     read_batch,
     read_notes,
     remove_note,
@@ -52,14 +52,13 @@ def rebuild(connection: Connection, landing: Landing, *, part_key: str, progress
     finish_rebuild(connection, landing, part_key=part_key, progress=progress)
 
 
-def is_mostly_unread(connection: Connection, landed: Mapping[str, int]) -> bool:
-    """Whether more waits than is read at once, and most of all there is: then a rebuild costs less, and less memory.
-
-    `landed`: how far each landed file goes.
-    """
-    there_is = sum(landed.values())
-    waiting = there_is - sum(loaded_offsets(connection).values())
-    return waiting > BATCH_BYTES and 2 * waiting > there_is
+def is_mostly_unread(connection: Connection, landing: Landing) -> bool:
+    """Whether more waits than is read at once, and most of all there is: then a rebuild costs less, and less memory."""
+    waiting = sum(tail.end - tail.start for tail in _look(connection, landing).tails)
+    if waiting <= BATCH_BYTES:
+        return False
+    read = connection.execute("select coalesce(sum(loaded_bytes), 0) from staging.landed_file").fetchone() or (0,)
+    return bool(waiting > read[0])
 
 
 def begin_rebuild(connection: Connection) -> None:
@@ -67,6 +66,7 @@ def begin_rebuild(connection: Connection) -> None:
     schema.drop_derived(connection)
     schema.create_derived(connection)
     connection.execute("delete from staging.landed_file")
+    remove_note(connection, SEALS)
     connection.execute("delete from ops.reject where source <> 'manifest'")
     snapshot.forget(connection)
     write_note(connection, REBUILT, "0")
@@ -86,13 +86,15 @@ def finish_rebuild(connection: Connection, landing: Landing, *, part_key: str, p
 
 
 def _load_anew(connection: Connection, landing: Landing, *, part_key: str, progress: Progress) -> None:
-    batches = list(batches_of(landing.tails(loaded_offsets(connection))))
+    look = _look(connection, landing)
+    batches = list(batches_of(look.tails))
     for number, batch in enumerate(batches):
         progress("reading what was landed", number, len(batches))
         read_batch(connection, landing, batch, part_key=part_key)  # what this drops is only freed outside a transaction
         with _step(connection):
             empty_batch(connection)
             load_batch(connection, batch)
+    seal(connection, look)
 
 
 def _recompute_after(connection: Connection, done: int, progress: Progress) -> None:

@@ -1,0 +1,38 @@
+"""Opening the live warehouse for writing: the one door, with what has to be done on the way in and on the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from screening_pipeline.privacy import erasure_intent, erasure_steps
+from screening_pipeline.runtime import unread
+from screening_pipeline.warehouse import ingest, session, store
+
+if TYPE_CHECKING:
+    from screening_pipeline.runtime.context import Runtime
+
+
+@contextmanager
+def open_warehouse(runtime: Runtime, *, orders: Mapping[str, list[int]] | None = None) -> Iterator[session.Connection]:
+    """The live warehouse for writing, made if it is missing.
+
+    Before it is opened, an erasure that was begun and not finished is finished, which puts another warehouse in its
+    place. When the block ends well and the warehouse is closed, the shared state notes what it has read: of the landing
+    area what the warehouse says, and `orders`, the manifests that the block reads, as `news.orders` found them before.
+    Raises LockHeld where another process keeps it for too long, and EnvironmentFailed.
+    """
+    if erasure_intent.is_pending(runtime):
+        erasure_steps.finish(runtime)
+    paths = runtime.settings.paths
+    with store.writer(
+        paths.warehouse,
+        lock_path=paths.warehouse_lock,
+        clock=runtime.clock,
+        wait_seconds=runtime.lock_wait_seconds,
+    ) as connection:
+        before = unread.known(runtime.agenda, runtime.settings)
+        yield connection
+        seals = ingest.seals(connection)
+    unread.remember(runtime.agenda, runtime.settings, before, orders=orders, seals=seals)
