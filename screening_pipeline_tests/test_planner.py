@@ -39,7 +39,7 @@ def check(key: int = 1, *, age: float = 0.0, pulled: float | None = None, **chan
     """An open check ordered `age` seconds ago and last pulled `pulled` seconds ago."""
     ordered = NOW - timedelta(seconds=age)
     seen = None if pulled is None else NOW - timedelta(seconds=pulled)
-    one = OpenCheck(key, "workerchecks", "au", "check", None, "in_progress", "vendor", ordered, ordered, seen)
+    one = OpenCheck(key, "workerchecks", "au", "check", None, "in_progress", ordered, ordered, seen)
     return replace(one, **changes)  # type: ignore[arg-type]
 
 

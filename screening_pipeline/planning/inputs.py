@@ -24,7 +24,6 @@ class OpenCheck:
     subject: str
     package: str | None
     lifecycle: str
-    next_actor: str
     ordered_at: datetime | None
     state_since: datetime
     last_pulled_at: datetime | None

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base import memory_files
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.planning.calendar import BusinessCalendar
 from screening_pipeline.planning.histogram import Sojourn
 from screening_pipeline.planning.inputs import Budget, OpenCheck, PlanOptions
@@ -65,7 +66,7 @@ def _open_checks(connection: Connection, accounts: Sequence[Account]) -> dict[tu
 
 
 def _keys(accounts: Iterable[Account]) -> str:
-    return ", ".join(f"({session.quote(account.vendor)}, {session.quote(account.name)})" for account in accounts)
+    return ", ".join(f"({quote(account.vendor)}, {quote(account.name)})" for account in accounts)
 
 
 def _planned(
@@ -97,10 +98,10 @@ def _planned(
             account.vendor,
             account.name,
             known[p.check_key][3],
-            known[p.check_key][12],
+            known[p.check_key][11],
             p.next_pull_at,
             p.reason,
-            known[p.check_key][11],
+            known[p.check_key][10],
         )
         for made in plans
         for p in made.planned
@@ -109,7 +110,7 @@ def _planned(
 
 
 def _open_check(row: Sequence[Any]) -> OpenCheck:
-    values = [*row[:7], *map(_instant, row[7:10]), *row[10:12], _instant(row[13])]
+    values = [*row[:6], *map(_instant, row[6:9]), *row[9:11], _instant(row[12])]
     return OpenCheck(*values)
 
 
@@ -152,7 +153,7 @@ def _insert(connection: Connection, made: _Made, now: datetime) -> None:
     if not lines:
         return
     with memory_files.in_memory(lines.encode()) as path:
-        given = {"path": session.quote(path), "now": session.quote(now.isoformat())}
+        given = {"path": quote(path), "now": quote(now.isoformat())}
         connection.execute(catalog.statement("insert_plan", **given))
 
 
@@ -166,7 +167,7 @@ def _options(settings: Settings) -> PlanOptions:
 
 def _calendars(connection: Connection, accounts: Sequence[Account]) -> dict[str, BusinessCalendar]:
     """When the vendor of each account works, by the account's key."""
-    codes = ", ".join(session.quote(code) for code in {account.calendar for account in accounts})
+    codes = ", ".join(quote(code) for code in {account.calendar for account in accounts})
     days = connection.execute(catalog.statement("find_holidays", calendars=codes)).fetchall()
     return {
         a.key: BusinessCalendar(a.timezone, frozenset(day for code, day in days if code == a.calendar))
@@ -197,7 +198,7 @@ def _read_model(text: str) -> tuple[datetime, Model]:
 
 def _learn(connection: Connection, settings: Settings, now: datetime) -> Model:
     since = now - timedelta(days=settings.planning.history_days or HISTORY_DAYS)
-    instant = session.quote(since.isoformat()) + "::timestamptz"
+    instant = quote(since.isoformat()) + "::timestamptz"
     # A fair sample: the latest alone would be the quick ones.
     sojourns = catalog.statement("sojourns", since=instant)
     rows = connection.execute(f"from ({sojourns}) using sample reservoir({SAMPLE} rows) repeatable (7)").fetchall()

@@ -31,7 +31,6 @@ IS_LOST: Final = "screening.is_lost"
 """Set in the scope of a request whose answer will not arrive in a readable form."""
 
 FEED: Final = "/hireright/connect/orders/status-updates"
-TOKEN_CALLS: Final = {"/hireright/oauth/token": "hireright", "/workerchecks/v1/auth/token": "workerchecks"}
 NAMELESS: Final = frozenset({"workable"})
 """Vendors whose answers name no check: nobody can tell another check's answer from the right one there."""
 

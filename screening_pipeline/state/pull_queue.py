@@ -1,7 +1,7 @@
 """Which checks are to be asked for when, kept where sensors and limiters can read it while the warehouse is busy.
 
-The plan is made from the warehouse (`replan`) and copied to the shared state (`Agenda`), which may be lost: the
-next cycle copies it again.
+The plan is made from the warehouse (`replan`) and kept there, in `ops.pull_plan`. The agenda is a copy of it in the
+shared state, which may be lost: the next cycle copies it again. Only here is a check put off that was just asked.
 """
 
 from __future__ import annotations
