@@ -29,6 +29,7 @@ from typing import Any
 import pytest
 
 from screening_pipeline.base.clock import ManualClock
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain.exchange import Exchange, Landed
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.orders import intake
@@ -263,7 +264,7 @@ class Story:
 
     def _mine(self, table: str, order_by: str = "all") -> list[Row]:
         where = " and ".join(
-            f"{name} = {session.quote(getattr(self, name))}" for name in ("vendor", "account", "subject", "check_id")
+            f"{name} = {quote(getattr(self, name))}" for name in ("vendor", "account", "subject", "check_id")
         )
         return self.stage.rows(f"select * from {table} where {where} order by {order_by}")
 
@@ -315,7 +316,7 @@ class Story:
 
     def rejects(self) -> list[str]:
         """The reasons why answers about this check were refused."""
-        where = f"vendor = '{self.vendor}' and check_id = {session.quote(self.check_id)}"
+        where = f"vendor = '{self.vendor}' and check_id = {quote(self.check_id)}"
         return [row["reason"] for row in self.stage.rows(f"from ops.reject where {where} order by reject_id")]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from screening_pipeline.cycle import settle, take_orders
-from screening_pipeline.runtime import plans
 from screening_pipeline.cycle.writing import open_warehouse
+from screening_pipeline.runtime import plans
 from screening_pipeline_tests.test_erasure import House, house_in
 
 

@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
+from screening_pipeline.base import locks
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.writing import open_warehouse
@@ -26,7 +27,6 @@ from screening_pipeline.state.pull_queue import Agenda, Item
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline.warehouse import lock
 from screening_pipeline_tests.playing import dagster_words, definitions, pushed
 
 pytestmark = dagster_words
@@ -170,7 +170,7 @@ def test_a_finished_recheck_holds_up_nothing(desk: Desk, status: dg.DagsterRunSt
 
 def test_nothing_is_asked_for_while_the_warehouse_is_busy(desk: Desk) -> None:
     desk.plan("east", -5)
-    with lock.lock(desk.paths.warehouse_lock, clock=StandingClock(NOW)):
+    with locks.lock(desk.paths.warehouse_lock, clock=StandingClock(NOW)):
         assert "the warehouse is busy" in desk.skipped()
     assert len(desk.requests()) == 1
 
@@ -431,7 +431,7 @@ def test_a_feed_is_not_asked_by_a_second_run_while_one_asks_the_account(
     Path("screening.toml").write_text(CONFIGURATION + "status_updates = true\n")
     for name in ("HIRERIGHT_USER", "HIRERIGHT_PASSWORD"):
         monkeypatch.setenv(name, "given")
-    with lock.lock(desk.paths.data_dir / "pull.hireright.asked.lock", clock=StandingClock(NOW)):
+    with locks.lock(desk.paths.data_dir / "pull.hireright.asked.lock", clock=StandingClock(NOW)):
         assert tick_of(desk, "hireright_pull").skip_message == "hireright/asked: it is being asked"
     assert len(tick_of(desk, "hireright_pull").run_requests or []) == 1
 

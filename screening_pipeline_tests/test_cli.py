@@ -28,7 +28,7 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from screening_pipeline.base import inert
+from screening_pipeline.base import inert, locks
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.base.errors import LockHeld
 from screening_pipeline.cli import console, show
@@ -39,7 +39,6 @@ from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox.credentials import SECRETS
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
 from screening_pipeline.settings.paths import Paths
-from screening_pipeline.warehouse import lock as warehouse_lock
 from screening_pipeline.warehouse import session, store
 from screening_pipeline_tests.playing import Row, dagster_words, playing
 
@@ -646,7 +645,7 @@ def landed(desk: Desk) -> int:
 def test_ctrl_c_while_a_step_waits_ends_with_one_line(desk: Desk, command: str) -> None:
     paths = Paths.under(desk.folder / "data", {})
     assert statuses(desk) == []  # Dagster's storage is there: two processes that make it disturb each other
-    with warehouse_lock.lock(paths.warehouse_lock, clock=StandingClock(NOW)):
+    with locks.lock(paths.warehouse_lock, clock=StandingClock(NOW)):
         assert_interrupted(interrupted(desk, command, once=lambda: statuses(desk) == ["STARTED"]))
     assert statuses(desk) == ["FAILURE"]
 
@@ -721,7 +720,7 @@ def test_a_second_cycle_waits_and_then_gives_up_naming_the_lock(tmp_path: Path) 
     with playing(tmp_path / "data", checks=5, days=2) as stage:
         hasty = replace(stage.runtime, lock_wait_seconds=0.3)
         with (
-            warehouse_lock.lock(stage.paths.warehouse_lock, clock=StandingClock(NOW)),
+            locks.lock(stage.paths.warehouse_lock, clock=StandingClock(NOW)),
             pytest.raises(LockHeld, match=r"warehouse\.lock.*process") as held,
         ):
             runs.sync(hasty, stage.instance)
@@ -735,7 +734,7 @@ def test_an_account_that_another_process_asks_is_left_to_it_and_the_others_go_on
         stage.wake(1)
         hasty = replace(stage.runtime, lock_wait_seconds=0.1)
         accounts = stage.runtime.settings.accounts
-        lock = partial(warehouse_lock.lock, clock=StandingClock(NOW))
+        lock = partial(locks.lock, clock=StandingClock(NOW))
         held.enter_context(lock(stage.paths.pull_lock(accounts[0].vendor, accounts[0].name)))
         outcome = runs.sync(hasty, stage.instance)
         first, *others = sorted(outcome.reports, key=lambda report: report.vendor != accounts[0].vendor)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline.base import files
+from screening_pipeline.base import locks
 from screening_pipeline.warehouse import ingest, loading, rebuild
 from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, opened
 
@@ -75,13 +75,12 @@ def test_a_settle_opens_and_locks_no_file_of_a_thousand_days_that_are_over(
     stage.settle()
     today = say(stage, "newer", "2026-03-02T08:00+00:00")
     locked: list[Path] = []
-    lock = files.locked
 
     def noted(path: Path, **given: bool) -> AbstractContextManager[int]:
         locked.append(path)
-        return lock(path, **given)
+        return locks.locked(path, **given)
 
-    monkeypatch.setattr(files, "locked", noted)
+    monkeypatch.setattr("screening_pipeline.landing.locked", noted)
     with opened_below(stage.landing.root) as seen:
         stage.settle()
     assert known(stage) == ["new", "newer", "old"]

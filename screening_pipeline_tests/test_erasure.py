@@ -20,10 +20,11 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline.base import sealing
+from screening_pipeline.base import locks, sealing
 from screening_pipeline.base.clock import ManualClock, system_clock
 from screening_pipeline.base.errors import EnvironmentFailed, UsageError
 from screening_pipeline.base.files import write_new
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle import settle, take_orders
 from screening_pipeline.cycle.erase import erase_candidate, erase_check
 from screening_pipeline.cycle.writing import open_warehouse
@@ -39,17 +40,8 @@ from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors, vendor
-from screening_pipeline.warehouse import (
-    ingest,
-    lock,
-    publish,
-    session,
-    store,
-    suppression,
-)
-from screening_pipeline.warehouse import (
-    rebuild as warehouse_rebuild,
-)
+from screening_pipeline.warehouse import ingest, publish, session, store, suppression
+from screening_pipeline.warehouse import rebuild as warehouse_rebuild
 from screening_pipeline_tests.scene import FACTS, MORNING, account, broken_rules
 
 PERSON = "employee-CANARY"
@@ -180,14 +172,14 @@ def _tables_with(connection: session.Connection, words: Iterable[str]) -> list[s
 def _parquet_with(connection: session.Connection, folder: Path, words: Iterable[str]) -> list[str]:
     """Files of this and of any other set of Parquet files; they are compressed, so they are read and not searched."""
     files = folder.parent.glob(f"{folder.name}*/**/*.parquet")
-    relations = {str(file): f"read_parquet({session.quote(str(file))})" for file in files}
+    relations = {str(file): f"read_parquet({quote(str(file))})" for file in files}
     return _relations_with(connection, relations, words) if relations else []
 
 
 def _relations_with(connection: session.Connection, relations: Mapping[str, str], words: Iterable[str]) -> list[str]:
-    matches = " or ".join(f"contains(r::varchar, {session.quote(word)})" for word in words)
+    matches = " or ".join(f"contains(r::varchar, {quote(word)})" for word in words)
     query = " union all ".join(
-        f"select {session.quote(name)} where exists (select 1 from {relation} as r where {matches})"
+        f"select {quote(name)} where exists (select 1 from {relation} as r where {matches})"
         for name, relation in relations.items()
     )
     return [name for (name,) in connection.execute(query).fetchall()]
@@ -233,7 +225,7 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _leave_pages(house: House) -> None:
     """The report, half of one whose writer was killed, and shared state that could not be read and was set aside."""
-    for name in ("report.html", ".report.html.new", "state.sqlite.broken"):
+    for name in ("report.html", "report.html.part", ".report.html.new", "state.sqlite.broken"):
         (house.data / name).write_text("CANARY-request is open")
 
 
@@ -806,7 +798,7 @@ def _at_once(house: House, *tasks: tuple[Callable[..., None], tuple[Any, ...]]) 
     processes = [fork.Process(target=task, args=(house.data, go, *arguments)) for task, arguments in tasks]
     for process in processes:
         process.start()
-    with lock.lock(house.work.settings.paths.warehouse_lock, clock=house.clock):
+    with locks.lock(house.work.settings.paths.warehouse_lock, clock=house.clock):
         go.set()
         time.sleep(1.4)
     for process in processes:

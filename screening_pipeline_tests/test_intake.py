@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.orders import files as orders_files
 from screening_pipeline.orders import intake
 from screening_pipeline.orders import rows as orders_rows
@@ -278,7 +279,7 @@ def test_tags_are_a_json_object_in_every_format(stage: Stage) -> None:
 
 def parquet(stage: Stage, folder: Path, columns: str) -> bytes:
     target = folder / "made.parquet"
-    stage.connection.execute(f"copy (select {columns}) to {session.quote(str(target))} (format parquet)")
+    stage.connection.execute(f"copy (select {columns}) to {quote(str(target))} (format parquet)")
     return target.read_bytes()
 
 

@@ -28,6 +28,8 @@ from hypothesis import strategies as st
 from screening_pipeline.base import files
 from screening_pipeline.base.clock import ManualClock
 from screening_pipeline.base.errors import DiskFull, EnvironmentFailed, LockHeld, NotWritable
+from screening_pipeline.base.failures import telling
+from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.exchange import Exchange, new_response_id
 from screening_pipeline.landing.area import Landing, Tail
 from screening_pipeline.vendors import all_vendors, vendor
@@ -334,7 +336,7 @@ def test_an_exchange_of_a_vendor_that_is_not_declared_now_stays_in_the_spool(lan
 
 def test_recovering_waits_for_those_who_are_receiving(landing: Landing) -> None:
     done: list[str] = []
-    with files.locked(landing.spool / "lock", is_shared=True):
+    with locked(landing.spool / "lock", is_shared=True):
         spooled(landing, exchange())
         waiting = threading.Thread(target=lambda: done.extend(x.response_id for x in landing.recover()))
         waiting.start()
@@ -493,15 +495,15 @@ def test_a_read_only_folder_is_named() -> None:
     ],
 )
 def test_what_the_system_says_is_told_as_ours(tmp_path: Path, number: int, kind: type[Exception]) -> None:
-    with pytest.raises(kind), files.telling("the place", 10, tmp_path):
+    with pytest.raises(kind), telling("the place", 10, tmp_path):
         raise OSError(number, os.strerror(number))
 
 
 def test_a_lock_that_is_held_is_not_waited_for_unless_wanted(tmp_path: Path) -> None:
     with (
-        files.locked(tmp_path / "lock"),
+        locked(tmp_path / "lock"),
         pytest.raises(LockHeld),
-        files.locked(tmp_path / "lock", is_waiting=False),
+        locked(tmp_path / "lock", is_waiting=False),
     ):
         pytest.fail("both hold it")
 

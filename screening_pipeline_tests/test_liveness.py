@@ -15,11 +15,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from screening_pipeline.base import locks
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.orchestration import liveness
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.settings.paths import Paths
-from screening_pipeline.warehouse.lock import is_locked
 from screening_pipeline_tests.loopback import Reply, serving
 from screening_pipeline_tests.playing import dagster_words
 
@@ -78,8 +78,8 @@ def test_who_ends_leaves_no_lock_and_who_is_not_the_last_of_a_run_leaves_it(tmp_
     lock = paths.data_dir / "runs" / "one.lock"
     with liveness.alive(paths, "one"):
         with liveness.alive(paths, "one"):
-            assert is_locked(lock)
-        assert is_locked(lock)
+            assert locks.is_locked(lock)
+        assert locks.is_locked(lock)
     assert not lock.exists()
 
 

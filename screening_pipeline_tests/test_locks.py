@@ -14,9 +14,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from screening_pipeline.base import locks
 from screening_pipeline.cycle import erase
 from screening_pipeline.privacy import retention
-from screening_pipeline.warehouse import lock, store
+from screening_pipeline.warehouse import store
 from screening_pipeline_tests.test_erasure import PERSON, House, house_in
 from screening_pipeline_tests.test_layout import PACKAGE, modules, source
 from screening_pipeline_tests.test_tools import loaded
@@ -94,10 +95,10 @@ def test_what_the_warehouse_module_syncs_is_not_yet_or_never_the_live_file() -> 
     """Opening a file that is still being prepared, or a folder, costs no lock; opening the live one would."""
     trees = [ast.parse(source(name)) for name in OPENING]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    synced = {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func).endswith("sync_to_disk")}
-    assert synced == {"new", "path.parent", "target.parent"}
+    synced = {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "files.put_in_place"}
+    assert synced == {"new"}
     opened = {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) in ("os.open", "open")}
-    assert opened == {"path"}, "the lock beside it, what is synced, and the snapshot"
+    assert opened == {"path"}, "the snapshot"
     assert not any(ast.unparse(call.func).endswith((".read_bytes", ".read_text")) for call in calls)
 
 
@@ -236,7 +237,7 @@ def check_count(snapshot: Path) -> int:
 def test_who_holds_the_lock_is_named_and_a_dead_holder_holds_nothing(tmp_path: Path) -> None:
     house = house_in(tmp_path / "data")
     paths = house.work.settings.paths
-    with lock.lock(paths.warehouse_lock, clock=house.clock):
-        assert lock.is_locked(paths.warehouse_lock)
-    assert not lock.is_locked(paths.warehouse_lock)
+    with locks.lock(paths.warehouse_lock, clock=house.clock):
+        assert locks.is_locked(paths.warehouse_lock)
+    assert not locks.is_locked(paths.warehouse_lock)
     assert paths.warehouse_lock.read_text().isdigit(), "the number that a waiting process tells"

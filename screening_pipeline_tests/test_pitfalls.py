@@ -22,6 +22,7 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 from screening_pipeline.base import garbage_collection
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.base.errors import EnvironmentFailed
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.state.pull_queue import Agenda
@@ -236,7 +237,7 @@ def test_what_the_database_complains_of_is_told_without_the_values_in_it(paths: 
 
 def complain(connection: session.Connection) -> None:
     """Let DuckDB raise an error that quotes a value."""
-    connection.execute(f"create temp table told as select {session.quote(CANARY)} as said")
+    connection.execute(f"create temp table told as select {quote(CANARY)} as said")
     with pytest.raises(duckdb.ConversionException, match=CANARY):
         connection.execute("select said::timestamp from told").fetchall()
     connection.execute("select said::timestamp from told").fetchall()
@@ -247,7 +248,7 @@ def test_a_mistake_of_the_program_is_told_by_its_place_and_not_by_its_words(tmp_
     snapshot.parent.mkdir()
     with duckdb.connect(str(snapshot)) as made:
         made.execute("create schema star; create schema ops")
-        made.execute(f"create view star.dim_account as select error({session.quote(CANARY)}) as vendor")
+        made.execute(f"create view star.dim_account as select error({quote(CANARY)}) as vendor")
     done = subprocess.run(
         [sys.executable, "-m", "screening_pipeline", "status"],
         cwd=tmp_path,

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from screening_pipeline.base.clock import ManualClock
 from screening_pipeline.base.errors import MissingSecret
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cli.app import app
 from screening_pipeline.cycle import erase
 from screening_pipeline.cycle.writing import open_warehouse
@@ -110,7 +111,7 @@ def everything_in_parquet(played: Played) -> str:
     assert files
     with store.reader(played.play.paths.published) as connection:
         rows = (
-            connection.execute(f"select t::varchar from read_parquet({session.quote(str(file))}) as t").fetchall()
+            connection.execute(f"select t::varchar from read_parquet({quote(str(file))}) as t").fetchall()
             for file in files
         )
         return "\n".join(text for table in rows for (text,) in table)

@@ -117,7 +117,7 @@ def test_the_same_warehouse_makes_the_same_page(connection: Connection, content:
 def test_a_page_that_cannot_be_written_leaves_the_old_one(empty: Connection, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("the old one", encoding="utf-8")
-    (tmp_path / ".report.html.new").mkdir()
+    (tmp_path / "report.html.part").mkdir()
     with pytest.raises(NotWritable):
         write.write_report(empty, path, generated_at=GENERATED_AT)
     assert path.read_text(encoding="utf-8") == "the old one"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.warehouse import catalog, session, snapshot, store
 from screening_pipeline.warehouse import publish as warehouse_publish
@@ -50,7 +51,7 @@ def everything(connection: session.Connection) -> dict[str, list[str]]:
 def copied(play: Play, file: Path) -> dict[str, list[str]]:
     """What a whole copy says now."""
     with open_warehouse(play.runtime) as connection:
-        connection.execute(f"attach {session.quote(str(file))} as copied")
+        connection.execute(f"attach {quote(str(file))} as copied")
         assert snapshot.copy(connection, "copied")
         connection.execute("detach copied")
     with session.attached(file, is_read_only=True) as connection:
@@ -89,7 +90,7 @@ def test_ids_that_differ_in_every_row_are_kept_without_a_dictionary(played: Play
 
 def test_it_knows_the_time_zones_of_the_accounts_for_whoever_attaches_it(played: Play) -> None:
     with session.attached(played.paths.warehouse, is_read_only=True) as connection:
-        connection.execute(f"attach {session.quote(str(played.paths.published))} as shown (read_only)")
+        connection.execute(f"attach {quote(str(played.paths.published))} as shown (read_only)")
         macro = "select macro_definition from duckdb_functions() where function_name = 'local_time'"
         live, shown = connection.execute(f"{macro} order by database_name").fetchall()
         assert live == shown
@@ -136,7 +137,7 @@ def test_now_and_then_it_is_copied_as_a_whole(played: Play) -> None:
         for _ in range(2):
             warehouse_publish.publish(connection, played.paths.published)
         told = json.dumps({**json.loads(_note(connection)), "updates": snapshot.UPDATES})
-        connection.execute(f"update staging.setting set value = {session.quote(told)} where name = 'snapshot'")
+        connection.execute(f"update staging.setting set value = {quote(told)} where name = 'snapshot'")
         warehouse_publish.publish(connection, played.paths.published)
     assert updates(played) == 0
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import catalog, reference, session, store
-from screening_pipeline.warehouse.session import Connection, quote
+from screening_pipeline.warehouse.session import Connection
 
 ROOT = Path(__file__).parent / "sql"
 CASES = sorted(path.parent for path in ROOT.glob("*/*/expect.csv"))

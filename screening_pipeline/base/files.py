@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from screening_pipeline.base.errors import DiskFull, EnvironmentFailed, LockHeld, NotWritable
+from screening_pipeline.base.failures import disk_full, free_bytes, telling
+from screening_pipeline.base.locks import locked
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 _BLOCK_BYTES = 65536
 _SLACK_BYTES = 1024 * 1024  # for the small files and folders that nobody reserves room for
 
@@ -32,26 +30,6 @@ def mark_of(path: Path) -> list[int] | None:
     except FileNotFoundError:
         return None
     return [found.st_ino, found.st_size, found.st_mtime_ns]
-
-
-@contextmanager
-def telling(where: str, needed_bytes: int = 0, folder: Path | None = None) -> Iterator[None]:
-    """Turn what the operating system says into DiskFull, NotWritable or EnvironmentFailed, naming `where`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            free = _free_bytes(folder) if folder else 0
-            raise DiskFull(where, needed_bytes=needed_bytes, free_bytes=free) from None
-        reason = error.strerror or type(error).__name__
-        if error.errno in _FORBIDDEN:
-            raise NotWritable(where, reason) from None
-        raise EnvironmentFailed(f"{where}: {reason}", code="io") from None
-
-
-def _free_bytes(folder: Path) -> int:
-    stats = os.statvfs(folder)
-    return stats.f_bavail * stats.f_frsize
 
 
 def make_folder(folder: Path) -> None:
@@ -80,54 +58,46 @@ def write_all(descriptor: int, content: bytes) -> None:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """A durable file that appears under its name with its whole content, or not at all."""
+    """A durable file that appears under its name with its whole content, or not at all, in place of an older one."""
     draft = path.with_name(f"{path.name}.part")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+    _write(draft, content, os.O_TRUNC)
+    put_in_place(draft, path)
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """The same, unless the name is taken: of processes that start at once one is first, and its file stays."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        write_all(descriptor, content)
-        sync(descriptor)
+        _write(draft, content, os.O_EXCL)
+        _sync_file(draft)
+        with suppress(FileExistsError):
+            os.link(draft, path)
+            sync_folder(path.parent)
     finally:
-        os.close(descriptor)
-    draft.rename(path)
+        draft.unlink(missing_ok=True)
+
+
+def put_in_place(draft: Path, path: Path) -> None:
+    """Give a file that is complete its name, in place of an older one; both are durable then."""
+    _sync_file(draft)
+    draft.replace(path)
     sync_folder(path.parent)
 
 
-@contextmanager
-def locked(path: Path, *, is_shared: bool = False, is_waiting: bool = True) -> Iterator[int]:
-    """Hold the lock of the file that stands at `path` (made if missing) and give its descriptor.
-
-    The kernel lets go of it when the holder dies. The file may be replaced while we wait for the old one:
-    then the wait starts again. Raises LockHeld unless `is_waiting`.
-    """
-    descriptor = _opened_and_locked(path, is_shared=is_shared, is_waiting=is_waiting)
+def _write(path: Path, content: bytes, how: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, FILE_MODE)
     try:
-        yield descriptor
+        write_all(descriptor, content)
     finally:
         os.close(descriptor)
 
 
-def _opened_and_locked(path: Path, *, is_shared: bool, is_waiting: bool) -> int:
-    how = (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | (0 if is_waiting else fcntl.LOCK_NB)
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, FILE_MODE)
-        try:
-            fcntl.flock(descriptor, how)
-            if _stands_at(descriptor, path):
-                return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
-            raise LockHeld(path.name) from None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _stands_at(descriptor: int, path: Path) -> bool:
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+        sync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def append_line(path: Path, line: bytes) -> None:
@@ -192,8 +162,8 @@ def reserved(folder: Path, needed_bytes: int) -> Iterator[None]:
         with telling(folder.name, needed_bytes, folder):
             allocate(descriptor, needed_bytes)
         missing = _SLACK_BYTES if hasattr(os, "posix_fallocate") else _SLACK_BYTES + needed_bytes
-        if (free := _free_bytes(folder)) < missing:
-            raise DiskFull(folder.name, needed_bytes=missing, free_bytes=free)
+        if free_bytes(folder) < missing:
+            raise disk_full(folder.name, folder, missing)
         yield
     finally:
         os.close(descriptor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from screening_pipeline.base.text import span_in_words
 
 
 def inert(value: object) -> str:
@@ -19,10 +19,5 @@ def inert_lines(text: str) -> str:
 
 
 def span(seconds: float | None) -> str | None:
-    """A length of time as a person says it: 45 s, 12 min, 5.3 h, 4.1 d."""
-    if seconds is None:
-        return None
-    for limit, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
-        if abs(seconds) < limit:
-            return f"{seconds / unit:.0f} {name}" if unit < 3600 else f"{seconds / unit:.1f} {name}"
-    return f"{timedelta(seconds=seconds) / timedelta(days=1):.1f} d"
+    """A length of time as a person says it; None where it is not known."""
+    return None if seconds is None else span_in_words(seconds)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base import inert
 from screening_pipeline.base.errors import UsageError
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cli import console
 from screening_pipeline.warehouse import catalog, session, store
 
@@ -37,9 +38,9 @@ def stories(settings: Settings, vendor: str, check_id: str, account: str | None)
     with store.reader(settings.paths.published) as connection:
         query = catalog.statement(
             "find_check",
-            vendor=session.quote(vendor),
-            check_id=session.quote(check_id),
-            account=session.quote(account) if account else "null",
+            vendor=quote(vendor),
+            check_id=quote(check_id),
+            account=quote(account) if account else "null",
         )
         found = session.rows(connection, query)
         if not found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from screening_pipeline.base.loopback import is_loopback
 from screening_pipeline.webhooks.receiver import serve
 
 
@@ -18,16 +19,7 @@ def webhooks(host: str, port: int) -> int:
     settings = load.load(os.environ, Path.cwd())
     settings.paths.create()
     work = opening.assembled(settings, os.environ, system_clock(os.environ))
-    if not _is_loopback(host):
+    if not is_loopback(host):
         console.warn("this is not loopback: put TLS before it, since tokens and messages cross the wire in clear")
     serve(work, host=host, port=port, tell=console.say)
     return 0
-
-
-def _is_loopback(host: str) -> bool:
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

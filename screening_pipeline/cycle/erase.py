@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.errors import UsageError
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain.pseudonym import pseudonym
 from screening_pipeline.orders import intake
 from screening_pipeline.privacy.erasure_intent import Erasure, Intent, alone, first_column, is_pending, write_intent
@@ -35,8 +36,8 @@ def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
     of them.
     """
     key = pseudonym(runtime.key, candidate_ref.strip())  # as manifests are read
-    of_person = f"select vendor, account, subject, check_id from raw.order where candidate_key = {session.quote(key)}"
-    itself = f"select staging.candidate_hash({session.quote(key)})"
+    of_person = f"select vendor, account, subject, check_id from raw.order where candidate_key = {quote(key)}"
+    itself = f"select staging.candidate_hash({quote(key)})"
 
     def is_refused(connection: Connection) -> bool:
         return intake.is_refused(connection, runtime.settings, key, key=runtime.key)
@@ -58,12 +59,12 @@ def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | Non
     elif vendor not in all_vendors():
         raise UsageError(f"there is no vendor {vendor[:40]!a}; known are {', '.join(all_vendors())}", code="no_vendor")
     names = {"vendor": vendor, "account": account, "check_id": check_id}
-    given = ", ".join(f"{session.quote(value)} as {name}" for name, value in names.items())
+    given = ", ".join(f"{quote(value)} as {name}" for name, value in names.items())
     known = (
         "select vendor, account, subject, check_id from raw.check "
         f"semi join (select {given}) using (vendor, account, check_id)"
     )
-    subjects = ", ".join(map(session.quote, all_vendors()[vendor].subjects))
+    subjects = ", ".join(map(quote, all_vendors()[vendor].subjects))
     itself = f"select staging.unspecified_hash(vendor, account, check_id) from (select {given})"
     of_any = f"select {_CHECK_HASH} from (select {given}, unnest([{subjects}]) as subject)"
     before = f"{itself} union {of_any}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle.pull import feed_of, gap_note
 from screening_pipeline.runtime.results import AS_PLANNED, StepResult
 from screening_pipeline.vendors import vendor
@@ -26,7 +27,7 @@ def note_gaps(connection: session.Connection, runtime: Runtime) -> list[tuple[Fe
         feed = feed_of(runtime, account)
         for gap in feed.gaps():
             settled_at = runtime.agenda.note(gap_note(gap))
-            connection.execute(f"delete from ops.feed_gap where gap_id = {session.quote(gap.id)}")
+            connection.execute(f"delete from ops.feed_gap where gap_id = {quote(gap.id)}")
             session.insert(connection, "ops.feed_gap", [_gap_row(gap, runtime.clock.now(), settled_at)])
             if settled_at:
                 settled.append((feed, gap))

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base import locks
 from screening_pipeline.base.errors import LockHeld, MissingSecret, VendorError
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.http.account_gate import reason_to_wait
 from screening_pipeline.runtime.results import AccountReport
 from screening_pipeline.state.pull_queue import Agenda, Item
 from screening_pipeline.vendors import vendor
-from screening_pipeline.warehouse import catalog, session
-from screening_pipeline.warehouse import lock as warehouse_lock
+from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
     from screening_pipeline.domain.exchange import Exchange, Landed
@@ -66,7 +67,7 @@ def pull_account(
         secrets = account.secrets(runtime.environ)
     except MissingSecret as missing:
         return replace(report, code=missing.code, message=str(missing))
-    lock = warehouse_lock.lock(
+    lock = locks.lock(
         runtime.settings.paths.pull_lock(account.vendor, account.name),
         clock=runtime.clock,
         wait_seconds=runtime.lock_wait_seconds,
@@ -266,7 +267,7 @@ class _Job:
 def _ended_lately(runtime: Runtime, account: Account) -> list[Item]:
     since = (runtime.clock.now() - RECONCILED).isoformat()
     given = {"vendor": account.vendor, "account": account.name, "since": since}
-    query = catalog.statement("find_ended", **{name: session.quote(value) for name, value in given.items()})
+    query = catalog.statement("find_ended", **{name: quote(value) for name, value in given.items()})
     with open_warehouse(runtime) as connection:
         rows = connection.execute(query).fetchall()
     return [Item(*row) for row in rows]

@@ -16,7 +16,6 @@ ANOTHER_PSEUDONYM_KEY = (
     "put the right one back"
 )
 ANOTHER_LANDING_KEY = "is not the key that landed lines are encrypted with; put the right one back"
-OWNER_ONLY = 0o600
 
 
 def pseudonym(key: bytes, candidate_ref: str) -> str:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import fcntl
 import json
 import os
 import subprocess
@@ -31,9 +30,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from screening_pipeline.base import files
+from screening_pipeline.base import files, locks
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import LockHeld, VendorError
+from screening_pipeline.base.failures import telling
+from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import Exchange, Landed, new_response_id
 from screening_pipeline.http import wire
@@ -170,11 +171,11 @@ class Feed:
     @contextmanager
     def _alone(self) -> Iterator[bool]:
         with ExitStack() as stack:
-            with files.telling("the landing area"):
+            with telling("the landing area"):
                 files.make_folder(self._folder)
                 lock = self._folder.with_name(f"{self._folder.name}.lock")
                 try:
-                    stack.enter_context(files.locked(lock, is_waiting=False))
+                    stack.enter_context(locked(lock, is_waiting=False))
                 except LockHeld:
                     yield False
                     return
@@ -206,16 +207,16 @@ class Feed:
         with self._landing.reserve(_LANDING_FACTOR * self._limits.body_bytes):
             async with client.permit():
                 intent = await self._fetched(url, header, run_id)
-        with files.telling("the landing area", self._limits.body_bytes, self._folder):
+        with telling("the landing area", self._limits.body_bytes, self._folder):
             return self._settled(intent, self._clock.now())
 
     async def _fetched(self, url: str, header: str, run_id: str) -> Intent:
         """Write the intent down, have the call made, and wait for the fetcher to end."""
         intent = self._new_intent(run_id)
-        with files.telling("the landing area", self._limits.body_bytes, self._folder):
+        with telling("the landing area", self._limits.body_bytes, self._folder):
             pieces = os.open(self._path(intent.id, "pieces"), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                fcntl.flock(pieces, fcntl.LOCK_EX)  # handed on to the fetcher: held while either lives
+                locks.take(pieces)  # handed on to the fetcher: held while either lives
                 files.allocate(pieces, room_for(self._limits.body_bytes))
                 Pieces(pieces, self._key, intent.id, count=0).add(OPENED)
                 self._write_intent(intent)
@@ -280,11 +281,12 @@ class Feed:
 
     def _recovered(self) -> Drained:
         drained = Drained()
-        with files.telling("the landing area", self._limits.body_bytes, self._folder):
+        with telling("the landing area", self._limits.body_bytes, self._folder):
             for path in sorted(self._folder.glob("*.intent")):
                 settled = self._resumed(self._intent(path))
                 drained = _added(drained, settled) if settled else drained
-            for orphan in self._folder.glob("*.pieces"):  # its intent was never written: no call was made
+            # Their intents were never written, or not to their ends: no call was made.
+            for orphan in (*self._folder.glob("*.pieces"), *self._folder.glob("*.part")):
                 orphan.unlink()
         return drained
 
@@ -293,7 +295,7 @@ class Feed:
         if not pieces.exists():  # landed, and then interrupted while tidying up
             self._forget(intent)
             return None
-        with files.locked(pieces):  # a fetcher that lives holds it, for no longer than its deadline
+        with locked(pieces):  # a fetcher that lives holds it, for no longer than its deadline
             return self._settled(intent, None)
 
     def _settled(self, intent: Intent, now: datetime | None) -> _Settled | None:

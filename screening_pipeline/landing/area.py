@@ -26,7 +26,9 @@ from urllib.parse import quote
 from screening_pipeline.base import memory_files, sealing
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import EnvironmentFailed
-from screening_pipeline.base.files import append_line, end_of_lines, locked, make_folder, reserved, telling, write_new
+from screening_pipeline.base.failures import telling
+from screening_pipeline.base.files import append_line, end_of_lines, make_folder, reserved, write_new
+from screening_pipeline.base.locks import locked
 from screening_pipeline.day_seals import Seal, Seals, is_open, mark_changed, mark_of_folder, sealed
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import Exchange, Landed

@@ -8,6 +8,7 @@ import re
 from itertools import accumulate
 from typing import NoReturn
 
+from screening_pipeline.base.text import has_lone_surrogate
 from screening_pipeline.domain.exchange import Exchange
 from screening_pipeline.domain.vocabulary import Json
 
@@ -106,13 +107,8 @@ def _levels(text: str) -> list[int]:
 
 
 def _has_lone_surrogate(text: str, value: Json) -> bool:
-    if not _SURROGATE.search(text):
-        return False
-    try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False
+    """Whether the value has half a character; only an escape in its text can have made one."""
+    return bool(_SURROGATE.search(text)) and has_lone_surrogate(json.dumps(value, ensure_ascii=False))
 
 
 def unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base import files
+from screening_pipeline.base.failures import telling
+from screening_pipeline.base.locks import locked
 from screening_pipeline.settings.paths import Paths
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def instance(paths: Paths, environ: Mapping[str, str] = os.environ) -> "dg.Dagst
 
 @contextmanager
 def _alone_in(home: Path) -> Iterator[None]:
-    with files.telling("Dagster's home", folder=home), files.locked(home / "opening.lock"):
+    with telling("Dagster's home", folder=home), locked(home / "opening.lock"):
         yield
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from screening_pipeline.base import files
+from screening_pipeline.base import files, locks
 from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.base.failures import telling
+from screening_pipeline.base.locks import locked
 from screening_pipeline.settings.paths import Paths
-from screening_pipeline.warehouse.lock import is_locked
 
 # A run is recorded as started before it takes its lock.
 GRACE = timedelta(minutes=1)
@@ -34,13 +35,13 @@ _UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _FINISH
 def alive(paths: Paths, run_id: str) -> Iterator[None]:
     """Hold the lock of a run while the block runs; the kernel lets go of it when the process dies."""
     lock = _lock(paths, run_id)
-    with files.telling("the data folder"):
+    with telling("the data folder"):
         files.make_folder(lock.parent)
     try:
-        with files.locked(lock, is_shared=True):  # by each process of it, should there be several
+        with locked(lock, is_shared=True):  # by each process of it, should there be several
             yield
     finally:
-        if not is_locked(lock):
+        if not locks.is_locked(lock):
             lock.unlink(missing_ok=True)
 
 
@@ -69,7 +70,7 @@ def under_way(
 
 def _is_dead(record: dg.RunRecord, paths: Paths, grace: timedelta) -> bool:
     begun = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
-    return SystemClock().now() - begun > grace and not is_locked(_lock(paths, record.dagster_run.run_id))
+    return SystemClock().now() - begun > grace and not locks.is_locked(_lock(paths, record.dagster_run.run_id))
 
 
 def _is_started(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

@@ -4,6 +4,7 @@ import os
 
 import dagster as dg
 
+from screening_pipeline.base import locks
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.http.account_gate import reason_to_wait
@@ -13,7 +14,6 @@ from screening_pipeline.orchestration.outlook import Outlook
 from screening_pipeline.orchestration.retention_job import retention_job
 from screening_pipeline.settings.account import Account
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline.warehouse import lock
 
 
 def pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
@@ -52,7 +52,7 @@ def pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
 
 def _why_not_fed(outlook: Outlook, account: Account) -> str | None:
     """Why a feed is not asked now: after a gap whoever has noticed it may ask for every open check for hours."""
-    if lock.is_locked(outlook.settings.paths.pull_lock(account.vendor, account.name)):
+    if locks.is_locked(outlook.settings.paths.pull_lock(account.vendor, account.name)):
         return "it is being asked"
     return reason_to_wait(outlook.state, account, os.environ, outlook.clock)
 

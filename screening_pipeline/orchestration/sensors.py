@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from screening_pipeline.base import locks
 from screening_pipeline.base.clock import system_clock
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.domain.declaration import Vendor
@@ -21,7 +22,6 @@ from screening_pipeline.settings.account import Account
 from screening_pipeline.state.pull_queue import Agenda, Summary
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline.warehouse import lock
 
 RECHECK_TAG = "screening/recheck"
 # A run that was to read something and has not is asked for again.
@@ -75,7 +75,7 @@ def _obstacle(instance: dg.DagsterInstance, outlook: Outlook, account: Account) 
         return reason
     if _is_under_way(instance, outlook, account):
         return "a recheck is queued or running"
-    return "the warehouse is busy" if lock.is_locked(outlook.settings.paths.warehouse_lock) else None
+    return "the warehouse is busy" if locks.is_locked(outlook.settings.paths.warehouse_lock) else None
 
 
 def _words(outlook: Outlook, account: Account, summary: Summary) -> str:

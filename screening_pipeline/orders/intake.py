@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.progress import Progress, no_progress
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain.pseudonym import pseudonym
 from screening_pipeline.orders.files import Problem, unread
 from screening_pipeline.orders.readers import manifest_lines
@@ -82,7 +83,7 @@ def take_in(
 
 def _refused(connection: Connection, accounts: str) -> dict[str, set[int]]:
     """The lines that were refused for their account while other accounts were configured, by content of the file."""
-    found = connection.execute(catalog.statement("find_refused_orders", accounts=session.quote(accounts)))
+    found = connection.execute(catalog.statement("find_refused_orders", accounts=quote(accounts)))
     lines: dict[str, set[int]] = defaultdict(set)
     for digest, line in found.fetchall():
         lines[digest].add(line)
@@ -100,7 +101,7 @@ def is_refused(connection: Connection, settings: Settings, candidate_key: str, *
 
 def _take_back(connection: Connection, manifest: Manifest) -> None:
     """What was said of the refused rows, before they are read again."""
-    prefix = session.quote(f"{manifest.sha256[:16]}/")
+    prefix = quote(f"{manifest.sha256[:16]}/")
     connection.execute(catalog.statement("take_back_refused_orders", reject_prefix=prefix))
 
 
@@ -138,7 +139,7 @@ def _note(connection: Connection, manifest: Manifest, kept: Intake, accounts: st
 
 
 def _note_again(connection: Connection, manifest: Manifest, kept: Intake, accounts: str) -> None:
-    given = {"accounts": session.quote(accounts), "file_sha256": session.quote(manifest.sha256)}
+    given = {"accounts": quote(accounts), "file_sha256": quote(manifest.sha256)}
     connection.execute(catalog.statement("note_manifest_again", taken=kept.orders, **given))
 
 

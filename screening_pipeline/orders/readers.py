@@ -8,11 +8,12 @@ import json
 import re
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base import memory_files
+from screening_pipeline.base.nearest_word import did_you_mean
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.landing.strict_json import unique
 from screening_pipeline.orders.files import COLUMNS, OPTIONAL, REQUIRED, Problem
 from screening_pipeline.warehouse import session
@@ -140,8 +141,8 @@ def _misspelt(names: Collection[str], line: int | None) -> Iterator[tuple[int, P
     absent = [name for name in OPTIONAL if name not in names]
     others = islice((name for name in names if name not in COLUMNS and name not in _WORDS), _MOST_NAMES)
     # A slip of the pen; with the usual cutoff candidate_id would be one of candidate_ref.
-    near = ((name, get_close_matches(name.lower(), absent, n=1, cutoff=0.85)) for name in others)
-    found = [f"{name!a} is no column; did you mean {close[0]}?" for name, close in near if close]
+    near = ((name, did_you_mean(name, absent, alike=0.85)) for name in others)
+    found = [f"{name!a} is no column{hint}" for name, hint in near if hint]
     if found:
         yield line or 1, Problem(line, "unknown_column", " ".join(found))
 
@@ -188,7 +189,7 @@ def _parquet_lines(connection: Connection, manifest: Manifest) -> Iterator[tuple
     try:
         # Apart from the transaction that is open: DuckDB gives one up in which anything failed.
         with session.apart(connection) as reader, memory_files.in_memory(manifest.content) as path:
-            table = f"read_parquet({session.quote(path)})"
+            table = f"read_parquet({quote(path)})"
             kinds = {name: kind for name, kind, *_ in reader.execute(f"describe from {table}").fetchall()}
             result = reader.execute(f"select columns(*)::varchar from (select {_cells_of(kinds)} from {table})")
             header = [column[0] for column in result.description or []]

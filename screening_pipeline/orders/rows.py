@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base.nearest_word import did_you_mean
+from screening_pipeline.base.text import has_lone_surrogate
 from screening_pipeline.domain.pseudonym import pseudonym
 from screening_pipeline.landing.strict_json import unique
 from screening_pipeline.orders.files import COLUMNS, Problem
@@ -47,30 +48,24 @@ def _order(line: int, given: Mapping[str, str], settings: Settings, key: bytes) 
 
 def _unreadable(line: int, row: Row) -> Problem | None:
     text = "".join(row.values())
-    if "\ufffd" in text or "\x00" in text or _has_lone_surrogate(text):
+    if "\ufffd" in text or "\x00" in text or has_lone_surrogate(text):
         return Problem(line, "not_utf8", "the row is not UTF-8 text")
     if not row["check_id"]:
         return Problem(line, "empty_id", "check_id is empty")
     return None
 
 
-def _has_lone_surrogate(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
 def _unknown_vendor(line: int, row: Row, settings: Settings) -> Problem | None:
     vendor, account = row["vendor"], row["account"]
     if vendor not in all_vendors():
         return Problem(
-            line, "unknown_vendor", "vendor is none of " + ", ".join(all_vendors()) + _nearest(vendor, all_vendors())
+            line,
+            "unknown_vendor",
+            "vendor is none of " + ", ".join(all_vendors()) + did_you_mean(vendor, all_vendors()),
         )
     names = [a.name for a in settings.accounts if a.vendor == vendor]
     if account and account not in names:
-        return Problem(line, "unknown_account", f"no such {vendor} account is configured{_nearest(account, names)}")
+        return Problem(line, "unknown_account", f"no such {vendor} account is configured{did_you_mean(account, names)}")
     if not names:
         return Problem(line, "unknown_account", f"no {vendor} account is configured")
     if not account and len(names) > 1:
@@ -87,16 +82,11 @@ def _unknown_subject(line: int, row: Row) -> Problem | None:
     return None
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
-    close = get_close_matches(word.lower(), list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def _is_object(text: str) -> bool:
     """Whether DuckDB can read it as one, too: one row that it cannot fails a query over all."""
     try:
         given = json.loads(text, parse_constant=_refuse, object_pairs_hook=unique)
-        return isinstance(given, dict) and not _has_lone_surrogate(json.dumps(given, ensure_ascii=False))
+        return isinstance(given, dict) and not has_lone_surrogate(json.dumps(given, ensure_ascii=False))
     except (ValueError, RecursionError):
         return False
 

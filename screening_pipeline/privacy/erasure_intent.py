@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from screening_pipeline.base import files, sealing
+from screening_pipeline.base import files, locks, sealing
 from screening_pipeline.base.errors import EnvironmentFailed
+from screening_pipeline.base.failures import telling
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline.warehouse import lock
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
@@ -57,7 +57,7 @@ def is_pending(runtime: Runtime) -> bool:
 def alone(runtime: Runtime) -> AbstractContextManager[None]:
     """One erasure at a time: there is one file for what is to be done. Raises LockHeld."""
     paths, wait = runtime.settings.paths, runtime.lock_wait_seconds
-    return lock.lock(paths.erasure_lock, clock=runtime.clock, wait_seconds=wait)
+    return locks.lock(paths.erasure_lock, clock=runtime.clock, wait_seconds=wait)
 
 
 def _sealer(runtime: Runtime) -> sealing.Sealer:
@@ -66,7 +66,7 @@ def _sealer(runtime: Runtime) -> sealing.Sealer:
 
 def write_intent(runtime: Runtime, intent: Intent) -> None:
     """Have the erasure begin: from here on whoever opens the warehouse finishes it."""
-    with files.telling(_CONTEXT):
+    with telling(_CONTEXT):
         sealed = _sealer(runtime).seal(json.dumps(asdict(intent)).encode(), _CONTEXT)
         files.write_new(runtime.settings.paths.erasure_intent, sealed)
 

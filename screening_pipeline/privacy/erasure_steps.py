@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base import files
+from screening_pipeline.base.failures import telling
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.privacy.erasure_intent import alone, first_column, is_pending, read_intent
 from screening_pipeline.warehouse import catalog, ingest, publish, rebuild, session, store
 
@@ -41,7 +43,7 @@ def finish_intent(runtime: Runtime) -> None:
         for page in _pages(paths):
             page.unlink(missing_ok=True)
     runtime.state.erase_not_found(intent.checks)  # the plan was made anew without them
-    with files.telling("the data folder"):
+    with telling("the data folder"):
         paths.erasure_intent.unlink(missing_ok=True)
         files.sync_folder(paths.data_dir)
 
@@ -49,7 +51,7 @@ def finish_intent(runtime: Runtime) -> None:
 def record_erasure(connection: Connection, intent: Intent, *, completed_at: str | None) -> None:
     """Note the erasure, and the hashes by which what comes later is kept out."""
     row = {**asdict(intent.erasure), "requested_at": intent.requested_at, "completed_at": completed_at}
-    connection.execute(f"delete from ops.erasure where erasure_id = {session.quote(intent.erasure.erasure_id)}")
+    connection.execute(f"delete from ops.erasure where erasure_id = {quote(intent.erasure.erasure_id)}")
     session.insert(connection, "ops.erasure", [row])
     known = set(first_column(connection, "select pseudonym from staging.erased"))
     session.insert(connection, "staging.erased", [{"pseudonym": one} for one in intent.hashes if one not in known])
@@ -87,7 +89,8 @@ def _pages(paths: Paths) -> list[Path]:
     """What may name them and is made anew when it is needed, or was set aside: also what a crash left half written."""
     return [
         paths.report,
-        *paths.data_dir.glob(f".{paths.report.name}.*"),
+        *paths.data_dir.glob(f"{paths.report.name}.part"),
+        *paths.data_dir.glob(f".{paths.report.name}.*"),  # as an earlier version called it
         *paths.data_dir.glob(f"{paths.state.name}.broken"),
     ]
 

@@ -12,6 +12,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from screening_pipeline.base.text import span_in_words
+
 Row = dict[str, Any]
 NOTHING = "–"
 # Nothing may be fetched, run or sent, whatever a vendor's words contain.
@@ -25,14 +27,8 @@ def escaped(value: object) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """A length of time as a person says it: 45 s, 12 min, 5.3 h, 4.1 d."""
-    if seconds is None:
-        return NOTHING
-    if abs(seconds) < 120:
-        return f"{seconds:.0f} s"
-    if abs(seconds) < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if abs(seconds) < 172_800 else f"{seconds / 86_400:.1f} d"
+    """A length of time as a person says it."""
+    return NOTHING if seconds is None else span_in_words(seconds)
 
 
 def days(number: float | None) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base import files
+from screening_pipeline.base.failures import telling
 from screening_pipeline.report import operations, turnaround
 from screening_pipeline.report import page as html
 from screening_pipeline.report.figures import Names, collect
@@ -45,15 +45,8 @@ def write_report(connection: Connection, path: Path, *, generated_at: datetime) 
     Raises NotWritable, DiskFull.
     """
     content = build_report(connection, generated_at=generated_at).encode()
-    new = path.with_name(f".{path.name}.new")
-    with files.telling(path.name, len(content), path.parent):
-        new.unlink(missing_ok=True)
-        new.touch(mode=0o600)
-        with new.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
+    with telling(path.name, len(content), path.parent):
+        files.write_new(path, content)
 
 
 def _intro(scope: Row) -> str:

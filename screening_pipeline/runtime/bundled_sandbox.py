@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base import files
 from screening_pipeline.orders.files import COLUMNS
 from screening_pipeline.sandbox.server import Sandbox, running_sandbox
 from screening_pipeline.settings.sandbox_accounts import with_sandbox_url
@@ -50,7 +52,7 @@ class World:
         """Remember this world for the data folder."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = {"seed": self.seed, "checks": self.checks, "epoch": self.epoch.isoformat(), "days": self.days}
-        (folder / "world.json").write_text(json.dumps(kept) + "\n")
+        files.write_new(folder / "world.json", f"{json.dumps(kept)}\n".encode())
 
 
 @contextmanager
@@ -98,9 +100,10 @@ def announce(settings: Settings, running: Sandbox, *, until: datetime) -> Path |
     if not orders:
         return None
     manifest = settings.paths.orders / f"sandbox-{until:%Y%m%dT%H%M%S}.csv"
-    with manifest.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(orders)
-    mark.write_text(until.isoformat())
+    lines = io.StringIO(newline="")
+    writer = csv.DictWriter(lines, COLUMNS, restval="", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(orders)
+    files.write_new(manifest, lines.getvalue().encode())
+    files.write_new(mark, until.isoformat().encode())
     return manifest

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from screening_pipeline.base import locks
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
@@ -14,7 +15,6 @@ from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.pull_queue import Agenda
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
-from screening_pipeline.warehouse import lock
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Runtime:
     landing: Landing
     key: bytes = field(repr=False)
     progress: Progress = no_progress
-    lock_wait_seconds: float = lock.LOCK_WAIT_SECONDS
+    lock_wait_seconds: float = locks.WAIT_SECONDS
 
     @property
     def part_key(self) -> str:

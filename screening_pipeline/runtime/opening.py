@@ -11,6 +11,7 @@ from pathlib import Path
 from screening_pipeline.base import files
 from screening_pipeline.base.clock import Clock, system_clock
 from screening_pipeline.base.errors import ConfigurationError
+from screening_pipeline.base.failures import telling
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.run_ledger import RunLedger
@@ -96,7 +97,7 @@ def assembled(
 def _claim(paths: Paths) -> None:
     """Have the data folder be that of configured accounts."""
     paths.create()
-    with files.telling(paths.claim.name):
+    with telling(paths.claim.name):
         paths.claim.touch(files.FILE_MODE)
 
 

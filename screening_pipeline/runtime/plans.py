@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.runtime.replan import replan
 from screening_pipeline.state.pull_queue import Agenda
 from screening_pipeline.warehouse import ingest, session
@@ -40,7 +41,7 @@ def _forget_strangers(connection: session.Connection, runtime: Runtime, account:
         for one in runtime.state.not_found(account.vendor, account.name, at_least=1)
     }
     if missing:
-        ids = ", ".join(session.quote(check_id) for *_, check_id in missing)
+        ids = ", ".join(quote(check_id) for *_, check_id in missing)
         known = f"select vendor, account, subject, check_id from staging.open_check where check_id in ({ids})"
         if strangers := missing.difference(connection.execute(known).fetchall()):
             runtime.state.erase_not_found(strangers)

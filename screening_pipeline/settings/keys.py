@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed, MissingSecret, NotWritable
-from screening_pipeline.domain.pseudonym import (
-    ANOTHER_LANDING_KEY,
-    ANOTHER_PSEUDONYM_KEY,
-    OWNER_ONLY,
-    SHORTEST_KEY,
-    TOO_SHORT,
-)
+from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed, MissingSecret
+from screening_pipeline.base.failures import telling
+from screening_pipeline.base.files import write_once
+from screening_pipeline.domain.pseudonym import ANOTHER_LANDING_KEY, ANOTHER_PSEUDONYM_KEY, SHORTEST_KEY, TOO_SHORT
 from screening_pipeline.settings.settings import Settings
 
 
@@ -87,9 +81,9 @@ def kept_key(path: Path) -> bytes:
     Processes that start at once agree on one key. As it is text, it can be moved into the environment
     and stays the same key. Raises EnvironmentFailed where the file is damaged: a new one would not do.
     """
-    with _telling(path):
+    with telling(path.name, folder=path.parent):
         if not path.exists():
-            _make(path, f"{secrets.token_hex(32)}\n".encode())
+            write_once(path, f"{secrets.token_hex(32)}\n".encode())
         key = path.read_bytes().strip()
     if len(key) < SHORTEST_KEY:
         raise EnvironmentFailed(f"{path.name} is damaged; restore it from a backup", code="key_damaged")
@@ -101,47 +95,14 @@ def _digest(key: bytes) -> bytes:
 
 
 def _is_another(key: bytes, note: Path) -> bool:
-    with _telling(note):
+    with telling(note.name, folder=note.parent):
         return note.exists() and note.read_bytes().strip() != _digest(key)
 
 
 def _note(key: bytes, note: Path) -> None:
     """Note which key is in use, in the place of one with which nothing was made."""
-    with _telling(note):
+    with telling(note.name, folder=note.parent):
         if _is_another(key, note):
             note.unlink(missing_ok=True)
         if not note.exists():
-            _make(note, _digest(key) + b"\n")
-
-
-@contextmanager
-def _telling(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise NotWritable(path.name, error.strerror or type(error).__name__) from None
-
-
-def _make(path: Path, content: bytes) -> None:
-    """Write a file beside the path and link it there: the name appears with all its content or not at all."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
-    try:
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-        _link_unless_there(draft, path)
-    finally:
-        os.close(descriptor)
-        draft.unlink()
-
-
-def _link_unless_there(draft: Path, path: Path) -> None:
-    try:
-        os.link(draft, path)
-    except FileExistsError:  # another process was faster, and its key holds
-        return
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+            write_once(note, _digest(key) + b"\n")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from screening_pipeline.base.errors import ConfigurationError, NotWritable
+from screening_pipeline.base.errors import ConfigurationError
+from screening_pipeline.base.failures import telling
 
 # People's data and keys: the owner only. `data` itself can be passed through but not listed, so that
 # analysts reach the published snapshot in it and nothing else.
@@ -137,12 +138,10 @@ class Paths:
 def _make(folder: Path, mode: int) -> None:
     if folder.is_dir():
         return
-    try:
+    with telling(str(folder)):
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=_OWNER_ONLY, exist_ok=True)
         folder.chmod(mode)  # the umask has no say in this
-    except OSError as error:
-        raise NotWritable(str(folder), error.strerror or type(error).__name__) from None
 
 
 def paths_of(environ: Mapping[str, str], cwd: Path) -> Paths:

@@ -6,7 +6,6 @@ caution and nothing else, and it is made anew where it is missing, broken or of 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -16,7 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from screening_pipeline.base.clock import Clock
-from screening_pipeline.base.errors import DiskFull, EnvironmentFailed, LockHeld, NotWritable
+from screening_pipeline.base.errors import EnvironmentFailed, LockHeld, NotWritable
+from screening_pipeline.base.failures import disk_full, telling
+from screening_pipeline.base.locks import locked
 from screening_pipeline.state.accounts import NOT_FOUND_AFTER, AccountState, Missing
 
 VERSION = 1
@@ -47,6 +48,7 @@ create table if not exists not_found (
     primary key (vendor, account, subject, check_id)
 ) without rowid;
 """
+_PAGE_BYTES = 4096
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -293,8 +295,7 @@ def _connection(path: Path, busy_seconds: float) -> sqlite3.Connection:
 def _made(path: Path, busy_seconds: float) -> _Opened:
     """The file made anew, by whoever is first. It gets its name when it is complete."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(path.with_name(f"{path.name}.lock"), "a", opener=_private) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(path.with_name(f"{path.name}.lock")):
         with suppress(FileNotFoundError, sqlite3.DatabaseError):
             return _connected(path, busy_seconds)
         fresh = path.with_name(f"{path.name}.new")
@@ -327,34 +328,24 @@ def _remove(path: Path) -> None:
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
-
-
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
     """SQLite's and the system's complaints as ours."""
-    try:
-        yield
-    except sqlite3.DatabaseError as problem:
-        raise _failure(path, getattr(problem, "sqlite_errorcode", 0) & 0xFF) from problem
-    except OSError as problem:
-        raise NotWritable(path.name, problem.strerror or "the system refused") from problem
+    with telling(path.name, _PAGE_BYTES, path.parent):
+        try:
+            yield
+        except sqlite3.DatabaseError as problem:
+            raise _failure(path, getattr(problem, "sqlite_errorcode", 0) & 0xFF) from problem
 
 
 def _failure(path: Path, code: int) -> EnvironmentFailed:
     made: dict[int, Callable[[], EnvironmentFailed]] = {
         sqlite3.SQLITE_BUSY: lambda: LockHeld(path.name),
-        sqlite3.SQLITE_FULL: lambda: DiskFull(path.name, needed_bytes=4096, free_bytes=_free_bytes(path)),
+        sqlite3.SQLITE_FULL: lambda: disk_full(path.name, path.parent, _PAGE_BYTES),
         sqlite3.SQLITE_READONLY: lambda: NotWritable(path.name, "it is read-only"),
         sqlite3.SQLITE_CANTOPEN: lambda: NotWritable(path.name, "it cannot be opened"),
     }
     return made.get(code, lambda: EnvironmentFailed(f"{path.name} is damaged (SQLite {code}); delete it"))()
-
-
-def _free_bytes(path: Path) -> int:
-    found = os.statvfs(path.parent)
-    return found.f_bavail * found.f_frsize
 
 
 def _instant(seconds: float | None) -> datetime | None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import catalog
-from screening_pipeline.warehouse.session import literal
 
 if TYPE_CHECKING:
     from screening_pipeline.warehouse.catalog import Relation
@@ -28,7 +28,7 @@ def empty_batch(connection: Connection) -> None:
 
 def set_key(connection: Connection, part_key: str) -> None:
     """Have the session know the key (hex) of the hashes that stand for people: names in labels, and who was erased."""
-    connection.execute(f"set variable part_key = {literal(part_key)}")
+    connection.execute(f"set variable part_key = {quote(part_key)}")
 
 
 def read(connection: Connection) -> None:
@@ -196,6 +196,6 @@ def stretches(connection: Connection, calls: int) -> list[tuple[str, str]]:
 
 def recount_between(connection: Connection, since: str, until: str) -> None:
     """Judge the calls of one of the `stretches`, of which none was."""
-    after, last = literal(since), literal(until)
+    after, last = quote(since), quote(until)
     connection.execute(catalog.statement("recount_between", since=after, until=last))
     _recount(connection, f"where observed_at > {after} and observed_at <= {last}")

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from screening_pipeline.base.files import mark_of
+from screening_pipeline.base.files import mark_of, put_in_place
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import catalog, snapshot
-from screening_pipeline.warehouse.session import NAME, SHARED, quote
+from screening_pipeline.warehouse.session import NAME, SHARED
 
 if TYPE_CHECKING:
     from screening_pipeline.warehouse.session import Connection
@@ -35,15 +36,6 @@ def is_opened_for_writing(path: Path) -> bool:
     return False
 
 
-def sync_to_disk(path: Path) -> None:
-    """Have a file, or the names in a folder, be on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def publish(connection: Connection, target: Path) -> int:
     """Make the file at `target` a snapshot of what analysts see; its size in bytes.
 
@@ -60,10 +52,8 @@ def publish(connection: Connection, target: Path) -> int:
         discard(new)
         _written(connection, new, snapshot.copy, f" ({SHARED})")
     new.chmod(0o440)
-    sync_to_disk(new)
     log_of(target).unlink(missing_ok=True)
-    new.replace(target)
-    sync_to_disk(target.parent)
+    put_in_place(new, target)
     snapshot.note(connection, _told_by(target), is_update=is_update)
     return target.stat().st_size
 

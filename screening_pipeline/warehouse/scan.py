@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain.declaration import Parts, Record, Vendor, aliases
 from screening_pipeline.domain.vocabulary import FACTS, PART_COLUMNS, RUN_COLUMNS, WORDS
 
@@ -46,7 +47,7 @@ def scan_sql(vendor: Vendor, source: str) -> str:
     `actions` and `runs` in our column names. All values are text as received.
     """
     columns = {**ENVELOPE, "messages": _messages_type(vendor)}
-    typed = ", ".join(f"{name}: '{_quoted(kind)}'" for name, kind in columns.items())
+    typed = ", ".join(f"{name}: {quote(kind)}" for name, kind in columns.items())
     return (
         f"with line as (select * from read_json({source}, format = 'newline_delimited', "
         f"maximum_object_size = 67108864, columns = {{{typed}}})), "
@@ -57,10 +58,6 @@ def scan_sql(vendor: Vendor, source: str) -> str:
         f"select * exclude (m, i), case when m is null then null else i end as message_index, "
         f"m.subject as subject, m.check_id as check_id, {_projection(vendor)} from message"
     )
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
 
 
 def _messages_type(vendor: Vendor) -> str:
@@ -112,7 +109,7 @@ def _projection(vendor: Vendor) -> str:
 
 def _by_subject(vendor: Vendor, expression: Callable[[Record], str | None], kind: str = "varchar") -> str:
     found = {subject: expression(record) for subject, record in vendor.records.items()}
-    arms = " ".join(f"when '{subject}' then {sql}" for subject, sql in found.items() if sql)
+    arms = " ".join(f"when {quote(subject)} then {sql}" for subject, sql in found.items() if sql)
     return f"(case m.subject {arms} end)::{kind}" if arms else f"null::{kind}"
 
 
@@ -150,7 +147,7 @@ def _actions(record: Record) -> str | None:
 def _list(parts: Parts | None, names: tuple[str, ...]) -> str | None:
     if parts is None:
         return None
-    fields = ", ".join(f"'{name}': {_element(parts, name)}" for name in names)
+    fields = ", ".join(f"{quote(name)}: {_element(parts, name)}" for name in names)
     return f"list_transform({_path('m.body', parts.at)}, lambda p: {{{fields}}})"
 
 

@@ -9,10 +9,11 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog
 from screening_pipeline.warehouse.scan import scan_sql
-from screening_pipeline.warehouse.session import HOME, literal
+from screening_pipeline.warehouse.session import HOME
 
 if TYPE_CHECKING:
     from screening_pipeline.warehouse.catalog import Relation
@@ -62,7 +63,7 @@ def migrate(connection: Connection) -> None:
 def name_zones(connection: Connection) -> None:
     """Have `star.local_time` of the database in use know the time zones of all accounts by their names."""
     zones = connection.execute(f"select distinct timezone from {HOME}.star.dim_account order by timezone").fetchall()
-    known = " ".join(f"when {literal(zone)} then timezone({literal(zone)}, moment)" for (zone,) in zones)
+    known = " ".join(f"when {quote(zone)} then timezone({quote(zone)}, moment)" for (zone,) in zones)
     if known:
         connection.execute(
             "create or replace macro star.local_time(zone, moment) as "
@@ -73,7 +74,7 @@ def name_zones(connection: Connection) -> None:
 def _columns(connection: Connection, relation: Relation) -> set[str]:
     found = connection.execute(
         f"select column_name from duckdb_columns() where database_name = current_database() "
-        f"and schema_name = {literal(relation.schema)} and table_name = {literal(relation.name)}"
+        f"and schema_name = {quote(relation.schema)} and table_name = {quote(relation.name)}"
     ).fetchall()
     return {row[0] for row in found}
 
@@ -140,10 +141,10 @@ def create_empty(connection: Connection, relation: Relation, query: str) -> None
 def comment(connection: Connection, relation: Relation) -> None:
     """Say in the database what a relation and its columns are."""
     kind = {"view": "view", "landed": "view", "macro": "macro table"}.get(relation.refresh, "table")
-    comments = [f"comment on {kind} {relation.qualified} is {literal(relation.grain)}"]
+    comments = [f"comment on {kind} {relation.qualified} is {quote(relation.grain)}"]
     if relation.refresh != "macro":
         comments += [
-            f'comment on column {relation.qualified}."{column}" is {literal(meaning)}'
+            f'comment on column {relation.qualified}."{column}" is {quote(meaning)}'
             for column, meaning in relation.columns.items()
         ]
     connection.execute(";".join(comments))
@@ -157,8 +158,8 @@ def show_landed(connection: Connection, root: Path, *, is_forced: bool = False) 
     (root / NO_LINES).touch(mode=0o600)
     place = str(Path(escape(str(root.resolve()))) / "**" / "*.ndjson")
     for relation in catalog.refreshed("landed"):
-        sql = relation.sql.replace(literal(LANDED_FILES), literal(place))
-        if is_forced or literal(place) not in _view_text(connection, relation):
+        sql = relation.sql.replace(quote(LANDED_FILES), quote(place))
+        if is_forced or quote(place) not in _view_text(connection, relation):
             connection.execute(f"create or replace view {relation.qualified} as {sql}")
             comment(connection, relation)
 
@@ -166,7 +167,7 @@ def show_landed(connection: Connection, root: Path, *, is_forced: bool = False) 
 def _view_text(connection: Connection, relation: Relation) -> str:
     found = connection.execute(
         f"select sql from duckdb_views() where database_name = current_database() "
-        f"and schema_name = {literal(relation.schema)} and view_name = {literal(relation.name)}"
+        f"and schema_name = {quote(relation.schema)} and view_name = {quote(relation.name)}"
     ).fetchone()
     return str(found[0]) if found else ""
 
@@ -175,7 +176,7 @@ def scan(connection: Connection, sources: Mapping[str, Sequence[Path | str]]) ->
     """Read the landed lines of each vendor into the temporary table `landed`: one typed scan per vendor."""
     scans = []
     for slug, paths in sources.items():
-        listed = ", ".join(literal(str(path)) for path in paths)
+        listed = ", ".join(quote(str(path)) for path in paths)
         scans.append(f"from ({scan_sql(all_vendors()[slug], f'[{listed}]')})")
     connection.execute(f"create or replace temp table landed as {' union all by name '.join(scans)}")
 

@@ -13,17 +13,13 @@ import duckdb
 
 from screening_pipeline.base import memory_files
 from screening_pipeline.base.errors import EnvironmentFailed
+from screening_pipeline.base.sql_text import quote
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 HOME = "screening"
-
-
-def literal(text: str) -> str:
-    """`text` as a SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 @contextmanager
@@ -41,8 +37,6 @@ def transaction(connection: Connection) -> Iterator[None]:
 Connection = duckdb.DuckDBPyConnection
 DatabaseError = duckdb.Error
 NAME = HOME
-
-
 # The two threads of one core are counted as two: with both a rebuild costs a third more, twice the memory, and no
 # less time.
 THREADS = max(1, (os.cpu_count() or 1) // 2)
@@ -52,11 +46,6 @@ _BLOCKS = "block_size 65536"
 # Who reads a snapshot needs this version or a later one. In an older format earlier ones could read a whole copy, but
 # not one that this version has changed, and say so as an internal error.
 SHARED = f"storage_version 'v1.5.0', {_BLOCKS}"
-
-
-def quote(text: str) -> str:
-    """`text` as a SQL literal. Bound parameters would import pandas into every process, for 0.8 CPU s."""
-    return literal(text)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import catalog, session
 from screening_pipeline.warehouse.schema import comment, create_empty, name_zones
 
@@ -50,7 +51,7 @@ def is_packed_next(connection: Connection) -> bool:
 
 def _last(connection: Connection) -> dict[str, Any]:
     """What was noted of the last snapshot, nothing where the next one has to be a whole copy."""
-    noted = connection.execute(f"select value from staging.setting where name = '{_NOTE}'").fetchone()
+    noted = connection.execute(f"select value from staging.setting where name = {quote(_NOTE)}").fetchone()
     return dict(json.loads(noted[0])) if noted else {}
 
 
@@ -62,7 +63,7 @@ def _is_true(connection: Connection, condition: str) -> bool:
 def note(connection: Connection, file: str, *, is_update: bool) -> None:
     """Remember which file now shows everything there is."""
     updates = _last(connection)["updates"] + 1 if is_update else 0
-    value = session.literal(json.dumps({"file": file, "updates": updates}))
+    value = quote(json.dumps({"file": file, "updates": updates}))
     connection.execute("begin")
     forget(connection)
     connection.execute(f"insert into staging.setting values ('{_NOTE}', {value})")
@@ -125,7 +126,7 @@ def update(connection: Connection, database: str) -> bool:
 def _counts(connection: Connection, database: str) -> dict[str, int]:
     """How many rows each published table has in a database; one question without joins is planned in half the time."""
     tables = (relation.qualified for relation in _tables())
-    counts = " union all ".join(f"select '{table}', count(*) from {database}.{table}" for table in tables)
+    counts = " union all ".join(f"select {quote(table)}, count(*) from {database}.{table}" for table in tables)
     return dict(connection.execute(counts).fetchall())
 
 

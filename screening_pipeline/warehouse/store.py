@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base import memory_files
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import NotWritable
-from screening_pipeline.base.files import locked, telling
+from screening_pipeline.base.failures import telling
+from screening_pipeline.base.files import put_in_place
+from screening_pipeline.base.locks import WAIT_SECONDS, lock, locked
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import schema
-from screening_pipeline.warehouse.lock import LOCK_WAIT_SECONDS, lock
-from screening_pipeline.warehouse.publish import discard, is_opened_for_writing, log_of, sync_to_disk
-from screening_pipeline.warehouse.session import attached, failures_told, quote
+from screening_pipeline.warehouse.publish import discard, is_opened_for_writing, log_of
+from screening_pipeline.warehouse.session import attached, failures_told
 
 if TYPE_CHECKING:
     from screening_pipeline.settings.paths import Paths
@@ -28,9 +30,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def writer(
-    path: Path, *, lock_path: Path, clock: Clock, wait_seconds: float = LOCK_WAIT_SECONDS
-) -> Iterator[Connection]:
+def writer(path: Path, *, lock_path: Path, clock: Clock, wait_seconds: float = WAIT_SECONDS) -> Iterator[Connection]:
     """The live warehouse for writing, made if it is missing. Raises LockHeld, NotWritable."""
     with lock(lock_path, clock=clock, wait_seconds=wait_seconds):
         if not path.exists():
@@ -83,9 +83,7 @@ def _make(path: Path) -> None:
         schema.create(connection)
         connection.execute("checkpoint")
     new.chmod(0o600)
-    sync_to_disk(new)
-    new.replace(path)
-    sync_to_disk(path.parent)
+    put_in_place(new, path)
 
 
 @contextmanager
@@ -109,6 +107,4 @@ def renewed(path: Path, *, lock_path: Path, clock: Clock) -> Iterator[Connection
         if log_of(path).exists():
             raise NotWritable(path.name, "its write-ahead log is still there")
         new.chmod(0o600)
-        sync_to_disk(new)
-        new.replace(path)
-        sync_to_disk(path.parent)
+        put_in_place(new, path)
