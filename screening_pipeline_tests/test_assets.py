@@ -276,6 +276,27 @@ def test_a_run_of_which_orders_are_no_part_tells_of_itself_alone(
         begun = played.clock.now()
 
 
+def sync_job() -> dg.JobDefinition:
+    """The job as Dagster's pages know it, which start a part of it again."""
+    return DEFS.resolve_job_def("sync")
+
+
+def test_a_single_step_of_a_run_can_be_run_again_from_dagsters_page(
+    result: dg.ExecuteInProcessResult, played: Play, instance: dg.DagsterInstance
+) -> None:
+    assert result.success
+    played.wake(day=16)
+    played.push("zinc", "somebody", {"id": "somebody", "status": "pending", "statusV2": "awaiting-candidate"})
+    options = dg.ReexecutionOptions(parent_run_id=result.run_id, step_selection=["star"])
+    with (
+        active(played.runtime),
+        dg.execute_job(dg.reconstructable(sync_job), instance=instance, reexecution_options=options) as again,
+    ):
+        assert again.success
+    (row,) = played.rows(f"select order_count, call_count, changed_count from ops.run where run_id = '{again.run_id}'")
+    assert row == {"order_count": 0, "call_count": 0, "changed_count": 1}
+
+
 def test_the_order_asset_by_itself_says_what_it_read(tmp_path_factory: pytest.TempPathFactory) -> None:
     with playing(tmp_path_factory.mktemp("orders"), checks=5, days=2) as stage:
         (stage.paths.orders / "mine.csv").write_text("vendor,check_id\ngoodhire,r1\ngoodhire,\n")

@@ -132,4 +132,5 @@ def _look(connection: Connection, landing: Landing) -> Look:
 
 def seal(connection: Connection, look: Look) -> None:
     """Note how far the warehouse reads with this look; in one transaction with what it found, or after it."""
-    write_note(connection, SEALS, day_seals.dumps(look.seals))
+    if look.seals != seals(connection):
+        write_note(connection, SEALS, day_seals.dumps(look.seals))

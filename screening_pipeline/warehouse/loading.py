@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from screening_pipeline.base import sql_text
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import batch as warehouse_batch
 from screening_pipeline.warehouse import schema, session, suppression
 from screening_pipeline.warehouse.batch import load, set_key
@@ -26,7 +26,7 @@ LARGE_BYTES = 8 * 1024 * 1024
 
 def read_notes(connection: Connection, *names: str) -> dict[str, str]:
     """The values of `staging.setting` under these names, of those that are there."""
-    wanted = ", ".join(map(sql_text.quote, names))
+    wanted = ", ".join(map(quote, names))
     return dict(connection.execute(f"select name, value from staging.setting where name in ({wanted})").fetchall())
 
 
@@ -38,12 +38,12 @@ def write_note(connection: Connection, name: str, value: str) -> None:
 
 def remove_note(connection: Connection, name: str) -> None:
     """Forget a value of `staging.setting`."""
-    connection.execute(f"delete from staging.setting where name = {sql_text.quote(name)}")
+    connection.execute(f"delete from staging.setting where name = {quote(name)}")
 
 
 def loaded_offsets(connection: Connection, folder: str) -> dict[str, int]:
     """How far each landed file has been loaded, in bytes."""
-    beginning = sql_text.quote(f"{folder}/")
+    beginning = quote(f"{folder}/")
     found = connection.execute(
         f"select file, loaded_bytes from staging.landed_file where starts_with(file, {beginning})"
     )
@@ -101,7 +101,7 @@ def _sources(landing: Landing, batch: Sequence[Tail]) -> Iterator[dict[str, list
 
 
 def _note(connection: Connection, batch: Sequence[Tail]) -> None:
-    files = ", ".join(sql_text.quote(tail.file) for tail in batch)
+    files = ", ".join(quote(tail.file) for tail in batch)
     connection.execute(f"delete from staging.landed_file where file in ({files})")
     session.insert(connection, "staging.landed_file", [{"file": tail.file, "loaded_bytes": tail.end} for tail in batch])
 
