@@ -9,8 +9,8 @@ import pytest
 
 from screening_pipeline.http.feed_record import Gap
 from screening_pipeline.orders.intake import Intake
-from screening_pipeline.run_ledger import KEPT, KEPT_AFTER_THE_LAST_STEP, LAST_STEP, RunLedger
 from screening_pipeline.runtime.results import AccountReport, Settled, StepResult, note_step, steps_before, whole_run
+from screening_pipeline.state.run_ledger import KEPT, KEPT_AFTER_THE_LAST_STEP, LAST_STEP, RunLedger
 from screening_pipeline.state.store import State
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)

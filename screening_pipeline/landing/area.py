@@ -29,9 +29,9 @@ from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import append_line, end_of_lines, make_folder, reserved, write_new
 from screening_pipeline.base.locks import locked
-from screening_pipeline.day_seals import Seal, Seals, is_open, mark_changed, mark_of_folder, sealed
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import Exchange, Landed
+from screening_pipeline.landing.day_seals import Seal, Seals, is_open, mark_changed, mark_of_folder, sealed
 from screening_pipeline.landing.judge import Examined, examine
 from screening_pipeline.landing.line import Envelope, Told, beginning_of, begins_with, dumps, line_of, without
 from screening_pipeline.landing.masking import masked_keys

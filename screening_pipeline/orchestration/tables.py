@@ -20,10 +20,10 @@ from screening_pipeline.orchestration.keys import (
 )
 from screening_pipeline.orchestration.metadata import table_metadata
 from screening_pipeline.orchestration.resource import Screening
-from screening_pipeline.run_ledger import LAST_STEP
 from screening_pipeline.runtime import publication
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.results import StepResult, steps_before
+from screening_pipeline.state.run_ledger import LAST_STEP
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, lineage
 from screening_pipeline.warehouse.session import Connection

@@ -10,10 +10,10 @@ from screening_pipeline.base import locks
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
-from screening_pipeline.run_ledger import RunLedger
 from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.pull_queue import Agenda
 from screening_pipeline.state.rate_limit import Limiter
+from screening_pipeline.state.run_ledger import RunLedger
 from screening_pipeline.state.store import State
 
 

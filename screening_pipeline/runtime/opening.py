@@ -14,7 +14,6 @@ from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
-from screening_pipeline.run_ledger import RunLedger
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.settings import load
 from screening_pipeline.settings.keys import kept_key, landing_key, pseudonym_key
@@ -22,6 +21,7 @@ from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.pull_queue import Agenda
 from screening_pipeline.state.rate_limit import Limiter
+from screening_pipeline.state.run_ledger import RunLedger
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors
 

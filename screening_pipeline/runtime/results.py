@@ -15,7 +15,7 @@ from screening_pipeline.orders.intake import Intake
 
 if TYPE_CHECKING:
     from screening_pipeline.http.feed_record import Gap
-    from screening_pipeline.run_ledger import RunLedger
+    from screening_pipeline.state.run_ledger import RunLedger
 
 
 # Why pulling an account may end early with nothing wrong: the time was up, or another process is asking it.

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from screening_pipeline import day_seals
 from screening_pipeline.base.files import mark_of
-from screening_pipeline.day_seals import Seals
+from screening_pipeline.landing import day_seals
+from screening_pipeline.landing.day_seals import Seals
 from screening_pipeline.orders.files import manifests
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from screening_pipeline import day_seals
 from screening_pipeline.base.progress import Progress, no_progress
-from screening_pipeline.day_seals import Seals
+from screening_pipeline.landing import day_seals
+from screening_pipeline.landing.day_seals import Seals
 from screening_pipeline.warehouse import reference, schema, session, snapshot
 from screening_pipeline.warehouse.batch import empty_batch, note_unpublished, refresh, set_key, touch_batch
 from screening_pipeline.warehouse.loading import (
