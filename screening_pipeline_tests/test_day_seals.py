@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from screening_pipeline.base import locks
-from screening_pipeline.warehouse import ingest, loading, rebuild
+from screening_pipeline.warehouse import loading, rebuild
 from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, opened
 
 DAYS = 1_000
@@ -88,7 +88,7 @@ def test_a_settle_opens_and_locks_no_file_of_a_thousand_days_that_are_over(
     assert {path for path in seen if path.endswith(".ndjson")} == {str(today)}
     with opened_below(stage.landing.root) as seen:
         stage.settle()
-        assert stage.landing.gained(ingest.seals(stage.connection)) == {}
+        assert stage.landing.gained(loading.seals(stage.connection)) == {}
     assert [path for path in seen if path.endswith(".ndjson")] == []
     assert str(today.parent) not in seen
 
@@ -98,10 +98,10 @@ def test_a_line_that_was_held_up_for_weeks_is_read_by_the_next_settle(stage: Sta
     say(stage, "new", "2026-03-02T07:00+00:00")
     stage.settle()
     late = say(stage, "late", "2026-01-05T09:00+00:00")
-    assert stage.landing.gained(ingest.seals(stage.connection)) != {}
+    assert stage.landing.gained(loading.seals(stage.connection)) != {}
     stage.settle()
     assert known(stage) == ["late", "new", "old"]
-    assert stage.landing.gained(ingest.seals(stage.connection)) == {}
+    assert stage.landing.gained(loading.seals(stage.connection)) == {}
     assert late.exists()
 
 
@@ -112,7 +112,7 @@ def test_a_day_of_long_ago_that_is_put_back_is_read_by_the_next_settle(stage: St
     say(stage, "new", "2026-03-02T07:00+00:00")
     stage.settle()
     lost.write_bytes(content)
-    assert stage.landing.gained(ingest.seals(stage.connection)) != {}
+    assert stage.landing.gained(loading.seals(stage.connection)) != {}
     stage.settle()
     assert known(stage) == ["lost", "new"]
 
@@ -129,7 +129,7 @@ def test_what_a_file_of_long_ago_has_gained_in_its_place_is_read_within_a_day(st
     stage.settle()
     assert known(stage) == ["old"]
     stage.clock.advance(timedelta(days=1).total_seconds())
-    assert stage.landing.gained(ingest.seals(stage.connection)) != {}
+    assert stage.landing.gained(loading.seals(stage.connection)) != {}
     stage.settle()
     assert known(stage) == ["more", "old"]
 
@@ -151,7 +151,7 @@ def test_after_an_erasure_the_days_that_are_over_are_looked_at_once_more(stage: 
     say(stage, "gone", "2026-01-05T09:00+00:00")
     stage.settle()
     assert stage.landing.erase("zinc", "main", {("request", "gone")}) == 1
-    assert stage.landing.gained(ingest.seals(stage.connection)) == {}
+    assert stage.landing.gained(loading.seals(stage.connection)) == {}
     late = say(stage, "late", "2026-01-05T10:00+00:00")
     stage.settle()
     assert known(stage)[:2] == ["gone", "late"]
@@ -171,7 +171,7 @@ def test_what_was_computed_anew_is_sealed_as_well(stage: Stage) -> None:
     grow_old(stage)
     stage.settle()
     rebuild.rebuild(stage.connection, stage.landing, part_key=PART_KEY)
-    assert stage.landing.gained(ingest.seals(stage.connection)) == {}
+    assert stage.landing.gained(loading.seals(stage.connection)) == {}
     with opened_below(stage.landing.root / "zinc" / "main") as seen:
         stage.settle()
     assert seen == []

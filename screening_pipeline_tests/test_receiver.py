@@ -192,7 +192,7 @@ def opened(folder: Path, accounts: Sequence[Account] = ACCOUNTS, **environ: str)
         shutil.copyfile(paths.warehouse, made)
     told: list[str] = []
     with listening("127.0.0.1", 0) as listener:
-        server = http_server(receiver.application(work, tell=told.append))
+        server = http_server(receiver.application(work.landing, work.settings, work.environ, work.clock, told.append))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

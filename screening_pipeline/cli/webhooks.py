@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from screening_pipeline.base.loopback import is_loopback
-from screening_pipeline.webhooks.receiver import serve
+from screening_pipeline.webhooks.receiver import application, serve
 
 
 def webhooks(host: str, port: int) -> int:
@@ -21,5 +21,7 @@ def webhooks(host: str, port: int) -> int:
     work = opening.assembled(settings, os.environ, system_clock(os.environ))
     if not is_loopback(host):
         console.warn("this is not loopback: put TLS before it, since tokens and messages cross the wire in clear")
-    serve(work, host=host, port=port, tell=console.say)
+    work.landing.recover()  # what a crash left
+    app = application(work.landing, settings, os.environ, work.clock, console.say)
+    serve(app, settings.accounts, host=host, port=port, tell=console.say)
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.privacy import erasure_intent, erasure_steps
 from screening_pipeline.runtime import unread
-from screening_pipeline.warehouse import ingest, session, store
+from screening_pipeline.warehouse import loading, session, store
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
@@ -34,5 +34,5 @@ def open_warehouse(runtime: Runtime, *, orders: Mapping[str, list[int]] | None =
     ) as connection:
         before = unread.known(runtime.agenda, runtime.settings)
         yield connection
-        seals = ingest.seals(connection)
+        seals = loading.seals(connection)
     unread.remember(runtime.agenda, runtime.settings, before, orders=orders, seals=seals)

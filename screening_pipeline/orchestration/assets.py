@@ -16,10 +16,10 @@ from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.pull import pull_account
 from screening_pipeline.domain.declaration import Endpoint, Vendor
 from screening_pipeline.orchestration.keys import OWNERS, RAW_ORDER, call_key, made, pulled_endpoints
-from screening_pipeline.orchestration.resource import Screening
+from screening_pipeline.orchestration.resource import Screening, note
 from screening_pipeline.orchestration.tables import star
 from screening_pipeline.runtime.context import Runtime
-from screening_pipeline.runtime.results import AccountReport, StepResult, note_step
+from screening_pipeline.runtime.results import AccountReport, StepResult
 from screening_pipeline.vendors import all_vendors
 
 
@@ -77,12 +77,6 @@ def raw_order(context: dg.AssetExecutionContext, screening: Screening) -> dg.Mat
     taken = take_orders.take_orders(runtime, run_id=context.run.run_id)
     note(context, runtime, StepResult(begun_at=begun_at, intake=taken.intake, settled=taken.settled))
     return made(context, RAW_ORDER, asdict(taken.intake))
-
-
-def note(context: dg.AssetExecutionContext, runtime: Runtime, result: StepResult) -> None:
-    """Keep what this step did for the steps after it, which may run in another process."""
-    step = context.op_execution_context.op.name
-    note_step(runtime.ledger, context.run.run_id, step, result, now=runtime.clock.now())
 
 
 def vendor_assets(vendor: Vendor) -> dg.AssetsDefinition:

@@ -10,6 +10,7 @@ from pydantic import PrivateAttr
 from screening_pipeline.orchestration.liveness import alive
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.opening import current
+from screening_pipeline.runtime.results import StepResult, note_step
 
 
 class Screening(dg.ConfigurableResource[Any]):
@@ -28,3 +29,9 @@ class Screening(dg.ConfigurableResource[Any]):
     def runtime(self) -> Runtime:
         """The runtime of this run."""
         return self._runtime
+
+
+def note(context: dg.AssetExecutionContext, runtime: Runtime, result: StepResult) -> None:
+    """Keep what this step did for the steps after it, which may run in another process."""
+    step = context.op_execution_context.op.name
+    note_step(runtime.ledger, context.run.run_id, step, result, now=runtime.clock.now())

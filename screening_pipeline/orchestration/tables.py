@@ -7,7 +7,6 @@ import dagster as dg
 
 from screening_pipeline.cycle import notes, settle
 from screening_pipeline.cycle.writing import open_warehouse
-from screening_pipeline.orchestration.assets import note
 from screening_pipeline.orchestration.keys import (
     NO_ASSETS,
     OWNERS,
@@ -19,7 +18,7 @@ from screening_pipeline.orchestration.keys import (
     table_key,
 )
 from screening_pipeline.orchestration.metadata import table_metadata
-from screening_pipeline.orchestration.resource import Screening
+from screening_pipeline.orchestration.resource import Screening, note
 from screening_pipeline.runtime import publication
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.results import StepResult, steps_before

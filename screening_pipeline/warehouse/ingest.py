@@ -6,30 +6,25 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.progress import Progress, no_progress
-from screening_pipeline.landing import day_seals
-from screening_pipeline.landing.day_seals import Seals
 from screening_pipeline.warehouse import reference, schema, session, snapshot
 from screening_pipeline.warehouse.batch import empty_batch, note_unpublished, refresh, set_key, touch_batch
 from screening_pipeline.warehouse.loading import (
     batches_of,
     ensure_new_order,
     load_batch,
-    loaded_offsets,
+    look,
     read_batch,
     read_notes,
+    seal,
     sized_for,
-    write_note,
 )
 from screening_pipeline.warehouse.rebuild import REBUILT, begin_rebuild, finish_rebuild
 from screening_pipeline.warehouse.session import transaction
 
 if TYPE_CHECKING:
-    from screening_pipeline.landing.area import Landing, Look
+    from screening_pipeline.landing.area import Landing
     from screening_pipeline.settings.settings import Settings
     from screening_pipeline.warehouse.session import Connection
-
-
-SEALS = "landed_seals"
 
 
 class Prepared(Enum):
@@ -109,28 +104,13 @@ def advance(connection: Connection, landing: Landing, *, part_key: str) -> set[s
     Returns the tables of which rows were written or removed.
     """
     ensure_new_order(connection)
-    look = _look(connection, landing)
-    seal(connection, look)
-    with sized_for(connection, look.tails):
+    found = look(connection, landing)
+    seal(connection, found)
+    with sized_for(connection, found.tails):
         empty_batch(connection)
-        for batch in batches_of(look.tails):
+        for batch in batches_of(found.tails):
             read_batch(connection, landing, batch, part_key=part_key)
             load_batch(connection, batch)
         touch_batch(connection)
         note_unpublished(connection)
         return refresh(connection)
-
-
-def seals(connection: Connection) -> Seals:
-    """What the warehouse has read of the landing area, folder by folder."""
-    return day_seals.loads(read_notes(connection, SEALS).get(SEALS))
-
-
-def _look(connection: Connection, landing: Landing) -> Look:
-    return landing.look(seals(connection), lambda folder: loaded_offsets(connection, folder))
-
-
-def seal(connection: Connection, look: Look) -> None:
-    """Note how far the warehouse reads with this look; in one transaction with what it found, or after it."""
-    if look.seals != seals(connection):
-        write_note(connection, SEALS, day_seals.dumps(look.seals))

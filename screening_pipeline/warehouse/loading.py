@@ -8,12 +8,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.sql_text import quote
+from screening_pipeline.landing import day_seals
 from screening_pipeline.warehouse import batch as warehouse_batch
 from screening_pipeline.warehouse import schema, session, suppression
 from screening_pipeline.warehouse.batch import load, set_key
 
 if TYPE_CHECKING:
-    from screening_pipeline.landing.area import Landing, Tail
+    from screening_pipeline.landing.area import Landing, Look, Tail
+    from screening_pipeline.landing.day_seals import Seals
     from screening_pipeline.warehouse.session import Connection
 
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 BATCH_BYTES = 256 * 1024 * 1024
 BATCH_FILES = 200
 # From here on a batch is computed in bulk.
+SEALS = "landed_seals"
 LARGE_BYTES = 8 * 1024 * 1024
 
 
@@ -109,3 +112,19 @@ def _note(connection: Connection, batch: Sequence[Tail]) -> None:
 def ensure_new_order(connection: Connection) -> None:
     """Have the temporary table of new orders be there, empty where none came."""
     connection.execute("create temp table if not exists new_order as from raw.order limit 0")
+
+
+def seals(connection: Connection) -> Seals:
+    """What the warehouse has read of the landing area, folder by folder."""
+    return day_seals.loads(read_notes(connection, SEALS).get(SEALS))
+
+
+def look(connection: Connection, landing: Landing) -> Look:
+    """What the landing area has gained since the warehouse last read it."""
+    return landing.look(seals(connection), lambda folder: loaded_offsets(connection, folder))
+
+
+def seal(connection: Connection, found: Look) -> None:
+    """Note how far the warehouse reads with this look; in one transaction with what it found, or after it."""
+    if found.seals != seals(connection):
+        write_note(connection, SEALS, day_seals.dumps(found.seals))

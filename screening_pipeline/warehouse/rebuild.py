@@ -17,14 +17,16 @@ from screening_pipeline.warehouse.batch import (
     recount_between,
     touch_numbered,
 )
-from screening_pipeline.warehouse.ingest import SEALS, _look, seal
 from screening_pipeline.warehouse.loading import (
     BATCH_BYTES,
+    SEALS,
     batches_of,
     load_batch,
+    look,
     read_batch,
     read_notes,
     remove_note,
+    seal,
     write_note,
 )
 from screening_pipeline.warehouse.session import transaction
@@ -54,7 +56,7 @@ def rebuild(connection: Connection, landing: Landing, *, part_key: str, progress
 
 def is_mostly_unread(connection: Connection, landing: Landing) -> bool:
     """Whether more waits than is read at once, and most of all there is: then a rebuild costs less, and less memory."""
-    waiting = sum(tail.end - tail.start for tail in _look(connection, landing).tails)
+    waiting = sum(tail.end - tail.start for tail in look(connection, landing).tails)
     if waiting <= BATCH_BYTES:
         return False
     read = connection.execute("select coalesce(sum(loaded_bytes), 0) from staging.landed_file").fetchone() or (0,)
@@ -86,15 +88,15 @@ def finish_rebuild(connection: Connection, landing: Landing, *, part_key: str, p
 
 
 def _load_anew(connection: Connection, landing: Landing, *, part_key: str, progress: Progress) -> None:
-    look = _look(connection, landing)
-    batches = list(batches_of(look.tails))
+    found = look(connection, landing)
+    batches = list(batches_of(found.tails))
     for number, batch in enumerate(batches):
         progress("reading what was landed", number, len(batches))
         read_batch(connection, landing, batch, part_key=part_key)  # what this drops is only freed outside a transaction
         with _step(connection):
             empty_batch(connection)
             load_batch(connection, batch)
-    seal(connection, look)
+    seal(connection, found)
 
 
 def _recompute_after(connection: Connection, done: int, progress: Progress) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -29,13 +29,16 @@ from screening_pipeline.webhooks.proofs import HEADERS, TOKEN_SECONDS, Proofs
 from screening_pipeline.webhooks.server import http_server, in_url, listening
 
 if TYPE_CHECKING:
-    from screening_pipeline.runtime.context import Runtime
+    from screening_pipeline.base.clock import Clock
+    from screening_pipeline.landing.area import Landing
     from screening_pipeline.settings.account import Account
+    from screening_pipeline.settings.settings import Settings
 
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 30.0
 RUN_ID = "webhooks"
+SEALED_UNDER = "tokens of pushed messages"
 CALLED_BACK = frozenset({"workable"})  # K: the body of a callback does not say which check it is about
 
 Tell = Callable[[str], None]
@@ -51,9 +54,12 @@ class Refused(Exception):
         self.code = code
 
 
-def application(runtime: Runtime, *, tell: Tell) -> Starlette:
+def application(
+    landing: Landing, settings: Settings, environ: Mapping[str, str], clock: Clock, tell: Tell
+) -> Starlette:
     """The receiver as an ASGI application."""
-    receiver = _Receiver(runtime, tell)
+    proofs = Proofs(settings.accounts, environ, clock=clock, key=landing.key_for(SEALED_UNDER))
+    receiver = _Receiver(landing, proofs, clock, tell)
     return Starlette(
         routes=[
             Route("/webhooks/{vendor}/{account}", receiver.message, methods=["POST"]),
@@ -64,16 +70,11 @@ def application(runtime: Runtime, *, tell: Tell) -> Starlette:
 
 
 class _Receiver:
-    def __init__(self, runtime: Runtime, tell: Tell) -> None:
-        self._landing = runtime.landing
-        self._clock = runtime.clock
+    def __init__(self, landing: Landing, proofs: Proofs, clock: Clock, tell: Tell) -> None:
+        self._landing = landing
+        self._clock = clock
         self._tell = tell
-        self._proofs = Proofs(
-            runtime.settings.accounts,
-            runtime.environ,
-            clock=runtime.clock,
-            key=runtime.landing.key_for("tokens of pushed messages"),
-        )
+        self._proofs = proofs
 
     async def message(self, request: Request) -> Response:
         return await self._answered(request, None)
@@ -206,14 +207,13 @@ def _no_token(http_status: int, error: str) -> Response:
 # ── serving ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def serve(runtime: Runtime, *, host: str, port: int, tell: Tell) -> None:
-    """Land what a crash left, then serve until SIGTERM or SIGINT. Raises EnvironmentFailed."""
-    runtime.landing.recover()
+def serve(app: Starlette, accounts: Iterable[Account], *, host: str, port: int, tell: Tell) -> None:
+    """Serve `application` until SIGTERM or SIGINT. Raises EnvironmentFailed."""
     with listening(host, port) as listener:
-        server = http_server(application(runtime, tell=tell))
+        server = http_server(app)
         where = listener.getsockname()
         tell(f"receiving at http://{in_url(where[0])}:{where[1]}/webhooks/<vendor>/<account>")
-        for account in runtime.settings.accounts:
+        for account in accounts:
             if account.vendor in HEADERS:
                 tell(f"  {account.key}")
         server.run(sockets=[listener])
