@@ -21,7 +21,7 @@ SQLITE = {"state.py", "agenda.py", "limiter.py"}
 # The one scan whose columns come from a vendor's declaration, and short statements with computed names.
 LINES_IN_PYTHON = 30
 LONGEST_IN_PYTHON = 8
-FILES_OVER_100_LINES = 10
+FILES_OVER_100_LINES = 11
 
 
 def test_sql_that_means_something_stands_in_files() -> None:

@@ -23,14 +23,6 @@ word as (
     where len(r.unmapped) > 0
 ),
 
-told_last as (
-    select
-        check_key,
-        max(received_at) as received_at
-    from touched_message
-    group by check_key
-),
-
 listed as (
     select
         check_key,
@@ -86,17 +78,7 @@ listed as (
     where r.result = 'unknown'
     group by r.check_key, r.vendor_status
     union all
-    select
-        o.check_key,
-        'vendor_time' as field,
-        o.unread_time as value,
-        min(o.received_at) as first_observed_at,
-        max(o.received_at) as last_observed_at,
-        max(o.received_at) = any_value(l.received_at) as is_current
-    from touched_message as o
-    inner join told_last as l on o.check_key = l.check_key
-    where o.unread_time is not null
-    group by o.check_key, o.unread_time
+    select * from unread_time
 )
 
 select

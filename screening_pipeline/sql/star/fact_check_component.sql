@@ -19,72 +19,6 @@
 -- last_observed_at     when it was last shown; a part that vanishes is kept
 -- @refresh check_key
 with
-shown as (
-    select
-        o.check_key,
-        q.place,
-        q.received_at as observed_at,
-        generate_subscripts(o.components, 1) as position,
-        unnest(o.components, recursive := true)
-    from touched_message as o
-    inner join sequence as q on o.message_number = q.message_number
-    where q.is_applied and len(o.components) > 0
-),
-
--- Only the words matter from here: a part is told the same way many times. Numbered once: both who count and who look
--- a part up must mean the same one.
-told as materialized (
-    select
-        h.*,
-        row_number() over () as part_number,
-        c.vendor,
-        c.subject,
-        t.adjudication_default,
-        t.result_from,
-        t.detail_role,
-        coalesce(list_contains(a.final_adjudications, h.adjudication), false) as is_declared_final,
-        coalesce(h.status, h.result) as word,
-        nullif(nullif(h.adjudication, 'Not Available'), '') as adjudication_word
-    from shown as h
-    inner join concerned as c on h.check_key = c.check_key
-    inner join staging.trait as t on c.vendor = t.vendor and c.subject = t.subject
-    left join staging.account as a on c.vendor = a.vendor and c.account = a.account
-),
-
-read as (
-    select
-        t.*,
-        case
-            -- GoodHire names only the sections with alerts; not being named is not being clear.
-            when t.word is null and t.result_from = 'status' then 'completed'
-            -- The Workable contract shows parts as results only.
-            when t.result_from = 'result' and t.detail_role = 'none' then 'completed'
-            else coalesce(s.lifecycle, 'unknown')
-        end as part_lifecycle,
-        case
-            when t.word is null and t.result_from = 'status' then 'consider'
-            when s.value is null then 'unknown'
-            when t.result_from = 'adjudication' and s.lifecycle = 'completed' then coalesce(j.result, 'unknown')
-            else coalesce(s.result, 'unknown')
-        end as part_result,
-        case
-            when t.result_from <> 'adjudication' then t.adjudication_default
-            when t.adjudication_word is null then 'not_expected'
-            when t.is_declared_final then 'custom'
-            else coalesce(j.adjudication, 'pending')
-        end as part_adjudication
-    from told as t
-    left join star.dim_vendor_status as s
-        on
-            t.vendor = s.vendor and t.subject = s.subject and s.field = 'component_status' and t.word = s.value
-            and t.observed_at >= s.valid_from and t.observed_at < s.valid_to
-    left join star.dim_vendor_status as j
-        on
-            t.vendor = j.vendor and t.subject = j.subject
-            and j.field = 'component_adjudication' and t.adjudication_word = j.value
-            and t.observed_at >= j.valid_from and t.observed_at < j.valid_to
-),
-
 part as (
     select
         check_key,
@@ -96,7 +30,7 @@ part as (
         max(observed_at) as last_observed_at,
         min(place) as first_place,
         min_by(position, place) as first_position
-    from read
+    from told_part
     group by check_key, component_id
 ),
 
@@ -108,7 +42,7 @@ named as (
             partition by p.check_key, r.component_type order by p.first_place, p.first_position, p.component_id
         ) as ordinal
     from part as p
-    inner join read as r on p.last_number = r.part_number
+    inner join told_part as r on p.last_number = r.part_number
 )
 
 select
