@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import duckdb
@@ -26,7 +26,7 @@ def tables_read(queries: Sequence[str]) -> list[frozenset[str]]:
     """
     with duckdb.connect(":memory:", config={"threads": 1}) as parser:
         found = parser.execute(f"select {', '.join(map(_parsed, queries))}").fetchone() or ()
-    return [frozenset(_names(_tree(text), frozenset())) for text in found]
+    return [_names(_tree(text)) for text in found]
 
 
 def tables_filled(texts: Iterable[str]) -> list[tuple[str, frozenset[str]]]:
@@ -49,27 +49,32 @@ def _tree(text: str) -> dict[str, Any]:
     return tree
 
 
-def _names(node: Any, common: frozenset[str]) -> Iterator[str]:
-    """The names below a node of the parsed tree, in which the tables of these names are common table expressions."""
-    if isinstance(node, list):
-        for element in node:
-            yield from _names(element, common)
-    elif isinstance(node, dict):
-        yield from _own_name(node, common)
+def _names(tree: Any) -> frozenset[str]:
+    found: set[str] = set()
+    _collect(tree, frozenset(), found)
+    return frozenset(found)
+
+
+def _collect(node: Any, common: frozenset[str], found: set[str]) -> None:
+    """Add what is named below a node of the parsed tree, in which the tables called `common` are common tables."""
+    if isinstance(node, dict):
+        _add_own(node, common, found)
         if node.get("type") == "RECURSIVE_CTE_NODE":
             common |= {node["cte_name"]}
         for entry in node.get("cte_map", {}).get("map", ()):
-            yield from _names(entry["value"], common)  # which sees those before it
+            _collect(entry["value"], common, found)  # which sees those before it
             common |= {entry["key"]}
-        for key, value in node.items():
-            if key != "cte_map":
-                yield from _names(value, common)
+        node = [value for key, value in node.items() if key != "cte_map"]
+    for element in node:
+        if isinstance(element, dict | list):
+            _collect(element, common, found)
 
 
-def _own_name(node: dict[str, Any], common: frozenset[str]) -> Iterator[str]:
-    if node.get("type") == "BASE_TABLE":
-        schema, name = node.get("schema_name"), node["table_name"]
-        if schema or name not in common:
-            yield f"{schema}.{name}" if schema else name
-    elif node.get("type") == "TABLE_FUNCTION" and node["function"].get("schema"):
-        yield f"{node['function']['schema']}.{node['function']['function_name']}"
+def _add_own(node: dict[str, Any], common: frozenset[str], found: set[str]) -> None:
+    match node.get("type"):
+        case "BASE_TABLE":
+            schema, name = node.get("schema_name"), node["table_name"]
+            if schema or name not in common:
+                found.add(f"{schema}.{name}" if schema else name)
+        case "TABLE_FUNCTION" if node["function"].get("schema"):
+            found.add(f"{node['function']['schema']}.{node['function']['function_name']}")
