@@ -51,6 +51,13 @@ def test_every_statement_is_run_somewhere_with_all_that_it_asks_for() -> None:
     assert {name for name, given in calls.items() if given is not None and given != asked[name]} == set()
 
 
+@pytest.mark.parametrize("name", sorted(catalog.statements()))
+def test_what_is_given_to_a_statement_never_gets_into_a_comment(name: str) -> None:
+    given = dict.fromkeys(re.findall(r"\$(\w+)", catalog.statements()[name]), "0 -- given")
+    comments = [line for line in catalog.statement(name, **given).splitlines() if line.lstrip().startswith("--")]
+    assert [line for line in comments if "given" in line] == []
+
+
 QUERIES = {
     "tables of joins, subqueries and unions": (
         "select 1 from a join s.b using (x) where y in (select y from c) union all (from d)",

@@ -201,7 +201,10 @@ def statement(name: str, **given: str | int) -> str:
 
 @cache
 def _statement(name: str) -> str:
-    return files("screening_pipeline").joinpath("sql", "statements", f"{name}.sql").read_text().rstrip().rstrip(";")
+    source = files("screening_pipeline").joinpath("sql", "statements", f"{name}.sql").read_text()
+    # What is given must not get into a comment: a new line in it would end that.
+    lines = source.splitlines()
+    return "\n".join(lines[len(list(_leading(lines))) :]).rstrip().rstrip(";")
 
 
 @cache
