@@ -27,7 +27,7 @@ from screening_pipeline.landing.judge import REASONS, Examined, examine
 from screening_pipeline.landing.line import line_of
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse import catalog
-from screening_pipeline_tests.scene import MORNING, Stage, staged
+from screening_pipeline_tests.scene import MORNING, Stage, channel_of, is_called_back, staged
 
 EXAMPLES = Path(__file__).parent / "vendors"
 CANARY = "Zanzibar-Canary"
@@ -127,7 +127,7 @@ class Case:
     def exchange(self) -> Exchange:
         """The exchange that the client would hand over."""
         declared = [e for e in vendor(self.slug).endpoints if e.name == self.endpoint]
-        is_asked = self.channel == "pull" or self.slug == "workable"
+        is_asked = self.channel == "pull" or is_called_back(self.slug)
         subject = declared[0].subject if declared else vendor(self.slug).default_subject
         return Exchange(
             response_id=f"{MORNING:%Y%m%dT%H%M%S%f}Z-{self.number:016x}-0000",
@@ -169,9 +169,14 @@ def documented() -> dict[str, list[tuple[str, Any]]]:
     found: dict[str, list[tuple[str, Any]]] = {slug: [] for slug in sorted(all_vendors())}
     for path in sorted(EXAMPLES.glob("*/*.payload.json")):
         call = path.name.split(".")[0]
-        if call not in ("packages", "shared_link"):  # they tell of no check
+        if call == "push" or _tells_of_checks(path.parent.name, call):
             found[path.parent.name].append((call, json.loads(path.read_text(encoding="utf-8"))))
     return found
+
+
+def _tells_of_checks(slug: str, call: str) -> bool:
+    endpoint = vendor(slug).endpoint(call)
+    return endpoint.subject is not None or endpoint.is_destructive
 
 
 def case(seed: int, number: int) -> Case:
@@ -182,13 +187,13 @@ def case(seed: int, number: int) -> Case:
     body = _named(copy.deepcopy(body), f"case-{number}")
     for _ in range(draw.choice((0, 1, 1, 2, 4))):
         body = draw.choice(MUTATIONS)(draw, body)
-    raw, given = _bytes(draw, body), len(body) if call == "status_updates" and isinstance(body, list) else None
+    raw, given = _bytes(draw, body), len(body) if isinstance(body, list) and channel_of(slug, call) == "feed" else None
     damaged = _damaged(draw, raw) if draw.random() < 0.2 else raw
     return Case(
         number=number,
         slug=slug,
         endpoint=call,
-        channel={"push": "push", "status_updates": "feed"}.get(call, "pull"),
+        channel=channel_of(slug, call),
         check_id=f"case-{number}",
         body=damaged,
         content_type=draw.choice(TYPES) if draw.random() < 0.1 else TYPES[0],

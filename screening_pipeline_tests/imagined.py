@@ -8,20 +8,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import reference, session
 from screening_pipeline.warehouse.session import Connection
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = 86_400
-HOME = {
-    "goodhire": ("US", "America/Los_Angeles", "report"),
-    "hireright": ("US", "America/Los_Angeles", "order"),
-    "zinc": ("GB", "Europe/London", "request"),
-    "workerchecks": ("AU", "Australia/Sydney", "check"),
-    "workable": ("US", "UTC", "check"),
-}
-# Median seconds from ordered to complete; WorkerChecks answers four of five within minutes.
-PACE = {"goodhire": 3 * DAY, "hireright": 5 * DAY, "zinc": 6 * DAY, "workerchecks": 150, "workable": 2 * DAY}
+# Median seconds from ordered to complete; a vendor that is quick answers four of five within minutes.
+USUAL, QUICK = (3 * DAY, 5 * DAY, 2 * DAY, 4 * DAY, 6 * DAY), 150
 ACTORS = ("candidate", "vendor", "client", "vendor", "unknown")
 Row = dict[str, Any]
 
@@ -39,28 +34,27 @@ where
 def fill(connection: Connection, *, checks: int = 60, packages: tuple[str, ...] = ("basic", "standard")) -> None:
     """Fill the star of an empty warehouse with `checks` checks of each vendor."""
     generator = random.Random(7)
-    for code in sorted({calendar for calendar, _, _ in HOME.values()}):
+    for code in sorted({declared.calendar for declared in all_vendors().values()}):
         session.insert(connection, "star.dim_calendar", reference.calendar_rows(code))
     session.insert(connection, "star.dim_vendor", reference.vendors())
-    session.insert(connection, "star.dim_account", [_account(vendor) for vendor in HOME])
+    session.insert(connection, "star.dim_account", [_account(declared) for declared in all_vendors().values()])
     session.insert(connection, "star.dim_setting", _settings())
     session.insert(connection, "star.dim_sla_target", _targets())
-    story = [row for vendor in HOME for row in _checks(generator, vendor, checks, packages)]
+    story = [row for vendor in all_vendors() for row in _checks(generator, vendor, checks, packages)]
     for table in dict.fromkeys(name for name, _ in story):
         session.insert(connection, table, [row for name, row in story if name == table])
     connection.execute(_COUNT_BUSINESS_DAYS)
 
 
-def _account(vendor: str) -> Row:
-    calendar, timezone, _ = HOME[vendor]
+def _account(declared: Vendor) -> Row:
     return {
-        "vendor": vendor,
+        "vendor": declared.slug,
         "account": "main",
         "environment": "production",
-        "calendar": calendar,
-        "timezone": timezone,
+        "calendar": declared.calendar,
+        "timezone": declared.timezone,
         "requests_per_minute": 30,
-        "adjudication_expected": vendor == "hireright",
+        "adjudication_expected": declared.feed is not None,
         "is_analyzed": True,
     }
 
@@ -75,13 +69,18 @@ def _settings() -> list[Row]:
 def _targets() -> list[Row]:
     return [
         {"sla_target": 1, "clock": "vendor", "target_business_days": 4},
-        {"sla_target": 2, "clock": "total", "target_hours": 1, "vendor": "workerchecks"},
+        {
+            "sla_target": 2,
+            "clock": "total",
+            "target_hours": 1,
+            "vendor": next(slug for slug in all_vendors() if _is_quick(slug)),
+        },
     ]
 
 
 def _checks(generator: random.Random, vendor: str, checks: int, packages: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
     for number in range(checks):
-        key = 1000 * list(HOME).index(vendor) + number + 1
+        key = 1000 * list(all_vendors()).index(vendor) + number + 1
         ordered_at = NOW - timedelta(seconds=generator.randrange(150 * DAY))
         took = _duration(generator, vendor)
         yield from _life(generator, _identity(vendor, key) | {"package": generator.choice(packages)}, ordered_at, took)
@@ -92,15 +91,22 @@ def _identity(vendor: str, key: int) -> Row:
         "check_key": key,
         "vendor": vendor,
         "account": "main",
-        "subject": HOME[vendor][2],
+        "subject": all_vendors()[vendor].default_subject,
         "check_id": f"{key:05}",
     }
 
 
 def _duration(generator: random.Random, vendor: str) -> int:
-    if vendor == "workerchecks" and generator.random() < 0.2:
+    if _is_quick(vendor) and generator.random() < 0.2:
         return generator.randrange(DAY, 18 * DAY)
-    return math.ceil(generator.lognormvariate(math.log(PACE[vendor]), 0.4 if vendor == "workerchecks" else 0.8))
+    usual = USUAL[list(all_vendors()).index(vendor) % len(USUAL)]
+    median, spread = (QUICK, 0.4) if _is_quick(vendor) else (usual, 0.8)
+    return math.ceil(generator.lognormvariate(math.log(median), spread))
+
+
+def _is_quick(vendor: str) -> bool:
+    """Whether a vendor declares that it answers within minutes."""
+    return any(spell.is_fast for spells in all_vendors()[vendor].prior.spells.values() for spell in spells)
 
 
 def _life(generator: random.Random, check: Row, ordered_at: datetime, took: int) -> Iterator[tuple[str, Row]]:

@@ -30,6 +30,7 @@ import pytest
 
 from screening_pipeline.base.clock import ManualClock
 from screening_pipeline.base.sql_text import quote
+from screening_pipeline.domain.declaration import aliases
 from screening_pipeline.domain.exchange import Exchange, Landed
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.orders import intake
@@ -45,14 +46,6 @@ Telling = Callable[..., Iterator[None]]
 
 MORNING = datetime(2026, 3, 2, 9, tzinfo=UTC)  # a Monday
 PART_KEY = "5ce4e"
-ID_KEYS = {
-    ("goodhire", "report"): "Id",
-    ("goodhire", "subscription"): "Id",
-    ("hireright", "order"): "orderId",
-    ("hireright", "i9"): "id",
-    ("zinc", "request"): "id",
-    ("workerchecks", "check"): "checkId",
-}
 FACTS = (
     "star.fact_check",
     "star.fact_check_event",
@@ -82,18 +75,16 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text if "-" in text else f"2026-03-02T{text}+00:00").astimezone(UTC)
 
 
+def id_key(slug: str, subject: str) -> str | None:
+    """The key that holds the id in a vendor's messages; None where they need not tell it."""
+    record = vendor(slug).records[subject]
+    return aliases(record.id)[0] if record.is_id_required else None
+
+
 def account(slug: str, name: str = "main", **given: Any) -> Account:
     """An account that is never called."""
     declared = vendor(slug)
-    home = {
-        "goodhire": ("US", "America/Los_Angeles"),
-        "hireright": ("US", "America/Los_Angeles"),
-        "zinc": ("GB", "Europe/London"),
-        "workerchecks": ("AU", "Australia/Sydney"),
-        "workable": ("US", "UTC"),
-    }
-    calendar, zone = home[slug]
-    chosen: dict[str, Any] = {"calendar": calendar, "timezone": zone, **given}
+    chosen: dict[str, Any] = {"calendar": declared.calendar, "timezone": declared.timezone, **given}
     return Account(
         vendor=slug,
         name=name,
@@ -111,6 +102,26 @@ ACCOUNTS = (
     account("hireright", "own-words", status_aliases={"Done": "Completed", "Order Stopped": "Canceled"}),
     account("zinc", "own-words", status_aliases={"all-done": "all-clear"}),
 )
+
+
+def is_called_back(slug: str) -> bool:
+    """Whether a vendor's pushed messages come to an address that names the check."""
+    push = vendor(slug).push
+    return push is not None and push.names_check_in_path
+
+
+def channel_of(slug: str, call: str) -> str:
+    """The channel by which the answer to a call comes; `push` is a call of the vendor's own."""
+    feed = vendor(slug).feed
+    return "push" if call == "push" else "feed" if feed and call == feed.name else "pull"
+
+
+def call_of(slug: str, channel: str, subject: str) -> str:
+    """The call whose answer comes by a channel: the other way round."""
+    feed = vendor(slug).feed
+    if channel == "feed" and feed:
+        return feed.name
+    return "push" if channel == "push" else vendor(slug).endpoint_for(subject).name
 
 
 @dataclass
@@ -232,7 +243,7 @@ class Story:
             http_status=http_status,
             failure=failure,
             body=self.body(**fields) if body is None else body,
-            **(asked if channel == "pull" or self.vendor == "workable" else {}),
+            **(asked if channel == "pull" or is_called_back(self.vendor) else {}),
         )
 
     def push(self, body: Any = None, *, when: str | None = None, **fields: Any) -> Landed:
@@ -245,19 +256,22 @@ class Story:
     def feed(self, *messages: Mapping[str, Any], when: str | None = None) -> Landed:
         """One answer of the feed with these messages; ids are added where they are missing."""
         self.now = at(when) if when else self.now + timedelta(minutes=10)
-        told = [{"orderId": self.check_id, **message} for message in messages]
+        feed = vendor(self.vendor).feed
+        assert feed is not None, f"{self.vendor} has no feed"
+        key = id_key(self.vendor, feed.reports[0])
+        told = [{key: self.check_id, **message} for message in messages]
         return self.stage.land(
             received_at=self.now,
             vendor=self.vendor,
             account=self.account,
-            endpoint="status_updates",
+            endpoint=feed.name,
             channel="feed",
             body=told,
         )
 
     def body(self, **fields: Any) -> Row:
         """A message about this check."""
-        key = ID_KEYS.get((self.vendor, self.subject))
+        key = id_key(self.vendor, self.subject)
         return {key: self.check_id, **fields} if key else fields
 
     # -- asking -------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from screening_pipeline.base import locks
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.writing import open_warehouse
-from screening_pipeline.orchestration.keys import PULL_CRONS
+from screening_pipeline.orchestration.schedules import PULLS, schedule_name
 from screening_pipeline.orchestration.sensors import ASKED_AGAIN, RECHECK_TAG
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.opening import assembled
@@ -390,7 +390,7 @@ def tick_of(desk: Desk, name: str) -> ScheduleExecutionData:
     return definitions().resolve_schedule_def(name).evaluate_tick(context)
 
 
-@pytest.mark.parametrize("name", [*(f"{slug}_pull" for slug in PULL_CRONS), "daily_reconciliation", "daily_report"])
+@pytest.mark.parametrize("name", [*(schedule_name(*pull) for pull in PULLS), "daily_reconciliation", "daily_report"])
 def test_every_schedule_asks_for_one_run_that_can_be_made(desk: Desk, name: str) -> None:
     Path("screening.toml").unlink()  # the bundled accounts have all there is
     requests = list(tick_of(desk, name).run_requests or [])

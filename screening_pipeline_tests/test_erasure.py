@@ -42,10 +42,10 @@ from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse import ingest, publish, session, store, suppression
 from screening_pipeline.warehouse import rebuild as warehouse_rebuild
-from screening_pipeline_tests.scene import FACTS, MORNING, account, broken_rules
+from screening_pipeline_tests.scene import FACTS, MORNING, account, broken_rules, call_of
 
 PERSON = "employee-CANARY"
-ACCOUNTS = tuple(replace(account(slug), status_updates=slug == "hireright") for slug in sorted(all_vendors()))
+ACCOUNTS = tuple(replace(account(slug), status_updates=vendor(slug).feed is not None) for slug in sorted(all_vendors()))
 ERASED_IDS = ("CANARY-report", "CANARY-watch", "CANARY-order", "CANARY-request")
 
 
@@ -80,11 +80,6 @@ class House:
         self.clock.advance(60)
         now, declared = self.clock.now(), vendor(slug)
         wanted = subject or declared.default_subject
-        calls = {
-            "push": "push",
-            "feed": "status_updates",
-            "pull": declared.endpoint_for(wanted).name,
-        }
         self.work.landing.receive(
             Exchange(
                 response_id=new_response_id(now, self.clock.monotonic()),
@@ -92,7 +87,7 @@ class House:
                 account="main",
                 subject=wanted if check_id else None,
                 check_id=check_id,
-                endpoint=calls[channel],
+                endpoint=call_of(slug, channel, wanted),
                 channel=channel,
                 requested_at=now - timedelta(seconds=1),
                 received_at=now,

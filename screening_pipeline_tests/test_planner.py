@@ -28,11 +28,18 @@ from screening_pipeline.planning.planner import Plan, plan
 from screening_pipeline.planning.priors import FAST_EDGES
 from screening_pipeline.planning.timeline import Timeline
 from screening_pipeline.planning.weighing import weigh
+from screening_pipeline.runtime.replan import declared_priors
+from screening_pipeline.vendors import all_vendors
 
 NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)  # Wednesday, 13:00 in Sydney
 SYDNEY = BusinessCalendar("Australia/Sydney")
 LIFECYCLES = ["created", "pending", "awaiting_candidate", "awaiting_client", "in_progress", "paused", "completed"]
-VENDORS = ["goodhire", "hireright", "zinc", "workerchecks", "workable"]
+VENDORS = sorted(all_vendors())
+
+
+def unlearned() -> Model:
+    """The model that has seen nothing yet: what vendors declare is all it believes."""
+    return Model(priors=declared_priors())
 
 
 def check(key: int = 1, *, age: float = 0.0, pulled: float | None = None, **changes: object) -> OpenCheck:
@@ -53,7 +60,7 @@ def planned(
 ) -> Plan:
     return plan(
         checks,
-        model=model or Model(),
+        model=model or unlearned(),
         budget=budget or Budget(30),
         calendar=calendar,
         now=now,
@@ -98,7 +105,7 @@ budgets = st.builds(Budget, st.integers(1, 60), st.integers(0, 60), st.booleans(
 def test_a_model_that_has_served_other_plans_plans_as_a_new_one(
     before: list[OpenCheck], other: Budget, checks: list[OpenCheck], budget: Budget
 ) -> None:
-    kept, new = Model(), Model()
+    kept, new = unlearned(), Model()
     planned(before, other, kept)
     planned(before, budget, kept, calendar=BusinessCalendar("UTC"))
     assert planned(checks, budget, kept).planned == planned(checks, budget, new).planned
@@ -276,8 +283,8 @@ def looks(lag: float) -> list[float]:
     """Ages in seconds at which the fast lane asks about a check that does not change, a call being worth `lag`."""
     one, now, ages = check(), NOW, list[float]()
     while True:
-        columns = columns_of([one], Model(), PlanOptions())
-        (at,) = weigh(columns, Model(), Budget(30), SYDNEY, now.timestamp(), PlanOptions(), lag).fast.tolist()
+        columns = columns_of([one], unlearned(), PlanOptions())
+        (at,) = weigh(columns, unlearned(), Budget(30), SYDNEY, now.timestamp(), PlanOptions(), lag).fast.tolist()
         if isnan(at):
             return ages
         now = datetime.fromtimestamp(max(at, now.timestamp()), UTC)
@@ -323,13 +330,13 @@ def stays(count: int, low: float, high: float, **changes: object) -> list[Sojour
 
 
 def test_the_model_follows_what_history_shows() -> None:
-    model = Model().learn(stays(400, 1_200.0, 1_230.0), SYDNEY)
+    model = unlearned().learn(stays(400, 1_200.0, 1_230.0), SYDNEY)
     histogram_key = ("workerchecks", "in_progress")
     histogram = model.histogram(*histogram_key)
     young = check(age=1_150, pulled=5)
     before = planned([young]).planned[0].next_pull_at
     after = planned([young], model=model).planned[0].next_pull_at
-    assert histogram.mean_seconds < 10 * 3_600 < Model().histogram(*histogram_key).mean_seconds
+    assert histogram.mean_seconds < 10 * 3_600 < unlearned().histogram(*histogram_key).mean_seconds
     assert before - NOW > timedelta(minutes=3)
     assert timedelta(seconds=40) < after - NOW < timedelta(seconds=120)
 
@@ -337,8 +344,8 @@ def test_the_model_follows_what_history_shows() -> None:
 def test_censored_sojourns_count_as_time_without_a_change() -> None:
     ended = stays(50, 3 * 86_400, 3 * 86_400 + 3_600)
     waiting = stays(500, 20 * 86_400, 20 * 86_400, is_censored=True)
-    naive = Model().learn(ended, SYDNEY).histogram("workerchecks", "in_progress").mean_seconds
-    honest = Model().learn(ended + waiting, SYDNEY).histogram("workerchecks", "in_progress").mean_seconds
+    naive = unlearned().learn(ended, SYDNEY).histogram("workerchecks", "in_progress").mean_seconds
+    honest = unlearned().learn(ended + waiting, SYDNEY).histogram("workerchecks", "in_progress").mean_seconds
     assert honest > 4 * naive
 
 
@@ -350,7 +357,7 @@ def test_the_hours_in_which_things_happen_are_learned() -> None:
         Sojourn("zinc", None, "in_progress", span, span + 3_600, False, end - timedelta(seconds=span))
         for end, span in zip(ends, spans, strict=True)
     ]
-    pace = Model().learn(evening, BusinessCalendar()).pace("zinc", "in_progress")
+    pace = unlearned().learn(evening, BusinessCalendar()).pace("zinc", "in_progress")
     assert pace[20] > 3 * pace[12]
     assert sum(5 * pace[hour] + 2 * pace[24 + hour] for hour in range(24)) == pytest.approx(168)
 
@@ -379,12 +386,12 @@ def test_the_pace_learned_from_one_morning_does_not_leap_in_the_hour_in_which_it
         for look in looked
         for is_ended in [True] + 20 * [False]
     ]
-    pace = Model().learn(seen, SYDNEY).pace("workerchecks", "in_progress")
+    pace = unlearned().learn(seen, SYDNEY).pace("workerchecks", "in_progress")
     assert max(pace[9:13]) < 3 * min(pace[9:13])
 
 
 def test_a_vendor_that_counts_in_business_days_is_expected_to_rest_at_night_and_on_weekends() -> None:
-    desk, other = priors.pace("workerchecks", "in_progress"), priors.pace("hireright", "in_progress")
+    desk, other = (unlearned().pace(vendor, "in_progress") for vendor in ("workerchecks", "hireright"))
     assert sum(desk[24:]) < sum(other[24:]) / 5
     assert sum(desk[19:24]) < sum(other[19:24]) / 5
     assert sum(desk[9:17]) > sum(other[9:17])
@@ -398,7 +405,7 @@ def test_a_wait_of_days_that_ends_on_a_weekend_does_not_make_the_weekend_busy() 
         Sojourn("workerchecks", None, "in_progress", span - 345_600, span, False, saturday - timedelta(seconds=span))
         for span in spans
     ]
-    pace = Model().learn(quick + waits, SYDNEY).pace("workerchecks", "in_progress")
+    pace = unlearned().learn(quick + waits, SYDNEY).pace("workerchecks", "in_progress")
     assert max(pace[24:]) < min(pace[9:17])
 
 
@@ -406,7 +413,7 @@ def test_a_package_with_enough_history_has_durations_of_its_own() -> None:
     slow = stays(100, 5 * 86_400, 5 * 86_400 + 600, package="police")
     quick = stays(100, 100, 110, package="basic")
     few = stays(5, 100, 110, package="rare")
-    model = Model().learn(slow + quick + few, SYDNEY)
+    model = unlearned().learn(slow + quick + few, SYDNEY)
     assert (
         model.histogram("workerchecks", "in_progress", "police").mean_seconds
         > 3 * model.histogram("workerchecks", "in_progress", "basic").mean_seconds
@@ -416,13 +423,13 @@ def test_a_package_with_enough_history_has_durations_of_its_own() -> None:
 
 
 def test_a_model_survives_being_written_and_read() -> None:
-    model = Model().learn(stays(60, 100, 130, package="basic"), SYDNEY)
-    again = Model.from_dict(json.loads(json.dumps(model.to_dict())))
+    model = unlearned().learn(stays(60, 100, 130, package="basic"), SYDNEY)
+    again = Model.from_dict(json.loads(json.dumps(model.to_dict())), declared_priors())
     one = [check(age=90, pulled=5, package="basic")]
     assert [p.reason for p in planned(one, model=again).planned] == [
         p.reason for p in planned(one, model=model).planned
     ]
-    assert Model.from_dict({"version": 0}) == Model()
+    assert Model.from_dict({"version": 0}) == unlearned()
 
 
 def test_ends_known_only_between_two_pulls_are_spread_as_they_happen() -> None:
@@ -430,7 +437,7 @@ def test_ends_known_only_between_two_pulls_are_spread_as_they_happen() -> None:
     ages = [random.uniform(60, 180) for _ in range(1_000)]
     pulled = [(0.0, 140.0) if age < 140 else (140.0, 180.0) for age in ages]
     history = [replace_ages(stay, *pair) for stay, pair in zip(stays(1_000, 0, 1), pulled, strict=True)]
-    events = Model().learn(history, SYDNEY).learned["workerchecks", "in_progress", None].events  # type: ignore[index]
+    events = unlearned().learn(history, SYDNEY).learned["workerchecks", "in_progress", None].events  # type: ignore[index]
     by_120 = sum(events[: FAST_EDGES.index(120.0)]) / sum(events)
     assert 0.45 < by_120 < 0.55
 
@@ -444,7 +451,7 @@ def test_checks_that_came_under_watch_late_say_nothing_of_the_time_before() -> N
     whole = [stay._replace(seconds_before=0.0) for stay in late]
     young = FAST_EDGES.index(300.0)
     exposures = [
-        Model().learn(each, SYDNEY).learned["workerchecks", "in_progress", None].exposure[young]  # type: ignore[index]
+        unlearned().learn(each, SYDNEY).learned["workerchecks", "in_progress", None].exposure[young]  # type: ignore[index]
         for each in (late, whole)
     ]
     assert exposures[0] == 0 < exposures[1]
@@ -458,7 +465,7 @@ def test_a_vendor_with_much_history_that_changes_its_ways_is_followed_within_day
         ]
 
     before = [stay for ago in range(3, 12) for stay in day(ago, 120)]
-    model = Model().learn(before + day(1.5, 1_500) + day(0.8, 1_500), BusinessCalendar())
+    model = unlearned().learn(before + day(1.5, 1_500) + day(0.8, 1_500), BusinessCalendar())
     events = model.histogram("workable", "in_progress").events
     assert events[FAST_EDGES.index(1_440.0)] > 3 * events[FAST_EDGES.index(120.0)]
 
@@ -500,7 +507,7 @@ def test_a_check_that_nobody_saw_yet_is_taken_to_stand_in_its_vendors_first_stat
 
 def test_learning_is_deterministic_and_does_not_depend_on_order() -> None:
     history = stays(50, 100, 130) + stays(50, 90_000, 100_000)
-    first, second = Model().learn(history, SYDNEY), Model().learn(history[::-1], SYDNEY)
+    first, second = unlearned().learn(history, SYDNEY), unlearned().learn(history[::-1], SYDNEY)
     events = [model.histogram("workerchecks", "in_progress").events for model in (first, second)]
     assert np.allclose(events[0], events[1])
 

@@ -18,9 +18,17 @@ from hypothesis import strategies as st
 from screening_pipeline.sandbox.judgement import read_state
 from screening_pipeline.sandbox.timeline import Check
 from screening_pipeline.sandbox.world import World
-from screening_pipeline.vendors import vendor
 from screening_pipeline.warehouse import ingest, loading, rebuild, schema
-from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, Story, broken_rules, opened
+from screening_pipeline_tests.scene import (
+    MORNING,
+    PART_KEY,
+    Stage,
+    Story,
+    broken_rules,
+    call_of,
+    is_called_back,
+    opened,
+)
 
 few = settings(max_examples=4)
 
@@ -124,13 +132,11 @@ def told(history: Sequence[tuple[Line, str, int]]) -> Told:
 
 def exchange(line: Line, check_id: str) -> dict[str, Any]:
     """What is said, without when."""
-    declared = vendor(line.vendor)
-    is_asked = line.channel == "pull" or line.vendor == "workable"
-    calls = {"push": "push", "feed": "status_updates", "pull": declared.endpoint_for(line.subject).name}
+    is_asked = line.channel == "pull" or is_called_back(line.vendor)
     return {
         "vendor": line.vendor,
         "account": line.account,
-        "endpoint": calls[line.channel],
+        "endpoint": call_of(line.vendor, line.channel, line.subject),
         "channel": line.channel,
         "http_status": line.http_status,
         "body": line.body(check_id),

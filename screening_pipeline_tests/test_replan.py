@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from screening_pipeline.planning import priors
 from screening_pipeline.planning.model import Model
-from screening_pipeline.runtime.replan import replan
+from screening_pipeline.runtime.replan import declared_priors, replan
 from screening_pipeline.state.pull_queue import Agenda, Item
 from screening_pipeline.state.store import State
 from screening_pipeline_tests.scene import MORNING, Stage, Story, account, opened
@@ -73,7 +73,7 @@ def learned(stage: Stage, now: datetime) -> Model:
     stage.connection.execute("delete from staging.setting where name = 'pull_model'")
     planned(stage, now)
     (row,) = stage.rows("select value from staging.setting where name = 'pull_model'")
-    return Model.from_dict(json.loads(row["value"])["model"])
+    return Model.from_dict(json.loads(row["value"])["model"], declared_priors())
 
 
 def worker_check(stage: Stage, name: str, ordered_at: datetime) -> Story:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from screening_pipeline.vendors import all_vendors, vendor
-from screening_pipeline_tests.scene import ID_KEYS, MORNING, Row, Stage, opened
+from screening_pipeline_tests.scene import MORNING, Row, Stage, channel_of, id_key, is_called_back, opened
 
 EXAMPLES = Path(__file__).parent / "vendors"
 CASES = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.glob("*/*.payload.json"))
@@ -74,7 +74,7 @@ def say(stage: Stage, name: str) -> str:
         vendor=slug,
         account=ACCOUNTS.get(slug, "main"),
         endpoint=call,
-        channel={"push": "push", "status_updates": "feed"}.get(call, "pull"),
+        channel=channel_of(slug, call),
         body=body,
         **asked(slug, call, case, body),
     )
@@ -83,12 +83,12 @@ def say(stage: Stage, name: str) -> str:
 
 def asked(slug: str, call: str, case: str, body: Any) -> dict[str, str]:
     """What a call by id, or a message to an address of its own, is about."""
-    if slug == "workable" and call == "push":
-        return {"subject": "check", "check_id": case}
+    if call == "push" and is_called_back(slug):
+        return {"subject": vendor(slug).default_subject, "check_id": case}
     subject = next((e.subject for e in vendor(slug).endpoints if e.name == call), None)
     if subject is None:
         return {}
-    return {"subject": subject, "check_id": body.get(ID_KEYS.get((slug, subject), ""), case)}
+    return {"subject": subject, "check_id": body.get(id_key(slug, subject), case)}
 
 
 def rows(stage: Stage, response_id: str) -> Any:

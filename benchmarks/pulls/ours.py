@@ -19,6 +19,7 @@ from screening_pipeline.planning.inputs import Budget, PlanOptions
 from screening_pipeline.planning.model import Model
 from screening_pipeline.planning.planner import plan_columns
 from screening_pipeline.planning.weighing import Weighed, weigh
+from screening_pipeline.runtime.replan import declared_priors
 
 PLAN_EVERY = 4 * HOUR
 LESSON = 6 * HOUR
@@ -64,7 +65,7 @@ class Ours(Policy):
 
     def begin(self, known: Known, now: float) -> None:
         super().begin(known, now)
-        self.model = Model()
+        self.model = Model(priors=declared_priors())
         self.budget = Budget(known.world.rate, feed_covered=self.has_feed)
         self.calendar = BusinessCalendar(known.world.timezone)
         self.groups = tuple(GroupKey(known.world.vendor, state) for state in STATES)
@@ -144,7 +145,7 @@ class Ours(Policy):
         chosen = still[self.random.random(len(still)) < share].tolist()
         stays = [stay for stay in self.history if share == 1.0 or self.random.random() < share]
         stays += [self._stay(c, at := float(self.known.last_pulled[c]), at, is_followed=None) for c in chosen]
-        self.model = Model().learn(stays, self.calendar)
+        self.model = Model(priors=declared_priors()).learn(stays, self.calendar)
         self.next_lesson, self.next_plan, self.next_look = now + LESSON, now, now
 
     @staticmethod
@@ -179,7 +180,7 @@ class Ours(Policy):
             is_requested=never,
             least_wait=np.full(count, self.options.min_interval_seconds),
             worst_case=np.full(count, self.options.worst_case_seconds(vendor, "in_progress", "check")),
-            first_pull=np.full(count, self.options.first_pull_seconds(vendor)),
+            first_pull=np.full(count, self.model.prior_of(vendor).first_pull_seconds),
             retry=np.full(count, np.nan),
         )
 

@@ -78,15 +78,14 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing screening.toml.")] = False,
 ) -> None:
     """Write a commented screening.toml and create the data folder."""
-    from importlib.resources import files
-
+    from screening_pipeline.settings import template
     from screening_pipeline.settings.paths import paths_of
 
     target = Path("screening.toml")
     if target.exists() and not force:
         raise UsageError("screening.toml is there already; --force replaces it", code="exists")
     paths = paths_of(os.environ, Path.cwd())
-    target.write_text(files("screening_pipeline").joinpath("templates", "screening.toml").read_text())
+    target.write_text(template.text(), encoding="utf-8")
     paths.create()
     console.say(f"wrote {target}, made {paths.data_dir}/")
     console.say(

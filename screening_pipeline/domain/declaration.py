@@ -1,18 +1,22 @@
 """The vocabulary every vendor is translated into, and what a vendor declares about itself.
 
-A vendor is a value, not a class with behaviour: which calls it offers, how it authenticates, and at which
-address of a payload each of our columns is found. Declarations are checked when they are defined, so a wrong
-one cannot be imported. What the vendor's *words* mean is not here: that is data, in ``vendors/<slug>.csv``.
+A vendor is a value, not a class with behaviour: which calls it offers, how it authenticates, at which address of
+a payload each of our columns is found, and what else the pipeline must know to live with it: its working days, its
+schedules, what it pushes, when it is late. Nothing else in the package knows a vendor by name. Declarations are
+checked when they are defined, so a wrong one cannot be imported. What the vendor's *words* mean is not here: that
+is data, in ``vendors/<slug>.csv``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from screening_pipeline.domain.vocabulary import ADJUDICATIONS, FACTS, SUBJECTS, WORDS, Json, Message
+from screening_pipeline.domain.conduct import ROLE, Push, Sandbox, Stale, is_cron, is_hourly
+from screening_pipeline.domain.durations import Prior
+from screening_pipeline.domain.vocabulary import ADJUDICATIONS, FACTS, LIFECYCLES, SUBJECTS, WORDS, Json, Message
 
 RECORD_TRAITS = {
     "detail_role": ("none", "refines", "overrides", "concludes"),
@@ -20,7 +24,17 @@ RECORD_TRAITS = {
     "time_means": ("state", "completion"),
 }
 
+AUTH_SCHEMES = ("api_key", "bearer", "widget_token", "oauth2", "basic")
+"""How a call may prove who we are; `screening_pipeline.tokens` implements them."""
+
+SUBSCRIPTION = "subscription"
+"""The subject that is for years: a schedule says when to look, not the chance of news."""
+
 _ADDRESS = re.compile(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")
+_SLUG = re.compile(r"[a-z][a-z0-9_]*")
+_CALENDAR = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
+_ZONE = re.compile(r"UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_-]+)+")
+_HOST = re.compile(r"https://[a-z0-9.-]+\.[a-z]+(/[^?#\s]*)?")
 
 
 class DeclarationError(TypeError):
@@ -71,6 +85,7 @@ class Endpoint:
     """One call the vendor offers. `subject` is None for feeds and lists that are not about one check.
 
     `reports` are the subjects of which a feed is known to tell every change; others are asked for by id as ever.
+    `schedule` is the cron schedule, in UTC, of what is not planned check by check: feeds, lists and subscriptions.
     """
 
     name: str
@@ -79,17 +94,32 @@ class Endpoint:
     is_destructive: bool = False
     is_list: bool = False
     reports: tuple[str, ...] = ()
+    schedule: str | None = None
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether its schedule alone asks for it, and not the plan of checks."""
+        return self.is_destructive or self.is_list or self.subject == SUBSCRIPTION
 
     @property
     def is_by_id(self) -> bool:
         return "{id}" in self.path
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """Calls that are asked for together, when a cron schedule (UTC) says so."""
+
+    cron: str
+    endpoints: tuple[Endpoint, ...]
+    is_feed: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Auth:
     """How a call proves who we are. `scheme` names the flow (the client implements it), `secrets` its roles."""
 
-    scheme: str  # "api_key" | "bearer" | "widget_token" | "oauth2" | "basic"
+    scheme: str  # one of AUTH_SCHEMES
     secrets: tuple[str, ...]
 
 
@@ -105,17 +135,34 @@ Raises ValueError on a shape nobody documented.
 
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """Everything the pipeline knows about a vendor, except what its words mean."""
+    """Everything the pipeline knows about a vendor, except what its words mean.
+
+    - `base_url`, and `oauth_url` for tokens: where it answers, as `init` writes it; a host of `.example` is for the
+      customer to fill in.
+    - `calendar`: the country, perhaps with a subdivision, whose holidays stop its clock; `timezone`: what its times
+      without offset mean, and when its days begin.
+    - `push`: how it proves what it pushes, None where it pushes nothing.
+    - `stale`: when somebody should look; `prior`: what is believed of its durations.
+    - `sandbox`: how the bundled sandbox plays it, None where it does not.
+    """
 
     slug: str
     title: str
     documentation: str
+    base_url: str
+    oauth_url: str | None = None
+    calendar: str
+    timezone: str
     auth: Mapping[str, Auth]
     requests_per_minute: int
     cool_down_seconds: int
     endpoints: tuple[Endpoint, ...]
     records: Mapping[str, Record]
     default_subject: str
+    push: Push | None = None
+    stale: tuple[Stale, ...] = ()
+    prior: Prior = field(default_factory=Prior)
+    sandbox: Sandbox | None = None
     reshape: Reshape | None = None
     never_store: tuple[str, ...] = ()
     error_shape: tuple[str, ...] = ()
@@ -154,6 +201,22 @@ class Vendor:
     def lists(self) -> tuple[Endpoint, ...]:
         return tuple(e for e in self.endpoints if e.is_list)
 
+    @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """What is asked for by schedule, the feed apart from the rest: it has a switch of its own."""
+        groups: dict[tuple[str, bool], list[Endpoint]] = {}
+        for endpoint in self.endpoints:
+            if endpoint.schedule:
+                groups.setdefault((endpoint.schedule, endpoint.is_destructive), []).append(endpoint)
+        return tuple(Schedule(cron, tuple(found), is_feed) for (cron, is_feed), found in groups.items())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The roles of every secret an account may need: those of its calls by name, then those of pushes alone."""
+        asked = {role for auth in self.auth.values() for role in auth.secrets}
+        pushed = self.push.roles if self.push else ()
+        return (*sorted(asked), *(role for role in pushed if role not in asked))
+
 
 def _missing(vendor: Vendor, name: str) -> Endpoint:
     raise KeyError(f"{vendor.slug} declares no endpoint for {name!r}")
@@ -175,6 +238,7 @@ def _check_vendor(vendor: Vendor) -> None:
         for trait, known in RECORD_TRAITS.items():
             problems += _unknown(vendor, f"records[{subject}].{trait}", [getattr(record, trait)], known)
         problems += _bad_addresses(vendor, subject, record)
+    problems += [*_bad_home(vendor), *_bad_auth(vendor), *_bad_schedules(vendor), *_bad_conduct(vendor)]
     if problems:
         raise DeclarationError("; ".join(problems))
 
@@ -186,3 +250,66 @@ def _unknown(vendor: Vendor, where: str, given: Any, known: tuple[str, ...]) -> 
 def _bad_addresses(vendor: Vendor, subject: str, record: Record) -> list[str]:
     given = [a for address in (record.id, *record.columns.values()) for a in aliases(address)]
     return [f"{vendor.slug}.records[{subject}]: {a!r} is no address" for a in given if not _ADDRESS.match(a)]
+
+
+def _bad_home(vendor: Vendor) -> list[str]:
+    """Only the forms: whether there is such a country or zone, the tests ask libraries that are slow to import."""
+    forms = {
+        "slug": (_SLUG, "name of small letters, digits and '_'"),
+        "base_url": (_HOST, "https address"),
+        "oauth_url": (_HOST, "https address"),
+        "calendar": (_CALENDAR, "country code such as US or AU-NSW"),
+        "timezone": (_ZONE, "name of a time zone such as Europe/London"),
+    }
+    given = {name: getattr(vendor, name) for name in forms}
+    return [
+        f"{vendor.slug}.{name}: {value!r} is no {forms[name][1]}"
+        for name, value in given.items()
+        if not (isinstance(value, str) and forms[name][0].fullmatch(value)) and (name, value) != ("oauth_url", None)
+    ]
+
+
+def _bad_auth(vendor: Vendor) -> list[str]:
+    problems = [] if vendor.auth else [f"{vendor.slug}.auth: {{}} is no way to authenticate"]
+    for name, auth in vendor.auth.items():
+        problems += _unknown(vendor, f"auth[{name}].scheme", [auth.scheme], AUTH_SCHEMES)
+        problems += [
+            f"{vendor.slug}.auth[{name}].secrets: {role!r} is no role"
+            for role in auth.secrets
+            if not ROLE.fullmatch(role)
+        ]
+        if auth.scheme == "oauth2" and vendor.oauth_url is None:
+            problems.append(f"{vendor.slug}.oauth_url: None is no https address, and oauth2 asks there for a token")
+    return problems
+
+
+def _bad_schedules(vendor: Vendor) -> list[str]:
+    found = ((endpoint, _bad_schedule(endpoint)) for endpoint in vendor.endpoints)
+    return [f"{vendor.slug}.endpoints[{e.name}].schedule: {e.schedule!r} {why}" for e, why in found if why]
+
+
+def _bad_schedule(endpoint: Endpoint) -> str | None:
+    if endpoint.schedule is None and not endpoint.is_scheduled:
+        return None
+    if not is_cron(endpoint.schedule):
+        return "is no cron schedule such as '15 5 * * *', and nothing else asks for it"
+    if not endpoint.is_scheduled:
+        return "is for feeds, lists and subscriptions; checks are asked for when the planner says"
+    if endpoint.is_destructive and not is_hourly(str(endpoint.schedule)):
+        return "drains a feed less than once an hour, and the planner believes that a feed tells of changes"
+    return None
+
+
+def _bad_conduct(vendor: Vendor) -> list[str]:
+    states = {
+        "stale": [stale.lifecycle for stale in vendor.stale if stale.lifecycle],
+        "prior.first_state": [vendor.prior.first_state] if vendor.prior.first_state else [],
+        "prior.spells": vendor.prior.spells,
+    }
+    parts = {"push": vendor.push, "prior": vendor.prior, "sandbox": vendor.sandbox}
+    found = [problem for stale in vendor.stale for problem in stale.problems()]
+    found += [(f"{name}.{at}", words) for name, part in parts.items() if part for at, words in part.problems()]
+    return [
+        *(words for where, given in states.items() for words in _unknown(vendor, where, given, LIFECYCLES)),
+        *(f"{vendor.slug}.{where}: {words}" for where, words in found),
+    ]

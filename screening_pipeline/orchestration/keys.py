@@ -43,6 +43,4 @@ def table_key(name: str) -> dg.AssetKey:
     return dg.AssetKey(name.split("."))
 
 
-# Feeds wait for nobody: every minute costs 2 % of HireRight's budget. Lists and subscriptions change rarely.
 EVERY_MINUTE = "* * * * *"
-PULL_CRONS = {"hireright": EVERY_MINUTE, "goodhire": "0 * * * *", "zinc": "15 5 * * *", "workable": "30 5 * * *"}

@@ -5,8 +5,9 @@ from datetime import timedelta
 import dagster as dg
 
 from screening_pipeline.orchestration.instance import forget_runs
-from screening_pipeline.orchestration.keys import EVERY_MINUTE, PULL_CRONS
+from screening_pipeline.orchestration.keys import EVERY_MINUTE
 from screening_pipeline.orchestration.resource import Screening
+from screening_pipeline.orchestration.schedules import PULLS, schedule_name
 from screening_pipeline.privacy import retention
 
 RUNS_KEPT = timedelta(days=14)
@@ -30,8 +31,8 @@ def forget_old_runs(context: dg.OpExecutionContext, screening: Screening) -> Non
     """Forget old runs."""
     now = screening.runtime.clock.now()
     count = forget_runs(context.instance, before=now - RUNS_KEPT)
-    for slug in (slug for slug, cron in PULL_CRONS.items() if cron == EVERY_MINUTE):
-        count += forget_runs(context.instance, before=now - MINUTELY_RUNS_KEPT, schedule=f"{slug}_pull")
+    for name in (schedule_name(vendor, pull) for vendor, pull in PULLS if pull.cron == EVERY_MINUTE):
+        count += forget_runs(context.instance, before=now - MINUTELY_RUNS_KEPT, schedule=name)
     context.log.info("%s old runs forgotten", count)
 
 

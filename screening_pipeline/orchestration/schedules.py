@@ -6,28 +6,31 @@ import dagster as dg
 
 from screening_pipeline.base import locks
 from screening_pipeline.base.errors import ScreeningError
-from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.domain.declaration import Schedule, Vendor
 from screening_pipeline.http.account_gate import reason_to_wait
-from screening_pipeline.orchestration.jobs import DOWNSTREAM, recheck_keys, sync
-from screening_pipeline.orchestration.keys import PULL_CRONS, RAW_ORDER, call_key, pulled_endpoints
+from screening_pipeline.orchestration.jobs import DOWNSTREAM, sync
+from screening_pipeline.orchestration.keys import RAW_ORDER, call_key
 from screening_pipeline.orchestration.outlook import Outlook
 from screening_pipeline.orchestration.retention_job import retention_job
 from screening_pipeline.settings.account import Account
 from screening_pipeline.vendors import all_vendors
 
 
-def pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
-    """Asks for a run of what no recheck pulls, as long as there is an account that has it."""
-    rest = [key for key in map_keys(vendor) if key not in recheck_keys(vendor)]
+def pull_schedule(vendor: Vendor, schedule: Schedule) -> dg.ScheduleDefinition:
+    """Asks for a run of the calls that a vendor declares a schedule for, as long as there is an account that has them.
+
+    A feed wants `status_updates`, whatever else is scheduled wants `polling`.
+    """
+    keys = [call_key(vendor, endpoint) for endpoint in schedule.endpoints]
 
     @dg.schedule(
-        name=f"{vendor.slug}_pull",
-        cron_schedule=cron,
-        target=dg.AssetSelection.assets(*rest) | (DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER)),
+        name=schedule_name(vendor, schedule),
+        cron_schedule=schedule.cron,
+        target=dg.AssetSelection.assets(*keys) | (DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER)),
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"{vendor.title}: {', '.join(key.path[-1] for key in rest)}.",
+        description=f"{vendor.title}: {', '.join(endpoint.name for endpoint in schedule.endpoints)}.",
     )
-    def schedule(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def evaluate(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
             outlook = Outlook.of(vendor)
         except ScreeningError as problem:
@@ -35,19 +38,26 @@ def pull_schedule(vendor: Vendor, cron: str) -> dg.ScheduleDefinition:
         accounts = outlook.accounts
         if not accounts:
             return dg.SkipReason(f"no {vendor.slug} account is configured")
-        switch = "status_updates" if vendor.feed else "polling"
+        switch = "status_updates" if schedule.is_feed else "polling"
         accounts = [account for account in accounts if getattr(account, switch)]
         if not accounts:
             return dg.SkipReason(f"{switch} is off for every {vendor.slug} account")
         # A list is asked for once a day: it is tried. A feed is asked again in a minute.
-        reasons = {a.name: _why_not_fed(outlook, a) if vendor.feed else None for a in accounts}
+        reasons = {a.name: _why_not_fed(outlook, a) if schedule.is_feed else None for a in accounts}
         names = [name for name, reason in reasons.items() if reason is None]
         if not names:
             return dg.SkipReason("; ".join(f"{vendor.slug}/{name}: {reason}" for name, reason in reasons.items()))
         config = {"ops": {f"{vendor.slug}_pull": {"config": {"accounts": names}}}}
         return dg.RunRequest(run_config=config, tags={"screening/trigger": "schedule"})
 
-    return schedule
+    return evaluate
+
+
+def schedule_name(vendor: Vendor, schedule: Schedule) -> str:
+    """`<slug>_pull` where a vendor has one schedule, else with the call that it begins with."""
+    if len(vendor.schedules) == 1:
+        return f"{vendor.slug}_pull"
+    return f"{vendor.slug}_{schedule.endpoints[0].name}_pull"
 
 
 def _why_not_fed(outlook: Outlook, account: Account) -> str | None:
@@ -57,10 +67,7 @@ def _why_not_fed(outlook: Outlook, account: Account) -> str | None:
     return reason_to_wait(outlook.state, account, os.environ, outlook.clock)
 
 
-def map_keys(vendor: Vendor) -> list[dg.AssetKey]:
-    """The assets of all calls of a vendor."""
-    return [call_key(vendor, e) for e in pulled_endpoints(vendor)]
-
+PULLS = [(vendor, schedule) for vendor in all_vendors().values() for schedule in vendor.schedules]
 
 reconciliation = dg.ScheduleDefinition(
     name="daily_reconciliation",
@@ -83,7 +90,7 @@ daily_retention = dg.ScheduleDefinition(
 
 
 SCHEDULES = [
-    *(pull_schedule(v, PULL_CRONS[v.slug]) for v in all_vendors().values() if v.slug in PULL_CRONS),
+    *(pull_schedule(vendor, schedule) for vendor, schedule in PULLS),
     reconciliation,
     daily_retention,
 ]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from screening_pipeline.planning import priors
 from screening_pipeline.planning.histogram import GroupKey
 from screening_pipeline.planning.model import Model
 
@@ -60,7 +59,7 @@ def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) 
     index: dict[GroupKey, int] = {}
     rows = []
     for check in checks:
-        lifecycle = priors.presumed(check.vendor, check.lifecycle)
+        lifecycle = model.presumed(check.vendor, check.lifecycle)
         package = check.package if model.knows(check.vendor, lifecycle, check.package) else None
         key = GroupKey(check.vendor, lifecycle, package)
         entered = check.state_since.timestamp()
@@ -71,7 +70,7 @@ def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) 
         retry = check.retry_at.timestamp() if check.retry_at else np.nan
         rows.append((index.setdefault(key, len(index)), entered, pulled, worst, least, retry))
     table = np.array(rows, dtype=np.float64).reshape(-1, 6)
-    first = {vendor: options.first_pull_seconds(vendor) for vendor in {check.vendor for check in checks}}
+    first = {vendor: model.prior_of(vendor).first_pull_seconds for vendor in {check.vendor for check in checks}}
     return OpenColumns(
         check_key=np.array([check.check_key for check in checks], dtype=np.int64),
         groups=tuple(index),

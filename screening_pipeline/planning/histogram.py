@@ -7,6 +7,7 @@ from datetime import datetime
 from math import expm1
 from typing import NamedTuple
 
+from screening_pipeline.domain.durations import Prior
 from screening_pipeline.planning import priors
 
 PRIOR_SOJOURNS = 25.0
@@ -88,13 +89,13 @@ class Histogram:
         return total
 
 
-def prior_histogram(vendor: str, lifecycle: str) -> Histogram:
+def prior_histogram(prior: Prior, lifecycle: str) -> Histogram:
     """Return the stated prior of a state as a histogram of one sojourn."""
     exposure, events, left = [], [], 1.0
-    for mass, (low, high) in zip(priors.masses(vendor, lifecycle), BIN_AGES, strict=True):
+    for mass, (low, high) in zip(priors.masses(prior, lifecycle), BIN_AGES, strict=True):
         watched = (high - low) * max(left - mass / 2, SELDOM)
         exposure.append(watched)
         # Surprises: what no document says happens too, as often per magnitude of age.
         events.append(max(mass, SURPRISES * watched / (low + high + 2 * SURPRISED_FROM)))
         left -= mass
-    return Histogram(tuple(events), tuple(exposure), 1.0, followed=0.0 if vendor == "workerchecks" else 0.6)
+    return Histogram(tuple(events), tuple(exposure), 1.0, followed=priors.FOLLOWED if prior.passes_states else 0.0)

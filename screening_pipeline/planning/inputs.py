@@ -62,7 +62,3 @@ class PlanOptions:
             return hours * priors.HOUR
         table = priors.WORST_CASE_SECONDS
         return table.get((vendor, lifecycle)) or table[None, None]
-
-    def first_pull_seconds(self, vendor: str) -> float:
-        """Return how long after its order a check that was never seen is first looked at, at the latest."""
-        return priors.FIRST_PULL_SECONDS.get(vendor, 30 * priors.MINUTE)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from screening_pipeline.domain.durations import Prior
+
     Floats = NDArray[np.float64]
     Numbers = list[float]
 
@@ -68,15 +70,19 @@ class Stays:
 
 
 def learned_group(
-    state: tuple[str, str], stays: Sequence[Sojourn], calendar: BusinessCalendar, half_life_days: float
+    state: tuple[str, str],
+    stays: Sequence[Sojourn],
+    calendar: BusinessCalendar,
+    half_life_days: float,
+    declared: Prior,
 ) -> tuple[dict[GroupKey, Histogram], tuple[float, ...]]:
     """Return the histograms of one vendor's state (and of its well-filled packages), and the speeds of its week."""
     vendor, lifecycle = state
     table = Stays(stays, half_life_days)
     start, end = table.entered.min(), table.ends.max()
-    pace = learned_pace(table, calendar, priors.pace(vendor, lifecycle))
+    pace = learned_pace(table, calendar, priors.pace(declared, lifecycle))
     timeline = Timeline(calendar, (pace,), start - priors.DAY, end + priors.DAY)
-    prior = prior_histogram(vendor, lifecycle)
+    prior = prior_histogram(declared, lifecycle)
     parts = _Parts(table, timeline, prior)
     histograms = {GroupKey(vendor, lifecycle): parts.histogram(np.ones(len(stays), dtype=bool))}
     for package, count in sorted(Counter(stay.package for stay in stays if stay.package is not None).items()):

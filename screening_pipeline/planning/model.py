@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from screening_pipeline.domain.durations import Prior
 from screening_pipeline.planning import priors
 from screening_pipeline.planning.calendar import BusinessCalendar
 from screening_pipeline.planning.histogram import PRIOR_SOJOURNS, GroupKey, Histogram, prior_histogram
@@ -24,12 +25,21 @@ HALF_LIFE_DAYS = 10.0
 class Model:
     """Durations by vendor, state and (with enough data) package, and the hours in which they end.
 
-    `learned` holds observations only; the prior of every vendor is built in, and added when it is read: a new model has
-    seen nothing yet. Models are values: `learn` returns a new one.
+    `learned` holds observations only; the prior is added when it is read: `priors` has, by vendor, what was declared.
+    Models are values: `learn` returns a new one.
     """
 
     learned: Mapping[GroupKey, Histogram] = field(default_factory=dict)
     paces: Mapping[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
+    priors: Mapping[str, Prior] = field(default_factory=dict)
+
+    def prior_of(self, vendor: str) -> Prior:
+        """Return what a vendor has declared of its durations."""
+        return self.priors.get(vendor, priors.UNTOLD)
+
+    def presumed(self, vendor: str, lifecycle: str) -> str:
+        """Return the state that counts: of a check that was not seen yet, its vendor's first one."""
+        return self.prior_of(vendor).first_state or lifecycle if lifecycle == "unknown" else lifecycle
 
     def learn(
         self,
@@ -45,13 +55,14 @@ class Model:
 
         by_state: dict[tuple[str, str], list[Sojourn]] = defaultdict(list)
         for sojourn in sojourns:
-            by_state[sojourn.vendor, priors.presumed(sojourn.vendor, sojourn.lifecycle)].append(sojourn)
+            by_state[sojourn.vendor, self.presumed(sojourn.vendor, sojourn.lifecycle)].append(sojourn)
         learned, paces = dict(self.learned), dict(self.paces)
         for state, stays in by_state.items():
             calendar = _calendar_of(calendars, state[0])
-            histograms, paces[state] = learned_group(state, stays, calendar, half_life_days)
+            prior = self.prior_of(state[0])
+            histograms, paces[state] = learned_group(state, stays, calendar, half_life_days, prior)
             learned = {key: value for key, value in learned.items() if key[:2] != state} | histograms
-        return Model(learned, paces)
+        return Model(learned, paces, self.priors)
 
     def histogram(self, vendor: str, lifecycle: str, package: str | None = None) -> Histogram:
         """Return a state's durations: the prior and what was observed, a package's own on top of its state's."""
@@ -67,7 +78,7 @@ class Model:
 
     def pace(self, vendor: str, lifecycle: str) -> tuple[float, ...]:
         """Return the speed of each of the 48 cells of a week for a state."""
-        return self.paces.get((vendor, lifecycle)) or priors.pace(vendor, lifecycle)
+        return self.paces.get((vendor, lifecycle)) or priors.pace(self.prior_of(vendor), lifecycle)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers, to be kept as JSON."""
@@ -81,21 +92,25 @@ class Model:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Model:
-        """Return the model that `to_dict` wrote; one of another version or shape is as good as none."""
+    def from_dict(cls, data: Mapping[str, Any], declared: Mapping[str, Prior] | None = None) -> Model:
+        """Return the model that `to_dict` wrote; one of another version or shape is as good as none.
+
+        `declared` are the priors by vendor, which are not written.
+        """
         if data.get("version") != 1:
-            return cls()
+            return cls(priors=declared or {})
         learned = {
             GroupKey(vendor, lifecycle, package): Histogram(tuple(events), tuple(exposure), count, followed)
             for vendor, lifecycle, package, events, exposure, count, followed in data["learned"]
             if len(events) == len(exposure) == priors.BINS
         }
-        return cls(learned, {(vendor, lifecycle): tuple(pace) for vendor, lifecycle, pace in data["paces"]})
+        paces = {(vendor, lifecycle): tuple(pace) for vendor, lifecycle, pace in data["paces"]}
+        return cls(learned, paces, declared or {})
 
     def _state(self, vendor: str, lifecycle: str) -> Histogram:
         key = (vendor, lifecycle)
         if key not in self._pooled:
-            seed = prior_histogram(vendor, lifecycle)
+            seed = prior_histogram(self.prior_of(vendor), lifecycle)
             start = Histogram((0.0,) * priors.BINS, (0.0,) * priors.BINS, 0.0).plus(seed, PRIOR_SOJOURNS)
             observed = self.learned.get(GroupKey(vendor, lifecycle))
             self._pooled[key] = start.plus(observed) if observed else start

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base import memory_files
@@ -16,10 +16,11 @@ from screening_pipeline.planning.inputs import Budget, OpenCheck, PlanOptions
 from screening_pipeline.planning.model import Model
 from screening_pipeline.planning.planner import Plan, plan
 from screening_pipeline.state.pull_queue import Agenda, Item
-from screening_pipeline.vendors import vendor
+from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse import catalog, session
 
 if TYPE_CHECKING:
+    from screening_pipeline.domain.durations import Prior
     from screening_pipeline.settings.account import Account
     from screening_pipeline.settings.settings import Settings
     from screening_pipeline.warehouse.session import Connection
@@ -189,11 +190,17 @@ def _model(connection: Connection, settings: Settings, now: datetime) -> Model:
     return model
 
 
+@cache
+def declared_priors() -> Mapping[str, Prior]:
+    """What each vendor declares of its durations, by slug: where learning begins."""
+    return {slug: declared.prior for slug, declared in all_vendors().items()}
+
+
 @lru_cache(maxsize=1)
 def _read_model(text: str) -> tuple[datetime, Model]:
     """When a model was learned, and the model; the same one again in later cycles, with what was derived from it."""
     saved = json.loads(text)
-    return datetime.fromisoformat(saved["learned_at"]), Model.from_dict(saved["model"])
+    return datetime.fromisoformat(saved["learned_at"]), Model.from_dict(saved["model"], declared_priors())
 
 
 def _learn(connection: Connection, settings: Settings, now: datetime) -> Model:
@@ -204,4 +211,4 @@ def _learn(connection: Connection, settings: Settings, now: datetime) -> Model:
     rows = connection.execute(f"from ({sojourns}) using sample reservoir({SAMPLE} rows) repeatable (7)").fetchall()
     calendars = _calendars(connection, settings.accounts)
     by_vendor = {account.vendor: calendars[account.key] for account in settings.accounts}
-    return Model().learn([Sojourn(*row) for row in rows], by_vendor)
+    return Model(priors=declared_priors()).learn([Sojourn(*row) for row in rows], by_vendor)

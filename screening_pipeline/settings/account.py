@@ -3,39 +3,131 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from screening_pipeline.base.errors import MissingSecret
+from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.settings import rules
+from screening_pipeline.settings.table_reader import Of, setting, toml_text
 from screening_pipeline.vendors import vendor
+
+ENVIRONMENTS = ("production", "sandbox")
+
+
+def account_name(declared: Vendor) -> str:
+    """What the template calls an account: after the country where its vendor works."""
+    return declared.calendar.partition("-")[0].lower()
+
+
+def _ways(declared: Vendor) -> str:
+    """The other ways of authenticating, for the template."""
+    ways = {way: " and ".join(f"{role}_env" for role in auth.secrets) for way, auth in declared.auth.items()}
+    first, *others = ways
+    return "; ".join(f'or "{way}", with {ways[way]} instead of {ways[first]}' for way in others)
+
+
+def _paths_example(declared: Vendor) -> str:
+    return f"{{ {', '.join(f'{e.name} = {toml_text(e.path)}' for e in declared.endpoints)} }}"
+
+
+def _gives_tokens(declared: Vendor) -> bool:
+    return any(auth.scheme == "oauth2" for auth in declared.auth.values())
+
+
+def _is_adjudicated(declared: Vendor) -> bool:
+    return any("vendor_adjudication" in record.columns for record in declared.records.values())
+
+
+def _has_feed(declared: Vendor) -> bool:
+    return declared.feed is not None
+
+
+def _is_fill_in(declared: Vendor) -> bool:
+    return str(urlsplit(declared.base_url).hostname).endswith(".example")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """One account at one vendor, the unit of credentials, limits and failures.
 
-    `secret_names` maps a role (`api_key`, `client_secret`, …) to the environment variable that holds it.
-    `paths` holds only what replaces the vendor's declared paths, by endpoint. `calendar` and `timezone`
-    say when the vendor works and what its times without offset mean. `polling` is off where a provider
-    answers pushes only.
+    `secret_names` maps a role (`api_key`, `client_secret`, …) to the environment variable that holds it; in the file
+    each role has a key of its own, `<role>_env`. `paths` holds only what replaces the vendor's declared paths, by
+    endpoint. `calendar` and `timezone` say when the vendor works and what its times without offset mean. `polling`
+    is off where a provider answers pushes only.
     """
 
-    vendor: str
-    name: str
-    base_url: str
-    environment: str = "production"
-    auth: str
-    token_url: str | None = None
+    vendor: str = setting(rules.text, is_required=True, example=Of(lambda v: toml_text(v.slug)))
+    name: str = setting(
+        rules.name,
+        is_required=True,
+        example=Of(lambda v: toml_text(account_name(v))),
+        help="yours to choose, unique within the vendor; part of every key, so keep it",
+    )
+    base_url: str = setting(
+        rules.url,
+        is_required=True,
+        example=Of(lambda v: toml_text(v.base_url)),
+        help=Of(
+            lambda v: (
+                f"put the address of your own contract here ({v.title})"
+                if _is_fill_in(v)
+                else "https; http is accepted for loopback hosts only"
+            )
+        ),
+    )
+    auth: str = setting(
+        Of(lambda v: rules.one_of(*v.auth)),
+        Of(lambda v: next(iter(v.auth))),
+        help=Of(_ways),
+    )
+    token_url: str | None = setting(
+        rules.url, example=Of(lambda v: toml_text(v.oauth_url or "")), is_for=_gives_tokens, help="where oauth2 asks"
+    )
     secret_names: Mapping[str, str]
-    requests_per_minute: int
-    max_concurrency: int = 4
-    calendar: str
-    timezone: str
-    adjudication_expected: bool = False
-    final_adjudications: tuple[str, ...] = ()
-    status_aliases: Mapping[str, str] = field(default_factory=dict)
-    status_updates: bool = False
-    polling: bool = True
-    paths: Mapping[str, str] = field(default_factory=dict)
+    environment: str = setting(
+        rules.one_of(*ENVIRONMENTS), "production", help='or "sandbox", which stays out of the analytics views'
+    )
+    requests_per_minute: int = setting(
+        rules.integer(1, 100_000),
+        Of(lambda v: v.requests_per_minute),
+        help="upper bound in any 60 seconds over all calls of the account, shared by all processes",
+    )
+    max_concurrency: int = setting(rules.integer(1, 64), 4, help="requests under way at once")
+    calendar: str = setting(
+        rules.calendar,
+        Of(lambda v: v.calendar),
+        help="holidays that stop the vendor's clock: country, or country-subdivision such as AU-NSW",
+    )
+    timezone: str = setting(
+        rules.timezone,
+        Of(lambda v: v.timezone),
+        help="what the vendor's times without offset mean, and when its days begin",
+    )
+    polling: bool = setting(rules.flag, True, help="false: nothing is asked, this account only receives pushed updates")
+    status_updates: bool = setting(
+        rules.flag,
+        False,
+        is_for=_has_feed,
+        help="true: drain the updates feed, which forgets what it hands out; only if nothing else of yours reads it",
+    )
+    adjudication_expected: bool = setting(
+        rules.flag, False, is_for=_is_adjudicated, help="true: a completed order stays open until it is adjudicated"
+    )
+    final_adjudications: tuple[str, ...] = setting(
+        rules.list_of(rules.text),
+        (),
+        is_for=_is_adjudicated,
+        example='["Approved By Security"]',
+        help="adjudications of your own that end a check",
+    )
+    status_aliases: Mapping[str, str] = setting(
+        rules.text_map,
+        {},
+        example='{ "Their Word" = "Documented Word" }',
+        help="words of your account, read as documented ones",
+    )
+    paths: Mapping[str, str] = setting(rules.table, {}, example=Of(_paths_example))
     is_bundled: bool = False
 
     @property

@@ -1,6 +1,7 @@
-"""What screening.toml may say: its keys, their rules and defaults, and how they must fit together.
+"""screening.toml read and judged: every key by its own rule, and how they must fit together.
 
-`read` gives checked plain values; `screening_pipeline.settings` makes the settings of them.
+The keys, their rules and defaults are the fields of the dataclasses in `screening_pipeline.settings`. `read` gives
+checked plain values, of which the settings are made.
 """
 
 from __future__ import annotations
@@ -13,104 +14,35 @@ from typing import Any
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.settings import rules, table_reader
-from screening_pipeline.settings.table_reader import Key
+from screening_pipeline.settings.account import Account
+from screening_pipeline.settings.settings import SECTIONS, SlaTarget
+from screening_pipeline.settings.table_reader import Key, keys_of
 from screening_pipeline.vendors import all_vendors, vendor
 
-ENVIRONMENTS = ("production", "sandbox")
-ENGINES = ("duckdb", "ducklake")
-SLA_CLOCKS = ("vendor", "total")
-
-# Where a vendor does its business: the holidays that stop its clock, and the zone of times without offset.
-HOMES = {
-    "goodhire": ("US", "America/Los_Angeles"),
-    "hireright": ("US", "America/Los_Angeles"),
-    "zinc": ("GB", "Europe/London"),
-    "workerchecks": ("AU", "Australia/Sydney"),
-}
-ELSEWHERE = ("US", "UTC")
-
-# By which secrets a pushed update proves itself. GoodHire signs with the API key, so it has none of its own.
-WEBHOOK_ROLES = {
-    "zinc": ("webhook_signing_token",),
-    "workable": ("webhook_token",),
-    "hireright": (
-        "webhook_username",
-        "webhook_password",
-        "webhook_client_id",
-        "webhook_client_secret",
-    ),
+SECTION_KEYS = {name: keys_of(section) for name, section in SECTIONS.items()}
+_SLA_KEYS = keys_of(SlaTarget)
+_TOP_KEYS = {
+    "accounts": Key(rule=rules.tables, default=()),
+    "sla": Key(rule=rules.tables, default=()),
+    **{section: Key(rule=rules.table, default={}) for section in SECTION_KEYS},
 }
 
 
 def account_keys(declared: Vendor) -> dict[str, Key]:
     """The keys of an account at this vendor, with their rules and the vendor's defaults."""
-    calendar, zone = HOMES.get(declared.slug, ELSEWHERE)
-    roles = {role for auth in declared.auth.values() for role in auth.secrets}
-    variables = (f"{role}_env" for role in (*sorted(roles), *WEBHOOK_ROLES.get(declared.slug, ())))
-    return {
-        "vendor": Key(rules.text, is_required=True),
-        "name": Key(rules.name, is_required=True),
-        "base_url": Key(rules.url, is_required=True),
-        "environment": Key(rules.one_of(*ENVIRONMENTS), "production"),
-        "auth": Key(rules.one_of(*declared.auth), next(iter(declared.auth))),
-        "requests_per_minute": Key(rules.integer(1, 100_000), declared.requests_per_minute),
-        "max_concurrency": Key(rules.integer(1, 64), 4),
-        "calendar": Key(rules.calendar, calendar),
-        "timezone": Key(rules.timezone, zone),
-        "status_aliases": Key(rules.text_map, {}),
-        "polling": Key(rules.flag, True),
-        "paths": Key(rules.table, {}),
-        **{variable: Key(rules.variable) for variable in variables},
-        **_particular_keys(declared),
-    }
+    return {**keys_of(Account, declared), **{f"{role}_env": _variable(declared, role) for role in declared.secrets}}
 
 
-def _particular_keys(declared: Vendor) -> dict[str, Key]:
-    """The keys that only vendors with tokens, a feed or adjudication have."""
-    keys: dict[str, Key] = {}
-    if any(auth.scheme == "oauth2" for auth in declared.auth.values()):
-        keys["token_url"] = Key(rules.url)
-    if declared.feed:
-        keys["status_updates"] = Key(rules.flag, False)
-    if any("vendor_adjudication" in record.columns for record in declared.records.values()):
-        keys["adjudication_expected"] = Key(rules.flag, False)
-        keys["final_adjudications"] = Key(rules.list_of(rules.text), ())
-    return keys
-
-
-_SLA_KEYS = {
-    "vendor": Key(rules.text),
-    "account": Key(rules.text),
-    "package": Key(rules.text),
-    "target_business_days": Key(rules.positive),
-    "target_hours": Key(rules.positive),
-    "clock": Key(rules.one_of(*SLA_CLOCKS), "vendor"),
-}
-SECTION_KEYS = {
-    "warehouse": {
-        "engine": Key(rules.one_of(*ENGINES), "duckdb"),
-        "catalog": Key(rules.connection),
-        "data_path": Key(rules.text),
-    },
-    "privacy": {
-        "pseudonym_key_env": Key(rules.variable, "SCREENING_PSEUDONYM_KEY"),
-        "landing_key_env": Key(rules.variable),
-        "keep_raw_days": Key(rules.integer(1, 100_000)),
-    },
-    "analytics": {"environments": Key(rules.list_of(rules.one_of(*ENVIRONMENTS)), ("production",))},
-    "planning": {
-        "max_lag_seconds": Key(rules.positive),
-        "worst_case_hours": Key(rules.hours_by_vendor(*all_vendors()), {}),
-        "history_days": Key(rules.integer(1, 100_000)),
-    },
-    "adverse_action": {"waiting_business_days": Key(rules.integer(0, 365), 5)},
-    "http": {"proxies_from_environment": Key(rules.flag, False)},
-}
-_TOP_KEYS = {
-    "accounts": Key(rules.tables, ()),
-    "sla": Key(rules.tables, ()),
-    **{section: Key(rules.table, {}) for section in SECTION_KEYS},
-}
+def _variable(declared: Vendor, role: str) -> Key:
+    is_proof = declared.push is not None and role in declared.push.roles
+    is_asked = any(role in auth.secrets for auth in declared.auth.values())
+    also = "also proves pushed updates" if is_asked else "proves pushed updates"
+    return Key(
+        rule=rules.variable,
+        example=table_reader.toml_text(f"{declared.slug}_{role}".upper()),
+        help=also if is_proof else "",
+        is_particular=True,
+    )
 
 
 def read(path: Path, *, named_by: str | None = None) -> dict[str, Any]:
@@ -172,7 +104,7 @@ def _read_account(raw: dict[str, Any], at: str, problems: list[str]) -> dict[str
     declared = vendor(raw["vendor"])
     keys = account_keys(declared)
     values = table_reader.read_table(_without_foreign(raw, keys, at, problems), keys, at, problems)
-    endpoints = {e.name: Key(rules.endpoint_path(e.path)) for e in declared.endpoints}
+    endpoints = {e.name: Key(rule=rules.endpoint_path(e.path)) for e in declared.endpoints}
     overrides = table_reader.read_table(values.get("paths", {}), endpoints, f"{at}.paths", problems)
     values["paths"] = {name: path for name, path in overrides.items() if path is not None}
     problems += _missing_for_auth(values, declared, at)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from screening_pipeline.base.errors import ConfigurationError
-from screening_pipeline.settings import file
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.paths import Paths, paths_of
 from screening_pipeline.settings.sandbox_accounts import bundled
@@ -15,6 +14,7 @@ from screening_pipeline.settings.settings import (
     CONFIG_VARIABLE,
     FILE_NAME,
     AdverseAction,
+    Analytics,
     Http,
     Planning,
     Privacy,
@@ -31,6 +31,8 @@ def load(environ: Mapping[str, str], cwd: Path) -> Settings:
     Raises ConfigurationError, which lists every problem of the file; also where there is none, and the data folder is
     that of configured accounts.
     """
+    from screening_pipeline.settings import file  # it reads what is declared here; the bundled sandbox needs none of it
+
     found = config_path(environ, cwd)
     if found is None:
         settings = bundled(environ, cwd)
@@ -47,7 +49,7 @@ def _settings(values: dict[str, Any], path: Path, paths: Paths) -> Settings:
         accounts=tuple(_account(account) for account in values["accounts"]),
         paths=paths,
         warehouse=Warehouse(**values["warehouse"]),
-        environments=values["analytics"]["environments"],
+        environments=Analytics(**values["analytics"]).environments,
         privacy=Privacy(**values["privacy"]),
         planning=Planning(**values["planning"]),
         sla=tuple(SlaTarget(**target) for target in values["sla"]),

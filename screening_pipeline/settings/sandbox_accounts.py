@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from screening_pipeline.domain.conduct import Sandbox
 from screening_pipeline.domain.declaration import Vendor
-from screening_pipeline.settings import file
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.paths import Paths, paths_of
 from screening_pipeline.settings.settings import Settings, SlaTarget
-from screening_pipeline.vendors import vendor
+from screening_pipeline.vendors import all_vendors, vendor
 
 
 def bundled(environ: Mapping[str, str], cwd: Path) -> Settings:
@@ -19,56 +19,36 @@ def bundled(environ: Mapping[str, str], cwd: Path) -> Settings:
     return _embedded(paths_of(environ, cwd))
 
 
-_SANDBOX_PATHS = {
-    "goodhire": "/goodhire/v1",
-    "hireright": "/hireright/connect",
-    "zinc": "/zinc/partner/v2",
-    "workerchecks": "/workerchecks/v1",
-    "workable": "/workable/v1",
-}
-_SANDBOX_OAUTH_PATH = "/hireright/oauth/token"
-_SANDBOX_WEBHOOK_SECRETS = {
-    "zinc": {"webhook_signing_token": "SANDBOX_ZINC_SIGNING_TOKEN"},
-    "workable": {"webhook_token": "SANDBOX_WORKABLE_WEBHOOK_TOKEN"},
-    "hireright": {
-        "webhook_username": "SANDBOX_HIRERIGHT_USERNAME",
-        "webhook_password": "SANDBOX_HIRERIGHT_PASSWORD",
-        "webhook_client_id": "SANDBOX_HIRERIGHT_CLIENT_ID",
-        "webhook_client_secret": "SANDBOX_HIRERIGHT_CLIENT_SECRET",
-    },
-}
-
-
 def _embedded(paths: Paths) -> Settings:
+    played = [(declared, declared.sandbox) for declared in all_vendors().values() if declared.sandbox]
     return Settings(
-        accounts=tuple(_sandbox_account(vendor(slug)) for slug in _SANDBOX_PATHS),
+        accounts=tuple(_sandbox_account(declared, sandbox) for declared, sandbox in played),
         paths=paths,
         environments=("sandbox",),
-        sla=(
-            SlaTarget(vendor="hireright", target_business_days=5),
-            SlaTarget(vendor="workerchecks", target_business_days=15),
-            SlaTarget(vendor="zinc", target_business_days=10, clock="total"),
+        sla=tuple(
+            SlaTarget(vendor=v.slug, target_business_days=sandbox.promised_business_days, clock=sandbox.promise_clock)
+            for v, sandbox in played
+            if sandbox.promised_business_days is not None
         ),
         is_embedded_sandbox=True,
     )
 
 
-def _sandbox_account(declared: Vendor) -> Account:
-    calendar, zone = file.HOMES.get(declared.slug, file.ELSEWHERE)
+def _sandbox_account(declared: Vendor, sandbox: Sandbox) -> Account:
     auth, flow = next(iter(declared.auth.items()))
-    names = {role: f"SANDBOX_{declared.slug}_{role}".upper() for role in flow.secrets}
+    pushed = declared.push.roles if declared.push else ()
     return Account(
         vendor=declared.slug,
         name="sandbox",
         base_url="",
         environment="sandbox",
         auth=auth,
-        secret_names=names | _SANDBOX_WEBHOOK_SECRETS.get(declared.slug, {}),
+        secret_names={role: f"SANDBOX_{declared.slug}_{role}".upper() for role in (*flow.secrets, *pushed)},
         requests_per_minute=declared.requests_per_minute,
-        calendar=calendar,
-        timezone=zone,
-        adjudication_expected=declared.feed is not None,
-        final_adjudications=("Approved By Security",) if declared.feed is not None else (),
+        calendar=declared.calendar,
+        timezone=declared.timezone,
+        adjudication_expected=bool(sandbox.final_adjudications),
+        final_adjudications=sandbox.final_adjudications,
         status_updates=declared.feed is not None,
         is_bundled=True,
     )
@@ -76,11 +56,12 @@ def _sandbox_account(declared: Vendor) -> Account:
 
 def at_sandbox(account: Account, url: str) -> Account:
     """A bundled account at the address where the sandbox runs; any other as it is."""
-    if not account.is_bundled:
+    sandbox = vendor(account.vendor).sandbox
+    if not account.is_bundled or sandbox is None:
         return account
     root = url.rstrip("/")
-    token_url = root + _SANDBOX_OAUTH_PATH if account.auth == "oauth2" else None
-    return replace(account, base_url=root + _SANDBOX_PATHS[account.vendor], token_url=token_url)
+    token_url = root + sandbox.oauth_path if sandbox.oauth_path else None
+    return replace(account, base_url=root + sandbox.path, token_url=token_url)
 
 
 def with_sandbox_url(settings: Settings, url: str) -> Settings:

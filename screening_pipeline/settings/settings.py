@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.errors import UsageError
-from screening_pipeline.settings import table_reader
+from screening_pipeline.settings import rules, table_reader
+from screening_pipeline.settings.account import ENVIRONMENTS, account_name
 from screening_pipeline.settings.paths import Paths
+from screening_pipeline.settings.table_reader import Of, setting, toml_text
+from screening_pipeline.vendors import all_vendors
 
 if TYPE_CHECKING:
     from screening_pipeline.settings.account import Account
@@ -23,22 +26,49 @@ FILE_NAME = "screening.toml"
 CONFIG_VARIABLE = "SCREENING_CONFIG"
 
 
+ENGINES = ("duckdb", "ducklake")
+SLA_CLOCKS = ("vendor", "total")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Warehouse:
     """Where the star lives. `catalog` and `data_path` are given with DuckLake only."""
 
-    engine: str = "duckdb"
-    catalog: str | None = None
-    data_path: str | None = None
+    engine: str = setting(
+        rules.one_of(*ENGINES),
+        "duckdb",
+        help='"ducklake", for several machines, with the two keys below, is not built yet',
+    )
+    catalog: str | None = setting(
+        rules.connection,
+        example='"postgres:dbname=screening host=db.example"',
+        help="the password comes from PGPASSWORD or ~/.pgpass",
+    )
+    data_path: str | None = setting(rules.text, example='"s3://bucket/screening/"')
 
 
 @dataclass(frozen=True, kw_only=True)
 class Privacy:
     """Variables that hold keys, and for how many days raw bodies are kept (None: for ever)."""
 
-    pseudonym_key_env: str = "SCREENING_PSEUDONYM_KEY"
-    landing_key_env: str | None = None
-    keep_raw_days: int | None = None
+    pseudonym_key_env: str = setting(
+        rules.variable, "SCREENING_PSEUDONYM_KEY", help="made and kept in the data folder when unset"
+    )
+    landing_key_env: str | None = setting(
+        rules.variable,
+        example='"SCREENING_LANDING_KEY"',
+        help="when named, bodies are encrypted where they land",
+    )
+    keep_raw_days: int | None = setting(rules.integer(1, 100_000), example="3650", help="for ever when left out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analytics:
+    """Which checks the analytics views count, by the environment of their account."""
+
+    environments: tuple[str, ...] = setting(
+        rules.list_of(rules.one_of(*ENVIRONMENTS)), ("production",), help="whose checks the views count"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,35 +80,62 @@ class Planning:
     how far back durations are learned.
     """
 
-    max_lag_seconds: float | None = None
-    worst_case_hours: Mapping[str, float] = field(default_factory=dict)
-    history_days: int | None = None
+    max_lag_seconds: float | None = setting(
+        rules.positive, example="30", help="expected delay in seeing a change at which a check is asked again"
+    )
+    worst_case_hours: Mapping[str, float] = setting(
+        rules.hours_by_vendor(*all_vendors()),
+        {},
+        example="24",
+        help="each open check is seen at least this often while the budget allows; or a table of hours by vendor; "
+        "left out: by state",
+    )
+    history_days: int | None = setting(
+        rules.integer(1, 100_000), example="365", help="how far back durations are learned"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlaTarget:
     """A promised turnaround; exactly one of the two targets is set. None in a scope means any."""
 
-    vendor: str | None = None
-    account: str | None = None
-    package: str | None = None
-    target_business_days: float | None = None
-    target_hours: float | None = None
-    clock: str = "vendor"
+    vendor: str | None = setting(rules.text, example=Of(lambda v: toml_text(v.slug)))
+    account: str | None = setting(rules.text, example=Of(lambda v: toml_text(account_name(v))))
+    package: str | None = setting(rules.text, example='"standard"')
+    target_business_days: float | None = setting(rules.positive, example="5", help="or target_hours = 24")
+    target_hours: float | None = setting(rules.positive)
+    clock: str = setting(
+        rules.one_of(*SLA_CLOCKS),
+        "vendor",
+        help='time the vendor had to act; "total" counts candidate and client too',
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdverseAction:
     """Thresholds of the adverse-action timeline."""
 
-    waiting_business_days: int = 5
+    waiting_business_days: int = setting(
+        rules.integer(0, 365), 5, help="between the notice before and the notice of an adverse action"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Http:
     """Whether HTTPS_PROXY and its kin are obeyed; not unless somebody says so."""
 
-    proxies_from_environment: bool = False
+    proxies_from_environment: bool = setting(rules.flag, False, help="true: obey HTTPS_PROXY and its kin")
+
+
+SECTIONS: Mapping[str, type] = {
+    "warehouse": Warehouse,
+    "privacy": Privacy,
+    "analytics": Analytics,
+    "planning": Planning,
+    "adverse_action": AdverseAction,
+    "http": Http,
+}
+"""The tables of screening.toml that stand in it once, beside [[accounts]] and [[sla]]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +145,7 @@ class Settings:
     accounts: tuple[Account, ...]
     paths: Paths
     warehouse: Warehouse = field(default_factory=Warehouse)
-    environments: tuple[str, ...] = ("production",)
+    environments: tuple[str, ...] = Analytics.environments
     privacy: Privacy = field(default_factory=Privacy)
     planning: Planning = field(default_factory=Planning)
     sla: tuple[SlaTarget, ...] = ()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,12 +17,62 @@ class Refused(ValueError):
 
 
 @dataclass(frozen=True)
-class Key:
-    """One key of a table: the rule of its value and what holds when it is absent."""
+class Of:
+    """Something about a key that depends on what its table is about: a vendor's own limit, say."""
 
-    rule: Rule
+    told_by: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """One key of a table: the rule of its value, what holds when it is absent, and how a person is told of it.
+
+    `help` is what the template of `init` says of it; `example` the TOML value that it shows, else the default.
+    `is_for` tells whether a table about its argument has the key at all; everything but that may be `Of` it.
+    `is_particular`: it is not the same in all tables of its kind.
+    """
+
+    rule: Rule | Of
     default: Any = None
     is_required: bool = False
+    help: str | Of = ""
+    example: str | Of = ""
+    is_for: Callable[[Any], bool] | None = None
+    is_particular: bool = False
+
+    def checked(self, value: object) -> Any:
+        """What the program works with. Raises Refused."""
+        if isinstance(self.rule, Of):
+            raise TypeError("ask `of` first, which knows what the table is about")
+        return self.rule(value)
+
+    def of(self, subject: object) -> Key:
+        """The key of a table about `subject`."""
+        parts = {name: getattr(self, name) for name in ("rule", "default", "help", "example")}
+        told = {name: part.told_by(subject) for name, part in parts.items() if isinstance(part, Of)}
+        return replace(self, **told, is_particular=bool(told) or self.is_for is not None)
+
+
+def setting(rule: Rule | Of, default: Any = None, **others: Any) -> Any:
+    """A field of a dataclass that is also a key of a file: name, type, rule, default and help stand in one place.
+
+    `others` as in Key. Where a key is required, or its default is `Of` something, the field has no default.
+    """
+    key = Key(rule=rule, default=default, **others)
+    metadata = {"key": key}
+    if key.is_required or isinstance(default, Of):
+        return field(metadata=metadata)
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def keys_of(table: type, subject: object = None) -> dict[str, Key]:
+    """The keys of the tables that a dataclass stands for; those of one about `subject`, where they depend on it."""
+    found = {f.name: f.metadata["key"] for f in fields(table) if "key" in f.metadata}
+    if subject is None:
+        return found
+    return {name: key.of(subject) for name, key in found.items() if key.is_for is None or key.is_for(subject)}
 
 
 SECRET_WORDS = re.compile(
@@ -54,10 +105,17 @@ def read_table(raw: object, keys: Mapping[str, Key], at: str, problems: list[str
     values = {name: key.default for name, key in keys.items() if name not in raw and not key.is_required}
     for name in (name for name in raw if name in keys):
         try:
-            values[name] = keys[name].rule(raw[name])
+            values[name] = keys[name].checked(raw[name])
         except Refused as refused:
             problems.append(f"{dotted(at, name)} {refused}")
     return values
+
+
+def toml_text(value: object) -> str:
+    """A value as TOML writes it: text, numbers, booleans, and lists of them."""
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(toml_text, value))}]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def unknown_key(name: str, keys: Collection[str], at: str) -> str:

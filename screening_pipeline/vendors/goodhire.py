@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from screening_pipeline.domain.conduct import Push, Sandbox
 from screening_pipeline.domain.declaration import Auth, Endpoint, Parts, Record, Vendor
+from screening_pipeline.domain.durations import MINUTE, Prior
 from screening_pipeline.domain.vocabulary import Json, Message
 
 
@@ -27,15 +29,22 @@ VENDOR = Vendor(
     slug="goodhire",
     title="GoodHire",
     documentation="https://www.goodhire.com/api/",
+    base_url="https://api.goodhire.com/v1",
+    calendar="US",
+    timezone="America/Los_Angeles",
     # G4: the page says "HTTP Basic Auth", every example sends the ApiKey scheme.
     auth={"api_key": Auth(scheme="api_key", secrets=("api_key",))},
     requests_per_minute=20,
     cool_down_seconds=60,
     endpoints=(
         Endpoint(name="report", path="/Report/{id}", subject="report"),
-        Endpoint(name="subscription", path="/Subscription/{id}", subject="subscription"),
+        Endpoint(name="subscription", path="/Subscription/{id}", subject="subscription", schedule="0 * * * *"),
     ),
     default_subject="report",
+    # Pushes are signed with the key that calls are made with.
+    push=Push(header="X-GoodHire-Signature", scheme="hmac_sha256", secrets=("api_key",)),
+    prior=Prior(first_pull_seconds=15 * MINUTE),
+    sandbox=Sandbox(path="/goodhire/v1"),
     records={
         "report": Record(
             id="Id",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from screening_pipeline.domain.conduct import Push, Sandbox, Stale
 from screening_pipeline.domain.declaration import Auth, Endpoint, Parts, Record, Vendor
+from screening_pipeline.domain.durations import MINUTE, Prior
 from screening_pipeline.domain.vocabulary import Json, Message
 
 
@@ -30,6 +32,10 @@ VENDOR = Vendor(
     slug="hireright",
     title="HireRight",
     documentation="https://developer.hireright.com/",
+    base_url="https://api.hireright.com/connect",
+    oauth_url="https://api.hireright.com/oauth/token",
+    calendar="US",
+    timezone="America/Los_Angeles",
     auth={
         "oauth2": Auth(scheme="oauth2", secrets=("client_id", "client_secret")),
         "basic": Auth(scheme="basic", secrets=("username", "password")),
@@ -41,10 +47,30 @@ VENDOR = Vendor(
     endpoints=(
         Endpoint(name="order_status", path="/orders/{id}/status", subject="order"),
         # Whether I-9 forms are told of under /orders is unverified: they are read where they are, and asked for anyway.
-        Endpoint(name="status_updates", path="/orders/status-updates", is_destructive=True, reports=("order",)),
+        Endpoint(
+            name="status_updates",
+            path="/orders/status-updates",
+            is_destructive=True,
+            reports=("order",),
+            schedule="* * * * *",  # a feed waits for nobody: every minute costs 2 % of the budget
+        ),
         Endpoint(name="i9_status", path="/I-9/{id}/status", subject="i9"),
     ),
     default_subject="order",
+    push=Push(
+        header="Authorization",
+        scheme="basic",
+        secrets=("webhook_username", "webhook_password"),
+        token_clients=("webhook_client_id", "webhook_client_secret"),
+    ),
+    stale=(Stale(lifecycle="completed", days=14),),
+    prior=Prior(first_pull_seconds=15 * MINUTE),
+    sandbox=Sandbox(
+        path="/hireright/connect",
+        oauth_path="/hireright/oauth/token",
+        final_adjudications=("Approved By Security",),
+        promised_business_days=5,
+    ),
     records={
         "order": Record(
             id="orderId",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from screening_pipeline.domain.conduct import Push, Sandbox
 from screening_pipeline.domain.declaration import PACKAGE, Auth, Endpoint, Parts, Record, Vendor
 from screening_pipeline.domain.vocabulary import Json, Message
 
@@ -27,15 +28,21 @@ VENDOR = Vendor(
     slug="workable",
     title="Workable contract",
     documentation="https://workable.readme.io/",
+    base_url="https://provider.example/v1",
+    calendar="US",
+    timezone="UTC",
     auth={"bearer": Auth(scheme="bearer", secrets=("token",))},
     requests_per_minute=20,
     cool_down_seconds=60,
     endpoints=(
         Endpoint(name="checks", path="/checks/{id}", subject="check"),
-        Endpoint(name="packages", path="/packages", is_list=True),
+        Endpoint(name="packages", path="/packages", is_list=True, schedule="30 5 * * *"),
         Endpoint(name="shared_link", path="/checks/{id}/shared-link"),
     ),
     default_subject="check",
+    # K: the body of a callback does not say which check it is about.
+    push=Push(header="Authorization", scheme="bearer", secrets=("webhook_token",), names_check_in_path=True),
+    sandbox=Sandbox(path="/workable/v1"),
     records={
         "package": PACKAGE,
         "check": Record(

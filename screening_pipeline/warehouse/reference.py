@@ -31,14 +31,8 @@ _AXES = {
     "next_actor": NEXT_ACTORS,
 }
 
-# How long a state may last before somebody should look: name, vendor, lifecycle, value; None means any.
-_STALE_AFTER = (
-    ("stale_after_days", None, None, 30),
-    ("stale_after_days", "zinc", None, 60),
-    ("stale_after_days", "hireright", "completed", 14),
-    # Fifteen business days is what the vendor allows itself, and two are ours.
-    ("stale_after_business_days", "workerchecks", None, 17),
-)
+STALE_AFTER_DAYS = 30
+"""How long a state may last before somebody should look, unless its vendor declares another time."""
 
 Row = dict[str, Any]
 
@@ -150,9 +144,16 @@ def sla_targets(settings: Settings) -> list[Row]:
 
 def analysis_settings(settings: Settings) -> list[Row]:
     """Rows of `star.dim_setting`."""
-    waiting = ("adverse_waiting_business_days", None, None, settings.adverse_action.waiting_business_days)
-    names = ("name", "vendor", "lifecycle", "value")
-    return [dict(zip(names, row, strict=True)) for row in (waiting, *_STALE_AFTER)]
+    waiting = settings.adverse_action.waiting_business_days
+    return [
+        _setting("adverse_waiting_business_days", waiting),
+        _setting("stale_after_days", STALE_AFTER_DAYS),
+        *(_setting(*stale.setting, v.slug, stale.lifecycle) for v in all_vendors().values() for stale in v.stale),
+    ]
+
+
+def _setting(name: str, value: int, vendor: str | None = None, lifecycle: str | None = None) -> Row:
+    return {"name": name, "vendor": vendor, "lifecycle": lifecycle, "value": value}
 
 
 def calendar_rows(code: str) -> Iterator[Row]:

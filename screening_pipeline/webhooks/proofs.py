@@ -1,4 +1,4 @@
-"""How each vendor proves that a pushed message is its own, and the tokens issued to those that ask first."""
+"""The schemes by which vendors prove what they push, and the tokens issued to those that ask first."""
 
 from __future__ import annotations
 
@@ -11,19 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import MissingSecret
+from screening_pipeline.domain.conduct import Push
 from screening_pipeline.settings.account import Account
+from screening_pipeline.vendors import vendor
 from screening_pipeline.webhooks import signatures
 
 TOKEN_SECONDS = 3600
 _SEAL_BYTES = 32
-
-HEADERS: Mapping[str, bytes] = {
-    "goodhire": b"x-goodhire-signature",
-    "hireright": b"authorization",
-    "workable": b"authorization",
-    "zinc": b"x-zinc-webhook-signature",
-}
-"""The vendors that push, by slug, and the header in which each proves it."""
 
 
 class Proofs:
@@ -34,15 +28,15 @@ class Proofs:
     """
 
     def __init__(self, accounts: Iterable[Account], environ: Mapping[str, str], *, clock: Clock, key: bytes) -> None:
-        self._accounts = tuple(account for account in accounts if account.vendor in HEADERS)
+        self._accounts = tuple(account for account in accounts if _push(account))
         self._environ = environ
         self._clock = clock
         self._key = key
-        self._judges: Mapping[str, Callable[[Account, bytes, bytes], bool]] = {
-            "goodhire": self._is_goodhire,
-            "hireright": self._is_hireright,
-            "workable": self._is_workable,
-            "zinc": self._is_zinc,
+        self._judges: Mapping[str, Callable[[Account, Push, bytes, bytes], bool]] = {
+            "hmac_sha256": self._is_signed,
+            "hmac_sha256_of_json": self._is_signed_as_json,
+            "bearer": self._is_bearer,
+            "basic": self._is_basic,
         }
 
     def account(self, slug: str, name: str) -> Account | None:
@@ -51,22 +45,22 @@ class Proofs:
 
     def holds(self, account: Account, header: bytes, body: bytes) -> bool:
         """Whether the header proves that the body is the vendor's. Raises MissingSecret."""
-        return self._judges[account.vendor](account, header, body)
+        push = _push(account)
+        return push is not None and self._judges[push.scheme](account, push, header, body)
 
-    def _is_goodhire(self, account: Account, header: bytes, body: bytes) -> bool:
-        return signatures.is_signed(body, header, self._secret(account, "api_key"))
+    def _is_signed(self, account: Account, push: Push, header: bytes, body: bytes) -> bool:
+        return signatures.is_signed(body, header, self._secret(account, push.secrets[0]))
 
-    def _is_zinc(self, account: Account, header: bytes, body: bytes) -> bool:
-        key = self._secret(account, "webhook_signing_token")
-        return signatures.is_signed_as_javascript(body, header, key)
+    def _is_signed_as_json(self, account: Account, push: Push, header: bytes, body: bytes) -> bool:
+        return signatures.is_signed_as_javascript(body, header, self._secret(account, push.secrets[0]))
 
-    def _is_workable(self, account: Account, header: bytes, _: bytes) -> bool:
-        return signatures.is_same(signatures.bearer_token(header), self._secret(account, "webhook_token"))
+    def _is_bearer(self, account: Account, push: Push, header: bytes, _: bytes) -> bool:
+        return signatures.is_same(signatures.bearer_token(header), self._secret(account, push.secrets[0]))
 
-    def _is_hireright(self, account: Account, header: bytes, _: bytes) -> bool:
+    def _is_basic(self, account: Account, push: Push, header: bytes, _: bytes) -> bool:
         if token := signatures.bearer_token(header):
             return self._is_issued(token, account)
-        username, password = (self._secret(account, f"webhook_{role}") for role in ("username", "password"))
+        username, password = (self._secret(account, role) for role in push.secrets)
         return signatures.is_basic(header, username + b":" + password)
 
     def _secret(self, account: Account, role: str) -> bytes:
@@ -97,13 +91,21 @@ class Proofs:
         return bool(key == account.key and self._clock.now().timestamp() < ends_at)
 
     def _clients(self, account: Account) -> bytes | None:
+        push = _push(account)
+        if push is None or not push.token_clients:
+            return None
         try:
-            return _joined(*(self._secret(account, f"webhook_client_{role}") for role in ("id", "secret")))
+            return _joined(*(self._secret(account, role) for role in push.token_clients))
         except MissingSecret:
             return None
 
     def _seal(self, clients: bytes, claim: bytes) -> bytes:
         return hmac.digest(hmac.digest(self._key, clients, "sha256"), claim, "sha256")
+
+
+def _push(account: Account) -> Push | None:
+    """How the vendor of an account proves what it pushes."""
+    return vendor(account.vendor).push
 
 
 def _joined(client_id: bytes, secret: bytes) -> bytes:

@@ -25,11 +25,12 @@ from screening_pipeline.base.errors import EnvironmentFailed, MissingSecret
 from screening_pipeline.domain.exchange import Exchange, new_response_id
 from screening_pipeline.http import wire
 from screening_pipeline.vendors import vendor
-from screening_pipeline.webhooks.proofs import HEADERS, TOKEN_SECONDS, Proofs
+from screening_pipeline.webhooks.proofs import TOKEN_SECONDS, Proofs
 from screening_pipeline.webhooks.server import http_server, in_url, listening
 
 if TYPE_CHECKING:
     from screening_pipeline.base.clock import Clock
+    from screening_pipeline.domain.conduct import Push
     from screening_pipeline.landing.area import Landing
     from screening_pipeline.settings.account import Account
     from screening_pipeline.settings.settings import Settings
@@ -39,7 +40,6 @@ MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 30.0
 RUN_ID = "webhooks"
 SEALED_UNDER = "tokens of pushed messages"
-CALLED_BACK = frozenset({"workable"})  # K: the body of a callback does not say which check it is about
 
 Tell = Callable[[str], None]
 """Told one line for each request that named an account."""
@@ -81,8 +81,6 @@ class _Receiver:
 
     async def callback(self, request: Request) -> Response:
         check_id = request.path_params["check_id"]
-        if not check_id or request.path_params["vendor"] not in CALLED_BACK:
-            return _refusal(Refused(404, "unknown_account"))
         return await self._answered(request, check_id)
 
     async def token(self, request: Request) -> Response:
@@ -98,20 +96,21 @@ class _Receiver:
 
     async def _answered(self, request: Request, check_id: str | None) -> Response:
         account = self._proofs.account(request.path_params["vendor"], request.path_params["account"])
-        if account is None:
+        push = vendor(account.vendor).push if account else None
+        if account is None or push is None or not _is_address(push, check_id):
             return _refusal(Refused(404, "unknown_account"))
         try:
-            response_id = await self._taken(request, account, check_id)
+            response_id = await self._taken(request, account, push.header, check_id)
         except Refused as refused:
             self._tell(f"{account.key}: {refused.http_status} {refused.code}")
             return _refusal(refused)
         self._tell(f"{account.key}: stored")
         return JSONResponse({"stored": response_id})
 
-    async def _taken(self, request: Request, account: Account, check_id: str | None) -> str:
+    async def _taken(self, request: Request, account: Account, header: str, check_id: str | None) -> str:
         """The id of the message, once it is on disk. Raises Refused."""
         requested_at = self._clock.now()
-        proof = _header(request, HEADERS[account.vendor])
+        proof = _header(request, header.lower().encode())
         body = await _body_of(request)
         await run_in_threadpool(self._prove, account, proof, body)
         if not await run_in_threadpool(_is_json, body):
@@ -146,6 +145,11 @@ class _Receiver:
             return self._landing.receive(exchange).response_id
         except (EnvironmentFailed, OSError):  # also where it is safe in the spool: a copy is no second event
             raise Refused(503, "not_stored") from None
+
+
+def _is_address(push: Push, check_id: str | None) -> bool:
+    """Whether messages of this vendor may come to the account's address, or to that of one check."""
+    return check_id is None or (push.names_check_in_path and bool(check_id))
 
 
 def _header(request: Request, name: bytes) -> bytes:
@@ -214,6 +218,6 @@ def serve(app: Starlette, accounts: Iterable[Account], *, host: str, port: int, 
         where = listener.getsockname()
         tell(f"receiving at http://{in_url(where[0])}:{where[1]}/webhooks/<vendor>/<account>")
         for account in accounts:
-            if account.vendor in HEADERS:
+            if vendor(account.vendor).push:
                 tell(f"  {account.key}")
         server.run(sockets=[listener])

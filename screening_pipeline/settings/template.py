@@ -1,0 +1,98 @@
+"""The commented screening.toml that `init` writes, made of the keys themselves and of what vendors declare."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+
+from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.settings.file import account_keys
+from screening_pipeline.settings.settings import SECTIONS, SlaTarget
+from screening_pipeline.settings.table_reader import Key, keys_of, toml_text
+from screening_pipeline.vendors import all_vendors
+
+_COMMENTS_FROM, _COMMENTS_TO = 42, 90
+"""The columns in which comments begin."""
+_WIDTH = 120
+
+_HEAD = """\
+# Accounts and choices of screening-pipeline.
+#
+# Secrets never stand in this file. Keys that end in _env hold the NAME of an environment variable,
+# and the secret itself is read from there. `screening-pipeline doctor` tells what is missing.
+#
+# Keep the accounts you have and delete the others. Keys behind a # show their default, or an example where there is
+# none, and may be left out. What a key means is told where it first stands.
+"""
+_ACCOUNTS = "Accounts: one [[accounts]] table for each account at a vendor"
+_PROMISES = "Promises of turnaround: one [[sla]] table each; leave a scope out to mean any"
+_REST = "Everything else"
+
+_Told = set[tuple[str, object]]
+"""What was explained: (key, what was said of it)."""
+
+
+def text() -> str:
+    """The whole file. It is a good configuration as it stands, and with every key in force."""
+    lines = [_HEAD, *_heading(_ACCOUNTS)]
+    told: _Told = set()
+    for declared in all_vendors().values():
+        lines += [*_account(declared, told), ""]
+    first = next(iter(all_vendors().values()))
+    lines += [*_heading(_PROMISES), "# [[sla]]", *_lines(keys_of(SlaTarget, first), told), "", *_heading(_REST)]
+    for name, section in SECTIONS.items():
+        lines += [f"[{name}]", *_lines(keys_of(section), told), ""]
+    return "\n".join(lines[:-1]) + "\n"
+
+
+def _heading(words: str) -> list[str]:
+    return ["", f"# ── {words} ".ljust(100, "─"), ""]
+
+
+def _account(declared: Vendor, told: _Told) -> Iterator[str]:
+    """The table of a vendor's account: what it needs in force, then the rest; what is as ever is told but once."""
+    keys = account_keys(declared)
+    needed = _needed(declared, keys)
+    is_first = not told
+    rest = {name: key for name, key in keys.items() if name not in needed and (is_first or key.is_particular)}
+    if len(declared.auth) == 1:
+        rest.pop("auth", None)
+    yield from ("[[accounts]]", *_lines(needed, told, is_in_force=True), *_lines(rest, told))
+
+
+def _needed(declared: Vendor, keys: Mapping[str, Key]) -> dict[str, Key]:
+    """The keys without which the account is not asked, in the order in which they are explained best."""
+    flow = next(iter(declared.auth.values()))
+    names = ["vendor", "name", "base_url", *(["auth"] if len(declared.auth) > 1 else [])]
+    names += [*(["token_url"] if flow.scheme == "oauth2" else []), *(f"{role}_env" for role in flow.secrets)]
+    return {name: keys[name] for name in names}
+
+
+def _lines(keys: Mapping[str, Key], told: _Told, *, is_in_force: bool = False) -> Iterator[str]:
+    """The lines of these keys, each explained unless it was `told` before; one with nothing to show is left out."""
+    for name, key in keys.items():
+        if shown := _shown(key):
+            words = "" if (name, key.help) in told else str(key.help)
+            told.add((name, key.help))
+            yield from _commented(f"{'' if is_in_force else '# '}{name} = {shown}", words)
+
+
+def _shown(key: Key) -> str:
+    """The value to show: the example, else the default; nothing where there is neither."""
+    if key.example or key.default in (None, {}, ()):
+        return str(key.example)
+    return toml_text(key.default)
+
+
+def _commented(line: str, words: str) -> Iterator[str]:
+    """A line with a comment behind it, which goes on below; above it where there is no room."""
+    column = max(_COMMENTS_FROM, len(line) + 2)
+    if not words:
+        yield line
+    elif column > _COMMENTS_TO:
+        yield from (f"# {above}" for above in textwrap.wrap(words, _WIDTH - 2))
+        yield line
+    else:
+        first, *others = textwrap.wrap(words, _WIDTH - column - 2)
+        yield f"{line:<{column}}# {first}"
+        yield from (f"{'':{column}}# {other}" for other in others)
