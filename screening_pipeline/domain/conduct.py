@@ -9,10 +9,6 @@ from dataclasses import dataclass
 PUSH_SCHEMES = {"hmac_sha256": 1, "hmac_sha256_of_json": 1, "bearer": 1, "basic": 2}
 """How a pushed message may be proven, and by how many secrets; `screening_pipeline.proofs` implements them."""
 
-ROLE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-"""What a secret is called; `<role>_env` names its variable in screening.toml."""
-
-_HEADER = re.compile(r"[A-Za-z0-9-]+")
 _CLOCKS = ("vendor", "total")
 
 Problem = tuple[str, str]
@@ -42,7 +38,7 @@ class Push:
 
     def problems(self) -> Iterator[Problem]:
         """What cannot be right."""
-        if not _HEADER.fullmatch(self.header):
+        if not self.header.isascii() or not self.header.replace("-", "").isalnum():
             yield "header", f"{self.header!r} is no name of a header"
         if self.scheme not in PUSH_SCHEMES:
             yield "scheme", f"{self.scheme!r} is none of {', '.join(PUSH_SCHEMES)}"
@@ -50,7 +46,7 @@ class Push:
             yield "secrets", f"{self.secrets!r} are not the {PUSH_SCHEMES[self.scheme]} that {self.scheme} takes"
         if self.token_clients and (len(self.token_clients) != 2 or self.scheme != "basic"):
             yield "token_clients", f"{self.token_clients!r} are not an id and a secret beside basic"
-        yield from (("secrets", f"{role!r} is no role") for role in self.roles if not ROLE.fullmatch(role))
+        yield from (("secrets", f"{role!r} is no role") for role in self.roles if not is_name(role))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +96,14 @@ class Sandbox:
                 yield name, f"{path!r} is no path such as /vendor/v1"
         if self.promise_clock not in _CLOCKS:
             yield "promise_clock", f"{self.promise_clock!r} is none of {', '.join(_CLOCKS)}"
+
+
+def is_name(text: object) -> bool:
+    """Whether it is a name of small letters, digits and '_': what a vendor or a secret is called.
+
+    `<role>_env` names the variable of a secret in screening.toml.
+    """
+    return isinstance(text, str) and text.isascii() and text.isidentifier() and text == text.lower() and text[0] != "_"
 
 
 # ── schedules ──────────────────────────────────────────────────────────────────────────────────────────

@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from screening_pipeline.domain.conduct import ROLE, Push, Sandbox, Stale, is_cron, is_hourly
+from screening_pipeline.domain.conduct import Push, Sandbox, Stale, is_cron, is_hourly, is_name
 from screening_pipeline.domain.durations import Prior
 from screening_pipeline.domain.vocabulary import ADJUDICATIONS, FACTS, LIFECYCLES, SUBJECTS, WORDS, Json, Message
 
@@ -31,7 +31,6 @@ SUBSCRIPTION = "subscription"
 """The subject that is for years: a schedule says when to look, not the chance of news."""
 
 _ADDRESS = re.compile(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")
-_SLUG = re.compile(r"[a-z][a-z0-9_]*")
 _CALENDAR = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
 _ZONE = re.compile(r"UTC|[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_-]+)+")
 _HOST = re.compile(r"https://[a-z0-9.-]+\.[a-z]+(/[^?#\s]*)?")
@@ -106,8 +105,7 @@ class Endpoint:
         return "{id}" in self.path
 
 
-@dataclass(frozen=True)
-class Schedule:
+class Schedule(NamedTuple):
     """Calls that are asked for together, when a cron schedule (UTC) says so."""
 
     cron: str
@@ -255,14 +253,14 @@ def _bad_addresses(vendor: Vendor, subject: str, record: Record) -> list[str]:
 def _bad_home(vendor: Vendor) -> list[str]:
     """Only the forms: whether there is such a country or zone, the tests ask libraries that are slow to import."""
     forms = {
-        "slug": (_SLUG, "name of small letters, digits and '_'"),
         "base_url": (_HOST, "https address"),
         "oauth_url": (_HOST, "https address"),
         "calendar": (_CALENDAR, "country code such as US or AU-NSW"),
         "timezone": (_ZONE, "name of a time zone such as Europe/London"),
     }
     given = {name: getattr(vendor, name) for name in forms}
-    return [
+    bad_slug = [] if is_name(vendor.slug) else [f"{vendor.slug}.slug: {vendor.slug!r} is no name of small letters"]
+    return bad_slug + [
         f"{vendor.slug}.{name}: {value!r} is no {forms[name][1]}"
         for name, value in given.items()
         if not (isinstance(value, str) and forms[name][0].fullmatch(value)) and (name, value) != ("oauth_url", None)
@@ -274,9 +272,7 @@ def _bad_auth(vendor: Vendor) -> list[str]:
     for name, auth in vendor.auth.items():
         problems += _unknown(vendor, f"auth[{name}].scheme", [auth.scheme], AUTH_SCHEMES)
         problems += [
-            f"{vendor.slug}.auth[{name}].secrets: {role!r} is no role"
-            for role in auth.secrets
-            if not ROLE.fullmatch(role)
+            f"{vendor.slug}.auth[{name}].secrets: {role!r} is no role" for role in auth.secrets if not is_name(role)
         ]
         if auth.scheme == "oauth2" and vendor.oauth_url is None:
             problems.append(f"{vendor.slug}.oauth_url: None is no https address, and oauth2 asks there for a token")

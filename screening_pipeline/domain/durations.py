@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isclose, log
+from typing import NamedTuple
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -16,8 +17,7 @@ FAST_SECONDS = HOUR
 """Up to this age a state is timed by the wall clock: machines answer at night too. After it, working time counts."""
 
 
-@dataclass(frozen=True)
-class Spell:
+class Spell(NamedTuple):
     """A share of the cases that leave their state between two ages; `is_log` spreads them evenly over magnitudes.
 
     Ages are seconds on the wall clock when `is_fast`, else seconds of working time past the first hour.

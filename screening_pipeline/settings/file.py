@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.settings import rules, table_reader
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.settings import SECTIONS, SlaTarget
-from screening_pipeline.settings.table_reader import Key, keys_of
+from screening_pipeline.settings.table_reader import Key, Of, keys_of
 from screening_pipeline.vendors import all_vendors, vendor
 
 SECTION_KEYS = {name: keys_of(section) for name, section in SECTIONS.items()}
@@ -39,9 +40,8 @@ def _variable(declared: Vendor, role: str) -> Key:
     also = "also proves pushed updates" if is_asked else "proves pushed updates"
     return Key(
         rule=rules.variable,
-        example=table_reader.toml_text(f"{declared.slug}_{role}".upper()),
+        example=Of(lambda v: table_reader.toml_text(f"{v.slug}_{role}".upper())),
         help=also if is_proof else "",
-        is_particular=True,
     )
 
 
@@ -121,13 +121,19 @@ def _no_vendor(slug: object, at: str) -> str:
 
 def _without_foreign(raw: dict[str, Any], keys: Mapping[str, Key], at: str, problems: list[str]) -> dict[str, Any]:
     """The account without keys that only other vendors know, for which "unknown" would be a poor word."""
-    owners = {name: slug for slug, other in all_vendors().items() for name in account_keys(other)}
+    owners = _owners()
     foreign = [name for name in raw if name not in keys and name in owners]
     problems += [
         f"{at}.{name} is a key of {owners[name]} accounts, not of {raw['vendor']}{_instead(name, keys)}"
         for name in foreign
     ]
     return {name: value for name, value in raw.items() if name not in foreign}
+
+
+@cache
+def _owners() -> Mapping[str, str]:
+    """A vendor that knows each key of an account."""
+    return {name: slug for slug, other in all_vendors().items() for name in account_keys(other)}
 
 
 def _instead(name: str, keys: Mapping[str, Key]) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 Rule = Callable[[Any], Any]
 
@@ -16,8 +15,7 @@ class Refused(ValueError):
     """A value that breaks its rule; the message reads on from the name of the key."""
 
 
-@dataclass(frozen=True)
-class Of:
+class Of(NamedTuple):
     """Something about a key that depends on what its table is about: a vendor's own limit, say."""
 
     told_by: Callable[[Any], Any]
@@ -29,7 +27,6 @@ class Key:
 
     `help` is what the template of `init` says of it; `example` the TOML value that it shows, else the default.
     `is_for` tells whether a table about its argument has the key at all; everything but that may be `Of` it.
-    `is_particular`: it is not the same in all tables of its kind.
     """
 
     rule: Rule | Of
@@ -38,7 +35,6 @@ class Key:
     help: str | Of = ""
     example: str | Of = ""
     is_for: Callable[[Any], bool] | None = None
-    is_particular: bool = False
 
     def checked(self, value: object) -> Any:
         """What the program works with. Raises Refused."""
@@ -47,10 +43,20 @@ class Key:
         return self.rule(value)
 
     def of(self, subject: object) -> Key:
-        """The key of a table about `subject`."""
-        parts = {name: getattr(self, name) for name in ("rule", "default", "help", "example")}
-        told = {name: part.told_by(subject) for name, part in parts.items() if isinstance(part, Of)}
-        return replace(self, **told, is_particular=bool(told) or self.is_for is not None)
+        """The key of a table about `subject`, by which values are judged."""
+        if not isinstance(self.rule, Of) and not isinstance(self.default, Of):
+            return self
+        return replace(self, rule=part_of(self.rule, subject), default=part_of(self.default, subject))
+
+    @property
+    def is_particular(self) -> bool:
+        """Whether it is not the same in all tables of its kind; to be asked before `of`."""
+        return self.is_for is not None or isinstance(self.default, Of) or isinstance(self.example, Of)
+
+
+def part_of(part: Any, subject: object) -> Any:
+    """A part of a key, as it is in a table about `subject`."""
+    return part.told_by(subject) if isinstance(part, Of) else part
 
 
 def setting(rule: Rule | Of, default: Any = None, **others: Any) -> Any:
@@ -115,6 +121,8 @@ def toml_text(value: object) -> str:
     """A value as TOML writes it: text, numbers, booleans, and lists of them."""
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(toml_text, value))}]"
+    import json  # 1 ms that reading a file need not pay
+
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Iterator, Mapping
 
 from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.file import account_keys
 from screening_pipeline.settings.settings import SECTIONS, SlaTarget
-from screening_pipeline.settings.table_reader import Key, keys_of, toml_text
+from screening_pipeline.settings.table_reader import Key, keys_of, part_of, toml_text
 from screening_pipeline.vendors import all_vendors
 
 _COMMENTS_FROM, _COMMENTS_TO = 42, 90
@@ -28,20 +29,20 @@ _ACCOUNTS = "Accounts: one [[accounts]] table for each account at a vendor"
 _PROMISES = "Promises of turnaround: one [[sla]] table each; leave a scope out to mean any"
 _REST = "Everything else"
 
-_Told = set[tuple[str, object]]
+_Told = set[tuple[str, str]]
 """What was explained: (key, what was said of it)."""
 
 
 def text() -> str:
     """The whole file. It is a good configuration as it stands, and with every key in force."""
-    lines = [_HEAD, *_heading(_ACCOUNTS)]
     told: _Told = set()
+    first = next(iter(all_vendors().values()))
+    lines = [_HEAD, *_heading(_ACCOUNTS)]
     for declared in all_vendors().values():
         lines += [*_account(declared, told), ""]
-    first = next(iter(all_vendors().values()))
-    lines += [*_heading(_PROMISES), "# [[sla]]", *_lines(keys_of(SlaTarget, first), told), "", *_heading(_REST)]
+    lines += [*_heading(_PROMISES), "# [[sla]]", *_lines(keys_of(SlaTarget), first, told), "", *_heading(_REST)]
     for name, section in SECTIONS.items():
-        lines += [f"[{name}]", *_lines(keys_of(section), told), ""]
+        lines += [f"[{name}]", *_lines(keys_of(section), first, told), ""]
     return "\n".join(lines[:-1]) + "\n"
 
 
@@ -53,11 +54,13 @@ def _account(declared: Vendor, told: _Told) -> Iterator[str]:
     """The table of a vendor's account: what it needs in force, then the rest; what is as ever is told but once."""
     keys = account_keys(declared)
     needed = _needed(declared, keys)
-    is_first = not told
-    rest = {name: key for name, key in keys.items() if name not in needed and (is_first or key.is_particular)}
+    as_ever = {name for name, key in keys_of(Account).items() if told and not key.is_particular}
     if len(declared.auth) == 1:
-        rest.pop("auth", None)
-    yield from ("[[accounts]]", *_lines(needed, told, is_in_force=True), *_lines(rest, told))
+        as_ever.add("auth")
+    rest = {name: key for name, key in keys.items() if name not in needed and name not in as_ever}
+    yield "[[accounts]]"
+    yield from _lines(needed, declared, told, is_in_force=True)
+    yield from _lines(rest, declared, told)
 
 
 def _needed(declared: Vendor, keys: Mapping[str, Key]) -> dict[str, Key]:
@@ -68,19 +71,20 @@ def _needed(declared: Vendor, keys: Mapping[str, Key]) -> dict[str, Key]:
     return {name: keys[name] for name in names}
 
 
-def _lines(keys: Mapping[str, Key], told: _Told, *, is_in_force: bool = False) -> Iterator[str]:
+def _lines(keys: Mapping[str, Key], subject: Vendor, told: _Told, *, is_in_force: bool = False) -> Iterator[str]:
     """The lines of these keys, each explained unless it was `told` before; one with nothing to show is left out."""
     for name, key in keys.items():
-        if shown := _shown(key):
-            words = "" if (name, key.help) in told else str(key.help)
-            told.add((name, key.help))
-            yield from _commented(f"{'' if is_in_force else '# '}{name} = {shown}", words)
+        if shown := _shown(key, subject):
+            words = part_of(key.help, subject)
+            said = (name, words)
+            yield from _commented(f"{'' if is_in_force else '# '}{name} = {shown}", "" if said in told else words)
+            told.add(said)
 
 
-def _shown(key: Key) -> str:
+def _shown(key: Key, subject: Vendor) -> str:
     """The value to show: the example, else the default; nothing where there is neither."""
     if key.example or key.default in (None, {}, ()):
-        return str(key.example)
+        return str(part_of(key.example, subject))
     return toml_text(key.default)
 
 
