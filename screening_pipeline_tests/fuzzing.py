@@ -22,6 +22,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from screening_pipeline.domain.declaration import aliases
 from screening_pipeline.domain.exchange import Exchange
 from screening_pipeline.landing.judge import REASONS, Examined, examine
 from screening_pipeline.landing.line import line_of
@@ -32,7 +33,7 @@ from screening_pipeline_tests.scene import MORNING, Stage, channel_of, is_called
 EXAMPLES = Path(__file__).parent / "vendors"
 CANARY = "Zanzibar-Canary"
 BATCH, STAGE = 2_500, 10_000
-IDS = ("Id", "id", "orderId", "checkId", "check_id")
+IDS = {key for declared in all_vendors().values() for r in declared.records.values() for key in aliases(r.id)}
 TYPES = ("application/json", "application/json; charset=utf-8", "text/plain", "text/html", "application/xml", "")
 
 JUNK: tuple[Any, ...] = (

@@ -13,6 +13,7 @@ from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import NotWritable, UsageError
 from screening_pipeline.report import charts, write
 from screening_pipeline.report.page import escaped, share, span
+from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import store
 from screening_pipeline.warehouse.session import Connection
 from screening_pipeline_tests import imagined
@@ -39,7 +40,7 @@ SECTIONS = {
     "quality",
 }
 # One of all vendors; packages, trend, survival of each; whose time, who holds, ages, decisions, calls.
-CHARTS = 1 + 3 * 5 + 5
+CHARTS = 1 + 3 * len(all_vendors()) + 5
 PHONE = {"width": 390, "height": 844}
 
 
