@@ -17,7 +17,7 @@ from screening_pipeline.base import locks
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.writing import open_warehouse
-from screening_pipeline.orchestration.schedules import PULLS, schedule_name
+from screening_pipeline.orchestration.keys import PULLS, schedule_name
 from screening_pipeline.orchestration.sensors import ASKED_AGAIN, RECHECK_TAG
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.opening import assembled

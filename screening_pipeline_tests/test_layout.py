@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "base": set(),
     "domain": {"base"},
     "vendors": {"domain"},
-    "planning": set(),
+    "planning": {"domain"},
     "landing": {"base", "domain"},
     "state": {"base"},
     "settings": {"base", "domain", "vendors", "sandbox.credentials"},

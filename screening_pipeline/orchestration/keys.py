@@ -5,7 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from screening_pipeline.domain.declaration import Endpoint, Vendor
+from screening_pipeline.domain.declaration import Endpoint, Schedule, Vendor
+from screening_pipeline.vendors import all_vendors
 
 OWNERS = ["team:data-engineering"]
 RAW_ORDER = dg.AssetKey(["raw", "order"])
@@ -44,3 +45,13 @@ def table_key(name: str) -> dg.AssetKey:
 
 
 EVERY_MINUTE = "* * * * *"
+
+
+def schedule_name(vendor: Vendor, schedule: Schedule) -> str:
+    """`<slug>_pull` where a vendor has one schedule, else with the call that it begins with."""
+    if len(vendor.schedules) == 1:
+        return f"{vendor.slug}_pull"
+    return f"{vendor.slug}_{schedule.endpoints[0].name}_pull"
+
+
+PULLS = [(vendor, schedule) for vendor in all_vendors().values() for schedule in vendor.schedules]

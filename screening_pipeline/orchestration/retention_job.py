@@ -5,9 +5,8 @@ from datetime import timedelta
 import dagster as dg
 
 from screening_pipeline.orchestration.instance import forget_runs
-from screening_pipeline.orchestration.keys import EVERY_MINUTE
+from screening_pipeline.orchestration.keys import EVERY_MINUTE, PULLS, schedule_name
 from screening_pipeline.orchestration.resource import Screening
-from screening_pipeline.orchestration.schedules import PULLS, schedule_name
 from screening_pipeline.privacy import retention
 
 RUNS_KEPT = timedelta(days=14)

@@ -9,7 +9,7 @@ from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.domain.declaration import Schedule, Vendor
 from screening_pipeline.http.account_gate import reason_to_wait
 from screening_pipeline.orchestration.jobs import DOWNSTREAM, sync
-from screening_pipeline.orchestration.keys import RAW_ORDER, call_key
+from screening_pipeline.orchestration.keys import PULLS, RAW_ORDER, call_key, schedule_name
 from screening_pipeline.orchestration.outlook import Outlook
 from screening_pipeline.orchestration.retention_job import retention_job
 from screening_pipeline.settings.account import Account
@@ -53,21 +53,12 @@ def pull_schedule(vendor: Vendor, schedule: Schedule) -> dg.ScheduleDefinition:
     return evaluate
 
 
-def schedule_name(vendor: Vendor, schedule: Schedule) -> str:
-    """`<slug>_pull` where a vendor has one schedule, else with the call that it begins with."""
-    if len(vendor.schedules) == 1:
-        return f"{vendor.slug}_pull"
-    return f"{vendor.slug}_{schedule.endpoints[0].name}_pull"
-
-
 def _why_not_fed(outlook: Outlook, account: Account) -> str | None:
     """Why a feed is not asked now: after a gap whoever has noticed it may ask for every open check for hours."""
     if locks.is_locked(outlook.settings.paths.pull_lock(account.vendor, account.name)):
         return "it is being asked"
     return reason_to_wait(outlook.state, account, os.environ, outlook.clock)
 
-
-PULLS = [(vendor, schedule) for vendor in all_vendors().values() for schedule in vendor.schedules]
 
 reconciliation = dg.ScheduleDefinition(
     name="daily_reconciliation",

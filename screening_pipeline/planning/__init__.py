@@ -1,1 +1,1 @@
-"""When to ask next, for each open check. Pure, with numpy. Imports nothing of ours."""
+"""When to ask next, for each open check. Pure, with numpy. May import domain."""

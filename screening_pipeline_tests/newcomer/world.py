@@ -27,10 +27,11 @@ import dagster as dg
 from screening_pipeline.base.clock import system_clock
 from screening_pipeline.cli import commands
 from screening_pipeline.cli.findings import Finding
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.definitions import defs
 from screening_pipeline.orchestration.instance import instance
-from screening_pipeline.orchestration.schedules import PULLS, schedule_name
+from screening_pipeline.orchestration.keys import PULLS, schedule_name
 from screening_pipeline.report import write
 from screening_pipeline.runtime import opening
 from screening_pipeline.runtime.context import Runtime
@@ -144,7 +145,7 @@ def states(work: Runtime) -> dict[str, str]:
 
 def rows(work: Runtime, query: str) -> list[dict[str, Any]]:
     """The rows of a query on the live warehouse."""
-    with work.warehouse() as connection:
+    with open_warehouse(work) as connection:
         return session.rows(connection, query)
 
 
@@ -177,7 +178,9 @@ def sensors(recorded: dg.DagsterInstance) -> dict[str, str]:
 def receiving(work: Runtime) -> Iterator[int]:
     """The port of the receiver, running."""
     with listening("127.0.0.1", 0) as listener:
-        server = http_server(receiver.application(work, tell=lambda _: None))
+        server = http_server(
+            receiver.application(work.landing, work.settings, work.environ, work.clock, lambda _: None)
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -6,7 +6,6 @@ select
     subject,
     package,
     lifecycle,
-    next_actor,
     epoch(ordered_at),
     epoch(state_since),
     epoch(last_pulled_at),
