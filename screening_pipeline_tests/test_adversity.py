@@ -11,8 +11,8 @@ import pytest
 
 from screening_pipeline.base.errors import NotWritable
 from screening_pipeline.orchestration import runs
-from screening_pipeline_tests.playing import Play, dagster_words, playing
-from screening_pipeline_tests.witness import differences
+from screening_pipeline_tests.support.differential import differences
+from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, playing
 
 pytestmark = [dagster_words, pytest.mark.timeout(300)]
 

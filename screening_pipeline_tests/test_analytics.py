@@ -12,8 +12,8 @@ import pytest
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.settings.settings import AdverseAction, SlaTarget
 from screening_pipeline.warehouse import ingest, session, store
-from screening_pipeline_tests import imagined, scene
-from screening_pipeline_tests.scene import Stage, at
+from screening_pipeline_tests.support import generated_world
+from screening_pipeline_tests.support.stage import PART_KEY, Stage, account, at, opened
 
 STATE = (
     "check_key, vendor_status, vendor_status_detail, vendor_result, vendor_adjudication, vendor_dispute, "
@@ -90,7 +90,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[session.Connect
     folder = tmp_path_factory.mktemp("warehouse")
     path = folder / "warehouse.duckdb"
     with store.writer(path, lock_path=folder / "lock", clock=SystemClock()) as connection:
-        imagined.fill(connection)
+        generated_world.fill(connection)
         yield connection
 
 
@@ -101,8 +101,8 @@ def test_it_never_happens_that(filled: session.Connection, what: str) -> None:
 
 @pytest.fixture
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with scene.opened(tmp_path_factory) as opened:
-        yield opened
+    with opened(tmp_path_factory) as stage:
+        yield stage
 
 
 def test_what_was_known_then_is_what_the_star_said_then(stage: Stage) -> None:
@@ -175,7 +175,7 @@ def test_promises_and_thresholds_are_those_of_the_configuration(stage: Stage) ->
         sla=(SlaTarget(vendor="goodhire", target_hours=4), SlaTarget(target_business_days=1, clock="total")),
         adverse_action=AdverseAction(waiting_business_days=7),
     )
-    ingest.prepare(stage.connection, promised, stage.landing, part_key=scene.PART_KEY)
+    ingest.prepare(stage.connection, promised, stage.landing, part_key=PART_KEY)
     kept = stage.rows("select sla_target, clock, n, attainment from analytics.sla_attainment order by sla_target")
     assert [tuple(row.values()) for row in kept] == [(1, "vendor", 1, 0.0), (2, "total", 1, 1.0)]
     (setting,) = stage.rows("select value from star.dim_setting where name = 'adverse_waiting_business_days'")
@@ -185,8 +185,8 @@ def test_promises_and_thresholds_are_those_of_the_configuration(stage: Stage) ->
 def test_accounts_that_are_not_analyzed_are_in_the_star_and_in_no_view(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    accounts = (scene.account("zinc", environment="sandbox"), scene.account("goodhire"))
-    with scene.opened(tmp_path_factory, accounts) as stage:
+    accounts = (account("zinc", environment="sandbox"), account("goodhire"))
+    with opened(tmp_path_factory, accounts) as stage:
         stage.story("z1").of("zinc").say(status="pending", statusV2="in-progress")
         stage.story("g1").of("goodhire").say(Status="Processing")
         stage.settle()

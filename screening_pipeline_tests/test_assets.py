@@ -16,7 +16,7 @@ from screening_pipeline.orchestration.resource import Screening
 from screening_pipeline.runtime.opening import active
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, rebuild, session
-from screening_pipeline_tests.playing import Play, dagster_words, definitions, playing
+from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, definitions, playing
 
 pytestmark = dagster_words
 

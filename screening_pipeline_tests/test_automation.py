@@ -27,7 +27,7 @@ from screening_pipeline.state.pull_queue import Agenda, Item
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline_tests.playing import dagster_words, definitions, pushed
+from screening_pipeline_tests.support.end_to_end_world import dagster_words, definitions, pushed
 
 pytestmark = dagster_words
 

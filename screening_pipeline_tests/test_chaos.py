@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from screening_pipeline.sandbox.faults import KINDS
-from screening_pipeline_tests.chaos import soak
-from screening_pipeline_tests.playing import dagster_words
+from screening_pipeline_tests.support.chaos import soak
+from screening_pipeline_tests.support.end_to_end_world import dagster_words
 
 SLOW = {"stalled"}  # takes the whole deadline of a call; test_faults has it
 

@@ -40,7 +40,7 @@ from screening_pipeline.sandbox.credentials import SECRETS
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.warehouse import session, store
-from screening_pipeline_tests.playing import Row, dagster_words, playing
+from screening_pipeline_tests.support.end_to_end_world import Row, dagster_words, playing
 
 pytestmark = [dagster_words, pytest.mark.timeout(300)]  # whole runs in processes of their own
 

@@ -36,7 +36,7 @@ from screening_pipeline.state.accounts import AccountState
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import vendor
-from screening_pipeline_tests.loopback import Answering, Asked, Reply, json_reply, listening, serving
+from screening_pipeline_tests.support.loopback import Answering, Asked, Reply, json_reply, listening, serving
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 QUICK = Limits(deadline=5.0, body_bytes=100_000, jitter=lambda low, _high: low)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from screening_pipeline.warehouse import catalog
-from screening_pipeline_tests.scene import MORNING, Stage, broken_rules, opened
+from screening_pipeline_tests.support.stage import MORNING, Stage, broken_rules, opened
 
 WARNINGS = {
     "ops.pull_budget.it_fits_the_load",

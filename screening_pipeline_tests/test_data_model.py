@@ -9,7 +9,7 @@ import pytest
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.warehouse import catalog, store
 from screening_pipeline.warehouse.session import Connection
-from screening_pipeline_tests import imagined
+from screening_pipeline_tests.support import generated_world
 from screening_pipeline_tests.test_tools import loaded
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -29,7 +29,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]
     folder = tmp_path_factory.mktemp("warehouse")
     path = folder / "warehouse.duckdb"
     with store.writer(path, lock_path=folder / "lock", clock=SystemClock()) as filled:
-        imagined.fill(filled, checks=5)
+        generated_world.fill(filled, checks=5)
         yield filled
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from screening_pipeline.base import locks
 from screening_pipeline.warehouse import loading, rebuild
-from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, opened
+from screening_pipeline_tests.support.stage import MORNING, PART_KEY, Stage, opened
 
 DAYS = 1_000
 _WATCHED: list[tuple[str, list[str]]] = []

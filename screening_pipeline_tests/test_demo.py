@@ -18,7 +18,7 @@ from screening_pipeline.runtime.opening import assembled
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
 from screening_pipeline.settings import sandbox_accounts
 from screening_pipeline.settings import settings as configuration
-from screening_pipeline_tests.scene import account
+from screening_pipeline_tests.support.stage import account
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 WORLD = bundled_sandbox.World(bundled_sandbox.SEED, bundled_sandbox.CHECKS, NOW - timedelta(days=bundled_sandbox.DAYS))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from screening_pipeline.warehouse.session import DatabaseError
-from screening_pipeline_tests.scene import Stage, Stories, Story, at, opened
+from screening_pipeline_tests.support.stage import Stage, Stories, Story, at, opened
 
 told = Stories()
 stage = told.stage()

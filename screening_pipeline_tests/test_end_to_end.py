@@ -12,8 +12,8 @@ import pytest
 
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.warehouse import session, store
-from screening_pipeline_tests.playing import Play, Row, dagster_words, play
-from screening_pipeline_tests.witness import Key, expected, identity
+from screening_pipeline_tests.support.differential import Key, expected, identity
+from screening_pipeline_tests.support.end_to_end_world import Play, Row, dagster_words, play
 
 pytestmark = [dagster_words, pytest.mark.timeout(300)]  # several runs in one fixture
 

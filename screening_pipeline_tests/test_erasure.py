@@ -42,7 +42,7 @@ from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse import ingest, publish, session, store, suppression
 from screening_pipeline.warehouse import rebuild as warehouse_rebuild
-from screening_pipeline_tests.scene import FACTS, MORNING, account, broken_rules, call_of
+from screening_pipeline_tests.support.stage import FACTS, MORNING, account, broken_rules, call_of
 
 PERSON = "employee-CANARY"
 ACCOUNTS = tuple(replace(account(slug), status_updates=vendor(slug).feed is not None) for slug in sorted(all_vendors()))

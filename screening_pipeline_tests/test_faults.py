@@ -33,8 +33,8 @@ from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors, vendor
-from screening_pipeline_tests.loopback import Loopback, Reply, json_reply, serving
-from screening_pipeline_tests.scene import account as scene_account
+from screening_pipeline_tests.support.loopback import Loopback, Reply, json_reply, serving
+from screening_pipeline_tests.support.stage import account as scene_account
 
 PATIENT, HURRIED = 10.0, 0.4
 

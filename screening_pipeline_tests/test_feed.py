@@ -38,9 +38,9 @@ from screening_pipeline.settings.account import Account
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import vendor
-from screening_pipeline_tests import draining
-from screening_pipeline_tests.draining import LIMITS, SECRET, PlainClient, drain, feed_of
-from screening_pipeline_tests.loopback import Asked, Loopback, Reply, json_reply, listening, serving
+from screening_pipeline_tests.support import plain_feed
+from screening_pipeline_tests.support.loopback import Asked, Loopback, Reply, json_reply, listening, serving
+from screening_pipeline_tests.support.plain_feed import LIMITS, SECRET, PlainClient, drain, feed_of
 from screening_pipeline_tests.test_guard import NOON, ORDER
 from screening_pipeline_tests.test_landing import envelopes, opened
 
@@ -339,7 +339,7 @@ def fetchers(landing: Landing) -> list[int]:
 @contextmanager
 def parent(landing: Landing, server: Loopback) -> Iterator[subprocess.Popen[bytes]]:
     """Another process that drains; killed at the end of the block, if it still lives."""
-    command = [sys.executable, "-m", draining.__name__, str(landing.root), server.url]
+    command = [sys.executable, "-m", plain_feed.__name__, str(landing.root), server.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()

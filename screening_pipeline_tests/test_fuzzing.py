@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline_tests.fuzzing import BATCH, GUESSES, Found, fuzz, judge, run
-from screening_pipeline_tests.scene import Stage, staged
+from screening_pipeline_tests.support.fuzzing import BATCH, GUESSES, Found, fuzz, judge, run
+from screening_pipeline_tests.support.stage import Stage, staged
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,8 @@ from screening_pipeline.orchestration import metadata, runs
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.runtime import opening
 from screening_pipeline.warehouse import session, store
-from screening_pipeline_tests.loopback import Asked, Loopback, Reply, json_reply, serving
-from screening_pipeline_tests.playing import Row, dagster_words
+from screening_pipeline_tests.support.end_to_end_world import Row, dagster_words
+from screening_pipeline_tests.support.loopback import Asked, Loopback, Reply, json_reply, serving
 from screening_pipeline_tests.test_report import Elements
 
 if TYPE_CHECKING:

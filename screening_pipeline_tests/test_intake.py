@@ -18,7 +18,7 @@ from screening_pipeline.orders.files import Manifest, Problem
 from screening_pipeline.runtime import unread
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.warehouse import ingest, schema, session
-from screening_pipeline_tests.scene import MORNING, PART_KEY, Row, Stage, opened
+from screening_pipeline_tests.support.stage import MORNING, PART_KEY, Row, Stage, opened
 
 KEY = b"pseudonym key of a test"
 HEADER = "vendor,check_id\n"

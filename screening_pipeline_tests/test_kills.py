@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline_tests import kills
+from screening_pipeline_tests.support import crash_tests
 
-STAGES = kills.STAGES
+STAGES = crash_tests.STAGES
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     told = folder / "told.json"
     tried = {"kills": len(STAGES), "drips": 1, "together": 1, "in-a-row": 9, "hours": 24, "checks": 80}
     options = [f"--{name}={value}" for name, value in tried.items()]
-    command = [sys.executable, "-m", kills.__name__, *options, "--folder", str(folder / "data")]
+    command = [sys.executable, "-m", crash_tests.__name__, *options, "--folder", str(folder / "data")]
     with told.open("w") as output:
         subprocess.run(command, stdout=output, check=False, timeout=280)
     found: dict[str, Any] = json.loads(told.read_text())
@@ -54,4 +54,4 @@ def test_what_is_told_after_a_kill_is_not_told_of_a_good_run_alone(tmp_path: Pat
     """The oracle itself: it notices an answer that is gone, and one that is there twice."""
     landed = [{"response_id": "r-1"}, {"response_id": "r-2"}, {"response_id": "r-2"}]
     rows = {"r-1": 1, "r-2": 1, "r-3": 1}
-    assert kills.not_once({"r-1", "r-2", "r-3"}, landed, rows) == ["r-2: 2 lines, 1 rows", "r-3: 0 lines, 1 rows"]
+    assert crash_tests.not_once({"r-1", "r-2", "r-3"}, landed, rows) == ["r-2: 2 lines, 1 rows", "r-3: 0 lines, 1 rows"]

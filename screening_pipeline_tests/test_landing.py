@@ -34,7 +34,7 @@ from screening_pipeline.domain.exchange import Exchange, new_response_id
 from screening_pipeline.landing.area import Landing, Tail
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse.scan import scan_sql
-from screening_pipeline_tests.draining import SPOOL_KEY
+from screening_pipeline_tests.support.plain_feed import SPOOL_KEY
 from screening_pipeline_tests.test_guard import GOOD, NOON, ORDER, REPORT, REQUEST, SSN, mutated
 from screening_pipeline_tests.test_guard import exchange as judged_exchange
 

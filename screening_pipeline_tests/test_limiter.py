@@ -20,7 +20,7 @@ import pytest
 from screening_pipeline.base.clock import Clock, ManualClock, SystemClock
 from screening_pipeline.state.rate_limit import DRIFT, Limiter, NoSlotInTime
 from screening_pipeline.state.store import State
-from screening_pipeline_tests.loopback import Asked, Reply, serving
+from screening_pipeline_tests.support.loopback import Asked, Reply, serving
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LIMIT = 30

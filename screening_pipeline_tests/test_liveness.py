@@ -20,8 +20,8 @@ from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.orchestration import liveness
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.settings.paths import Paths
-from screening_pipeline_tests.loopback import Reply, serving
-from screening_pipeline_tests.playing import dagster_words
+from screening_pipeline_tests.support.end_to_end_world import dagster_words
+from screening_pipeline_tests.support.loopback import Reply, serving
 
 pytestmark = dagster_words
 

@@ -13,7 +13,7 @@ from screening_pipeline.cycle import settle, take_orders
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.runtime import context, unread
 from screening_pipeline.warehouse import rebuild, session
-from screening_pipeline_tests.playing import Play, dagster_words, playing
+from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, playing
 
 
 @pytest.fixture

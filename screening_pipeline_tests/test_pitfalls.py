@@ -29,8 +29,8 @@ from screening_pipeline.state.pull_queue import Agenda
 from screening_pipeline.state.store import State
 from screening_pipeline.warehouse import publish, session, store
 from screening_pipeline.webhooks.signatures import is_basic, is_signed, is_signed_as_javascript
-from screening_pipeline_tests.playing import dagster_words, definitions
-from screening_pipeline_tests.scene import MORNING, Stage, opened
+from screening_pipeline_tests.support.end_to_end_world import dagster_words, definitions
+from screening_pipeline_tests.support.stage import MORNING, Stage, opened
 from screening_pipeline_tests.test_layout import PACKAGE, ROOT, closure, imported, modules, pyproject, source
 
 pytestmark = dagster_words

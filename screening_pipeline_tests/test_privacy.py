@@ -32,9 +32,9 @@ from screening_pipeline.sandbox.people import BIRTH_DATE, CANARIES
 from screening_pipeline.settings import load
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import session, store
-from screening_pipeline_tests.loopback import Reply, serving
-from screening_pipeline_tests.playing import Play, dagster_words, playing
-from screening_pipeline_tests.scene import MORNING
+from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, playing
+from screening_pipeline_tests.support.loopback import Reply, serving
+from screening_pipeline_tests.support.stage import MORNING
 from screening_pipeline_tests.test_retention import NAME, land
 
 DAYS = (2, 5, 9)

@@ -11,7 +11,7 @@ import pytest
 
 from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.warehouse import catalog, publish, session, store
-from screening_pipeline_tests.scene import Stage, opened
+from screening_pipeline_tests.support.stage import Stage, opened
 
 
 @pytest.fixture(scope="module")

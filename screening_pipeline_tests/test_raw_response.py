@@ -15,7 +15,7 @@ from screening_pipeline.domain.exchange import Exchange
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, ingest, publish, schema, session, store
-from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, opened
+from screening_pipeline_tests.support.stage import MORNING, PART_KEY, Stage, opened
 
 SPACED = '{ "checkId" : "007",\t"status":"In Progress", "n": 1.0e5, "é": "\\u00e9 é \U0001f600 }]}" }'.encode()
 BODIES: dict[str, tuple[bytes, dict[str, Any]]] = {

@@ -19,7 +19,7 @@ from screening_pipeline.sandbox.judgement import read_state
 from screening_pipeline.sandbox.timeline import Check
 from screening_pipeline.sandbox.world import World
 from screening_pipeline.warehouse import ingest, loading, rebuild, schema
-from screening_pipeline_tests.scene import (
+from screening_pipeline_tests.support.stage import (
     MORNING,
     PART_KEY,
     Stage,

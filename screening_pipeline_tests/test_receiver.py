@@ -37,7 +37,7 @@ from screening_pipeline.warehouse import catalog, publish, schema
 from screening_pipeline.webhooks import receiver
 from screening_pipeline.webhooks.server import http_server, listening
 from screening_pipeline.webhooks.signatures import is_signed_as_javascript, stringified
-from screening_pipeline_tests.scene import MORNING, account, broken_rules
+from screening_pipeline_tests.support.stage import MORNING, account, broken_rules
 
 SECRETS = {
     "GOODHIRE_KEY": "goodhire-key-of-a-test",

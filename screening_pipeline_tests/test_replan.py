@@ -18,7 +18,7 @@ from screening_pipeline.planning.model import Model
 from screening_pipeline.runtime.replan import declared_priors, replan
 from screening_pipeline.state.pull_queue import Agenda, Item
 from screening_pipeline.state.store import State
-from screening_pipeline_tests.scene import MORNING, Stage, Story, account, opened
+from screening_pipeline_tests.support.stage import MORNING, Stage, Story, account, opened
 
 EVENING = MORNING + timedelta(hours=9)
 SYDNEY = ZoneInfo("Australia/Sydney")

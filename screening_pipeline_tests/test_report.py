@@ -16,7 +16,7 @@ from screening_pipeline.report.page import escaped, share, span
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import store
 from screening_pipeline.warehouse.session import Connection
-from screening_pipeline_tests import imagined
+from screening_pipeline_tests.support import generated_world
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -47,7 +47,7 @@ PHONE = {"width": 390, "height": 844}
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     with _warehouse(tmp_path_factory.mktemp("filled")) as filled:
-        imagined.fill(filled, packages=HOSTILE)
+        generated_world.fill(filled, packages=HOSTILE)
         yield filled
 
 

@@ -21,7 +21,7 @@ from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.opening import active, assembled
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Privacy, Settings
-from screening_pipeline_tests.scene import MORNING, PART_KEY, Stage, account, opened
+from screening_pipeline_tests.support.stage import MORNING, PART_KEY, Stage, account, opened
 from screening_pipeline_tests.test_rebuild import LINES, order_everything, told
 
 NAME = "Canaria Testperson"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from screening_pipeline_tests.scene import DONE, OPEN, Saying, Stories, Story, at
+from screening_pipeline_tests.support.stage import DONE, OPEN, Saying, Stories, Story, at
 
 told = Stories()
 stage = told.stage()

@@ -14,7 +14,7 @@ from screening_pipeline.orchestration.sensors import RECHECK_TAG
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.state.pull_queue import Agenda, Item
 from screening_pipeline.state.store import State
-from screening_pipeline_tests.playing import dagster_words
+from screening_pipeline_tests.support.end_to_end_world import dagster_words
 from screening_pipeline_tests.test_automation import CONFIGURATION, NOW, Desk, asked_keys
 
 pytestmark = dagster_words

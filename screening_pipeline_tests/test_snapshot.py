@@ -13,7 +13,7 @@ from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.warehouse import catalog, session, snapshot, store
 from screening_pipeline.warehouse import publish as warehouse_publish
-from screening_pipeline_tests.playing import Play, dagster_words, playing
+from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, playing
 
 pytestmark = dagster_words
 DAYS = (12.4, 12.6, 12.8)

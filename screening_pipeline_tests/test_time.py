@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline_tests.scene import Stage, Stories, Story, at, opened
+from screening_pipeline_tests.support.stage import Stage, Stories, Story, at, opened
 
 told = Stories()
 stage = told.stage()

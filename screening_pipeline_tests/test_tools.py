@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from screening_pipeline_tests.loopback import Asked, Reply, json_reply, serving
+from screening_pipeline_tests.support.loopback import Asked, Reply, json_reply, serving
 
 ROOT = Path(__file__).parent.parent
 LISTING = """\

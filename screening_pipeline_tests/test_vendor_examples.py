@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from screening_pipeline.vendors import all_vendors, vendor
-from screening_pipeline_tests.scene import MORNING, Row, Stage, channel_of, id_key, is_called_back, opened
+from screening_pipeline_tests.support.stage import MORNING, Row, Stage, channel_of, id_key, is_called_back, opened
 
 EXAMPLES = Path(__file__).parent / "vendors"
 CASES = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.glob("*/*.payload.json"))

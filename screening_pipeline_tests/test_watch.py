@@ -18,9 +18,9 @@ from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.orchestration.watch import watch
 from screening_pipeline.runtime import context, opening
 from screening_pipeline.settings import load
-from screening_pipeline_tests.loopback import Answering, Asked, Loopback, Reply, json_reply, serving
-from screening_pipeline_tests.playing import dagster_words, pushed
-from screening_pipeline_tests.scene import MORNING
+from screening_pipeline_tests.support.end_to_end_world import dagster_words, pushed
+from screening_pipeline_tests.support.loopback import Answering, Asked, Loopback, Reply, json_reply, serving
+from screening_pipeline_tests.support.stage import MORNING
 
 pytestmark = dagster_words
 

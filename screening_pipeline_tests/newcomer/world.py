@@ -41,7 +41,7 @@ from screening_pipeline.vendors import vendor
 from screening_pipeline.warehouse import session, store
 from screening_pipeline.webhooks import receiver
 from screening_pipeline.webhooks.server import http_server, listening
-from screening_pipeline_tests.loopback import Asked, Reply, json_reply, serving
+from screening_pipeline_tests.support.loopback import Asked, Reply, json_reply, serving
 
 SLUG = "lantern"
 SECRETS = {"LANTERN_API_KEY": "key-of-a-test", "LANTERN_WEBHOOK_KEY": "signs-pushes-of-a-test"}

@@ -1,6 +1,6 @@
 """SIGKILL of Dagster's own processes while real runs are under way: a step, a run worker, the daemon.
 
-    python -m screening_pipeline_tests.dagster_kills [--steps 20] [--workers 20] [--daemons 20]
+    python -m screening_pipeline_tests.support.dagster_crashes [--steps 20] [--workers 20] [--daemons 20]
         [--seed 1] [--minutes 240]
 
 After each kill the next run must succeed without anybody's help: no slot stuck, no lock held, nothing lost. Runs
@@ -40,10 +40,10 @@ from screening_pipeline.settings import load
 from screening_pipeline.settings.settings import Settings
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, session, store
-from screening_pipeline_tests.kills import not_once
-from screening_pipeline_tests.witness import differences
+from screening_pipeline_tests.support.crash_tests import not_once
+from screening_pipeline_tests.support.differential import differences
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
 PATIENCE = 300.0
 PID = re.compile(r"pid: (\d+)")

@@ -1,6 +1,6 @@
 """A soak: many virtual days of five vendors of which a fifth of all answers goes wrong, through the real pipeline.
 
-    python -m screening_pipeline_tests.chaos [--days 60] [--hours 12] [--checks 300] [--rate 0.2] [--seed 7]
+    python -m screening_pipeline_tests.support.chaos [--days 60] [--hours 12] [--checks 300] [--rate 0.2] [--seed 7]
 
 Real HTTP, real Dagster runs, real files; only time is virtual. When the days are over, cycles that ask for
 everything that is open go on, with the same faults, until the star says what the vendors say, and are counted.
@@ -22,9 +22,9 @@ from typing import Any
 
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.warehouse import catalog
-from screening_pipeline_tests.loopback import Reply, serving
-from screening_pipeline_tests.playing import Play, playing
-from screening_pipeline_tests.witness import differences
+from screening_pipeline_tests.support.differential import differences
+from screening_pipeline_tests.support.end_to_end_world import Play, playing
+from screening_pipeline_tests.support.loopback import Reply, serving
 
 LAST_ROUNDS = 12
 # What the sandbox says on purpose, such as a word that nobody mapped, is no failure of the pipeline.

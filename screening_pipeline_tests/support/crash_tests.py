@@ -1,6 +1,6 @@
 """Real runs killed (SIGKILL) at random points of every stage, each followed by a run that nobody helps.
 
-    python -m screening_pipeline_tests.kills [--kills 324] [--drips 60] [--together 3] [--in-a-row 1]
+    python -m screening_pipeline_tests.support.crash_tests [--kills 324] [--drips 60] [--together 3] [--in-a-row 1]
         [--hours 4] [--seed 1] [--checks 300]
 
 The vendors' sandbox is the oracle: after the run that follows a kill, the star must say what the vendors say,
@@ -52,7 +52,7 @@ from screening_pipeline.runtime.results import AccountReport
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
 from screening_pipeline.settings import sandbox_accounts
 from screening_pipeline.warehouse import catalog, ingest, loading, publish, rebuild, session, store
-from screening_pipeline_tests.witness import differences
+from screening_pipeline_tests.support.differential import differences
 
 DAYS = 60
 ERASABLE = ("zinc", "workable", "workerchecks")  # what a GoodHire report is linked to would go with it

@@ -500,7 +500,7 @@ def _stage(paths: Paths, accounts: tuple[Account, ...]) -> Iterator[Stage]:
 
 
 def _folder(factory: pytest.TempPathFactory) -> Paths:
-    paths = Paths.under(factory.mktemp("scene"), {})
+    paths = Paths.under(factory.mktemp("stage"), {})
     paths.create()
     return paths
 

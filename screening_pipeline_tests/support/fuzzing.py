@@ -1,6 +1,6 @@
 """Mutated answers of every vendor, through the guard and the typed scan into the star; and what must hold of it.
 
-    python -m screening_pipeline_tests.fuzzing [--cases 100000] [--seed 1]
+    python -m screening_pipeline_tests.support.fuzzing [--cases 100000] [--seed 1]
 
 What a case breaks is named with its seed and number, so that it can be had again.
 """
@@ -28,9 +28,9 @@ from screening_pipeline.landing.judge import REASONS, Examined, examine
 from screening_pipeline.landing.line import line_of
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse import catalog
-from screening_pipeline_tests.scene import MORNING, Stage, channel_of, is_called_back, staged
+from screening_pipeline_tests.support.stage import MORNING, Stage, channel_of, is_called_back, staged
 
-EXAMPLES = Path(__file__).parent / "vendors"
+EXAMPLES = Path(__file__).parent.parent / "vendors"
 CANARY = "Zanzibar-Canary"
 BATCH, STAGE = 2_500, 10_000
 IDS = {key for declared in all_vendors().values() for r in declared.records.values() for key in aliases(r.id)}
