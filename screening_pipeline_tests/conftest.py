@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from screening_pipeline_tests.support.commands import Commands, serving_commands
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -40,6 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("browser"):
                 item.add_marker(pytest.mark.skip(reason="no headless Chromium is installed"))
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """Runs the command line in processes that are forked, and not started anew."""
+    with serving_commands() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,7 @@ from screening_pipeline.sandbox.credentials import SECRETS
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.warehouse import session, store
+from screening_pipeline_tests.support.commands import Commands
 from screening_pipeline_tests.support.end_to_end_world import Row, dagster_words, playing
 
 pytestmark = [dagster_words, pytest.mark.timeout(300)]  # whole runs in processes of their own
@@ -53,10 +54,15 @@ class Desk:
     """A working directory of its own and the environment of whoever works there."""
 
     folder: Path
+    commands: Commands
     environ: dict[str, str] = field(default_factory=dict)
 
     def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
+        return self.commands.run(*words, folder=self.folder, environ=self.surroundings(environ))
+
+    def start(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """The same, started from nothing, as a shell does it."""
         return subprocess.run(
             self.command(*words),
             cwd=self.folder,
@@ -88,8 +94,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def desk(tmp_path: Path, commands: Commands) -> Desk:
+    return Desk(tmp_path, commands)
 
 
 def assert_plain_failure(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -111,9 +117,9 @@ def closed_port() -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def troubled(tmp_path_factory: pytest.TempPathFactory, closed_port: int) -> Iterator[Desk]:
+def troubled(tmp_path_factory: pytest.TempPathFactory, commands: Commands, closed_port: int) -> Iterator[Desk]:
     """Two accounts that work, one without its secret, one whose vendor is down, and a manifest with broken rows."""
-    desk = Desk(tmp_path_factory.mktemp("troubled"), {"SCREENING_NOW": NOW.isoformat()})
+    desk = Desk(tmp_path_factory.mktemp("troubled"), commands, {"SCREENING_NOW": NOW.isoformat()})
     for name in ("SANDBOX_GOODHIRE_API_KEY", "SANDBOX_WORKERCHECKS_WIDGET_SECRET", "SANDBOX_ZINC_API_KEY"):
         desk.environ[name] = SECRETS[name]
     with running_sandbox(seed=7, checks=24, epoch=VIRTUAL_EPOCH, days=4, virtual=True, limit_factor=None) as sandbox:
@@ -147,7 +153,7 @@ def configuration(url: str, closed_port: int) -> str:
 
 @pytest.fixture(scope="module")
 def synced(troubled: Desk) -> subprocess.CompletedProcess[str]:
-    return troubled.run("sync", "--json")
+    return troubled.start("sync", "--json")
 
 
 @pytest.fixture(scope="module")
@@ -273,9 +279,10 @@ def test_status_before_the_first_run_shows_every_account_and_nothing_open(desk: 
 
 
 @pytest.fixture(scope="module")
-def puzzled(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def puzzled(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Desk:
     """A vendor said two words that are in no mapping."""
-    desk = Desk(tmp_path_factory.mktemp("puzzled"), {"SCREENING_NOW": (VIRTUAL_EPOCH + timedelta(days=3)).isoformat()})
+    now = VIRTUAL_EPOCH + timedelta(days=3)
+    desk = Desk(tmp_path_factory.mktemp("puzzled"), commands, {"SCREENING_NOW": now.isoformat()})
     with playing(desk.folder / "data", checks=12, days=2) as stage:
         stage.cycle(1)
         stage.push("zinc", "a", {"id": "a", "status": "napping", "statusV2": "fast \x1b[2J asleep"})
@@ -410,7 +417,7 @@ def test_the_documented_example_of_the_sandbox_works_word_for_word(desk: Desk) -
     assert count > 20
     assert told.startswith(f"{count} orders read, ")
     assert " 0 rejects" in told
-    seen = Desk(here).published("select count(*) as n from star.fact_check where lifecycle <> 'unknown'")
+    seen = Desk(here, desk.commands).published("select count(*) as n from star.fact_check where lifecycle <> 'unknown'")
     assert seen[0]["n"] > 20
 
 
@@ -418,7 +425,7 @@ def test_the_documented_example_of_the_sandbox_works_word_for_word(desk: Desk) -
 
 
 def test_an_unknown_vendor_is_wrong_use_and_the_nearest_is_named(desk: Desk) -> None:
-    assert_plain_failure(desk.run("sync", "--vendor", "goodhyre"), 2, "goodhyre", "did you mean goodhire")
+    assert_plain_failure(desk.start("sync", "--vendor", "goodhyre"), 2, "goodhyre", "did you mean goodhire")
 
 
 @pytest.mark.parametrize(
@@ -533,7 +540,7 @@ def test_in_a_fresh_clone_the_doctor_has_nothing_to_say(desk: Desk) -> None:
     orders.mkdir(parents=True)
     orders.chmod(0o755)  # as git makes it
     (orders / ".gitkeep").touch()
-    done = desk.run("doctor", "--json")
+    done = desk.start("doctor", "--json")
     assert done.returncode == 0, done.stderr
     assert {finding["level"] for finding in json.loads(done.stdout)} == {"ok"}
     (orders / "mine.csv").write_text("vendor,check_id\n")
@@ -650,8 +657,8 @@ def test_ctrl_c_while_a_step_waits_ends_with_one_line(desk: Desk, command: str) 
     assert statuses(desk) == ["FAILURE"]
 
 
-def test_ctrl_c_in_a_query_is_an_interruption_and_no_mistake(tmp_path: Path) -> None:
-    paths = Paths.under(tmp_path / "data", {})
+def test_ctrl_c_in_a_query_is_an_interruption_and_no_mistake(desk: Desk) -> None:
+    paths = Paths.under(desk.folder / "data", {})
     paths.create()
 
     @dg.op
@@ -662,7 +669,7 @@ def test_ctrl_c_in_a_query_is_an_interruption_and_no_mistake(tmp_path: Path) -> 
 
     with instance(paths, {}) as recorded, pytest.raises(KeyboardInterrupt):
         runs._in_process(dg.GraphDefinition("asking", node_defs=[query]).to_job(), recorded)
-    assert statuses(Desk(tmp_path)) == ["FAILURE"]
+    assert statuses(desk) == ["FAILURE"]
 
 
 # ── nobody listens ─────────────────────────────────────────────────────────────────────────────────

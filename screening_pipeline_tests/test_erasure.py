@@ -8,10 +8,10 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from multiprocessing.synchronize import Event
@@ -42,6 +42,7 @@ from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse import ingest, publish, session, store, suppression
 from screening_pipeline.warehouse import rebuild as warehouse_rebuild
+from screening_pipeline_tests.support.commands import Commands
 from screening_pipeline_tests.support.stage import FACTS, MORNING, account, broken_rules, call_of
 
 PERSON = "employee-CANARY"
@@ -135,15 +136,18 @@ class House:
         with open_warehouse(self.work) as connection:
             return broken_rules(connection)
 
-    def mentions(self, *words: str) -> list[str]:
-        """Where a word stands: files outside data/orders by their bytes, databases row by row."""
+    def mentions(self, *words: str, with_views: bool = False) -> list[str]:
+        """Where a word stands: files outside data/orders by their bytes, databases row by row.
+
+        Views show what tables and files hold; to compute them all takes ten times as long as to search those.
+        """
         files = (path for path in self.data.rglob("*") if path.is_file() and path.parent.name != "orders")
         found = [str(path.relative_to(self.data)) for path in files if _holds(path.read_bytes(), words)]
         paths = self.work.settings.paths
         with open_warehouse(self.work) as connection:
-            found += _tables_with(connection, words)
+            found += _relations_named(connection, words, with_views=with_views)
         with store.reader(paths.published) as published:
-            found += [f"published {table}" for table in _tables_with(published, words)]
+            found += [f"published {name}" for name in _relations_named(published, words, with_views=with_views)]
             found += _parquet_with(published, paths.parquet, words)
         return found
 
@@ -156,11 +160,10 @@ def _holds(content: bytes, words: Iterable[str]) -> bool:
     return any(word.encode() in content for word in words)
 
 
-def _tables_with(connection: session.Connection, words: Iterable[str]) -> list[str]:
-    names = connection.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() where not internal union all "
-        "select schema_name || '.' || view_name from duckdb_views() where not internal"
-    ).fetchall()
+def _relations_named(connection: session.Connection, words: Iterable[str], *, with_views: bool) -> list[str]:
+    tables = "select schema_name || '.' || table_name from duckdb_tables() where not internal"
+    views = "select schema_name || '.' || view_name from duckdb_views() where not internal"
+    names = connection.execute(f"{tables} union all {views}" if with_views else tables).fetchall()
     return _relations_with(connection, {name: name for (name,) in names}, words)
 
 
@@ -224,22 +227,44 @@ def _leave_pages(house: House) -> None:
         (house.data / name).write_text("CANARY-request is open")
 
 
-@pytest.fixture
-def house(lived_in: Path, tmp_path: Path) -> Iterator[House]:
-    shutil.copytree(lived_in, tmp_path / "data")
-    house = house_in(tmp_path / "data")
-    house.clock.advance(86_400)
+@contextmanager
+def moved_into(folder: Path, copied: Path, *, days: int = 1) -> Iterator[House]:
+    """A copy of a data folder, so many days later."""
+    shutil.copytree(copied, folder)
+    house = house_in(folder)
+    house.clock.advance(days * 86_400)
     house.manifests = 10
     yield house
     house.work.state.close()
 
 
+@pytest.fixture
+def house(lived_in: Path, tmp_path: Path) -> Iterator[House]:
+    with moved_into(tmp_path / "data", lived_in) as house:
+        yield house
+
+
+@pytest.fixture(scope="module")
+def left(lived_in: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same data folder after the person was erased."""
+    with moved_into(tmp_path_factory.mktemp("left") / "data", lived_in) as house:
+        assert erase_candidate(house.work, PERSON) is not None
+    return house.data
+
+
+@pytest.fixture
+def house_left(left: Path, tmp_path: Path) -> Iterator[House]:
+    """A house in which the person was erased the day before."""
+    with moved_into(tmp_path / "data", left, days=2) as house:
+        yield house
+
+
 def test_a_person_is_nowhere_any_more(house: House) -> None:
     key = pseudonym(house.work.key, PERSON)
-    assert len(house.mentions("CANARY", key)) > 20, "they are in many places before"
+    assert len(house.mentions("CANARY", key, with_views=True)) > 20, "they are in many places before"
     erased = erase_candidate(house.work, PERSON)
     assert erased is not None
-    assert house.mentions("CANARY", key) == []
+    assert house.mentions("CANARY", key, with_views=True) == []
     published = house.work.settings.paths.published.parent
     assert [path.name for path in published.iterdir()] == ["screening.duckdb"], "nobody uses Parquet here"
 
@@ -281,12 +306,11 @@ def test_every_rule_holds_afterwards_and_every_answer_is_accounted_for(house: Ho
     assert house.rows("from ops.reject where reason = 'erased'") == []
 
 
-def test_a_rebuild_does_not_bring_them_back(house: House) -> None:
-    erase_candidate(house.work, PERSON)
-    before = house.facts()
-    house.rebuild()
-    assert house.facts() == before
-    assert house.mentions("CANARY") == []
+def test_a_rebuild_does_not_bring_them_back(house_left: House) -> None:
+    before = house_left.facts()
+    house_left.rebuild()
+    assert house_left.facts() == before
+    assert house_left.mentions("CANARY") == []
 
 
 def test_the_erasure_is_on_record_without_the_person(house: House) -> None:
@@ -305,11 +329,10 @@ def test_the_erasure_is_on_record_without_the_person(house: House) -> None:
         assert published.execute("select erasure_id from ops.erasure").fetchall() == [(erased.erasure_id,)]
 
 
-def test_what_is_said_of_them_later_is_kept_out(house: House) -> None:
-    erase_candidate(house.work, PERSON)
-    before = house.facts()
-    house.push_report("CANARY-report", "Processing")
-    house.say("zinc", "CANARY-request", {"id": "CANARY-request", "status": "completed"})
+def test_what_is_said_of_them_later_is_kept_out(house_left: House) -> None:
+    before = house_left.facts()
+    house_left.push_report("CANARY-report", "Processing")
+    house_left.say("zinc", "CANARY-request", {"id": "CANARY-request", "status": "completed"})
     updates = [
         {"orderId": "CANARY-order", "orderStatus": "Completed"},
         {
@@ -319,54 +342,54 @@ def test_what_is_said_of_them_later_is_kept_out(house: House) -> None:
             "statusDate": "2026-03-03T09:00:00Z",
         },
     ]
-    house.say("hireright", None, updates, channel="feed")
-    house.cycle()
-    assert house.mentions("CANARY") == []
-    assert house.broken_rules() == []
-    after = house.facts()
+    house_left.say("hireright", None, updates, channel="feed")
+    house_left.cycle()
+    assert house_left.mentions("CANARY") == []
+    assert house_left.broken_rules() == []
+    after = house_left.facts()
     assert after["star.dim_candidate"] == before["star.dim_candidate"]
     assert "other-order" in "".join(after["star.fact_dispute"]), "the other message of the feed counts"
 
 
-def test_a_refused_text_that_names_them_later_is_wiped(house: House) -> None:
-    erase_candidate(house.work, PERSON)
-    before = house.facts()
-    house.say(
+def test_a_refused_text_that_names_them_later_is_wiped(house_left: House) -> None:
+    before = house_left.facts()
+    house_left.say(
         "zinc", "other-request", {"id": "CANARY-request", "status": "completed"}
     )  # G6: another than was asked for
-    house.say("zinc", "other-request", b'{"status": "completed", "id": "CANARY-request", ')
-    house.say("zinc", None, b"no JSON, but of CANARY-request", channel="push")
-    house.say("zinc", None, b"neither text: \xff\xfe CANARY-request", channel="push")
-    house.say("hireright", None, [{"orderId": "CANARY-order"}, {"orderId": "o", "orderStatus": "New"}], channel="feed")
-    house.say("zinc", "other-request", {"error": "as is CANARY-request"}, http_status=500)
-    house.say("zinc", None, b"no JSON, and of nobody", channel="push")
-    house.cycle()
-    assert house.mentions("CANARY") == []
-    assert house.mentions("of nobody") != [], "what names nobody who was erased stays as it was said"
-    assert house.broken_rules() == []
-    assert len(house.facts()["ops.reject"]) == len(before["ops.reject"]) + 6
-    house.rebuild()
-    assert house.mentions("CANARY") == []
+    house_left.say("zinc", "other-request", b'{"status": "completed", "id": "CANARY-request", ')
+    house_left.say("zinc", None, b"no JSON, but of CANARY-request", channel="push")
+    house_left.say("zinc", None, b"neither text: \xff\xfe CANARY-request", channel="push")
+    house_left.say(
+        "hireright", None, [{"orderId": "CANARY-order"}, {"orderId": "o", "orderStatus": "New"}], channel="feed"
+    )
+    house_left.say("zinc", "other-request", {"error": "as is CANARY-request"}, http_status=500)
+    house_left.say("zinc", None, b"no JSON, and of nobody", channel="push")
+    house_left.cycle()
+    assert house_left.mentions("CANARY") == []
+    assert house_left.mentions("of nobody") != [], "what names nobody who was erased stays as it was said"
+    assert house_left.broken_rules() == []
+    assert len(house_left.facts()["ops.reject"]) == len(before["ops.reject"]) + 6
+    house_left.rebuild()
+    assert house_left.mentions("CANARY") == []
 
 
-@pytest.mark.parametrize("check_id", ["CANARY/2024.1", "acme:CANARY", "CANARY é"])
 @pytest.mark.parametrize("is_said_before", [True, False])
-def test_an_id_that_is_no_single_word_is_found_in_refused_texts_too(
-    tmp_path: Path, check_id: str, is_said_before: bool
-) -> None:
+def test_an_id_that_is_no_single_word_is_found_in_refused_texts_too(tmp_path: Path, is_said_before: bool) -> None:
+    ids = ("CANARY/2024.1", "acme:CANARY", "CANARY é")
     house = house_in(tmp_path / "data")
     house.order(
-        {"vendor": "workable", "check_id": check_id, "candidate_ref": PERSON},
+        *({"vendor": "workable", "check_id": check_id, "candidate_ref": PERSON} for check_id in ids),
         {"vendor": "workable", "check_id": "other", "candidate_ref": "employee-2"},
     )
     house.cycle()
     if not is_said_before:
         erase_candidate(house.work, PERSON)
-    escaped = json.dumps({"id": check_id, "status": "completed"}).replace("/", "\\/").encode()
-    house.say("workable", "other", escaped)
-    house.say("workable", "other", f"{check_id} is locked".encode(), http_status=503)
-    house.say("workable", "other", escaped[:-9], failure="timeout")
-    house.say("workable", "other", b"\xff " + f"{check_id}".encode())
+    for check_id in ids:
+        escaped = json.dumps({"id": check_id, "status": "completed"}).replace("/", "\\/").encode()
+        house.say("workable", "other", escaped)
+        house.say("workable", "other", f"{check_id} is locked".encode(), http_status=503)
+        house.say("workable", "other", escaped[:-9], failure="timeout")
+        house.say("workable", "other", b"\xff " + f"{check_id}".encode())
     house.cycle()
     if is_said_before:
         erase_candidate(house.work, PERSON)
@@ -375,14 +398,13 @@ def test_an_id_that_is_no_single_word_is_found_in_refused_texts_too(
     house.work.state.close()
 
 
-def test_a_404_that_was_under_way_while_they_were_erased_leaves_no_id(house: House) -> None:
-    erase_candidate(house.work, PERSON)
-    house.work.state.count_not_found("zinc", "main", "request", "CANARY-request", house.clock)
-    house.work.state.count_not_found("zinc", "main", "request", "other-request", house.clock)
-    house.clock.advance(3600)
-    house.cycle()
-    assert house.mentions("CANARY") == []
-    kept = house.work.state.not_found("zinc", "main", at_least=1)
+def test_a_404_that_was_under_way_while_they_were_erased_leaves_no_id(house_left: House) -> None:
+    house_left.work.state.count_not_found("zinc", "main", "request", "CANARY-request", house_left.clock)
+    house_left.work.state.count_not_found("zinc", "main", "request", "other-request", house_left.clock)
+    house_left.clock.advance(3600)
+    house_left.cycle()
+    assert house_left.mentions("CANARY") == []
+    kept = house_left.work.state.not_found("zinc", "main", at_least=1)
     assert [one.check_id for one in kept] == ["other-request"]
 
 
@@ -414,16 +436,15 @@ def _settings_change(house: House) -> None:
 
 @pytest.mark.parametrize("happens", [_rebuild, _settings_change])
 def test_what_is_said_of_them_before_history_is_read_anew_is_kept_out_as_well(
-    house: House, happens: Callable[[House], None]
+    house_left: House, happens: Callable[[House], None]
 ) -> None:
-    erase_candidate(house.work, PERSON)
-    checks = house.rows("select check_key from raw.check order by all")
-    house.push_report("CANARY-report", "Completed")
-    house.order({"vendor": "zinc", "check_id": "CANARY-again", "candidate_ref": PERSON})
-    happens(house)
-    house.cycle()
-    assert house.mentions("CANARY") == []
-    assert house.rows("select check_key from raw.check order by all") == checks
+    checks = house_left.rows("select check_key from raw.check order by all")
+    house_left.push_report("CANARY-report", "Completed")
+    house_left.order({"vendor": "zinc", "check_id": "CANARY-again", "candidate_ref": PERSON})
+    happens(house_left)
+    house_left.cycle()
+    assert house_left.mentions("CANARY") == []
+    assert house_left.rows("select check_key from raw.check order by all") == checks
 
 
 def test_what_comes_while_they_are_erased_is_kept_out(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -459,9 +480,8 @@ def test_of_whom_nothing_was_ever_answered_nothing_is_known_after_a_change_of_se
     house.work.state.close()
 
 
-def test_without_the_key_of_its_hashes_nobody_is_looked_for(house: House) -> None:
-    erase_candidate(house.work, PERSON)
-    with session.attached(house.work.settings.paths.warehouse) as connection:
+def test_without_the_key_of_its_hashes_nobody_is_looked_for(house_left: House) -> None:
+    with session.attached(house_left.work.settings.paths.warehouse) as connection:
         connection.execute("create temp table new_order as from raw.order limit 0")
         with pytest.raises(RuntimeError, match="part_key"):
             suppression.skip_orders(connection)
@@ -483,18 +503,17 @@ def test_who_is_known_from_refused_rows_only_is_kept_out_when_these_are_accepted
         erase_candidate(house.work, "c")
 
 
-def test_later_orders_of_them_are_skipped_and_so_is_what_is_said_of_those(house: House) -> None:
-    erase_candidate(house.work, PERSON)
-    house.order(
+def test_later_orders_of_them_are_skipped_and_so_is_what_is_said_of_those(house_left: House) -> None:
+    house_left.order(
         {"vendor": "zinc", "check_id": "CANARY-again", "candidate_ref": PERSON},
         {"vendor": "zinc", "check_id": "CANARY-request", "candidate_ref": "somebody else"},
         {"vendor": "zinc", "check_id": "newcomer", "candidate_ref": "employee-9"},
     )
-    house.cycle()
-    house.say("zinc", None, {"id": "CANARY-again", "status": "pending"}, channel="push")
-    house.cycle()
-    assert house.mentions("CANARY") == []
-    checks = house.rows("select check_id from star.fact_check where vendor = 'zinc' order by check_id")
+    house_left.cycle()
+    house_left.say("zinc", None, {"id": "CANARY-again", "status": "pending"}, channel="push")
+    house_left.cycle()
+    assert house_left.mentions("CANARY") == []
+    checks = house_left.rows("select check_id from star.fact_check where vendor = 'zinc' order by check_id")
     assert [row["check_id"] for row in checks] == ["newcomer", "other-request"]
 
 
@@ -584,19 +603,17 @@ def test_a_report_takes_the_subscription_that_watches_it_along(house: House) -> 
     assert house.mentions("CANARY-report", "CANARY-watch") == []
 
 
-def test_whoever_was_erased_can_be_erased_again(house: House) -> None:
-    erase_candidate(house.work, PERSON)
-    assert erase_candidate(house.work, PERSON) is None
-    assert len(house.rows("from ops.erasure")) == 1
+def test_whoever_was_erased_can_be_erased_again(house_left: House) -> None:
+    assert erase_candidate(house_left.work, PERSON) is None
+    assert len(house_left.rows("from ops.erasure")) == 1
 
 
-def test_two_erasures_are_two_records(house: House) -> None:
-    erase_candidate(house.work, PERSON)
-    erase_candidate(house.work, "employee-2")
-    assert len(house.rows("from ops.erasure where completed_at is not null")) == 2
-    house.push_report("CANARY-report", "Processing")
-    house.cycle()
-    assert house.mentions("CANARY", "other-report") == []
+def test_two_erasures_are_two_records(house_left: House) -> None:
+    erase_candidate(house_left.work, "employee-2")
+    assert len(house_left.rows("from ops.erasure where completed_at is not null")) == 2
+    house_left.push_report("CANARY-report", "Processing")
+    house_left.cycle()
+    assert house_left.mentions("CANARY", "other-report") == []
 
 
 @pytest.mark.parametrize(
@@ -818,17 +835,14 @@ def test_an_order_that_arrives_while_its_person_is_erased_is_kept_out(house: Hou
 # ── the command ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_command_tells_how_much_and_not_whom(tmp_path: Path) -> None:
-    environ = {**os.environ, "SCREENING_DATA_DIR": str(tmp_path / "data")}
+def test_the_command_tells_how_much_and_not_whom(tmp_path: Path, commands: Commands) -> None:
     (tmp_path / "data" / "orders").mkdir(parents=True)
     order = {"vendor": "zinc", "check_id": "CANARY-request", "candidate_ref": PERSON}
     (tmp_path / "data" / "orders" / "1.ndjson").write_text(json.dumps(order) + "\n")
 
     def erase(*arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "screening_pipeline", "erase", *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environ, input=said, capture_output=True, text=True, timeout=110, check=False
-        )
+        environ = {"PATH": os.defpath, "HOME": str(tmp_path)}
+        return commands.run("erase", *arguments, folder=tmp_path, environ=environ, said=said)
 
     done = erase("--check", "zinc", "CANARY-request", "--json")
     assert (done.returncode, done.stderr) == (0, "")

@@ -99,8 +99,20 @@ def test_what_the_warehouse_module_syncs_is_not_yet_or_never_the_live_file() -> 
     synced = {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) == "put_in_place"}
     assert synced == {"new"}
     opened = {ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func) in ("os.open", "open")}
-    assert opened == {"path"}, "the snapshot"
-    assert not any(ast.unparse(call.func).endswith((".read_bytes", ".read_text")) for call in calls)
+    assert opened == {"path", "file"}, "the snapshot, and what is being made"
+    functions = functions_of("warehouse.store")
+    callers = {name for name, text in functions.items() if re.search(r"\.read_(bytes|text)\(", text)}
+    assert callers == {"_empty"}, "it reads what it has just made in a temporary folder"
+    writers = {name for name, text in functions.items() if "_write_empty(" in text}
+    assert writers == {"_make", "renewed", "_write_empty"}
+    elsewhere = [ast.unparse(call.func) for tree in trees for call in ast.walk(tree) if isinstance(call, ast.Call)]
+    assert sum(name.endswith((".read_bytes", ".read_text")) for name in elsewhere) == len(callers)
+
+
+def functions_of(name: str) -> dict[str, str]:
+    """The functions of a module as text, by name."""
+    found = (node for node in ast.walk(ast.parse(source(name))) if isinstance(node, ast.FunctionDef))
+    return {function.name: ast.unparse(function) for function in found}
 
 
 def uses_of_the_live_file(tree: ast.AST) -> Iterator[tuple[ast.Attribute, list[ast.AST]]]:

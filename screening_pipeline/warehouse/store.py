@@ -7,9 +7,12 @@ or copies the live file's bytes.
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +23,9 @@ from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import put_in_place
 from screening_pipeline.base.locks import WAIT_SECONDS, lock, locked
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.warehouse import schema
+from screening_pipeline.warehouse import catalog, schema
 from screening_pipeline.warehouse.publish import discard, is_opened_for_writing, log_of
-from screening_pipeline.warehouse.session import attached, failures_told
+from screening_pipeline.warehouse.session import NAME, attached, failures_told
 
 if TYPE_CHECKING:
     from screening_pipeline.settings.paths import Paths
@@ -78,12 +81,30 @@ def _make(path: Path) -> None:
     """Create under a temporary name and rename: a process killed in between leaves no file that cannot be opened."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
-    discard(new)
-    with attached(new, is_new=True) as connection:
-        schema.create(connection)
-        connection.execute("checkpoint")
-    new.chmod(0o600)
+    _write_empty(new)
     put_in_place(new, path)
+
+
+def _write_empty(file: Path) -> None:
+    """Write an empty warehouse, which only its owner may read, in the place of what a killed process left there."""
+    discard(file)
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as written:
+        written.write(_empty(catalog.text()))
+
+
+@lru_cache(maxsize=1)
+def _empty(_sql: str) -> bytes:
+    """The file of an empty warehouse, with what that SQL makes: 0.4 MB that cost 0.3 CPU s.
+
+    It is kept in the memory of this process alone, and nothing was ever in it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / NAME
+        with attached(file, is_new=True) as connection:
+            schema.create(connection)
+            connection.execute("checkpoint")
+        return file.read_bytes()
 
 
 @contextmanager
@@ -94,11 +115,10 @@ def renewed(path: Path, *, lock_path: Path, clock: Clock) -> Iterator[Connection
     """
     with lock(lock_path, clock=clock):
         new = path.with_name(f".{path.name}.renewed")
-        discard(new)
+        _write_empty(new)
         with attached(path) as connection:
             connection.execute("checkpoint")  # a log that stayed would be replayed onto the new file
-        with attached(new, is_new=True) as connection:
-            schema.create(connection)
+        with attached(new) as connection:
             connection.execute(f"attach {quote(str(path))} as old (read_only)")
             with failures_told():
                 yield connection
@@ -106,5 +126,4 @@ def renewed(path: Path, *, lock_path: Path, clock: Clock) -> Iterator[Connection
             connection.execute("checkpoint")
         if log_of(path).exists():
             raise NotWritable(path.name, "its write-ahead log is still there")
-        new.chmod(0o600)
         put_in_place(new, path)
