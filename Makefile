@@ -23,7 +23,7 @@ DAGSTER_HOME_OF := import os, pathlib; from screening_pipeline.orchestration imp
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest check format dev bench lock clean
+.PHONY: help demo test test-all test-newest mutants measure check format dev bench lock clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,8 +31,14 @@ help: ## list what there is
 demo: $(READY) ## play the pipeline against the bundled sandbox and print turnaround per vendor
 	@$(BIN)/screening-pipeline demo $(ARGS)
 
-test: $(READY) ## run the test suite
-	@$(BIN)/pytest $(ARGS)
+# By file on two processes, in an order that the seed in the first lines repeats: ARGS=--randomly-seed=1.
+IN_PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+
+test: $(READY) ## run the test suite without its slow tests, and say which these are
+	@$(BIN)/pytest $(IN_PARALLEL) -m "not slow" $(ARGS)
+
+test-all: $(READY) ## run the whole test suite, kills and soaks included
+	@$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
 
 test-newest: ## run the test suite with the newest supported Python found, in an environment of its own
 	@$(MAKE) --no-print-directory test VENV=.venv-newest PYTHON="$(NEWEST)" ARGS="$(ARGS)"

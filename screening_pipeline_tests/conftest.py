@@ -6,9 +6,10 @@ import ipaddress
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OURS = ("SCREENING_", "SANDBOX_", "DAGSTER_")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+# The files that take longest.
+LONGEST = ("test_erasure", "test_cli", "test_kills", "test_automation", "test_rebuild")
+
+_left_out: set[str] = set()
 
 # No deadline and no stored examples: neither a slow machine nor an earlier run decides the outcome.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None, print_blob=True)
@@ -36,12 +42,39 @@ def pytest_configure() -> None:
     sys.addaudithook(_stay_on_this_machine)
 
 
+@pytest.hookimpl(trylast=True)  # after they were shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a browser where there is none."""
+    """Begin with the longest files, so that workers end together; skip what needs a browser where there is none."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
     if _browser() is None:
         for item in items:
             if item.get_closest_marker("browser"):
                 item.add_marker(pytest.mark.skip(reason="no headless Chromium is installed"))
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Note the slow tests that are left out."""
+    _left_out.update(item.nodeid for item in items if item.get_closest_marker("slow"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Have a worker tell what it left out: each of them collects everything."""
+    if (told := getattr(session.config, "workeroutput", None)) is not None:
+        told["left_out"] = sorted(_left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear what a worker left out."""
+    _left_out.update(getattr(node, "workeroutput", {}).get("left_out", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what `make test` leaves to `make test-all`."""
+    if _left_out and config.option.markexpr == "not slow":
+        per_file = Counter(Path(one.split("::")[0]).name for one in _left_out)
+        names = ", ".join(f"{name} {count}" for name, count in sorted(per_file.items()))
+        terminalreporter.write_line(f"left to `make test-all`: {per_file.total()} slow tests ({names})")
 
 
 @pytest.fixture(scope="session")

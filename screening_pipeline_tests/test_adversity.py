@@ -14,7 +14,7 @@ from screening_pipeline.orchestration import runs
 from screening_pipeline_tests.support.differential import differences
 from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, playing
 
-pytestmark = [dagster_words, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, dagster_words, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

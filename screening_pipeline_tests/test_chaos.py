@@ -13,6 +13,7 @@ from screening_pipeline_tests.support.end_to_end_world import dagster_words
 SLOW = {"stalled"}  # takes the whole deadline of a call; test_faults has it
 
 
+@pytest.mark.slow
 @dagster_words
 @pytest.mark.timeout(300)
 def test_in_the_end_the_star_says_what_the_vendors_say_whatever_went_wrong_on_the_way(tmp_path: Path) -> None:

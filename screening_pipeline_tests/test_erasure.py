@@ -723,6 +723,7 @@ def test_what_an_earlier_version_began_is_finished_by_this_one(house: House) -> 
     assert house.mentions("CANARY") == []
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_an_erasure_is_done_in_the_end(house: House) -> None:
     started = _killed_after(house, None)
     shutil.rmtree(house.data)

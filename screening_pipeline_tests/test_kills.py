@@ -31,21 +31,25 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 pytestmark = pytest.mark.timeout(300)
 
 
+@pytest.mark.slow
 def test_after_a_kill_in_any_stage_the_next_run_loses_nothing_and_doubles_nothing(killed: dict[str, Any]) -> None:
     assert killed["problems"] == []
     assert killed["acknowledged"] > 20
     assert killed["runs_to_the_end"] >= 6
 
 
+@pytest.mark.slow
 def test_what_the_feed_has_handed_out_is_landed_once_whoever_died(killed: dict[str, Any]) -> None:
     assert killed["updates_landed"] == killed["updates_handed_out"] > 0
     assert killed["gaps"] == 0
 
 
+@pytest.mark.slow
 def test_kills_fell_on_nearly_every_stage(killed: dict[str, Any]) -> None:
     assert len(killed["kills"]) >= len(STAGES) - 1  # one may have come a moment too late
 
 
+@pytest.mark.slow
 def test_two_pipelines_at_once_and_a_full_disk_were_tried(killed: dict[str, Any]) -> None:
     assert (killed["together"], killed["full_disks"]) == (1, 1)
 

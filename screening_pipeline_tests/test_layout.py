@@ -62,7 +62,7 @@ DOORS = {
 }
 WALL_CLOCK = re.compile(r"\b(time\.time(_ns)?|datetime\.(now|utcnow|today)|date\.today)\(")
 
-GENERATED = {"uv.lock"}
+GENERATED = {"uv.lock", ".git"}  # the latter is a file in a second worktree
 IGNORED = {".git", "data", "dist", "build", "__pycache__"}
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:root|work|home/\w+|Users/\w+|tmp/\w+)(?:/|\b)")
 
