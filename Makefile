@@ -43,6 +43,12 @@ test-all: $(READY) ## run the whole test suite, kills and soaks included
 test-newest: ## run the test suite with the newest supported Python found, in an environment of its own
 	@$(MAKE) --no-print-directory test VENV=.venv-newest PYTHON="$(NEWEST)" ARGS="$(ARGS)"
 
+mutants: $(READY) ## change the code in small ways and tell what no test notices; ARGS="--sample 100 --seed 2", --all
+	@$(BIN)/python tools/mutants.py $(ARGS)
+
+measure: $(READY) ## print lengths, places and imports of the code
+	@$(BIN)/python tools/measure.py $(ARGS)
+
 check: $(READY) ## run what continuous integration runs before the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

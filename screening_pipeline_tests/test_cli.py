@@ -69,7 +69,7 @@ class Desk:
             env=self.surroundings(environ),
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=250,
             check=False,
         )
 

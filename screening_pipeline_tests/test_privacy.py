@@ -6,12 +6,9 @@ import contextlib
 import io
 import json
 import logging
-import os
 import re
 import sqlite3
 import stat
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +29,7 @@ from screening_pipeline.sandbox.people import BIRTH_DATE, CANARIES
 from screening_pipeline.settings import load
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import session, store
+from screening_pipeline_tests.support.commands import Commands
 from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, playing
 from screening_pipeline_tests.support.loopback import Reply, serving
 from screening_pipeline_tests.support.stage import MORNING
@@ -200,17 +198,10 @@ def test_no_secret_is_in_any_file(played: Played) -> None:
 
 
 @pytest.mark.parametrize("command", [["status"], ["status", "--json"], ["show"], ["show", "--json"]])
-def test_no_command_names_anybody(played: Played, command: list[str]) -> None:
+def test_no_command_names_anybody(played: Played, commands: Commands, command: list[str]) -> None:
     arguments = [*command, "goodhire", one_report(played)] if command[0] == "show" else command
-    said = subprocess.run(
-        [sys.executable, "-m", "screening_pipeline", *arguments],
-        env={**os.environ, "SCREENING_DATA_DIR": str(played.data)},
-        cwd=played.data,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
+    environ = {"SCREENING_DATA_DIR": str(played.data)}
+    said = commands.run(*arguments, folder=played.data, environ=environ)
     assert said.returncode in (0, 1)
     assert len(said.stdout) > 100
     assert people_in(said.stdout + said.stderr) == []
