@@ -31,7 +31,7 @@ help: ## list what there is
 demo: $(READY) ## play the pipeline against the bundled sandbox and print turnaround per vendor
 	@$(BIN)/screening-pipeline demo $(ARGS)
 
-# By file on two processes, in an order that the seed in the first lines repeats: ARGS=--randomly-seed=1.
+# By file on two processes, in an order that the seed in the last lines repeats: ARGS=--randomly-seed=1.
 IN_PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 test: $(READY) ## run the test suite without its slow tests, and say which these are

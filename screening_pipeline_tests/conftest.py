@@ -70,7 +70,9 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what `make test` leaves to `make test-all`."""
+    """Say in which order tests were tried, and what `make test` leaves to `make test-all`."""
+    if (seed := config.getoption("randomly_seed", None)) is not None:
+        terminalreporter.write_line(f"to try the tests in this order again: --randomly-seed={seed}")
     if _left_out and config.option.markexpr == "not slow":
         per_file = Counter(Path(one.split("::")[0]).name for one in _left_out)
         names = ", ".join(f"{name} {count}" for name, count in sorted(per_file.items()))

@@ -211,7 +211,9 @@ def test_every_promise_and_every_trap_names_the_tests_that_try_it() -> None:
     rows = [
         line for line in (ROOT / "docs" / "promises.md").read_text(encoding="utf-8").splitlines() if line[:2] == "| "
     ]
-    told = [row for row in rows if not row.startswith(("| promise", "| command", "| `python", "| trap"))]  # headings
+    told = [
+        row for row in rows if not row.startswith(("| promise", "| command", "| `python", "| `make", "| trap"))
+    ]  # headings
     assert len(told) > 40
     assert [row[:60] for row in told if not re.search(r"`test_\w+`", row.split("|")[-2])] == []
 

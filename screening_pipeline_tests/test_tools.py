@@ -215,3 +215,79 @@ def loaded(name: str) -> ModuleType:
     module = sys.modules[name] = module_from_spec(spec)  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+# ── what the code measures ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A package with a circle that only functions close, a name that is private, and SQL in a string."""
+    folder = tmp_path / "shop"
+    (folder / "till").mkdir(parents=True)
+    files = {
+        "__init__.py": "",
+        "stock.py": 'def count():\n    """How\n    many."""\n    return "select 1\\nfrom shelf"\n\n\n_LEFT = 3\n',
+        "order.py": "from shop.stock import _LEFT\n\n\ndef take():\n    from shop.till import pay\n    pay.cash()\n",
+        "till/__init__.py": "",
+        "till/pay.py": "from shop import order, stock\n\n\ndef cash():\n    order.take()\n    stock._LEFT\n",
+    }
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    return folder
+
+
+def test_a_circle_is_found_that_only_an_import_inside_a_function_closes(package: Path) -> None:
+    assert loaded("measure").Code(package).circles() == ["order, till.pay"]
+
+
+def test_a_private_name_is_found_however_it_is_taken(package: Path) -> None:
+    taken = ["order takes stock._LEFT", "till.pay takes stock._LEFT"]
+    assert loaded("measure").Code(package).private_imports() == taken
+
+
+def test_imports_that_a_table_of_directions_does_not_allow_are_listed(package: Path) -> None:
+    code = loaded("measure").Code(package)
+    assert code.forbidden({"order": ["stock"], "till": ["stock", "order"], "stock": []}) == ["order -> till"]
+
+
+def test_the_length_of_a_function_is_that_without_its_docstring_and_sql_is_counted_by_line(package: Path) -> None:
+    code = loaded("measure").Code(package)
+    assert sorted(code.function_lengths()) == [2, 3, 3]
+    assert code.sql_lines() == {"stock": 2}
+
+
+def test_what_the_code_measures_is_printed(capsys: pytest.CaptureFixture[str], package: Path) -> None:
+    loaded("measure").main(package)
+    shown = capsys.readouterr().out
+    assert "files at the top           2\n" in shown
+    assert "circles of imports         1\n    order, till.pay\n" in shown
+
+
+# ── small changes ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_each_row_of_a_table_is_left_out_and_each_of_its_words_is_changed(tmp_path: Path) -> None:
+    (tmp_path / "vendors").mkdir()
+    (tmp_path / "vendors" / "acme.csv").write_text('value,lifecycle,note\nDone,completed,"a, b"\nNew,created,\n')
+    changes = {(mutant.was, mutant.becomes) for mutant in loaded("mutants").of_tables(tmp_path)}
+    assert changes == {
+        ('Done,completed,"a, b"\n', ""),
+        ('Done,completed,"a, b"\n', 'New,completed,"a, b"\n'),
+        ('Done,completed,"a, b"\n', 'Done,created,"a, b"\n'),
+        ("New,created,\n", ""),
+        ("New,created,\n", "Done,created,\n"),
+        ("New,created,\n", "New,completed,\n"),
+    }
+
+
+def test_statements_are_changed_where_they_mean_something_and_not_in_comments(tmp_path: Path) -> None:
+    (tmp_path / "sql" / "star").mkdir(parents=True)
+    (tmp_path / "sql" / "star" / "fact.sql").write_text("-- a = b\nselect min(x) from t where a = 'b'\n")
+    found = [(mutant.was, mutant.becomes) for mutant in loaded("mutants").of_statements(tmp_path)]
+    assert found == [("min(", "max("), (" = ", " <> "), ("'b'", "'mutated'")]
+
+
+def test_a_change_that_was_judged_equivalent_has_its_reason() -> None:
+    known = loaded("mutants").equivalents()
+    assert all(len(reason) > 10 for reason in known.values())
