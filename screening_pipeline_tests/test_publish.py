@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.warehouse import catalog, publish, session, store
 from screening_pipeline_tests.support.stage import Stage, opened
@@ -140,3 +141,45 @@ def test_a_file_that_is_no_snapshot_is_said_to_be_none(tmp_path: Path) -> None:
     target.write_bytes(b"no database" * 4096)
     with pytest.raises(EnvironmentFailed, match=r"cannot open screening\.duckdb"), store.reader(target):
         pass
+
+
+# ── a new warehouse ────────────────────────────────────────────────────────────────────────────────────
+
+
+def made(folder: Path, *, row: str | None = None) -> Path:
+    """A new warehouse in that folder, on request with an erasure of that name in it."""
+    folder.mkdir()
+    with store.writer(folder / "w.duckdb", lock_path=folder / "lock", clock=SystemClock()) as connection:
+        assert connection.execute('select count(*) from raw."check"').fetchall() == [(0,)]
+        if row:
+            connection.execute(f"insert into ops.erasure (erasure_id) values ({session.quote(row)})")
+    return folder / "w.duckdb"
+
+
+def test_a_new_warehouse_holds_nothing_of_one_that_was_made_before_and_only_its_owner_may_read_it(
+    tmp_path: Path,
+) -> None:
+    first, second = made(tmp_path / "a", row="CANARY"), made(tmp_path / "b")
+    assert b"CANARY" in first.read_bytes()
+    assert b"CANARY" not in second.read_bytes()
+    assert second.stat().st_mode & 0o777 == 0o600
+    with session.attached(second) as connection:
+        assert connection.execute("from ops.erasure").fetchall() == []
+
+
+def test_what_a_killed_process_left_of_a_new_warehouse_is_no_part_of_the_next(tmp_path: Path) -> None:
+    left = tmp_path / ".w.duckdb.new"
+    for file in (left, left.with_name(f"{left.name}.wal")):
+        file.write_bytes(b"half" * 200_000)
+    path, lock = tmp_path / "w.duckdb", tmp_path / "lock"
+    with store.writer(path, lock_path=lock, clock=SystemClock()) as connection:
+        assert connection.execute("from ops.erasure").fetchall() == []
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["lock", "w.duckdb"]
+
+
+def test_a_warehouse_of_other_sql_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path / "a")
+    monkeypatch.setattr(catalog, "text", lambda: "of another version")
+    before = store._empty.cache_info().misses
+    made(tmp_path / "b")
+    assert store._empty.cache_info().misses == before + 1
