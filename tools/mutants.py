@@ -37,7 +37,16 @@ SECONDS = 300  # for the tests of one change; who takes longer goes round in cir
 MODULES = ("model.py", "guard.py", "normalise.py", "planning/*.py")
 # What tries them, the quick ones first: the first failure ends it.
 PURE_TESTS = ("guard", "planner", "wire", "mentions", "vendor_examples")
-MEANING_TESTS = ("vendor_examples", "semantics_*", "sql_cases", "time", "edge_cases", "conservation", "analytics")
+MEANING_TESTS = (
+    "vendor_tables",
+    "vendor_examples",
+    "semantics_*",
+    "sql_cases",
+    "time",
+    "edge_cases",
+    "conservation",
+    "analytics",
+)
 PYTEST = ("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "--no-header")
 
 
@@ -156,7 +165,7 @@ def assert_same(found: str, wanted: str) -> None:
 def tests_of(mutant: Mutant) -> list[str]:
     """The names of the test files for a change: a vendor's own table needs its own tests only."""
     slug = Path(mutant.place).stem
-    return ["vendor_examples", f"semantics_{slug}"] if mutant.kind == "csv" else list(MEANING_TESTS)
+    return ["vendor_tables", "vendor_examples", f"semantics_{slug}"] if mutant.kind == "csv" else list(MEANING_TESTS)
 
 
 def passes(copy: Path, names: Iterable[str]) -> bool:
@@ -194,7 +203,7 @@ def python_survivors(copy: Path, size: int | None, seed: int) -> tuple[int, list
         "source_paths": [PACKAGE],
         "only_mutate": [f"{PACKAGE}/{name}" for name in MODULES],
         "also_copy": [TESTS, "docs", "benchmarks", "tools", "README.md"],
-        "pytest_add_cli_args": ["-p", "no:randomly", "-p", "no:xdist", "--timeout=600"],
+        "pytest_add_cli_args": ["-p", "no:randomly", "-p", "no:xdist", "--timeout=600", "-k", "not under_a_second"],
         "pytest_add_cli_args_test_selection": test_files(copy, PURE_TESTS),
         "use_git_change_detection": False,
     }
@@ -305,7 +314,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = copied(Path(folder).resolve())
         if "sql" in kinds or "csv" in kinds:
-            warm_up(copy, MEANING_TESTS if "sql" in kinds else MEANING_TESTS[:2])
+            warm_up(copy, MEANING_TESTS if "sql" in kinds else ("vendor_tables", "vendor_examples", "semantics_*"))
         for kind in kinds:
             tried, survivors = (
                 python_survivors(copy, size, given.seed)
