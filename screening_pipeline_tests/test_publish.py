@@ -11,6 +11,7 @@ import pytest
 
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import EnvironmentFailed
+from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import catalog, publish, session, store
 from screening_pipeline_tests.support.stage import Stage, opened
 
@@ -152,7 +153,7 @@ def made(folder: Path, *, row: str | None = None) -> Path:
     with store.writer(folder / "w.duckdb", lock_path=folder / "lock", clock=SystemClock()) as connection:
         assert connection.execute('select count(*) from raw."check"').fetchall() == [(0,)]
         if row:
-            connection.execute(f"insert into ops.erasure (erasure_id) values ({session.quote(row)})")
+            connection.execute(f"insert into ops.erasure (erasure_id) values ({quote(row)})")
     return folder / "w.duckdb"
 
 

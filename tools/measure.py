@@ -138,12 +138,13 @@ def _room(name: str) -> str:
 
 
 def allowed() -> dict[str, list[str]] | None:
-    """The table of directions that the layout's test holds as `ALLOWED`; None where it holds none."""
+    """The table of directions that the layout's test holds as `ALLOWED_IMPORTS`; None where it holds none."""
     for node in ast.parse(LAYOUT.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if "ALLOWED" in map(ast.unparse, targets):
-                return {room: list(may) for room, may in ast.literal_eval(node.value).items()}
+            if "ALLOWED_IMPORTS" in map(ast.unparse, targets):
+                table = ast.literal_eval(node.value)
+                return {room: [_room(name) for name in may.split()] for room, may in table.items()}
     return None
 
 

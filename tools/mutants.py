@@ -216,9 +216,7 @@ def python_survivors(copy: Path, size: int | None, seed: int) -> tuple[int, list
     }
     with (copy / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write("\n[tool.mutmut]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
-    mutmut(
-        copy, "run", f"{PACKAGE}.warehouse.scan.*__mutmut_1"
-    )  # makes them all, and sees which test runs which function
+    mutmut(copy, "run", f"{PACKAGE}.warehouse.scan.*__mutmut_1")
     names = sorted(verdicts(copy))
     chosen = names if size is None else random.Random(seed).sample(names, min(size, len(names)))
     mutmut(copy, "run", *chosen)
