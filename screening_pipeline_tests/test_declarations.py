@@ -161,7 +161,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("declared", all_vendors().values(), ids=str)
+@pytest.mark.parametrize("declared", all_vendors().values(), ids=list(all_vendors()))
 def test_every_vendor_works_in_a_country_and_a_time_zone_that_exist(declared: Vendor) -> None:
     country, _, subdivision = declared.calendar.partition("-")
     known = list_supported_countries(include_aliases=False)
