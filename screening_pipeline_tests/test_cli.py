@@ -294,7 +294,7 @@ NAMED = (
     "Unmapped words, listed in ops.unmapped_value:",
     "  zinc/sandbox detail: 'fast \\x1b[2J asleep'",
     "  zinc/sandbox status: 'napping'",
-    "Map them in screening.toml (status_aliases; final_adjudications) or in vendors/<vendor>.csv.",
+    "Map words in screening.toml (status_aliases; final_adjudications) or in vendors/<vendor>.csv.",
 )
 
 
@@ -829,3 +829,13 @@ def test_facts_for_a_program_are_plain_ascii_json(capsys: pytest.CaptureFixture[
 )
 def test_a_length_of_time_is_said_as_a_person_says_it(seconds: float | None, words: str | None) -> None:
     assert inert.span(seconds) == words
+
+
+@pytest.mark.parametrize("command", [("init",), ("status",), ("doctor",), ("status", "--json")], ids=" ".join)
+def test_neither_warnings_that_are_errors_nor_a_locale_without_signs_end_a_command(
+    desk: Desk, command: tuple[str, ...]
+) -> None:
+    odd = {"PYTHONWARNINGS": "error", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = desk.run(*command, **odd)
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr

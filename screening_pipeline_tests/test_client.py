@@ -898,9 +898,10 @@ def probing(place: Place, config: Account) -> Probe:
 
 
 @pytest.mark.parametrize("status", [404, 400, 200])
-def test_a_probe_tells_that_the_credential_is_accepted(place: Place, status: int) -> None:
+@pytest.mark.parametrize("kind", ["application/json", "text/html; charset=UTF-8"])
+def test_a_probe_tells_that_the_credential_is_accepted(place: Place, status: int, kind: str) -> None:
     date = "Mon, 02 Mar 2026 09:02:00 GMT"
-    with serving(saying(json_reply({}, status, Date=date))) as server:
+    with serving(saying(json_reply({}, status, Date=date, Content_Type=kind))) as server:
         found = probing(place, account("goodhire", server.url))
     assert (found.code, found.is_reachable, found.is_accepted) == ("ok", True, True)
     assert found.clock_offset_seconds == pytest.approx(120.5)

@@ -313,6 +313,29 @@ def test_a_rebuild_does_not_bring_them_back(house_left: House) -> None:
     assert house_left.mentions("CANARY") == []
 
 
+def test_files_from_before_that_are_put_back_lose_them_in_the_next_cycle(house: House, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(house.work.landing.root, copy)
+    erase_candidate(house.work, PERSON)
+    house.cycle()
+    shutil.rmtree(house.work.landing.root)
+    shutil.copytree(copy, house.work.landing.root)
+    shutil.rmtree(copy)
+    assert landed_names(house)
+    house.cycle()
+    assert not landed_names(house)
+    assert "other-report" in landed(house)
+
+
+def landed(house: House) -> str:
+    files = (house.work.landing.root / file for file in house.work.landing.files())
+    return "".join(file.read_text(encoding="utf-8") for file in files)
+
+
+def landed_names(house: House) -> bool:
+    return "CANARY" in landed(house)
+
+
 def test_the_erasure_is_on_record_without_the_person(house: House) -> None:
     erased = erase_candidate(house.work, PERSON)
     assert erased is not None

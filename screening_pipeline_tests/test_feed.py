@@ -22,10 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import DiskFull, EnvironmentFailed
@@ -41,8 +37,9 @@ from screening_pipeline.vendors import vendor
 from screening_pipeline_tests.support import plain_feed
 from screening_pipeline_tests.support.loopback import Asked, Loopback, Reply, json_reply, listening, serving
 from screening_pipeline_tests.support.plain_feed import LIMITS, SECRET, PlainClient, drain, feed_of
-from screening_pipeline_tests.test_guard import NOON, ORDER
+from screening_pipeline_tests.test_guard import ORDER
 from screening_pipeline_tests.test_landing import envelopes, opened
+from screening_pipeline_tests.tls import self_signed
 
 HIRERIGHT = vendor("hireright")
 
@@ -291,6 +288,12 @@ def test_a_compressed_bomb_is_cut_off(landing: Landing) -> None:
     assert [gap.reason for gap in found.gaps] == ["too_large"]
 
 
+def test_part_of_an_answer_is_kept_and_the_rest_of_it_is_a_gap(landing: Landing) -> None:
+    found, _ = drained(landing, json_reply(orders(1), 206))
+    assert [(gap.reason, gap.salvaged) for gap in found.gaps] == [("unexpected_status", 1)]
+    assert landed_orders(landing) == ["HR-1"]
+
+
 def test_a_gap_stays_on_record_until_it_is_acknowledged(landing: Landing) -> None:
     drained(landing, Reply(500))
     found, _ = drained(landing, orders(1))
@@ -506,26 +509,7 @@ def test_giving_up_waiting_leaves_the_fetcher_at_work(landing: Landing) -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of localhost that nobody trusts unless told to, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(NOON - timedelta(days=3650))
-        .not_valid_after(NOON + timedelta(days=3650))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + built.public_bytes(serialization.Encoding.PEM))
-    return path
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 @contextmanager

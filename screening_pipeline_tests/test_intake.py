@@ -474,12 +474,13 @@ def test_an_empty_folder_brings_nothing(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_is_taken_away_meanwhile_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = tmp_path / "left.csv"
-    left.write_text(HEADER)
     paths = Paths.under(tmp_path, {})
+    paths.create()
+    left = paths.orders / "left.csv"
+    left.write_text(HEADER)
     for module in (orders_files, unread):
-        monkeypatch.setattr(module, "manifests", lambda _: [tmp_path / "gone.csv", left])
-    assert [manifest.path for manifest in orders_files.unread(tmp_path, ())] == [left]
+        monkeypatch.setattr(module, "manifests", lambda _: [paths.orders / "gone.csv", left])
+    assert [manifest.path for manifest in orders_files.unread(paths.orders, ())] == [left]
     assert list(unread.orders(paths)) == ["left.csv"]
 
 

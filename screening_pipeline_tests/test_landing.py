@@ -109,7 +109,9 @@ def test_an_exchange_becomes_one_line_with_the_keys_in_order(landing: Landing) -
         ("reject", None),
         ("body_text", None),
         ("body_base64", None),
+        ("reject_detail", None),
         ("message_rejects", []),
+        ("part_rejects", []),
         (
             "messages",
             [{"subject": "check", "check_id": "w1", "body": {"checkId": "w1", "status": "Pending"}}],

@@ -38,7 +38,7 @@ ALLOWED_IMPORTS = {
     "orders": "base domain vendors landing settings warehouse",
     "report": "base warehouse",
     "runtime": "base domain vendors planning landing state settings http warehouse orders sandbox.server",
-    "webhooks": "base domain vendors landing settings http.wire",
+    "webhooks": "base domain vendors landing state settings http.wire",
     "privacy": "base domain vendors planning landing state settings http warehouse orders runtime sandbox.server",
     "cycle": "base domain vendors planning landing state settings http warehouse orders runtime privacy sandbox.server",
     "orchestration": "base domain vendors planning landing state settings http warehouse orders report runtime "

@@ -34,7 +34,7 @@ from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Settings
 from screening_pipeline.warehouse import catalog, publish, schema
-from screening_pipeline.webhooks import receiver
+from screening_pipeline.webhooks import receiver, refusals
 from screening_pipeline.webhooks.server import http_server, listening
 from screening_pipeline.webhooks.signatures import is_signed_as_javascript, stringified
 from screening_pipeline_tests.support.stage import MORNING, account, broken_rules
@@ -191,8 +191,10 @@ def opened(folder: Path, accounts: Sequence[Account] = ACCOUNTS, **environ: str)
             plans.prepare(connection, work)
         shutil.copyfile(paths.warehouse, made)
     told: list[str] = []
-    with listening("127.0.0.1", 0) as listener:
-        server = http_server(receiver.application(work.landing, work.settings, work.environ, work.clock, told.append))
+    with listening("127.0.0.1", 0) as listener, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refusals, "SLOWED_SECONDS", 0.01)
+        app = receiver.application(work.landing, work.settings, work.environ, work.agenda, work.clock, told.append)
+        server = http_server(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -341,6 +343,77 @@ def test_nothing_is_read_before_it_is_proven(office: Office) -> None:
 )
 def test_an_unknown_account_is_not_found(office: Office, method: str, path: str) -> None:
     assert office.send(method, path, b"{}", {"Authorization": BASIC})[0] == 404
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_slash_at_the_end_of_an_address_says_nothing(office: Office, slash: str) -> None:
+    report = json.dumps({"Id": "w1", "ReportStatus": {"Id": "r1", "Status": "Processing"}}).encode()
+    request = json.dumps(REQUEST).encode()
+    order = b'{"orderId": "o1", "orderStatus": "InProgress"}'
+    bearer = {"Authorization": f"Bearer {SECRETS['WORKABLE_TOKEN']}"}
+    given: list[tuple[str, str, bytes, dict[str, str]]] = [
+        ("POST", "/webhooks/goodhire/main", report, signed(report, "GOODHIRE_KEY")),
+        ("POST", "/webhooks/zinc/main", request, zinc_signed(request)),
+        ("POST", "/webhooks/hireright/main", order, {"Authorization": BASIC}),
+        ("PUT", "/webhooks/workable/main/c1", b'{"status": "consented"}', bearer),
+    ]
+    assert [office.send(method, path + slash, body, proof)[0] for method, path, body, proof in given] == [200] * 4
+    query = {
+        "grant_type": "client_credentials",
+        "client_id": SECRETS["HIRERIGHT_CLIENT"],
+        "client_secret": SECRETS["HIRERIGHT_SECRET"],
+    }
+    assert office.send("GET", f"/oauth/token{slash}?{urlencode(query)}")[0] == 200
+    office.settle()
+    assert office.column("select check_id from star.fact_check order by check_id") == ["c1", "o1", "r1", "z1"]
+
+
+@pytest.mark.parametrize(
+    "check_id",
+    [
+        "/",
+        "//",
+        "c1//",
+        "/c1",
+        "c1%2F",
+        "%20",
+        "%20c1",
+        "c1%20",
+        "c1%09",
+        "c1%0A",
+        "c%001",
+        "c1%C2%A0",
+        "%E2%80%8Bc1",
+        "c1%E2%80%8F",
+        "%FF",
+        "c%C3",
+        "%ED%A0%80",
+        "c1%7F",
+    ],
+)
+def test_an_id_that_nobody_can_have_is_not_found(office: Office, check_id: str) -> None:
+    assert office.workable(check_id, {"status": "consented"}) == 404
+    assert office.told == ["workable/?: 404 unknown_address"]
+    assert office.landed() == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "told"),
+    [
+        ("GET", "/webhooks/goodhire/main", 405, "goodhire/main: 405 wrong_method"),
+        ("PUT", "/webhooks/zinc/main", 405, "zinc/main: 405 wrong_method"),
+        ("POST", "/webhooks/workable/main/c1", 405, "workable/main: 405 wrong_method"),
+        ("DELETE", "/webhooks/hireright/main/", 405, "hireright/main: 405 wrong_method"),
+        ("POST", "/webhooks/goodhire/main/r1", 404, "goodhire/main: 404 unknown_address"),
+        ("POST", "/webhooks/goodhire/mian", 404, "goodhire/?: 404 unknown_account"),
+        ("POST", "/webhooks/goodhire", 404, "goodhire/?: 404 unknown_address"),
+    ],
+)
+def test_a_refusal_that_names_an_account_is_told(
+    office: Office, method: str, path: str, status: int, told: str
+) -> None:
+    assert office.send(method, path, b"{}")[0] == status
+    assert office.told == [told]
 
 
 def test_more_than_a_megabyte_is_too_large_whether_it_is_announced_or_not(office: Office) -> None:
@@ -674,5 +747,5 @@ def test_nothing_of_a_request_is_told_but_the_account_and_a_word(
     office.workable("Canaria", {"status": "pending"}, Authorization="Bearer Canaria")
     asked_for_token(office, client_secret="Canaria")
     office.send("POST", "/webhooks/zinc/Canaria?Canaria", b"Canaria")
-    assert office.told == ["zinc/main: stored", "workable/main: 401 bad_proof"]
+    assert office.told == ["zinc/main: stored", "workable/main: 401 bad_proof", "zinc/?: 404 unknown_account"]
     assert "Canaria" not in "".join(capfd.readouterr())

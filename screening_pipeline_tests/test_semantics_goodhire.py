@@ -11,7 +11,7 @@ REPORTS = {
     # Status alone
     "New": Saying(Status="New").means("created", "none", "not_exposed", "none", "vendor", OPEN),
     "RequiresAdditionalInfo": Saying(Status="RequiresAdditionalInfo").means(
-        "awaiting_client", "none", "not_exposed", "none", "client", OPEN
+        "awaiting_client", "none", "not_exposed", "none", "unknown", OPEN
     ),
     "MissingInput": Saying(Status="MissingInput").means(
         "awaiting_candidate", "none", "not_exposed", "none", "candidate", OPEN
@@ -39,7 +39,7 @@ REPORTS = {
         "awaiting_client", "none", "not_exposed", "none", "client", OPEN
     ),
     "details-AwaitingConfirmation": Saying(Status="RequiresAdditionalInfo", StatusDetails="AwaitingConfirmation").means(
-        "awaiting_client", "none", "not_exposed", "none", "client_or_candidate", OPEN
+        "awaiting_candidate", "none", "not_exposed", "none", "client_or_candidate", OPEN
     ),
     "details-AwaitingConsent": Saying(Status="RequiresAdditionalInfo", StatusDetails="AwaitingConsent").means(
         "awaiting_candidate", "none", "not_exposed", "none", "client_or_candidate", OPEN
@@ -60,7 +60,7 @@ REPORTS = {
         "awaiting_vendor", "none", "not_exposed", "none", "vendor", OPEN
     ),
     "details-NotVerified": Saying(Status="RequiresAdditionalInfo", StatusDetails="NotVerified").means(
-        "awaiting_client", "none", "not_exposed", "none", "client", OPEN
+        "awaiting_client", "none", "not_exposed", "none", "unknown", OPEN
     ),
     "details-Clear": Saying(Status="CompletedClear", StatusDetails="Clear").means(
         "completed", "clear", "not_exposed", "none", "none", DONE

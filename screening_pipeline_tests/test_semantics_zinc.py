@@ -28,7 +28,7 @@ GRANULAR = {
         "awaiting_client", "none", "not_expected", "none", "client", OPEN
     ),
     "in-progress": both("in-progress", "partially-completed").means(
-        "in_progress", "none", "not_expected", "none", "vendor", OPEN
+        "in_progress", "none", "not_expected", "none", "unknown", OPEN
     ),
     "ready-for-review-clear": both("ready-for-review", "action-required", result="clear").means(
         "review_required", "clear", "pending", "none", "client", OPEN
@@ -67,17 +67,17 @@ GRANULAR = {
     .means("review_required", "consider", "pending", "none", "client", OPEN)
     .but(has_conflict=True),
     "result-before-its-time": both("in-progress", "partially-completed", result="clear")
-    .means("in_progress", "none", "not_expected", "none", "vendor", OPEN)
+    .means("in_progress", "none", "not_expected", "none", "unknown", OPEN)
     .but(has_conflict=True),
     # the two ways disagree: the one that is not final holds
     "granular-final-coarse-open": both("all-clear", "partially-completed", result="clear")
-    .means("in_progress", "none", "not_expected", "none", "vendor", OPEN)
+    .means("in_progress", "none", "not_expected", "none", "unknown", OPEN)
     .but(has_conflict=True),
     "granular-cancelled-coarse-pending": both("cancelled", "pending")
     .means("pending", "none", "not_expected", "none", "unknown", OPEN)
     .but(has_conflict=True),
     "granular-open-coarse-final": both("in-progress", "completed")
-    .means("in_progress", "none", "not_expected", "none", "vendor", OPEN)
+    .means("in_progress", "none", "not_expected", "none", "unknown", OPEN)
     .but(has_conflict=True),
     "granular-review-coarse-final": both("ready-for-review", "completed", result="clear")
     .means("review_required", "clear", "pending", "none", "client", OPEN)
@@ -107,7 +107,7 @@ test_every_granular_word_has_its_meaning = told.readings("zinc", GRANULAR)
 COARSE = {
     "pending": Saying(status="pending").means("pending", "none", "not_expected", "none", "unknown", OPEN),
     "partially-completed": Saying(status="partially-completed").means(
-        "in_progress", "none", "not_expected", "none", "vendor", OPEN
+        "in_progress", "none", "not_expected", "none", "unknown", OPEN
     ),
     "action-required": Saying(status="action-required", result="consider").means(
         "review_required", "consider", "pending", "none", "client", OPEN
@@ -115,6 +115,14 @@ COARSE = {
     "completed": Saying(status="completed", result="clear").means(
         "completed", "clear", "not_expected", "none", "none", DONE
     ),
+    "completed-without-a-result": Saying(status="completed").means(
+        "completed", "unknown", "not_expected", "none", "none", DONE
+    ),
+    "completed-without-a-result-and-a-check-to-consider": Saying(
+        status="completed", checks=[{**JANE, "status": "consider"}]
+    )
+    .means("completed", "consider", "not_expected", "none", "client", DONE)
+    .but(has_conflict=True, result_source="derived_from_components"),
     "completed-consider": Saying(status="completed", result="consider")
     .means("completed", "consider", "not_expected", "none", "client", DONE)
     .but(has_conflict=True),
@@ -181,6 +189,31 @@ def test_two_checks_of_one_label_are_told_apart_by_their_place(s: Story) -> Iter
     )
     yield
     assert [p["result"] for p in s.components()] == ["clear", "none"]
+
+
+@told.story
+def test_the_kind_of_an_education_is_kept_beside_its_type(s: Story) -> Iterator[None]:
+    s.of("zinc")
+    s.say(
+        status="partially-completed",
+        statusV2="in-progress",
+        checks=[
+            {"name": "A", "status": "clear", "type": "education-check", "checkType": "degree"},
+            {"name": "B", "status": "clear", "checkType": "certificate"},
+            {"name": "C", "status": "clear", "checkType": "address-check"},
+            {"name": "D", "status": "clear", "type": "education-check", "checkType": "Degree of Jane Doe"},
+            {"name": "E", "status": "clear", "type": "education-check"},
+        ],
+    )
+    yield
+    found = [(part["component_type"], part["component_subtype"]) for part in s.components()]
+    assert sorted(found, key=str) == [
+        ("address-check", None),
+        ("education-check", "certificate"),
+        ("education-check", "degree"),
+        ("education-check", None),
+        ("education-check", None),
+    ]
 
 
 @told.story

@@ -686,3 +686,43 @@ def test_reading_settings_imports_nothing_heavy(tmp_path: Path) -> None:
     found = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     heavy = {"dagster", "pandas", "numpy", "duckdb", "httpx", "pydantic", "holidays", "asyncio"}
     assert heavy & set(found.stdout.split()) == set()
+
+
+# ── test hosts and notations ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("vendor", "host", "title"),
+    [
+        ("goodhire", "api-sandbox.goodhire.com", "GoodHire"),
+        ("goodhire", "API-Sandbox.GoodHire.com.", "GoodHire"),
+        ("hireright", "stage-api.hireright.com", "HireRight"),
+        ("hireright", "api.stage.hireright.com", "HireRight"),
+    ],
+)
+def test_a_documented_test_host_in_production_is_refused_with_the_line_to_add(
+    tmp_path: Path, vendor: str, host: str, title: str
+) -> None:
+    secrets = 'api_key_env = "K"' if vendor == "goodhire" else 'auth = "basic"\nusername_env = "U"\npassword_env = "P"'
+    text = f'[[accounts]]\nvendor = "{vendor}"\nname = "us"\nbase_url = "https://{host}/v1"\n{secrets}\n'
+    told = f'accounts[0].base_url is a test host of {title}, where no check is real: add environment = "sandbox"'
+    assert problems(tmp_path, text) == (told,)
+    assert configured(tmp_path, f'{text}environment = "sandbox"\n').accounts[0].environment == "sandbox"
+
+
+@pytest.mark.parametrize(
+    ("notation", "why"),
+    [
+        ("%d/%m", "must tell a day, a month and a year, as in %d/%m/%Y"),
+        ("today", "must tell a day, a month and a year, as in %d/%m/%Y"),
+        ("%d/%m/%Y %z", "has '%z', which is none of"),
+        ("%d/%m/%Y %Q", "has '%Q', which is none of"),
+    ],
+)
+def test_a_notation_of_dates_that_cannot_be_one_is_refused(tmp_path: Path, notation: str, why: str) -> None:
+    text = (
+        '[[accounts]]\nvendor = "workerchecks"\nname = "au"\nbase_url = "https://w.example"\nwidget_secret_env = "W"\n'
+    )
+    (problem,) = problems(tmp_path, f'{text}date_format = "{notation}"\n')
+    assert problem.startswith(f"accounts[0].date_format {why}")
+    assert configured(tmp_path, f'{text}date_format = "%d/%m/%Y"\n').accounts[0].date_format == "%d/%m/%Y"

@@ -117,6 +117,44 @@ def test_a_release_that_never_comes_releases_nothing_and_is_listed(
         assert s.unmapped() == {("vendor_time", text)}
 
 
+FUTURE = ["2099-01-01T00:00:00Z", "2099-01-01", "2026-03-04T09:00:01Z", "2026-03-05"]
+
+
+@pytest.mark.parametrize("text", FUTURE)
+def test_a_vendors_time_over_a_day_beyond_the_look_that_shows_it_is_none_and_is_listed(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    looks = ("2026-03-02T09:00Z", "2026-03-03T09:00Z")
+    with opened(tmp_path_factory) as empty:
+        released, order, subscription = (empty.story(name) for name in ("released", "order", "subscription"))
+        released.of("workerchecks").order(ordered_at="2026-03-01T08:00:00Z")
+        order.of("hireright").order(ordered_at="2026-03-01T08:00:00Z")
+        released.say(status="In Progress", when=looks[0])
+        order.say(orderStatus="InProgress", when=looks[0])
+        released.say(status="Completed", result="Clear", releaseDate=text, when=looks[1])
+        order.say(orderStatus="Completed", statusDate=text, when=looks[1])
+        run = {"Date": text, "Status": "Alert"}
+        subscription.of("goodhire", subject="subscription")
+        subscription.say(LastStatus="Alert", IsActive=True, StartedOn=text, Results=[run], when=looks[1])
+        empty.settle()
+        for story in (released, order):
+            check = story.check()
+            assert (check["completed_at"], check["completed_at_source"]) == (at(looks[1]), "observed")
+            assert check["turnaround_seconds"] == 2 * 86400 + 3600
+            assert story.unmapped() == {("vendor_time", text)}
+        assert subscription.subscription()["started_on"] is None
+        assert [(r["run_at"], r["result"]) for r in subscription.runs()] == [(at(looks[1]), "consider")]
+        assert ("vendor_time", text) in subscription.unmapped()
+
+
+def test_a_vendors_clock_may_be_a_day_ahead(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with opened(tmp_path_factory) as empty:
+        s = empty.story("ahead").of("hireright")
+        s.say(orderStatus="Completed", statusDate="2026-03-03T09:00:00Z", when="2026-03-02T09:00Z")
+        empty.settle()
+        assert (s.check()["completed_at_source"], s.unmapped()) == ("vendor", set())
+
+
 # -- turnaround ----------------------------------------------------------------------------------------------
 
 
@@ -408,7 +446,7 @@ def test_a_release_day_ends_with_the_observation_that_shows_it(s: Story) -> Iter
 @told.story
 def test_a_release_day_that_has_not_begun_counts_as_the_observation(s: Story) -> Iterator[None]:
     s.of("workerchecks").order(ordered_at="2026-03-02T08:00Z")
-    s.say(**CLEAR, releaseDate="2026-03-04", when="09:00")
+    s.say(**CLEAR, releaseDate="2026-03-03", when="09:00")
     yield
     assert (s.check()["completed_at"], s.check()["completed_at_earliest"]) == (at("09:00"), at("09:00"))
 

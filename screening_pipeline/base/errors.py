@@ -12,7 +12,7 @@ ScreeningError                     code, exit_code, is_retryable
     ├── AccountStopped             1  nothing more is asked of this account in this run
     │   └── CredentialRefused      1
     ├── VendorUnavailable          1  refused, timed out or 5xx; worth trying again
-    ├── RateLimited                1  429, with the wait the vendor asked for
+    ├── RateLimited                1  429, with the wait the vendor asked for; or a 5xx with one
     └── PollingNotOffered          1  the provider answers pushes only
 
 Messages carry codes, names and numbers, never a payload, a secret, a URL's query or a header:
@@ -152,14 +152,22 @@ class VendorUnavailable(VendorError):
 
 
 class RateLimited(VendorError):
-    """A 429; the account is silent for `retry_after_seconds`."""
+    """The account is silent for `retry_after_seconds`: after a 429, or (`unavailable`) a 5xx that said for how long."""
 
     code = "rate_limited"
     is_retryable = True
 
-    def __init__(self, vendor: str, account: str, *, retry_after_seconds: float) -> None:
+    def __init__(
+        self,
+        vendor: str,
+        account: str,
+        *,
+        retry_after_seconds: float,
+        code: str | None = None,
+        http_status: int | None = 429,
+    ) -> None:
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(vendor, account, http_status=429)
+        super().__init__(vendor, account, code=code, http_status=http_status)
 
 
 class PollingNotOffered(VendorError):

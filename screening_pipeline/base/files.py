@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -101,14 +101,19 @@ def _sync_file(path: Path) -> None:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Append a line durably; a torn line that a crash left at the end is first moved to `<file>.torn`.
+    """`append_lines` for one."""
+    append_lines(path, [line])
 
-    All or nothing: where the disk does not take the whole line, what it took is cut off again.
+
+def append_lines(path: Path, lines: Iterable[bytes]) -> None:
+    """Append lines durably, with one sync; a torn line that a crash left at the end is first moved to `<file>.torn`.
+
+    All or nothing: where the disk does not take all of them, what it took is cut off again.
     """
     with locked(path) as descriptor:
         size = _without_torn_tail(descriptor, path)
         try:
-            write_all(descriptor, line + b"\n")
+            write_all(descriptor, b"".join(line + b"\n" for line in lines))
             sync(descriptor)
         except OSError:
             os.ftruncate(descriptor, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -36,6 +37,7 @@ Accounts = Annotated[
 def main() -> NoReturn:
     """Run the command line; end with 0 done, 1 needs attention, 2 wrong use, 3 machine or program, 130 stopped."""
     os.umask(0o077)
+    _be_calm()
     console.mind_nobody()
     garbage_collection.look_seldom()
     try:
@@ -59,6 +61,15 @@ def main() -> NoReturn:
         console.warn(_place(problem))
         sys.exit(EnvironmentFailed.exit_code)
     sys.exit(0)
+
+
+def _be_calm() -> None:
+    """Have neither a warning of a library nor a locale that cannot print a sign end a command."""
+    warnings.resetwarnings()  # whoever sets PYTHONWARNINGS=error means programs of their own
+    warnings.simplefilter("ignore")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _interrupted() -> NoReturn:

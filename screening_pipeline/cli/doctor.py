@@ -124,7 +124,8 @@ def _not_manifests(settings: Settings) -> Iterator[Finding]:
     names = not_manifests(settings.paths.orders)
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        fix = f"only {', '.join(ENDINGS)} in the folder itself are read: convert, unpack or move them"
+        read = f"{', '.join(ENDINGS)} in the folder itself, and <vendor>/<account>/*.json"
+        fix = f"only {read} are read: convert, unpack or move them"
         yield Finding("orders", "warn", f"nobody reads {', '.join(names[:3])}{more}", fix)
 
 

@@ -12,6 +12,7 @@ from screening_pipeline.state.pull_queue import Agenda
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 from screening_pipeline.warehouse import catalog, session, store
+from screening_pipeline.webhooks.refusals import refusals
 
 if TYPE_CHECKING:
     from screening_pipeline.base.clock import Clock
@@ -48,6 +49,7 @@ class Standing:
     missing_secrets: tuple[str, ...]
     is_overloaded: bool
     states_lost_per_day: float
+    refused_pushes: int = 0
 
     COLUMNS: ClassVar[Mapping[str, str]] = {
         "account": "account",
@@ -101,10 +103,11 @@ class Standing:
         troubles = (
             (self.missing_secrets, f"unset: {', '.join(self.missing_secrets)}"),
             (self.stopped_code, f"stopped: {self.stopped_code}"),
-            (self.silent_seconds > 0, f"silent for {self.silent_seconds:.0f} s (429)"),
+            (self.silent_seconds > 0, f"silent for {self.silent_seconds:.0f} s, as the vendor asked"),
             (self.knows_none, "knows none of the ids it was asked for, see base_url and environment"),
             (self.not_found, f"{self.not_found} ids not found"),
             (self.unconfirmed, f"{self.unconfirmed} with a message nobody can confirm, see ops.mapping_conflict"),
+            (self.refused_pushes, f"{self.refused_pushes:,} pushed messages refused today for their proof"),
             (self.is_overloaded, "budget too small: only the likeliest changes are asked for"),
             (self.last_error, f"last error: {self.last_error}"),
         )
@@ -213,4 +216,5 @@ def _standing(
         missing_secrets=account.missing_secrets(environ),
         is_overloaded=facts.get("is_overloaded", False),
         states_lost_per_day=facts.get("states_lost_per_day", 0.0),
+        refused_pushes=refusals(agenda, account.key, now).count,
     )

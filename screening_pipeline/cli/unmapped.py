@@ -21,4 +21,6 @@ def tell_unmapped(words: Sequence[Mapping[str, Any]]) -> None:
         console.say(f"  {word['vendor']}/{word['account']} {word['field']}: '{inert.inert(word['value'])[:80]}'")
     if len(words) > _SHOWN_WORDS:
         console.say(f"  and {len(words) - _SHOWN_WORDS} more")
-    console.say("Map them in screening.toml (status_aliases; final_adjudications) or in vendors/<vendor>.csv.")
+    if any(word["field"] == "vendor_time" for word in words):
+        console.say("A vendor_time in another notation than ISO 8601: set date_format of its account, as in %d/%m/%Y.")
+    console.say("Map words in screening.toml (status_aliases; final_adjudications) or in vendors/<vendor>.csv.")

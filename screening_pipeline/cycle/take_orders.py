@@ -35,6 +35,7 @@ def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
                 now=runtime.clock.now(),
                 run_id=run_id,
                 progress=runtime.progress,
+                landing=runtime.landing,
             )
             # Pushes, or what a crash left, are this run's too, and planned: what they ended is not asked.
             settled = Settled() if is_anew else advanced(connection, runtime)

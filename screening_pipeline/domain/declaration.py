@@ -18,6 +18,8 @@ from screening_pipeline.domain.conduct import Push, Sandbox, Stale, is_cron, is_
 from screening_pipeline.domain.durations import Prior
 from screening_pipeline.domain.vocabulary import ADJUDICATIONS, FACTS, LIFECYCLES, SUBJECTS, WORDS, Json, Message
 
+FIELD_COLUMNS = ("name", "value")
+
 RECORD_TRAITS = {
     "detail_role": ("none", "refines", "overrides", "concludes"),
     "result_from": ("status", "detail", "result", "adjudication"),
@@ -57,6 +59,7 @@ class Record:
 
     `id` and every value of `columns` are dotted addresses; a tuple lists aliases, the first one present wins.
     `required`: addresses of which at least one must be present and text, or the body is half a body.
+    `created_id`: the keys of the id in the answer to a creation, where they differ.
     The next four say how the fields hang together; `sql/staging/reading.sql` is the only reader:
 
     - `detail_role`: what vendor_status_detail does to vendor_status: "none", "refines" an open one, "overrides" it,
@@ -70,6 +73,7 @@ class Record:
     columns: Mapping[str, str | tuple[str, ...]]
     required: tuple[str, ...]
     is_id_required: bool = True
+    created_id: tuple[str, ...] = ()
     detail_role: str = "none"
     result_from: str = "result"
     is_result_awaited: bool = False
@@ -77,6 +81,13 @@ class Record:
     components: Parts | None = None
     actions: Parts | None = None
     runs: Parts | None = None
+    fields: Parts | None = None
+    """The customer's own references, of which an account names those that leave the landing area (`flex_fields`)."""
+
+    @property
+    def lists(self) -> tuple[Parts, ...]:
+        """Everything of the record that is a list."""
+        return tuple(parts for parts in (self.components, self.actions, self.runs, self.fields) if parts is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +153,8 @@ class Vendor:
     - `push`: how it proves what it pushes, None where it pushes nothing.
     - `stale`: when somebody should look; `prior`: what is believed of its durations.
     - `sandbox`: how the bundled sandbox plays it, None where it does not.
+    - `created_subject`: what the answer to a creation is about, where that is not always the same thing.
+    - `sandbox_hosts`: patterns (`*` stands for anything) of hosts on which no check is real.
     """
 
     slug: str
@@ -162,7 +175,9 @@ class Vendor:
     prior: Prior = field(default_factory=Prior)
     sandbox: Sandbox | None = None
     reshape: Reshape | None = None
+    created_subject: Callable[[Message], str] | None = None
     never_store: tuple[str, ...] = ()
+    sandbox_hosts: tuple[str, ...] = ()
     error_shape: tuple[str, ...] = ()
     has_personal_part_names: bool = False
     adjudication_default: str = "not_exposed"

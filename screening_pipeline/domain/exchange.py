@@ -11,7 +11,11 @@ from datetime import datetime
 def new_response_id(received_at: datetime, monotonic_seconds: float) -> str:
     """An id that sorts in order of receipt, also where a frozen clock gives many answers one instant."""
     ticks = int(monotonic_seconds * 1_000_000_000)
-    return f"{received_at:%Y%m%dT%H%M%S%f}Z-{ticks:016x}-{secrets.token_hex(4)}"
+    told = received_at.isoformat(timespec="microseconds")[:26].translate(_BARE)  # strftime takes ten times as long
+    return f"{told}Z-{ticks:016x}-{secrets.token_hex(4)}"
+
+
+_BARE = str.maketrans("", "", "-:.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,10 @@ from screening_pipeline.state.store import State
 MISSING_BEFORE_DOUBT = 3
 
 
+class Withheld(Exception):
+    """A call was given up at the last moment, for its account was told to be silent, or stopped; nothing was sent."""
+
+
 def reason_to_wait(state: State, account: Account, environ: Mapping[str, str], clock: Clock) -> str | None:
     """Why an account is to be left alone for now, unless a person wants it; None where nothing speaks against it."""
     unset = account.missing_secrets(environ)
@@ -37,7 +41,7 @@ def reason_to_wait(state: State, account: Account, environ: Mapping[str, str], c
 class Gate:
     """The way to one account. `patience`: the longest silence, in seconds, that is waited out.
 
-    `cool_down`: the silence after a 429 that does not say how long.
+    `cool_down`: the silence, in seconds, after a 429 that does not say how long.
     """
 
     def __init__(self, account: Account, limiter: Limiter, clock: Clock, *, patience: float, cool_down: float) -> None:
@@ -63,6 +67,17 @@ class Gate:
         if code is not None:
             raise self.stopped(code)
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing at all may be sent now."""
+        return self.known.silent_seconds > 0
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no call about a check may be sent now. To be asked last, right before the bytes go out."""
+        known = self.known
+        return known.silent_seconds > 0 or known.stopped_code is not None
+
     async def quiet(self) -> None:
         """Wait until the account's silence is over. Raises RateLimited where that takes too long."""
         while (seconds := self.known.silent_seconds) > 0:
@@ -74,7 +89,7 @@ class Gate:
     async def permit(self, *, until: float | None = None, is_trial: bool = False) -> AsyncIterator[None]:
         """Hold one of the account's slots while one call is made. A trial ignores an open circuit.
 
-        Raises AccountStopped, RateLimited, and NoSlotInTime (`until` is running time).
+        Raises AccountStopped, RateLimited, and NoSlotInTime (`until` is running time). What is Withheld costs no slot.
         """
         while True:
             await self.quiet()
@@ -82,20 +97,30 @@ class Gate:
                 slot.is_used = False
                 if not is_trial:
                     self.check_open()
-                if self.known.silent_seconds > 0:  # another call was throttled while we waited
+                if self.is_silent:  # another call was throttled while we waited
                     continue
                 slot.is_used = True
-                yield
+                try:
+                    yield
+                except Withheld:
+                    slot.is_used = False
+                    raise
                 return
 
     # ── after an answer ────────────────────────────────────────────────────────────────────────────
 
-    def throttle(self, headers: Mapping[str, str]) -> None:
-        """The account was told to be silent. Raises RateLimited where that outlasts our patience."""
-        asked = wire.retry_after(headers, self._clock.now())
-        seconds = self._cool_down if asked is None else asked
+    def hush(self, http_status: int | None, headers: Mapping[str, str]) -> float:
+        """Leave the account alone, in all processes, for the seconds that an answer's head wants it; 0.0 for none."""
+        seconds = wire.silence(http_status, headers, self._clock.now(), cool_down=self._cool_down)
+        if seconds is None:
+            return 0.0
         self._state.silence(*self._names, seconds, self._clock)
-        self.note("rate_limited")
+        self.note(RateLimited.code if http_status in (403, 429) else VendorUnavailable.code)
+        return seconds
+
+    def throttle(self, http_status: int | None, headers: Mapping[str, str]) -> None:
+        """The same for an answer that is there in full. Raises RateLimited where that outlasts our patience."""
+        seconds = self.hush(http_status, headers)
         if seconds > self.patience:
             raise self._rate_limited(seconds)
 
@@ -148,4 +173,6 @@ class Gate:
         return VendorUnavailable(*self._names, code=code, http_status=http_status)
 
     def _rate_limited(self, seconds: float) -> RateLimited:
-        return RateLimited(*self._names, retry_after_seconds=seconds)
+        is_maintenance = self.known.last_error == VendorUnavailable.code
+        code, status = (VendorUnavailable.code, 503) if is_maintenance else (RateLimited.code, 429)
+        return RateLimited(*self._names, retry_after_seconds=seconds, code=code, http_status=status)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -19,8 +19,7 @@ from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import PollingNotOffered, VendorError
 from screening_pipeline.domain.declaration import Endpoint, Vendor
 from screening_pipeline.domain.exchange import Exchange, Landed, new_response_id
-from screening_pipeline.http import wire
-from screening_pipeline.http.account_gate import Gate
+from screening_pipeline.http.account_gate import Gate, Withheld
 from screening_pipeline.http.batch import Batch, kind_of
 from screening_pipeline.http.credentials import (
     Credential,
@@ -77,7 +76,7 @@ class AccountClient:
         self._sink = sink
         self._run_id = run_id
         self._limits = limits
-        self._transport = Transport(account, clock, limits)
+        self._transport = Transport(account, clock, limits, heard=self.gate.hush)
         self._credential = self._made_credential(secrets)
         self._unanswered = 0
 
@@ -125,22 +124,27 @@ class AccountClient:
             is_settled = not (is_refused or answer.is_throttled or answer.is_worth_retrying)
             if is_settled or ask.endpoint.is_destructive or tries > self._limits.retries:
                 return answer, landed
-            if answer.is_worth_retrying:
-                await self._back_off(answer, tries)
+            if answer.is_worth_retrying and not answer.is_throttled:  # a silence is waited out anyway
+                await self._back_off(tries)
 
     async def _attempt(self, ask: _Ask, until: float | None, *, is_renewed: bool) -> tuple[Answer, Landed]:
-        self.gate.check_open()
-        header = await self.authorization()
-        async with self.gate.permit(until=until):
-            answer = await self._transport.get(ask.url, header)
+        answer, header = await self._sent(ask, until)
         landed = self._sink(self._exchange(ask, answer))
         self._judge(answer, header, is_renewed=is_renewed)
         return answer, landed
 
-    async def _back_off(self, answer: Answer, tries: int) -> None:
+    async def _sent(self, ask: _Ask, until: float | None) -> tuple[Answer, str]:
+        """The answer to a call, and the `Authorization` that it was sent with."""
+        while True:
+            self.gate.check_open()
+            header = await self.authorization()
+            with suppress(Withheld):  # what closed the way is raised, or waited for, above
+                async with self.gate.permit(until=until):
+                    return await self._transport.get(ask.url, header, lambda: self.gate.is_closed), header
+
+    async def _back_off(self, tries: int) -> None:
         longest = self._limits.backoff * 2**tries
-        asked = wire.retry_after(answer.headers, self._clock.now()) or 0.0
-        await self._clock.asleep(max(self._limits.jitter(longest / 2, longest), min(asked, self._limits.patience)))
+        await self._clock.asleep(self._limits.jitter(longest / 2, longest))
 
     def _exchange(self, ask: _Ask, answer: Answer) -> Exchange:
         return Exchange(
@@ -203,7 +207,7 @@ class AccountClient:
 
     def _judge(self, answer: Answer, header: str, *, is_renewed: bool) -> None:
         if answer.is_throttled:
-            self.gate.throttle(answer.headers)
+            self.gate.throttle(answer.http_status, answer.headers)
         elif answer.http_status == 401:
             was_newest = self._credential.refuse(header)
             if was_newest and (is_renewed or not self._credential.is_renewable):
@@ -277,15 +281,20 @@ class AccountClient:
     async def _grant(self, request: TokenRequest) -> Grant:
         """A new token. It takes no slot: vendors limit the calls that tell of checks, not this one."""
         for tries in range(1, self._limits.retries + 2):
-            await self.gate.quiet()
-            answer = await self._transport.ask(request)
+            answer = await self._asked_for_token(request)
             if answer.is_throttled:
-                self.gate.throttle(answer.headers)
+                self.gate.throttle(answer.http_status, answer.headers)
             elif not answer.is_worth_retrying:
                 return self._read_grant(answer)
             elif tries <= self._limits.retries:
-                await self._back_off(answer, tries)
+                await self._back_off(tries)
         raise self.gate.unavailable("token_unavailable")
+
+    async def _asked_for_token(self, request: TokenRequest) -> Answer:
+        while True:
+            await self.gate.quiet()
+            with suppress(Withheld):
+                return await self._transport.ask(request, lambda: self.gate.is_silent)
 
     def _read_grant(self, answer: Answer) -> Grant:
         status = answer.http_status
@@ -306,12 +315,17 @@ class AccountClient:
         endpoint = self.vendor.endpoint_for(self.vendor.default_subject)
         try:
             header = await self.authorization()
-            async with self.gate.permit(is_trial=True):
-                answer = await self._transport.get(self.url(endpoint.name, _NO_ID), header)
+            answer = await self._tried(self.url(endpoint.name, _NO_ID), header)
             self._judge(answer, header, is_renewed=True)
         except VendorError as problem:
             return refused(problem)
         return answered(answer)
+
+    async def _tried(self, url: str, header: str) -> Answer:
+        while True:
+            with suppress(Withheld):
+                async with self.gate.permit(is_trial=True):
+                    return await self._transport.get(url, header, lambda: self.gate.is_silent)
 
 
 @dataclass(frozen=True)

@@ -394,6 +394,8 @@ class Feed:
             return heard.failure or landed.reject
         if not landed.is_accepted:  # a gateway's 504 says nothing about the vendor behind it
             return f"http_{heard.http_status}"
+        if heard.http_status not in (200, 204):  # part of an answer: what came of it is kept
+            return "unexpected_status"
         rejects = examine(exchange, self.vendor).message_rejects
         return rejects[0][1] if rejects else None
 

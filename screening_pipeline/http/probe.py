@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,4 +51,13 @@ def _code_of(answer: Answer) -> str:
         return answer.failure or "no_answer"
     if answer.http_status >= 500:
         return "server_error"
-    return "html" if "html" in answer.headers.get("content-type", "").lower() else "ok"
+    return "html" if "html" in answer.headers.get("content-type", "").lower() and not is_json(answer.body) else "ok"
+
+
+def is_json(body: bytes) -> bool:
+    """Whether it is JSON, whatever it is called."""
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True

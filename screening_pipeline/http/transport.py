@@ -6,25 +6,34 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
+from typing import Any
 
 import httpx
 
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.http import wire
+from screening_pipeline.http.account_gate import Withheld
 from screening_pipeline.http.credentials import TokenRequest
 from screening_pipeline.settings.account import Account
 from screening_pipeline.state.rate_limit import DEADLINE_SECONDS
+
+ABOUT_TO_SEND = "http11.send_request_headers.started"
+HEAD_IS_THERE = "http11.receive_response_headers.complete"
+Question = Callable[[], bool]
+Hearing = Callable[[int, Mapping[str, str]], object]
 
 _RETRIED_FAILURES = frozenset({"connect", "timeout", "read", "truncated"})
 
 
 NO_ADDRESS = "address"
+
+
 _LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")))
 
 
@@ -65,8 +74,8 @@ class Answer:
 
     @property
     def is_throttled(self) -> bool:
-        """429; or a 403 that says when to come back, since a limit may be enforced by plain rejection."""
-        return self.http_status == 429 or (self.http_status == 403 and "retry-after" in self.headers)
+        """Whether it asks for the account to be left alone for a while."""
+        return wire.silence(self.http_status, self.headers, self.received_at, cool_down=1.0) is not None
 
     @property
     def is_worth_retrying(self) -> bool:
@@ -77,11 +86,17 @@ class Answer:
 
 
 class Transport:
-    """Single requests to the hosts of one account: bounded in time and size, never redirected."""
+    """Single requests to the hosts of one account: bounded in time and size, never redirected.
 
-    def __init__(self, account: Account, clock: Clock, limits: Limits) -> None:
+    `heard` is told the status and headers of each answer as soon as its head is there. Each request comes with a
+    question, `is_closed`, that is asked when the connection stands and the next thing is to write to it: if it is
+    answered with True, nothing is sent and Withheld is raised.
+    """
+
+    def __init__(self, account: Account, clock: Clock, limits: Limits, *, heard: Hearing) -> None:
         self._clock = clock
         self._limits = limits
+        self._heard = heard
         self._client = httpx.AsyncClient(
             headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": _user_agent()},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -95,22 +110,23 @@ class Transport:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def get(self, url: str, header: str) -> Answer:
+    async def get(self, url: str, header: str, is_closed: Question) -> Answer:
         """One call with this `Authorization`; none where the id makes an address that is too long for any."""
         try:
             request = self._client.build_request("GET", url, headers=[(b"Authorization", header.encode())])
         except httpx.InvalidURL:
             now = self._clock.now()
             return Answer(now, now, 0, failure=NO_ADDRESS)
-        return await self._send(request)
+        return await self._send(request, is_closed)
 
-    async def ask(self, request: TokenRequest) -> Answer:
+    async def ask(self, request: TokenRequest, is_closed: Question) -> Answer:
         """One call for a token. Its URL may hold a secret."""
         url = httpx.URL(request.url).copy_merge_params(dict(request.params))
-        return await self._send(self._client.build_request(request.method, url, json=request.json))
+        return await self._send(self._client.build_request(request.method, url, json=request.json), is_closed)
 
-    async def _send(self, request: httpx.Request) -> Answer:
+    async def _send(self, request: httpx.Request, is_closed: Question) -> Answer:
         requested_at, started = self._clock.now(), self._clock.monotonic()
+        request.extensions["trace"] = self._watching(is_closed)
         draft = _Draft()
         try:
             async with asyncio.timeout(self._limits.deadline):
@@ -126,6 +142,16 @@ class Transport:
             headers=draft.headers,
             body=draft.body.so_far if draft.body and draft.failure != "too_large" else b"",
         )
+
+    def _watching(self, is_closed: Question) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+        async def watch(event: str, info: Mapping[str, Any]) -> None:
+            if event == ABOUT_TO_SEND and is_closed():
+                raise Withheld
+            if event == HEAD_IS_THERE:
+                _, status, _, headers, *_ = info["return_value"]
+                self._heard(status, wire.kept((name.decode("latin-1"), v.decode("latin-1")) for name, v in headers))
+
+        return watch
 
 
 class _Draft:

@@ -6,6 +6,7 @@ Pure: bytes and headers in, bytes or a reason code out.
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ LONGEST_SILENCE = 3600.0
 _KEPT = frozenset({"content-type", "content-length", "content-encoding", "date", "retry-after", "x-request-id"})
 _KEPT_PREFIX = "x-ratelimit-"
 _LONGEST_HEADER = 200
+_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 class BrokenAnswer(Exception):
@@ -98,24 +100,35 @@ def kept(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that `Retry-After` asks for, as seconds or as a date; None where it says nothing readable.
+    """Seconds that `Retry-After` asks for, as seconds or as a date; None where it names no time to come.
 
-    A date is read against the answer's own `Date`, else against `now`, so that our clock need not be right.
+    A date is read against the answer's own `Date`, else against `now`, so that our clock need not be right. What is
+    unreadable, negative, nothing or past is no answer: whoever is told to stop is not told to go on at once.
     """
     text = headers.get("retry-after", "").strip()
     seconds = _seconds(text)
     if seconds is None:
         until = instant(text)
-        seconds = (until - (instant(headers.get("date", "")) or now)).total_seconds() if until else None
-    return None if seconds is None else min(max(seconds, 1.0), LONGEST_SILENCE)
+        seconds = (until - (instant(headers.get("date", "")) or now)).total_seconds() if until else 0.0
+    return min(max(seconds, 1.0), LONGEST_SILENCE) if seconds > 0 else None
 
 
 def _seconds(text: str) -> float | None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
+    """A plain number without a sign: what else `float` reads is no header's."""
+    seconds = float(text) if _SECONDS.fullmatch(text) else math.inf
     return seconds if math.isfinite(seconds) else None
+
+
+def silence(http_status: int | None, headers: Mapping[str, str], now: datetime, *, cool_down: float) -> float | None:
+    """Seconds for which an answer wants its account to be left alone; None where it wants nothing of the kind.
+
+    429, and a 403 with `Retry-After`, since a limit may be enforced by plain rejection: the vendor's `cool_down` unless
+    the header names another time. A server in trouble only where it says when to come back.
+    """
+    asked = retry_after(headers, now)
+    if http_status == 429 or (http_status == 403 and "retry-after" in headers):
+        return cool_down if asked is None else asked
+    return asked if http_status is not None and http_status >= 500 else None
 
 
 def instant(text: str) -> datetime | None:

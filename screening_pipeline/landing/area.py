@@ -15,9 +15,9 @@ import base64
 import hmac
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -27,7 +27,14 @@ from screening_pipeline.base import memory_files, sealing
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.failures import telling
-from screening_pipeline.base.files import append_line, end_of_lines, make_folder, reserved, write_new
+from screening_pipeline.base.files import (
+    append_line,
+    append_lines,
+    end_of_lines,
+    make_folder,
+    reserved,
+    write_new,
+)
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import Exchange, Landed
@@ -38,6 +45,9 @@ from screening_pipeline.landing.masking import masked_keys
 from screening_pipeline.landing.reduction import reduced
 
 _INSTANTS = ("requested_at", "received_at", "due_at")
+FieldNames = Mapping[tuple[str, str], Collection[str]]
+"""(vendor, account) → which of the customer's own fields the account names."""
+NO_FIELDS: FieldNames = {}
 Transform = Callable[[Envelope], Envelope | None]
 """An envelope → what shall stand in its place (never longer), or None to leave the line as it is."""
 
@@ -58,6 +68,15 @@ class Look:
 
     tails: list[Tail]
     seals: Seals
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the landing area that is not written yet, the file it belongs into, and what was made of it."""
+
+    file: str
+    content: bytes = field(repr=False)
+    landed: Landed
 
 
 class Landing:
@@ -112,6 +131,28 @@ class Landing:
             landed = self._append(exchange)
             sealed.unlink()
             return landed
+
+    def receive_together(self, exchanges: Sequence[Exchange]) -> list[Landed]:
+        """`receive` for several that belong into one file, with one sync; all or nothing.
+
+        For what its sender keeps until it is told that it is stored: nothing of it waits in the spool.
+        """
+        lines = [self.judged(exchange) for exchange in exchanges]
+        (file,) = {line.file for line in lines}
+        self.append(file, [line.content for line in lines])
+        return [line.landed for line in lines]
+
+    def judged(self, exchange: Exchange) -> Line:
+        """What `append` makes durable of an exchange. Writes nothing."""
+        line, examined = line_of(exchange, self._examined(exchange))
+        file = self.file_of(exchange)
+        return Line(file, self._written(line, file), _landed(exchange, examined))
+
+    def append(self, file: str, contents: Sequence[bytes]) -> None:
+        """Append lines to a file, with one sync; all or nothing. Raises DiskFull, NotWritable or EnvironmentFailed."""
+        with self._telling(sum(map(len, contents))):
+            make_folder((self.root / file).parent)
+            append_lines(self.root / file, contents)
 
     def _spooled(self, exchange: Exchange) -> Path:
         sealed = self.spool / f"{exchange.response_id}.sealed"
@@ -169,7 +210,7 @@ class Landing:
 
     def file_of(self, exchange: Exchange) -> str:
         """The file, relative to the root, that the line of this exchange belongs into."""
-        return self.file_for(exchange.vendor, exchange.account, f"{exchange.received_at.astimezone(UTC):%Y-%m-%d}")
+        return self.file_for(exchange.vendor, exchange.account, exchange.received_at.astimezone(UTC).isoformat()[:10])
 
     def file_for(self, vendor: str, account: str, day: str) -> str:
         """The file, relative to the root, of what an account's vendor said on a day (UTC)."""
@@ -310,19 +351,22 @@ class Landing:
         files = [file for file in self.files(vendor) if file.startswith(folder)]
         return sum(self.rewrite(file, lambda envelope: without(envelope, gone)) for file in files)
 
-    def purge(self, before: date, *, part_key: str, but: Collection[str] = ()) -> dict[str, int]:
+    def purge(
+        self, before: date, *, part_key: str, but: Collection[str] = (), flex_fields: FieldNames = NO_FIELDS
+    ) -> dict[str, int]:
         """Keep of bodies received before that day (UTC) only what a rebuild needs; how many lines changed, by file.
 
         `part_key` keys the hashes that stand for people's names in labels. Files in `but` are passed over.
         """
         files = [file for file in self.files() if file not in but and Path(file).stem < before.isoformat()]
-        return {file: self.rewrite(file, self._reducing(file, part_key)) for file in files}
+        return {file: self.rewrite(file, self._reducing(file, part_key, flex_fields)) for file in files}
 
-    def _reducing(self, file: str, part_key: str) -> Transform:
+    def _reducing(self, file: str, part_key: str, flex_fields: FieldNames) -> Transform:
         vendor = self._vendors[file.partition("/")[0]]
 
         def change(envelope: Envelope) -> Envelope | None:
-            new = reduced(envelope, vendor, part_key)
+            named = flex_fields.get((envelope["vendor"], envelope["account"]), ())
+            new = reduced(envelope, vendor, part_key, named)
             return None if new == envelope else new
 
         return change

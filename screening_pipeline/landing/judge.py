@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from screening_pipeline.domain.declaration import Endpoint, Parts, Record, Vendor, aliases
+from screening_pipeline.domain.declaration import Endpoint, Record, Vendor, aliases
 from screening_pipeline.domain.exchange import Exchange
 from screening_pipeline.domain.vocabulary import Json
+from screening_pipeline.landing.fitting import fitted
 from screening_pipeline.landing.masking import mask_words, masked_body, masked_keys
 from screening_pipeline.landing.strict_json import STRING, Refused, decoded, is_any_json, parsed
 
@@ -38,11 +39,13 @@ REASONS = (
     "missing_id",
     "id_mismatch",
     "unreadable_shape",
+    "unexpected_status",
 )
 
 _TOKEN = re.compile(rf"{STRING.pattern}|[\[\]{{}}]", re.DOTALL)
 # Why a text is refused that could not be read as JSON at all.
-_UNPARSED = ("not_json", "content_type", "truncated")
+_UNPARSED = ("not_json", "content_type", "html", "truncated")
+_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +63,15 @@ class Examined:
 
     `text` is the body with masked values, None where it is no UTF-8; then `raw` holds the (masked) bytes.
     `is_verbatim`: there is one message and its body is `text`, to the letter. `message_rejects` lists
-    (index in the answer, reason) of messages that were refused beside others that were not.
+    (index in the answer, reason) of messages that were refused beside others that were not, `part_rejects` (index,
+    address) what could not be read within a message. `detail` says more of the reject to a person, and holds no value.
     """
 
     reject: str | None = None
+    detail: str | None = None
     messages: tuple[Reading, ...] = field(default=(), repr=False)
     message_rejects: tuple[tuple[int, str], ...] = ()
+    part_rejects: tuple[tuple[int, str], ...] = ()
     text: str | None = field(default=None, repr=False)
     raw: bytes = field(default=b"", repr=False)
     is_verbatim: bool = False
@@ -82,6 +88,9 @@ def examine(exchange: Exchange, vendor: Vendor, secrets: tuple[str, ...] = ()) -
         return Examined(text=text if is_read else mask_words(text or "", masked_keys(vendor)), raw=raw)
     if _is_nothing_waiting(exchange, vendor):
         return Examined(text=text)
+    if exchange.http_status not in (200, 204) and not _is_feed(exchange, vendor):
+        # Part of an answer (206), one that is not ready (202), or what something on the way made of it (203).
+        return Examined(reject="unexpected_status", text=text, raw=raw)
     try:
         original = decoded(exchange)
         value = parsed(original, exchange)
@@ -92,7 +101,7 @@ def examine(exchange: Exchange, vendor: Vendor, secrets: tuple[str, ...] = ()) -
         salvaged = _salvaged(exchange, vendor, text or "") if refused.reason == "truncated" else None
         if text is not None and refused.reason in _UNPARSED:
             text = mask_words(text, masked_keys(vendor))
-        return salvaged or Examined(reject=refused.reason, text=text, raw=raw)
+        return salvaged or Examined(reject=refused.reason, detail=refused.detail, text=text, raw=raw)
     return _judged(exchange, vendor, found, text or "", value)
 
 
@@ -181,13 +190,14 @@ def _check_list(vendor: Vendor, endpoint: Endpoint, value: Json) -> None:
 
 
 def _listed(value: Json) -> list[Json]:
-    """The items of a bare list, or of the only list in an object that wraps it."""
+    """The items of a bare list, or of the only one in an object that wraps it; an object in its place is one item."""
     if isinstance(value, list):
         return value
-    lists = [item for item in value.values() if isinstance(item, list)]
-    if len(lists) != 1:
-        raise Refused("unreadable_shape")
-    return list(lists[0])
+    for kind in (list, dict):
+        found = [item for item in value.values() if isinstance(item, kind)]
+        if len(found) == 1:
+            return list(found[0]) if kind is list else found
+    raise Refused("unreadable_shape")
 
 
 def _has_list(value: Mapping[str, Json]) -> bool:
@@ -203,17 +213,25 @@ def _judged(
 ) -> Examined:
     """Keep the messages that can be believed; when none of them can, the whole answer is refused."""
     good: list[Reading] = []
-    bad: list[tuple[int, str]] = []
+    bad: list[tuple[int, Refused]] = []
+    unread: list[tuple[int, str]] = []
     for index, (subject, message) in enumerate(found or ()):
+        if message is None:  # a null in a list says nothing
+            continue
         try:
-            good.append(_reading(exchange, vendor, subject, message))
+            reading, addresses = _reading(exchange, vendor, subject, message)
         except Refused as refused:
-            bad.append((index, refused.reason))
-    reject = bad[0][1] if bad and not good else None
+            bad.append((index, refused))
+        else:
+            good.append(reading)
+            unread += [(index, address) for address in addresses]
+    whole = bad[0][1] if bad and not good else None
     return Examined(
-        reject=reject,
+        reject=whole.reason if whole else None,
+        detail=whole.detail if whole else None,
         messages=tuple(good),
-        message_rejects=tuple(bad) if good else (),
+        message_rejects=tuple((index, refused.reason) for index, refused in bad) if good else (),
+        part_rejects=tuple(unread),
         text=text,
         is_verbatim=len(good) == 1 and good[0].body is value and _fits_a_line(text),
     )
@@ -223,8 +241,8 @@ def _fits_a_line(text: str) -> bool:
     return "\n" not in text and "\r" not in text and not text.startswith("\ufeff")
 
 
-def _reading(exchange: Exchange, vendor: Vendor, subject: str, message: Json) -> Reading:
-    """One message, judged against the declaration of its subject. Raises _Refused."""
+def _reading(exchange: Exchange, vendor: Vendor, subject: str, message: Json) -> tuple[Reading, tuple[str, ...]]:
+    """One message, judged against the declaration of its subject, and where it could not be read. Raises _Refused."""
     record = vendor.records.get(subject)
     if record is None:
         raise Refused("unreadable_shape")
@@ -232,21 +250,8 @@ def _reading(exchange: Exchange, vendor: Vendor, subject: str, message: Json) ->
         raise Refused("not_an_object")
     _check_required(vendor, record, message)
     check_id = _check_id(exchange, record, message)
-    for address in _flat(record.columns.values()):
-        if isinstance(_lookup(message, address), dict | list):
-            raise Refused("wrong_type")
-    for other in vendor.records.values():
-        _check_scannable(other, message)
-    return Reading(subject=subject, check_id=check_id, body=message)
-
-
-def _check_scannable(record: Record, message: Mapping[str, Json]) -> None:
-    """One typed scan reads all messages of a vendor, so each must fit the shapes of all its subjects."""
-    for address in _flat(record.columns.values()):
-        _lookup(message, address)
-    for parts in (record.components, record.actions, record.runs):
-        if parts is not None:
-            _check_parts(parts, message)
+    body, unread = fitted(message, vendor.records.values())
+    return Reading(subject=subject, check_id=check_id, body=body), unread
 
 
 def _check_required(vendor: Vendor, record: Record, message: Mapping[str, Json]) -> None:
@@ -262,35 +267,40 @@ def _check_required(vendor: Vendor, record: Record, message: Mapping[str, Json])
 
 def _check_id(exchange: Exchange, record: Record, message: Mapping[str, Json]) -> str:
     """The message's own id as text, or else the one asked for. G6: they must be the same."""
-    own = next(filter(None, (_id_text(message, address) for address in aliases(record.id))), None)
+    own = next((value for address in aliases(record.id) if (value := _own_id(message, address)) is not None), None)
     if own is None and (record.is_id_required or not exchange.check_id):
         raise Refused("missing_id")
-    if own is not None and exchange.check_id is not None and own != exchange.check_id:
-        raise Refused("id_mismatch")
-    return own or exchange.check_id or ""
+    if own is not None and exchange.check_id is not None and not _is_same_id(own, exchange.check_id):
+        raise Refused("id_mismatch", _difference(str(own), exchange.check_id))
+    return exchange.check_id or str(own)
 
 
-def _id_text(message: Mapping[str, Json], address: str) -> str | None:
+def _own_id(message: Mapping[str, Json], address: str) -> str | int | None:
     value = _lookup(message, address)
     if isinstance(value, bool) or not isinstance(value, str | int | None):
         raise Refused("wrong_type")
-    return None if value is None else str(value)
+    return value if value != "" else None
 
 
-def _check_parts(parts: Parts, message: Mapping[str, Json]) -> None:
-    elements = _lookup(message, parts.at)
-    if elements is None:
-        return
-    kind = str if "" in parts.columns.values() else dict
-    if not isinstance(elements, list) or not all(isinstance(element, kind) for element in elements):
-        raise Refused("wrong_type")
-    for element in elements if kind is dict else ():
-        if any(isinstance(_lookup(element, address), dict | list) for address in parts.columns.values()):
-            raise Refused("wrong_type")
+def _is_same_id(own: str | int, asked: str) -> bool:
+    """A number has no zeros before it and a UUID no case; everything else is compared to the letter."""
+    if isinstance(own, int):
+        digits = asked.lstrip("0") or "0" if asked.isascii() and asked.isdecimal() else asked
+        return str(own) == digits
+    return own == asked or (_is_uuid(own) and _is_uuid(asked) and own.lower() == asked.lower())
 
 
-def _flat(addresses: Iterable[str | tuple[str, ...]]) -> Iterable[str]:
-    return (alias for address in addresses for alias in aliases(address))
+def _is_uuid(text: str) -> bool:
+    return _UUID.fullmatch(text) is not None
+
+
+def _difference(own: str, asked: str) -> str | None:
+    """What two ids of one check may differ in that were written by different hands, for a person to decide."""
+    if own.casefold() == asked.casefold():
+        return "the id answered differs from the one asked for only in case"
+    if own.lstrip("0") == asked.lstrip("0"):
+        return "the id answered differs from the one asked for only in leading zeros"
+    return None
 
 
 def _lookup(message: Mapping[str, Json], address: str) -> Json:

@@ -69,7 +69,9 @@ def _head(exchange: Exchange, examined: Examined) -> bytes:
         "reject": examined.reject,
         "body_text": examined.text if is_in_text else None,
         "body_base64": base64.b64encode(examined.raw).decode() if examined.text is None else None,
+        "reject_detail": examined.detail,
         "message_rejects": [{"index": i, "reason": reason} for i, reason in examined.message_rejects],
+        "part_rejects": [{"index": i, "part": address} for i, address in examined.part_rejects],
     }
     return dumps(head)[:-1]
 
@@ -86,12 +88,15 @@ def _message(reading: Reading, body: bytes) -> bytes:
 
 def dumps(value: Json) -> bytes:
     """Compact JSON in UTF-8; what UTF-8 cannot carry (half a surrogate pair) becomes a question mark."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _ENCODE(value).encode("utf-8", "replace")
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def instant(moment: datetime) -> str:
     """ISO 8601 in UTC with microseconds and `Z`."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
 
 
 def begins_with(response_id: str) -> bytes:

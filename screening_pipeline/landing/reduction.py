@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from screening_pipeline.domain.declaration import Parts, Record, Vendor, aliases
@@ -22,14 +22,14 @@ _OPENING = re.compile(r"^([^/?#]*//)[^/?#]*@|[?#].*$", re.DOTALL)
 """What of a link opens it for whoever holds it, and the star has no use for; as sql/work/landed_message.sql has it."""
 
 
-def reduced(envelope: Envelope, vendor: Vendor, part_key: str) -> Envelope:
+def reduced(envelope: Envelope, vendor: Vendor, part_key: str, flex_fields: Collection[str] = ()) -> Envelope:
     """The envelope with only the declared addresses of each message: enough for a rebuild, and no more.
 
-    Links lose what the star has no use for, and people's names in the labels of parts become the hashes that the star
-    knows them by, unless that made the line longer.
+    Of the customer's own fields those stay that are named. Links lose what the star has no use for, and people's names
+    in the labels of parts become the hashes that the star knows them by, unless that made the line longer.
     """
     messages = [
-        {**message, "body": _declared(message["body"], vendor.records[message["subject"]])}
+        {**message, "body": _declared(message["body"], vendor.records[message["subject"]], flex_fields)}
         for message in envelope["messages"]
         if message["subject"] in vendor.records
     ]
@@ -61,16 +61,21 @@ def _labelled(element: Json, address: str, part_key: str) -> Json:
     return labelled
 
 
-def _declared(body: Json, record: Record) -> Json:
+def _declared(body: Json, record: Record, flex_fields: Collection[str]) -> Json:
     addresses = [alias for address in (record.id, *record.columns.values()) for alias in aliases(address)]
     found = _picked(body, addresses)
     for address in aliases(record.columns.get("report_url", ())):
         link = _get(found, address)
         if isinstance(link, str):
             _put(found, address, _OPENING.sub(r"\1", link))
-    for parts in (record.components, record.actions, record.runs):
-        if parts is not None:
-            _put(found, parts.at, _declared_parts(body, parts))
+    for parts in record.lists:
+        _put(found, parts.at, _declared_parts(body, parts))
+    if record.fields is not None:
+        address = record.fields.columns["name"]
+        named = [field for field in _get(found, record.fields.at) or () if _get(field, address) in flex_fields]
+        _put(found, record.fields.at, named or None)
+        if not named:
+            found.pop(record.fields.at, None)
     return found
 
 

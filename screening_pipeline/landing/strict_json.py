@@ -24,11 +24,12 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Refused(Exception):
-    """Why a body or a message is not believed; the only argument is one of REASONS."""
+    """Why a body or a message is not believed: one of REASONS, and a detail that names no value."""
 
-    @property
-    def reason(self) -> str:
-        return str(self.args[0])
+    def __init__(self, reason: str, detail: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
 
 
 class _DuplicateKey(ValueError):
@@ -50,7 +51,7 @@ def decoded(exchange: Exchange) -> str:
         raise Refused("too_large")
     if exchange.http_status == 204 or not exchange.body.strip():
         raise Refused("empty")
-    if "html" in _content_type(exchange) or exchange.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if exchange.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise Refused("html")
     try:
         return exchange.body.decode("utf-8")
@@ -63,8 +64,10 @@ def _content_type(exchange: Exchange) -> str:
 
 
 def _unless_foreign(exchange: Exchange, reason: str) -> str:
-    """`reason`, but `content_type` where the vendor itself says that this is no JSON."""
+    """`reason`, but `html` or `content_type` where the vendor itself says that this is no JSON."""
     kind = _content_type(exchange)
+    if "html" in kind:  # what many send JSON as is HTML only where it is not JSON
+        return "html"
     return reason if not kind or kind.endswith("json") else "content_type"
 
 

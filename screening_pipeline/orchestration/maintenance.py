@@ -105,7 +105,7 @@ def daily_report_page(context: dg.AssetExecutionContext, screening: Screening) -
     target = runtime.settings.paths.report
     with store.deriving(runtime.settings.paths) as connection:
         write.write_report(connection, target, generated_at=runtime.clock.now())
-    content = target.read_text()
+    content = target.read_text(encoding="utf-8")
     charts = dg.MetadataValue.md(charts_as_markdown(content))
     return made(context, REPORT, {"path": str(target), "bytes": len(content), "charts": charts})
 

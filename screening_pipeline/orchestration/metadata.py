@@ -13,7 +13,7 @@ from screening_pipeline.warehouse.session import Connection
 
 PREVIEW_ROWS = 10
 IDENTIFYING = (
-    *("check_id", "candidate_key", "report_check_id", "report_url", "response_id", "tags"),
+    *("check_id", "candidate_key", "report_check_id", "report_url", "response_id", "tags", "flex_fields"),
     *("component_name", "check_type"),  # vendors put people's names there
 )
 

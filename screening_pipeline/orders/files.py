@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from screening_pipeline.base.errors import EnvironmentFailed
+from screening_pipeline.orders import creations
+from screening_pipeline.vendors import all_vendors
 
 REQUIRED = ("vendor", "check_id")
 OPTIONAL = ("account", "subject", "candidate_ref", "package", "ordered_at", "country", "region", "cost_center", "tags")
@@ -39,22 +41,25 @@ class Manifest:
     path: Path
     sha256: str
     content: bytes
+    created_by: tuple[str, str] | None = None
+    """Vendor and account, where the file holds answers to creations."""
 
     @property
     def name(self) -> str:
         """The file's name as text; bytes of it that are no UTF-8 are shown by their numbers."""
-        return self.path.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        place = "/".join([*(self.created_by or ()), self.path.name])
+        return place.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def manifests(folder: Path) -> list[Path]:
     """The files in `folder` that are manifests by their names, by name; hidden ones may still be being written."""
     found = (p for p in folder.glob("*") if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in found if path.is_file()) + creations.files(folder)
 
 
 def not_manifests(folder: Path) -> list[str]:
     """The files in `folder` that nobody reads, and the folders (`name/`), by name; no hidden or half written ones."""
-    known = {*manifests(folder)}
+    known = {*manifests(folder), *(folder / slug for slug in all_vendors() if (folder / slug).is_dir())}
     found = (p for p in folder.glob("*") if not p.name.startswith(".") and not p.name.endswith(_HALF_WRITTEN))
     return sorted(f"{path.name}/" if path.is_dir() else path.name for path in found if path not in known)
 
@@ -69,10 +74,12 @@ def unread(folder: Path, known: Iterable[str]) -> Iterator[Manifest]:
         content = _content(path)
         if content is None:
             continue
-        digest = hashlib.sha256(content).hexdigest()
+        created_by = creations.whose(path, folder)
+        # One answer may stand word for word in the folders of two accounts, and be two orders.
+        digest = hashlib.sha256("/".join(created_by or ()).encode() + content).hexdigest()
         if digest not in seen:
             seen.add(digest)
-            yield Manifest(path, digest, content)
+            yield Manifest(path, digest, content, created_by)
 
 
 def _content(path: Path) -> bytes | None:

@@ -1,5 +1,7 @@
 """Which checks were ordered: manifests in data/orders/ → rows of `raw.order`, each file once, by its content.
 
+Answers to calls that create a check are manifests, too (`orders.creations`): what state they tell is landed.
+
 A row that cannot be right goes to `ops.reject` with its file, line and reason; the rest of the file loads. The
 files are the customer's: they are never moved or changed, and a person's reference leaves them only as a keyed
 pseudonym.
@@ -10,19 +12,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.base.sql_text import quote
+from screening_pipeline.domain.exchange import Exchange, new_response_id
 from screening_pipeline.domain.pseudonym import pseudonym
+from screening_pipeline.orders import creations
 from screening_pipeline.orders.files import Problem, unread
 from screening_pipeline.orders.readers import manifest_lines
-from screening_pipeline.orders.rows import read
-from screening_pipeline.warehouse import batch, catalog, session, suppression
+from screening_pipeline.orders.rows import YEARS, read
+from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse import catalog, session, suppression
+from screening_pipeline.warehouse.batch import register_orders
 
 if TYPE_CHECKING:
+    from screening_pipeline.landing.area import Landing
     from screening_pipeline.orders.files import Manifest, Row
     from screening_pipeline.settings.settings import Settings
     from screening_pipeline.warehouse.session import Connection
@@ -53,8 +60,9 @@ def take_in(
     now: datetime,
     run_id: str,
     progress: Progress = no_progress,
+    landing: Landing | None = None,
 ) -> Intake:
-    """Read every new manifest into `raw.order` and number the checks it announces.
+    """Read every new manifest into `raw.order` and number the checks it announces; land the states that they tell.
 
     Of those read before only the rows that were refused for their account, where other accounts are configured now.
     The rows stay in the temporary table `new_order` for the batch that follows.
@@ -66,6 +74,8 @@ def take_in(
     connection.execute("create or replace temp table new_order as from raw.order limit 0")
     taken = Intake()
     for manifest in unread(settings.paths.orders, known - refused.keys()):
+        if manifest.created_by and landing is not None:
+            _land_states(landing, manifest, settings, now, run_id)
         outcomes = _told(read(connection, manifest, settings, key=key), manifest, progress)
         if manifest.sha256 in refused:
             _take_back(connection, manifest)
@@ -77,7 +87,7 @@ def take_in(
         taken += kept
     if taken.files:
         suppression.skip_orders(connection)
-        batch.register_orders(connection)
+        register_orders(connection)
     return taken
 
 
@@ -94,7 +104,8 @@ def is_refused(connection: Connection, settings: Settings, candidate_key: str, *
     """Whether a row about this person was refused for its account: it comes in where that is configured."""
     lines = _refused(connection, accounts="")
     found = (manifest for manifest in unread(settings.paths.orders, known=()) if manifest.sha256 in lines)
-    rows = (given for m in found for line, given in manifest_lines(connection, m) if line in lines[m.sha256])
+    named = (manifest for manifest in found if not manifest.created_by)
+    rows = (given for m in named for line, given in manifest_lines(connection, m) if line in lines[m.sha256])
     references = (given.get("candidate_ref", "").strip() for given in rows if not isinstance(given, Problem))
     return any(reference and pseudonym(key, reference) == candidate_key for reference in references)
 
@@ -117,6 +128,41 @@ def _told(outcomes: Iterator[Row | Problem], manifest: Manifest, progress: Progr
         if number % PROGRESS_ROWS == 0:
             progress("reading orders", number, max(number, lines))
         yield outcome
+
+
+def _land_states(landing: Landing, manifest: Manifest, settings: Settings, now: datetime, run_id: str) -> None:
+    """Land what the answers say of their checks as the first that was seen of them: at the time of the file.
+
+    That it was before anything that is asked now is certain, also where the clock stands still.
+    """
+    slug, account = manifest.created_by or ("", "")
+    if (slug, account) not in {(a.vendor, a.name) for a in settings.accounts}:
+        return
+    written = datetime.fromtimestamp(manifest.path.stat().st_mtime, UTC)
+    seen_at = now - timedelta(seconds=1)
+    if written.year in YEARS:
+        seen_at = min(written, seen_at)
+    declared = all_vendors()[slug]
+    told = (c for _, c in creations.read(manifest.content, declared) if isinstance(c, creations.Creation) and c.body)
+    exchanges = (
+        Exchange(
+            response_id=new_response_id(seen_at, number / 1e9),
+            vendor=slug,
+            account=account,
+            endpoint=declared.endpoint_for(creation.subject).name,
+            channel="push",  # told without being asked for
+            requested_at=seen_at,
+            received_at=seen_at,
+            run_id=run_id,
+            subject=creation.subject,
+            check_id=creation.check_id,
+            http_status=200,
+            body=creation.body or b"",
+        )
+        for number, creation in enumerate(told)
+    )
+    while batch := list(islice(exchanges, PROGRESS_ROWS)):
+        landing.receive_together(batch)
 
 
 def _keep(connection: Connection, manifest: Manifest, outcomes: Iterator[Row | Problem], loaded: Row) -> Intake:

@@ -11,6 +11,7 @@ from screening_pipeline.base.nearest_word import did_you_mean
 from screening_pipeline.base.text import has_lone_surrogate
 from screening_pipeline.domain.pseudonym import pseudonym
 from screening_pipeline.landing.strict_json import unique
+from screening_pipeline.orders import creations
 from screening_pipeline.orders.files import COLUMNS, Problem
 from screening_pipeline.orders.readers import manifest_lines
 from screening_pipeline.vendors import all_vendors
@@ -23,11 +24,25 @@ if TYPE_CHECKING:
 
 def read(connection: Connection, manifest: Manifest, settings: Settings, *, key: bytes) -> Iterator[Row | Problem]:
     """The rows of a manifest that can be read, and why the others cannot, in their order."""
+    if manifest.created_by:
+        yield from created(manifest, *manifest.created_by, settings)
+        return
     for line, given in manifest_lines(connection, manifest):
-        yield given if isinstance(given, Problem) else _order(line, given, settings, key)
+        yield given if isinstance(given, Problem) else order(line, given, settings, key)
 
 
-def _order(line: int, given: Mapping[str, str], settings: Settings, key: bytes) -> Row | Problem:
+def created(manifest: Manifest, slug: str, account: str, settings: Settings) -> Iterator[Row | Problem]:
+    """Orders told by the answers to creation calls, each an order of its own."""
+    for line, found in creations.read(manifest.content, all_vendors()[slug]):
+        if isinstance(found, creations.Unread):
+            yield Problem(line, found.reason, found.detail)
+        else:
+            told = {"vendor": slug, "account": account, "subject": found.subject, "check_id": found.check_id}
+            yield order(line, told, settings, b"")
+
+
+def order(line: int, given: Mapping[str, str], settings: Settings, key: bytes) -> Row | Problem:
+    """One line of a manifest as a row of `raw.order`, or why it cannot be one."""
     row = {name: given.get(name, "").strip() for name in COLUMNS}
     problem = _unreadable(line, row) or _unknown_vendor(line, row, settings) or _unknown_subject(line, row)
     if problem:
@@ -95,7 +110,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-_YEARS = range(2000, 9999)
+YEARS = range(2000, 9999)
 """No order is of an earlier year; the first and the last are how some say "never", others are slips of the pen."""
 
 
@@ -110,4 +125,4 @@ def _instant(text: str, zone: str) -> str | None:
         instant = max(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     except (ValueError, OverflowError):
         return None
-    return instant.isoformat() if instant.year in _YEARS else None
+    return instant.isoformat() if instant.year in YEARS else None

@@ -35,12 +35,14 @@ def reduce_old_bodies(runtime: Runtime) -> int:
     before = first_day_kept(runtime.clock.now().date(), runtime.settings.privacy.keep_raw_days)
     if before is None:
         return 0
-    landing, rules = runtime.landing, _rules()
+    landing = runtime.landing
+    named = {(a.vendor, a.name): a.flex_fields for a in runtime.settings.accounts if a.flex_fields}
+    rules = _rules(sorted(named.items()))
     known = _noted(runtime.agenda, rules)
     # As they are before they are read: what is appended meanwhile makes another file of them.
     marks = {file: mark_of(landing.root / file) for file in landing.files()}
     done = {file for file, mark in marks.items() if mark and known.get(file) == mark}
-    changed = landing.purge(before, part_key=runtime.part_key, but=done)
+    changed = landing.purge(before, part_key=runtime.part_key, but=done, flex_fields=named)
     done |= {file for file, lines in changed.items() if file in marks and not lines}
     noted = {"rules": rules, "files": {file: marks[file] for file in sorted(done)}}
     runtime.agenda.remember(_NOTE, json.dumps(noted))
@@ -53,11 +55,11 @@ def _noted(agenda: Agenda, rules: str) -> dict[str, list[int]]:
     return dict(kept["files"]) if kept.get("rules") == rules else {}
 
 
-def _rules() -> str:
-    """Changes with what is reduced: with the code that does it, and with what vendors declare."""
+def _rules(named: object) -> str:
+    """Changes with what is reduced: with the code that does it, and with what vendors declare and accounts name."""
     declared = (import_module(f"{vendors.__name__}.{slug}") for slug in sorted(all_vendors()))
     sources = map(inspect.getsource, (reduction, line, declaration, vocabulary, *declared))
-    return hashlib.sha256("".join(sources).encode()).hexdigest()
+    return hashlib.sha256(("".join(sources) + json.dumps(named)).encode()).hexdigest()
 
 
 def first_day_kept(today: date, keep_raw_days: int | None) -> date | None:

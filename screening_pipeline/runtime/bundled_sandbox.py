@@ -41,7 +41,7 @@ class World:
         """The world of this data folder; by default one whose thirty days end today."""
         file = folder / "world.json"
         if file.exists():
-            kept = json.loads(file.read_text())
+            kept = json.loads(file.read_text(encoding="utf-8"))
             return cls(kept["seed"], kept["checks"], datetime.fromisoformat(kept["epoch"]), kept["days"])
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         world = cls(SEED, CHECKS, midnight - timedelta(days=DAYS))
@@ -95,7 +95,7 @@ def announce(settings: Settings, running: Sandbox, *, until: datetime) -> Path |
     """Write a manifest of the orders that were announced since the last one; None if there are none."""
     folder = settings.data_dir / "sandbox"
     mark = folder / "announced_until"
-    since = datetime.fromisoformat(mark.read_text()) if mark.exists() else None
+    since = datetime.fromisoformat(mark.read_text(encoding="utf-8")) if mark.exists() else None
     orders = running.orders(since, until)
     if not orders:
         return None

@@ -30,7 +30,8 @@ _NOTE = "warehouse_read"
 
 def orders(paths: Paths) -> dict[str, list[int]]:
     """The manifests that are there now. Take it before reading them: what comes meanwhile is news again."""
-    return {path.name: mark for path in manifests(paths.orders) if (mark := mark_of(path))}
+    found = {str(path.relative_to(paths.orders)): mark_of(path) for path in manifests(paths.orders)}
+    return {name: mark for name, mark in found.items() if mark}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from screening_pipeline.sandbox.clocks import VirtualClock, instant_text, parse_instant
 from screening_pipeline.sandbox.counter import Counter
+from screening_pipeline.sandbox.creations import answer
 from screening_pipeline.sandbox.credentials import ACCOUNT
 from screening_pipeline.sandbox.faults import Faults, Plan
 from screening_pipeline.sandbox.judgement import completion, read_state, words
@@ -31,6 +32,7 @@ class Control:
             Route("/_sandbox/health", self.health),
             Route("/_sandbox/clock", self.set_clock, methods=["PUT"]),
             Route("/_sandbox/orders", self.orders),
+            Route("/_sandbox/creations", self.creations),
             Route("/_sandbox/truth", self.truth),
             Route("/_sandbox/stats", self.stats),
             Route("/_sandbox/flagged", self.flag, methods=["PUT"]),
@@ -66,11 +68,22 @@ class Control:
 
     async def orders(self, request: Request) -> Response:
         """List the manifest rows announced in [since, until); either may be left out."""
+        found = self._announced(request)
+        return found if isinstance(found, Response) else JSONResponse([manifest_row(order) for order in found])
+
+    async def creations(self, request: Request) -> Response:
+        """List what the vendors answered to the calls that created the same orders."""
+        found = self._announced(request)
+        if isinstance(found, Response):
+            return found
+        return JSONResponse([{"vendor": o.vendor, "account": ACCOUNT, "answer": answer(o)} for o in found])
+
+    def _announced(self, request: Request) -> list[Order] | Response:
         try:
             since, until = (_instant(request.query_params.get(name)) for name in ("since", "until"))
         except ValueError:
             return JSONResponse({"error": "since and until are ISO 8601 instants with an offset"}, 400)
-        return JSONResponse([manifest_row(order) for order in self.counter.world.announced(since, until)])
+        return self.counter.world.announced(since, until)
 
     async def truth(self, _: Request) -> Response:
         """List every check ordered by now, with what the vendor's side knows about it."""

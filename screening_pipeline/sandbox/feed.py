@@ -68,7 +68,7 @@ class Feed:
     def _load(self) -> datetime:
         if self.state_path is None or not self.state_path.exists():
             return BEGINNING
-        state = json.loads(self.state_path.read_text())
+        state = json.loads(self.state_path.read_text(encoding="utf-8"))
         if state["world"] != self._world():
             raise ValueError("the feed's state file belongs to another world")
         return parse_instant(state["drained_to"])
@@ -78,7 +78,7 @@ class Feed:
         if self.state_path is None:
             return
         fresh = self.state_path.with_suffix(".new")
-        with fresh.open("w") as file:
+        with fresh.open("w", encoding="utf-8") as file:
             json.dump({"world": self._world(), "drained_to": instant_text(self._drained_to)}, file)
             file.flush()
             os.fsync(file.fileno())

@@ -148,6 +148,12 @@ class Sandbox:
         rows: list[dict[str, Any]] = self._call("GET", f"orders?{query}")
         return rows
 
+    def creations(self, until: datetime | None = None) -> list[dict[str, Any]]:
+        """Return the vendor, the account and the vendor's answer of each creation announced before `until`."""
+        query = urlencode({"until": instant_text(until)} if until else {})
+        answers: list[dict[str, Any]] = self._call("GET", f"creations?{query}")
+        return answers
+
     def truth(self) -> list[dict[str, Any]]:
         """Return one row for each check that was ordered by now."""
         rows: list[dict[str, Any]] = self._call("GET", "truth")["checks"]
@@ -245,7 +251,7 @@ def _announce(listener: socket.socket, options: Options) -> None:
     line = json.dumps(facts | {"seed": options.seed, "checks": options.checks, "is_virtual": options.virtual})
     if options.ready_file is not None:
         fresh = options.ready_file.with_suffix(".new")
-        fresh.write_text(f"{line}\n")
+        fresh.write_text(f"{line}\n", encoding="utf-8")
         fresh.replace(options.ready_file)
     print(line, flush=True)  # noqa: T201 - the line is this program's output
 

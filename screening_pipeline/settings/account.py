@@ -47,14 +47,23 @@ def _is_fill_in(declared: Vendor) -> bool:
     return str(urlsplit(declared.base_url).hostname).endswith(".example")
 
 
+def _has_fields(declared: Vendor) -> bool:
+    return any(record.fields for record in declared.records.values())
+
+
+def _has_times(declared: Vendor) -> bool:
+    return any("vendor_time" in record.columns for record in declared.records.values())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """One account at one vendor, the unit of credentials, limits and failures.
 
     `secret_names` maps a role (`api_key`, `client_secret`, …) to the environment variable that holds it; in the file
     each role has a key of its own, `<role>_env`. `paths` holds only what replaces the vendor's declared paths, by
-    endpoint. `calendar` and `timezone` say when the vendor works and what its times without offset mean. `polling`
-    is off where a provider answers pushes only.
+    endpoint. `calendar` and `timezone` say when the vendor works and what its times without offset mean, `date_format`
+    (strptime words) how it writes dates that are not ISO 8601. `flex_fields` names the customer's own fields that may
+    leave the landing area. `polling` is off where a provider answers pushes only.
     """
 
     vendor: str = setting(rules.text, is_required=True, example=Of(lambda v: toml_text(v.slug)))
@@ -126,6 +135,19 @@ class Account:
         {},
         example='{ "Their Word" = "Documented Word" }',
         help="words of your account, read as documented ones",
+    )
+    flex_fields: tuple[str, ...] = setting(
+        rules.list_of(rules.text),
+        (),
+        is_for=_has_fields,
+        example='["RequisitionId"]',
+        help="fields of your own that may leave the landing area",
+    )
+    date_format: str | None = setting(
+        rules.date_format,
+        is_for=_has_times,
+        example='"%d/%m/%Y"',
+        help="how the vendor writes dates that are not ISO 8601, in strptime's words",
     )
     paths: Mapping[str, str] = setting(rules.table, {}, example=Of(_paths_example))
     is_bundled: bool = False

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.domain.declaration import Vendor
@@ -108,7 +110,20 @@ def _read_account(raw: dict[str, Any], at: str, problems: list[str]) -> dict[str
     overrides = table_reader.read_table(values.get("paths", {}), endpoints, f"{at}.paths", problems)
     values["paths"] = {name: path for name, path in overrides.items() if path is not None}
     problems += _missing_for_auth(values, declared, at)
+    problems += _sandbox_called_production(values, declared, at)
     return values
+
+
+def _sandbox_called_production(values: Mapping[str, Any], declared: Vendor, at: str) -> list[str]:
+    """Checks on a vendor's test host are not real, and would be counted among those that are."""
+    if values.get("environment") != "production":
+        return []
+    hosts = {key: (urlsplit(values.get(key) or "").hostname or "").rstrip(".") for key in ("base_url", "token_url")}
+    return [
+        f'{at}.{key} is a test host of {declared.title}, where no check is real: add environment = "sandbox"'
+        for key, host in hosts.items()
+        if any(fnmatchcase(host, pattern) for pattern in declared.sandbox_hosts)
+    ]
 
 
 def _no_vendor(slug: object, at: str) -> str:

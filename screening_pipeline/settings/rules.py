@@ -215,6 +215,21 @@ def endpoint_path(declared: str) -> Rule:
     return rule
 
 
+_DATE_WORDS = re.compile(r"%(.)")
+_DATE_WORDS_KNOWN = frozenset("aAbBdfHIjmMpSyY%")
+
+
+def date_format(value: Any) -> str:
+    """How dates are written, in the words of strptime: a day, a month and a year at least, and no zone."""
+    given = text(value)
+    words = set(_DATE_WORDS.findall(given))
+    if unknown := sorted(f"%{word}" for word in words - _DATE_WORDS_KNOWN):
+        raise Refused(f"has {_shown(unknown[0])}, which is none of %a %A %b %B %d %f %H %I %j %m %M %p %S %y %Y")
+    if not (words & set("yY") and ("j" in words or ("d" in words and words & set("mbB")))):
+        raise Refused("must tell a day, a month and a year, as in %d/%m/%Y")
+    return given
+
+
 def timezone(value: Any) -> str:
     """The IANA name of a time zone."""
     from zoneinfo import ZoneInfo, available_timezones

@@ -43,7 +43,7 @@ class AccountState:
     def reason_to_wait(self, now: datetime) -> str | None:
         """Why nobody should ask now, unless a person wants it; None where nothing speaks against it."""
         if self.silent_seconds > 0:
-            return f"silent for {self.silent_seconds:.0f} s (429)"
+            return f"silent for {self.silent_seconds:.0f} s, as the vendor asked"
         if self.stopped_code and self.stopped_at and abs(now - self.stopped_at) < STOPPED_FOR:
             return f"stopped: {self.stopped_code}"
         if self.last_error in OUTAGES and self.last_error_at and abs(now - self.last_error_at) < OUTAGE_FOR:

@@ -228,7 +228,7 @@ _MAKE_ACCOUNT = "insert into account (vendor, account) values (?, ?) on conflict
 def running_boot_id(source: Path = _BOOT_ID) -> str:
     """The present boot of the machine, to which running times belong; "" where the system does not tell."""
     with suppress(OSError):
-        return source.read_text().strip()
+        return source.read_text(encoding="utf-8").strip()
     return ""
 
 

@@ -25,6 +25,11 @@ def _inner_report(body: Json) -> Message:
     return report
 
 
+def created_subject(body: Message) -> str:
+    """A subscription is created with its last status, a report with its status."""
+    return "subscription" if "LastStatus" in body or "IsActive" in body else "report"
+
+
 VENDOR = Vendor(
     slug="goodhire",
     title="GoodHire",
@@ -74,6 +79,7 @@ VENDOR = Vendor(
         ),
     },
     reshape=reshape,
+    created_subject=created_subject,
     never_store=(
         "**.SSN",
         "**.DateOfBirth",
@@ -82,5 +88,6 @@ VENDOR = Vendor(
         "**.DriverLicenseNum",
         "**.DriverLicenseState",
     ),
+    sandbox_hosts=("*sandbox.goodhire.com",),
     error_shape=("StatusCode",),
 )

@@ -11,22 +11,46 @@ from screening_pipeline.domain.vocabulary import Json, Message
 def reshape(endpoint: str, body: Json) -> list[tuple[str, Message]]:
     """The feed is a bare array or wrapped in `statusUpdates`; orders and I-9 forms share it and the pushes."""
     if endpoint == "status_updates":
-        return [(_subject(message), message) for message in _updates(body)]
+        return [(_subject(message), _with_fields(message)) for message in _updates(body)]
     if not isinstance(body, dict):
         raise ValueError("not_an_object")
-    return [({"order_status": "order", "i9_status": "i9"}.get(endpoint) or _subject(body), body)]
+    return [({"order_status": "order", "i9_status": "i9"}.get(endpoint) or _subject(body), _with_fields(body))]
+
+
+def _with_fields(message: Json) -> Json:
+    """FlexFields are a list of {name, value}, or an object name → value."""
+    given = message.get("flexFields") if isinstance(message, dict) else None
+    if not isinstance(given, dict) or given.keys() <= {"name", "value"}:
+        return message
+    return {**message, "flexFields": [{"name": name, "value": value} for name, value in given.items()]}
+
+
+def created_subject(body: Message) -> str:
+    """What is created with a form id, or an I-9 status, is a form."""
+    return "i9" if "i9Status" in body or "formId" in body else "order"
 
 
 def _updates(body: Json) -> list[Json]:
-    updates = body.get("statusUpdates") if isinstance(body, dict) else body
+    """Converters from XML make the only update of a list the update itself, and an empty list an empty text."""
+    updates = body.get("statusUpdates", body) if isinstance(body, dict) else body
+    if updates in (None, "", {}) and updates is not body:
+        return []
+    if isinstance(updates, dict) and (updates is not body or _is_update(updates)):
+        return [updates]
     if not isinstance(updates, list):
         raise ValueError("no_list_of_updates")
     return updates
 
 
+def _is_update(body: Message) -> bool:
+    return not body.keys().isdisjoint(("orderStatus", "i9Status")) and not body.keys().isdisjoint(("orderId", "id"))
+
+
 def _subject(message: Json) -> str:
     return "i9" if isinstance(message, dict) and "i9Status" in message else "order"
 
+
+_FLEX_FIELDS = Parts(at="flexFields", columns={"name": "name", "value": "value"})
 
 VENDOR = Vendor(
     slug="hireright",
@@ -74,6 +98,7 @@ VENDOR = Vendor(
     records={
         "order": Record(
             id="orderId",
+            created_id=("orderId", "id"),
             required=("orderStatus", "status"),
             result_from="adjudication",
             columns={
@@ -86,9 +111,11 @@ VENDOR = Vendor(
                 at="products",
                 columns={"name": "name", "status": "status", "adjudication": "adjudicationStatus"},
             ),
+            fields=_FLEX_FIELDS,
         ),
         "i9": Record(
             id="id",
+            created_id=("formId", "id", "orderId"),
             required=("i9Status",),
             detail_role="concludes",
             result_from="detail",
@@ -97,11 +124,14 @@ VENDOR = Vendor(
                 "vendor_status_detail": "eVerifyStatus",
                 "vendor_time": "statusDate",
             },
+            fields=_FLEX_FIELDS,
         ),
     },
     reshape=reshape,
+    created_subject=created_subject,
     # H3: the failure body of the token call is misspelt; both spellings are error bodies.
     error_shape=("errror", "error", "errorCode"),
     adjudication_default="not_expected",
+    sandbox_hosts=("stage*.hireright.com", "*.stage*.hireright.com", "*-stage.hireright.com"),
     unverified=("order status body", "I-9 body", "updates feed body", "paths"),
 )

@@ -49,6 +49,7 @@ VENDOR = Vendor(
             # K10: the documented body carries no id; where a provider sends one it must be the one asked for.
             id=("id", "check_id", "background_check_id"),
             is_id_required=False,
+            created_id=("background_check_id", "id", "check_id"),
             required=("status",),
             columns={
                 "vendor_status": "status",

@@ -47,6 +47,7 @@ VENDOR = Vendor(
     records={
         "check": Record(
             id="checkId",
+            created_id=("checkId", "id"),  # W6: whether an invitation's id is the check's is unverified
             required=("status",),
             is_result_awaited=True,
             time_means="completion",

@@ -30,6 +30,7 @@ VENDOR = Vendor(
         "package": PACKAGE,
         "request": Record(
             id="id",
+            created_id=("id", "requestId"),
             required=("statusV2", "status"),
             detail_role="overrides",
             columns={

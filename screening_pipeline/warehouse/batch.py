@@ -21,6 +21,16 @@ LATELY = 500_000
 """Checks that came last, among which nearly all are found that are told of and not open."""
 
 
+def name_notations(connection: Connection) -> None:
+    """Have `staging.written` know the notations of dates of all accounts: DuckDB reads none from a column."""
+    found = connection.execute(
+        "select distinct date_format from staging.account where date_format is not null order by all"
+    ).fetchall()
+    known = " ".join(f"when {quote(form)} then try_strptime(told, {quote(form)})" for (form,) in found)
+    told = f"case notation {known} end" if known else "null::timestamp"
+    connection.execute(f"create or replace macro staging.written(notation, told) as ({told})")
+
+
 def empty_batch(connection: Connection) -> None:
     """Begin a batch: nothing was read, nobody is touched. Several loads may follow and add up."""
     connection.execute(catalog.statement("begin_batch"))

@@ -116,7 +116,7 @@ def refreshed(how: str) -> tuple[Relation, ...]:
 def macros(*schemas: str) -> str:
     """The definitions of the scalar macros of these schemas, or of all."""
     sources = (files("screening_pipeline").joinpath("sql", schema, "_macros.sql") for schema in schemas or SCHEMAS)
-    return "\n".join(source.read_text() for source in sources if source.is_file())
+    return "\n".join(source.read_text(encoding="utf-8") for source in sources if source.is_file())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +185,9 @@ def _texts(folder: str) -> Mapping[str, str]:
     entries = (
         entry for entry in files("screening_pipeline").joinpath("sql", folder).iterdir() if entry.name.endswith(".sql")
     )
-    return MappingProxyType({e.name.removesuffix(".sql"): e.read_text() for e in sorted(entries, key=lambda e: e.name)})
+    return MappingProxyType(
+        {e.name.removesuffix(".sql"): e.read_text(encoding="utf-8") for e in sorted(entries, key=lambda e: e.name)}
+    )
 
 
 @cache
@@ -201,7 +203,7 @@ def statement(name: str, **given: str | int) -> str:
 
 @cache
 def _statement(name: str) -> str:
-    source = files("screening_pipeline").joinpath("sql", "statements", f"{name}.sql").read_text()
+    source = files("screening_pipeline").joinpath("sql", "statements", f"{name}.sql").read_text(encoding="utf-8")
     # What is given must not get into a comment: a new line in it would end that.
     lines = source.splitlines()
     return "\n".join(lines[len(list(_leading(lines))) :]).rstrip().rstrip(";")
@@ -218,7 +220,7 @@ def _read_all() -> Iterable[Relation]:
     for schema in (*SCHEMAS, "work"):
         for entry in sorted(root.joinpath(schema).iterdir(), key=lambda e: e.name):
             if entry.name.endswith(".sql") and not entry.name.startswith("_"):
-                yield parse(schema, entry.name.removesuffix(".sql"), entry.read_text())
+                yield parse(schema, entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8"))
 
 
 def parse(schema: str, name: str, source: str) -> Relation:

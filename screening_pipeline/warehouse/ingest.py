@@ -5,16 +5,27 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base.files import mark_of
 from screening_pipeline.base.progress import Progress, no_progress
-from screening_pipeline.warehouse import reference, schema, session, snapshot
-from screening_pipeline.warehouse.batch import empty_batch, note_unpublished, refresh, set_key, touch_batch
+from screening_pipeline.landing.area import Tail
+from screening_pipeline.warehouse import reference, schema, session, snapshot, suppression
+from screening_pipeline.warehouse.batch import (
+    empty_batch,
+    name_notations,
+    note_unpublished,
+    refresh,
+    set_key,
+    touch_batch,
+)
 from screening_pipeline.warehouse.loading import (
     batches_of,
     ensure_new_order,
     load_batch,
     look,
+    note,
     read_batch,
     read_notes,
+    scan,
     seal,
     sized_for,
 )
@@ -80,6 +91,7 @@ def _fill_reference(connection: Connection, settings: Settings) -> None:
     session.replace(connection, "star.dim_account", reference.accounts(settings))
     schema.name_zones(connection)
     session.replace(connection, "staging.account", reference.readings(settings))
+    name_notations(connection)
     session.replace(connection, "staging.alias", reference.aliases(settings))
     session.replace(connection, "star.dim_sla_target", reference.sla_targets(settings))
     session.replace(connection, "star.dim_setting", reference.analysis_settings(settings))
@@ -104,13 +116,33 @@ def advance(connection: Connection, landing: Landing, *, part_key: str) -> set[s
     Returns the tables of which rows were written or removed.
     """
     ensure_new_order(connection)
+    _scrub_replaced(connection, landing, part_key=part_key)
     found = look(connection, landing)
     seal(connection, found)
     with sized_for(connection, found.tails):
         empty_batch(connection)
         for batch in batches_of(found.tails):
             read_batch(connection, landing, batch, part_key=part_key)
-            load_batch(connection, batch)
+            load_batch(connection, landing, batch)
         touch_batch(connection)
         note_unpublished(connection)
         return refresh(connection)
+
+
+def _scrub_replaced(connection: Connection, landing: Landing, *, part_key: str) -> None:
+    """Erase once more from files that took the place of those that were read: copies from before an erasure, say."""
+    if not suppression.is_anybody(connection):
+        return
+    known = connection.execute(
+        "select file, loaded_bytes, inode from staging.landed_file where inode is not null"
+    ).fetchall()
+    replaced = [
+        Tail(file.partition("/")[0], file, 0, size)
+        for file, size, inode in known
+        if (mark := mark_of(landing.root / file)) and mark[0] != inode and mark[1] >= size
+    ]
+    for batch in batches_of(replaced):
+        set_key(connection, part_key)
+        scan(connection, landing, batch)
+        suppression.scrub(connection, landing, batch)
+        note(connection, landing, batch)

@@ -7,14 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base.files import mark_of
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.landing import day_seals
+from screening_pipeline.landing.area import Tail
 from screening_pipeline.warehouse import batch as warehouse_batch
 from screening_pipeline.warehouse import schema, session, suppression
 from screening_pipeline.warehouse.batch import load, set_key
 
 if TYPE_CHECKING:
-    from screening_pipeline.landing.area import Landing, Look, Tail
+    from screening_pipeline.landing.area import Landing, Look
     from screening_pipeline.landing.day_seals import Seals
     from screening_pipeline.warehouse.session import Connection
 
@@ -62,19 +64,20 @@ def sized_for(connection: Connection, tails: Sequence[Tail]) -> AbstractContextM
 def read_batch(connection: Connection, landing: Landing, batch: Sequence[Tail], *, part_key: str) -> None:
     """Scan these tails into the temporary tables of the batch, without those who are suppressed."""
     set_key(connection, part_key)
-    _scan(connection, landing, batch)
+    scan(connection, landing, batch)
     if suppression.scrub(connection, landing, batch):
-        _scan(connection, landing, batch)
+        scan(connection, landing, batch)
     warehouse_batch.read(connection)
 
 
-def load_batch(connection: Connection, batch: Sequence[Tail]) -> None:
+def load_batch(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> None:
     """Load what was scanned, and note how far each file was read."""
     load(connection)
-    _note(connection, batch)
+    note(connection, landing, batch)
 
 
-def _scan(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> None:
+def scan(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> None:
+    """Read these tails into the temporary tables of the batch."""
     with _sources(landing, batch) as sources:
         schema.scan(connection, sources)
 
@@ -103,10 +106,15 @@ def _sources(landing: Landing, batch: Sequence[Tail]) -> Iterator[dict[str, list
         yield dict(sources)
 
 
-def _note(connection: Connection, batch: Sequence[Tail]) -> None:
+def note(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> None:
+    """Note how far each of these files was read, and which file it was."""
     files = ", ".join(quote(tail.file) for tail in batch)
     connection.execute(f"delete from staging.landed_file where file in ({files})")
-    session.insert(connection, "staging.landed_file", [{"file": tail.file, "loaded_bytes": tail.end} for tail in batch])
+    marks = {tail.file: mark_of(landing.root / tail.file) for tail in batch}
+    rows = (
+        {"file": t.file, "loaded_bytes": t.end, "inode": mark[0] if (mark := marks[t.file]) else None} for t in batch
+    )
+    session.insert(connection, "staging.landed_file", rows)
 
 
 def ensure_new_order(connection: Connection) -> None:

@@ -95,7 +95,7 @@ def _load_anew(connection: Connection, landing: Landing, *, part_key: str, progr
         read_batch(connection, landing, batch, part_key=part_key)  # what this drops is only freed outside a transaction
         with _step(connection):
             empty_batch(connection)
-            load_batch(connection, batch)
+            load_batch(connection, landing, batch)
     seal(connection, found)
 
 

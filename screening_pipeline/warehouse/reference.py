@@ -119,6 +119,8 @@ def _account(account: Account) -> Row:
         "adjudication_expected": account.adjudication_expected,
         "is_polled": account.polling,
         "final_adjudications": list(account.final_adjudications),
+        "flex_fields": list(dict.fromkeys(account.flex_fields)),
+        "date_format": account.date_format,
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.domain.declaration import Parts, Record, Vendor, aliases
+from screening_pipeline.domain.declaration import FIELD_COLUMNS, Parts, Record, Vendor, aliases
 from screening_pipeline.domain.vocabulary import FACTS, PART_COLUMNS, RUN_COLUMNS, WORDS
 
 Tree = dict[str, "Tree | str"]
@@ -32,10 +32,13 @@ ENVELOPE = {
     "latency_ms": "integer",
     "run_id": "varchar",
     "reject": "varchar",
+    "reject_detail": "varchar",
     "message_rejects": "struct(index integer, reason varchar)[]",
+    "part_rejects": "struct(index integer, part varchar)[]",
 }
 PART_TYPE = "struct(" + ", ".join(f'"{name}" varchar' for name in PART_COLUMNS) + ")[]"
 RUN_TYPE = "struct(" + ", ".join(f'"{name}" varchar' for name in RUN_COLUMNS) + ")[]"
+FIELD_TYPE = "struct(" + ", ".join(f'"{name}" varchar' for name in FIELD_COLUMNS) + ")[]"
 ACTION_TYPE = "varchar[]"
 
 
@@ -44,7 +47,7 @@ def scan_sql(vendor: Vendor, source: str) -> str:
 
     One row per message, or one per response that carries none (a reject, a failure, an empty feed), with
     the envelope, `message_index` (from 1), the words and facts of `model`, and the lists `components`,
-    `actions` and `runs` in our column names. All values are text as received.
+    `actions`, `runs` and `fields` in our column names. All values are text as received.
     """
     columns = {**ENVELOPE, "messages": _messages_type(vendor)}
     typed = ", ".join(f"{name}: {quote(kind)}" for name, kind in columns.items())
@@ -71,9 +74,8 @@ def _add_record(tree: Tree, record: Record) -> None:
     for address in record.columns.values():
         for alias in aliases(address):
             _add(tree, alias, "varchar")
-    for parts in (record.components, record.actions, record.runs):
-        if parts:
-            _add(tree, parts.at, _parts_type(parts))
+    for parts in record.lists:
+        _add(tree, parts.at, _parts_type(parts))
 
 
 def _add(tree: Tree, address: str, kind: str) -> None:
@@ -103,6 +105,7 @@ def _projection(vendor: Vendor) -> str:
         f"{_by_subject(vendor, _components, PART_TYPE)} as components",
         f"{_by_subject(vendor, _actions, ACTION_TYPE)} as actions",
         f"{_by_subject(vendor, _runs, RUN_TYPE)} as runs",
+        f"{_by_subject(vendor, _fields, FIELD_TYPE)} as fields",
     ]
     return ", ".join(words + lists)
 
@@ -136,6 +139,10 @@ def _components(record: Record) -> str | None:
 
 def _runs(record: Record) -> str | None:
     return _list(record.runs, RUN_COLUMNS)
+
+
+def _fields(record: Record) -> str | None:
+    return _list(record.fields, FIELD_COLUMNS)
 
 
 def _actions(record: Record) -> str | None:

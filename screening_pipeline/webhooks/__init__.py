@@ -1,1 +1,4 @@
-"""What vendors push, proven before it is stored. May import base, domain, vendors, landing, settings and http.wire."""
+"""What vendors push, proven before it is stored.
+
+May import base, domain, vendors, landing, state, settings and http.wire.
+"""

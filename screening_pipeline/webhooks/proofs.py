@@ -43,6 +43,18 @@ class Proofs:
         """The account that may be pushed to under these names."""
         return next((a for a in self._accounts if (a.vendor, a.name) == (slug, name)), None)
 
+    @property
+    def has_unset(self) -> bool:
+        """Whether a secret is not set that an account names for proofs: its messages could not be judged."""
+        return any(self._is_unset(account, role) for account in self._accounts for role in _proof_roles(account))
+
+    def _is_unset(self, account: Account, role: str) -> bool:
+        try:
+            self._secret(account, role)
+        except MissingSecret:
+            return True
+        return False
+
     def holds(self, account: Account, header: bytes, body: bytes) -> bool:
         """Whether the header proves that the body is the vendor's. Raises MissingSecret."""
         push = _push(account)
@@ -106,6 +118,11 @@ class Proofs:
 def _push(account: Account) -> Push | None:
     """How the vendor of an account proves what it pushes."""
     return vendor(account.vendor).push
+
+
+def _proof_roles(account: Account) -> list[str]:
+    push = _push(account)
+    return [] if push is None else [role for role in push.roles if role in account.secret_names]
 
 
 def _joined(client_id: bytes, secret: bytes) -> bytes:

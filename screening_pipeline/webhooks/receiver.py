@@ -3,46 +3,58 @@
     POST /webhooks/{vendor}/{account}             a message; what it is about stands in its body
     PUT  /webhooks/{vendor}/{account}/{check_id}  a callback whose body does not say what it is about
     GET  /oauth/token                             a bearer token for senders that ask for one first
+    GET  /healthz                                 whether messages can be taken now; tells codes and nothing else
 
-Nothing is read before it is proven. Of a request only the account and a word are told, never a path, a header
-or a body. It speaks plain HTTP and listens on loopback: whoever faces the internet puts TLS before it.
+A slash at the end of an address says nothing. Nothing is read before it is proven. Of a request only the account and
+a word are told, never a path, a header or a body. It speaks plain HTTP and listens on loopback: whoever faces the
+internet puts TLS before it.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from screening_pipeline.base.errors import EnvironmentFailed, MissingSecret
 from screening_pipeline.domain.exchange import Exchange, new_response_id
 from screening_pipeline.http import wire
-from screening_pipeline.vendors import vendor
+from screening_pipeline.vendors import all_vendors, vendor
+from screening_pipeline.webhooks.addresses import Address, address_of, path_of
 from screening_pipeline.webhooks.proofs import TOKEN_SECONDS, Proofs
+from screening_pipeline.webhooks.refusals import Doorkeeper
 from screening_pipeline.webhooks.server import http_server, in_url, listening
+from screening_pipeline.webhooks.writer import Busy, Writer
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
     from screening_pipeline.base.clock import Clock
     from screening_pipeline.domain.conduct import Push
-    from screening_pipeline.landing.area import Landing
+    from screening_pipeline.landing.area import Landing, Line
     from screening_pipeline.settings.account import Account
     from screening_pipeline.settings.settings import Settings
+    from screening_pipeline.state.pull_queue import Agenda
 
 
 MAX_BODY_BYTES = 1024 * 1024
-BODY_SECONDS = 30.0
 RUN_ID = "webhooks"
 SEALED_UNDER = "tokens of pushed messages"
+MAX_HELD_BYTES = 64 * 1024 * 1024
+"""Bytes of bodies that are held at once, of all requests together."""
+_INLINE_BYTES = 64 * 1024
+"""Bodies that are judged where they are read: handing them to a thread takes longer."""
+_FREE_BYTES = 64 * 1024 * 1024
 
 Tell = Callable[[str], None]
-"""Told one line for each request that named an account."""
+"""Told one line for each request that named an account, or at least a vendor."""
 
 
 class Refused(Exception):
@@ -55,68 +67,110 @@ class Refused(Exception):
 
 
 def application(
-    landing: Landing, settings: Settings, environ: Mapping[str, str], clock: Clock, tell: Tell
-) -> Starlette:
+    landing: Landing, settings: Settings, environ: Mapping[str, str], agenda: Agenda, clock: Clock, tell: Tell
+) -> ASGIApp:
     """The receiver as an ASGI application."""
     proofs = Proofs(settings.accounts, environ, clock=clock, key=landing.key_for(SEALED_UNDER))
-    receiver = _Receiver(landing, proofs, clock, tell)
-    return Starlette(
-        routes=[
-            Route("/webhooks/{vendor}/{account}", receiver.message, methods=["POST"]),
-            Route("/webhooks/{vendor}/{account}/{check_id:path}", receiver.callback, methods=["PUT"]),
-            Route("/oauth/token", receiver.token, methods=["GET"]),
-        ]
-    )
+    # A framework's routes read paths after they were decoded: then a slash in an id looks like any other.
+    return _Receiver(landing, proofs, Doorkeeper(agenda, clock), clock, tell)
 
 
 class _Receiver:
-    def __init__(self, landing: Landing, proofs: Proofs, clock: Clock, tell: Tell) -> None:
+    def __init__(self, landing: Landing, proofs: Proofs, doorkeeper: Doorkeeper, clock: Clock, tell: Tell) -> None:
         self._landing = landing
         self._clock = clock
         self._tell = tell
         self._proofs = proofs
+        self._writer = Writer(landing)
+        self._doorkeeper = doorkeeper
+        self._held_bytes = 0
 
-    async def message(self, request: Request) -> Response:
-        return await self._answered(request, None)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await self._response(request, path_of(scope["raw_path"]))
+        if response.status_code in _CLOSING:  # of what is left of the request nothing is read
+            response.headers["Connection"] = "close"
+        await response(scope, receive, send)
 
-    async def callback(self, request: Request) -> Response:
-        check_id = request.path_params["check_id"]
-        return await self._answered(request, check_id)
+    async def _response(self, request: Request, path: bytes) -> Response:
+        if path == b"/healthz":
+            return await run_in_threadpool(self._health)
+        if path == b"/oauth/token":
+            return (
+                await self._token(request) if request.method == "GET" else _refusal(Refused(405, "wrong_method"), "GET")
+            )
+        address = address_of(path)
+        if address is not None:
+            return await self._answered(request, address)
+        return _refusal(self._told(_vendor_in(path), Refused(404, "unknown_address")))
 
-    async def token(self, request: Request) -> Response:
+    def _told(self, whose: str | None, refused: Refused) -> Refused:
+        if whose is not None:
+            self._tell(f"{whose}: {refused.http_status} {refused.code}")
+        return refused
+
+    def _health(self) -> Response:
+        """Whether a message could be stored now, and all proofs judged."""
+        troubles = []
+        if self._proofs.has_unset:
+            troubles.append("secret_not_set")
+        try:
+            with self._landing.reserve(_FREE_BYTES):
+                pass
+        except EnvironmentFailed as problem:
+            troubles.append(problem.code)
+        status = {"status": "failing" if troubles else "ok", "troubles": troubles}
+        return JSONResponse(status, 503 if troubles else 200, headers={"Cache-Control": "no-store"})
+
+    async def _token(self, request: Request) -> Response:
         given = request.query_params
         if given.get("grant_type") != "client_credentials":
             return _no_token(400, "unsupported_grant_type")
         token = self._proofs.issue(given.get("client_id", ""), given.get("client_secret", ""))
         if token is None:
+            await self._doorkeeper.refused("hireright/?")
             return _no_token(401, "invalid_client")
         # H3: the vendor writes the number of seconds as a text.
         body = {"access_token": token, "expires_in": str(TOKEN_SECONDS), "token_type": "bearer"}
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
-    async def _answered(self, request: Request, check_id: str | None) -> Response:
-        account = self._proofs.account(request.path_params["vendor"], request.path_params["account"])
+    async def _answered(self, request: Request, address: Address) -> Response:
+        account = self._proofs.account(address.vendor, address.account)
         push = vendor(account.vendor).push if account else None
-        if account is None or push is None or not _is_address(push, check_id):
-            return _refusal(Refused(404, "unknown_account"))
+        if account is None or push is None:
+            whose = f"{address.vendor}/?" if address.vendor in all_vendors() else None
+            return _refusal(self._told(whose, Refused(404, "unknown_account")))
+        if _is_nowhere(push, address, request.method):
+            return _refusal(self._told(account.key, Refused(404, "unknown_address")))
+        method = "POST" if address.check_id is None else "PUT"
+        if request.method != method:
+            return _refusal(self._told(account.key, Refused(405, "wrong_method")), method)
         try:
-            response_id = await self._taken(request, account, push.header, check_id)
+            response_id = await self._taken(request, account, push.header, address.check_id)
         except Refused as refused:
-            self._tell(f"{account.key}: {refused.http_status} {refused.code}")
-            return _refusal(refused)
+            if refused.http_status == 401 and not await self._doorkeeper.refused(account.key):
+                refused = Refused(429, "too_many_refusals")
+            return _refusal(self._told(account.key, refused))
         self._tell(f"{account.key}: stored")
         return JSONResponse({"stored": response_id})
 
     async def _taken(self, request: Request, account: Account, header: str, check_id: str | None) -> str:
         """The id of the message, once it is on disk. Raises Refused."""
         requested_at = self._clock.now()
-        proof = _header(request, header.lower().encode())
-        body = await _body_of(request)
-        await run_in_threadpool(self._prove, account, proof, body)
-        if not await run_in_threadpool(_is_json, body):
-            raise Refused(400, "not_json")
+        if self._writer.is_full:
+            raise Refused(503, "busy")
+        held = _Held(self)
+        try:
+            exchange = self._exchange(request, account, check_id, await _body_of(request, held), requested_at)
+            return await self._stored(await self._judged(account, _header(request, header.lower().encode()), exchange))
+        finally:
+            held.release()
+
+    def _exchange(
+        self, request: Request, account: Account, check_id: str | None, body: bytes, requested_at: datetime
+    ) -> Exchange:
         received_at = self._clock.now()
-        exchange = Exchange(
+        return Exchange(
             response_id=new_response_id(received_at, self._clock.monotonic()),
             vendor=account.vendor,
             account=account.name,
@@ -131,7 +185,18 @@ class _Receiver:
             headers=wire.kept(request.headers.items()),
             body=body,
         )
-        return await run_in_threadpool(self._stored, exchange)
+
+    async def _judged(self, account: Account, proof: bytes, exchange: Exchange) -> Line:
+        if len(exchange.body) <= _INLINE_BYTES:
+            return self._line(account, proof, exchange)
+        return await run_in_threadpool(self._line, account, proof, exchange)
+
+    def _line(self, account: Account, proof: bytes, exchange: Exchange) -> Line:
+        """What is to be written of a message. Raises Refused."""
+        self._prove(account, proof, exchange.body)
+        if not _is_json(exchange.body):
+            raise Refused(400, "not_json")
+        return self._landing.judged(exchange)
 
     def _prove(self, account: Account, proof: bytes, body: bytes) -> None:
         try:
@@ -140,16 +205,55 @@ class _Receiver:
         except MissingSecret:  # ours to mend: the vendor will try again
             raise Refused(503, "secret_not_set") from None
 
-    def _stored(self, exchange: Exchange) -> str:
+    async def _stored(self, line: Line) -> str:
         try:
-            return self._landing.receive(exchange).response_id
-        except (EnvironmentFailed, OSError):  # also where it is safe in the spool: a copy is no second event
+            await self._writer.store(line)
+        except Busy:
+            raise Refused(503, "busy") from None
+        except (EnvironmentFailed, OSError):
             raise Refused(503, "not_stored") from None
+        return line.landed.response_id
+
+    # ── how much is held ───────────────────────────────────────────────────────────────────────────
+
+    def hold(self, size: int) -> None:
+        """Count bytes of a body that is being read. Raises Refused where all bodies together are too many."""
+        self._held_bytes += size
+        if self._held_bytes > MAX_HELD_BYTES:
+            raise Refused(503, "busy")
+
+    def let_go(self, size: int) -> None:
+        """Count bytes that are not held any more."""
+        self._held_bytes -= size
 
 
-def _is_address(push: Push, check_id: str | None) -> bool:
-    """Whether messages of this vendor may come to the account's address, or to that of one check."""
-    return check_id is None or (push.names_check_in_path and bool(check_id))
+class _Held:
+    """How much of what the receiver may hold one request has."""
+
+    def __init__(self, receiver: _Receiver) -> None:
+        self._receiver = receiver
+        self._size = 0
+
+    def add(self, size: int) -> None:
+        self._size += size
+        self._receiver.hold(size)
+
+    def release(self) -> None:
+        self._receiver.let_go(self._size)
+
+
+def _vendor_in(path: bytes) -> str | None:
+    """Whose address a path begins like that is none; only words of ours are ever told."""
+    _, first, slug, *_ = (*path.split(b"/"), b"", b"")
+    found = slug.decode("ascii", "replace")
+    return f"{found}/?" if first == b"webhooks" and found in all_vendors() else None
+
+
+def _is_nowhere(push: Push, address: Address, method: str) -> bool:
+    """Whether a callback names no check, or a message one."""
+    if push.names_check_in_path:
+        return method == "PUT" and address.check_id is None
+    return address.check_id is not None
 
 
 def _header(request: Request, name: bytes) -> bytes:
@@ -158,28 +262,29 @@ def _header(request: Request, name: bytes) -> bytes:
     return found[0] if len(found) == 1 else b""
 
 
-async def _body_of(request: Request) -> bytes:
+async def _body_of(request: Request, held: _Held) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and len(declared) < 20 and int(declared) > MAX_BODY_BYTES:
         raise Refused(413, "too_large")
     body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > MAX_BODY_BYTES:
-                    raise Refused(413, "too_large")
-    except TimeoutError:
-        raise Refused(408, "too_slow") from None
-    except ClientDisconnect:
-        raise Refused(400, "broken_off") from None
+    is_whole = False
+    while not is_whole:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":  # or it took too long, see `webhooks.protocol`
+            raise Refused(400, "broken_off")
+        piece = message.get("body", b"")
+        held.add(len(piece))
+        body += piece
+        is_whole = not message.get("more_body", False)
+        if len(body) > MAX_BODY_BYTES:
+            raise Refused(413, "too_large")
     return bytes(body)
 
 
 def _is_json(body: bytes) -> bool:
     """Whether it is JSON at all. What is, but cannot be believed, is stored and listed as a reject."""
     try:
-        json.loads(body.decode("utf-8-sig"), parse_int=len, parse_float=len, parse_constant=_no_constant)
+        _LENIENT.decode(body.decode("utf-8-sig"))
     except RecursionError:
         return True
     except ValueError:
@@ -191,8 +296,19 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _refusal(refused: Refused) -> Response:
-    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "60"}}.get(refused.http_status)
+_LENIENT = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=_no_constant)
+
+
+_CLOSING = (408, 413, 429, 503)
+
+
+def _refusal(refused: Refused, allowed: str = "") -> Response:
+    headers = {
+        401: {"WWW-Authenticate": "Bearer"},
+        405: {"Allow": allowed},
+        429: {"Retry-After": "60"},
+        503: {"Retry-After": "60"},
+    }.get(refused.http_status)
     return JSONResponse({"error": refused.code}, status_code=refused.http_status, headers=headers)
 
 
@@ -211,7 +327,7 @@ def _no_token(http_status: int, error: str) -> Response:
 # ── serving ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def serve(app: Starlette, accounts: Iterable[Account], *, host: str, port: int, tell: Tell) -> None:
+def serve(app: ASGIApp, accounts: Iterable[Account], *, host: str, port: int, tell: Tell) -> None:
     """Serve `application` until SIGTERM or SIGINT. Raises EnvironmentFailed."""
     with listening(host, port) as listener:
         server = http_server(app)
@@ -221,3 +337,12 @@ def serve(app: Starlette, accounts: Iterable[Account], *, host: str, port: int, 
             if vendor(account.vendor).push:
                 tell(f"  {account.key}")
         server.run(sockets=[listener])
+
+
+def allow_connections() -> None:
+    """Have as many files open at once as the system lets us: each connection is one."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     import uvicorn
 
 
-_MOST_AT_ONCE = 64
-
-
 def in_url(address: str) -> str:
     """A host as it stands in a URL."""
     return f"[{address}]" if ":" in address else address
@@ -41,19 +38,21 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def http_server(app: Any) -> uvicorn.Server:
-    """A server for `app`, not running yet; it logs no request, believes no proxy, bounds what it holds."""
+    """A server for `app`, not running yet; it logs no request, believes no proxy, bounds what it waits for."""
     import uvicorn
+
+    from screening_pipeline.webhooks.protocol import BoundedProtocol
 
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=BoundedProtocol,
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
             lifespan="off",
             ws="none",
-            limit_concurrency=_MOST_AT_ONCE,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=10,
         )

@@ -179,7 +179,7 @@ def receiving(work: Runtime) -> Iterator[int]:
     """The port of the receiver, running."""
     with listening("127.0.0.1", 0) as listener:
         server = http_server(
-            receiver.application(work.landing, work.settings, work.environ, work.clock, lambda _: None)
+            receiver.application(work.landing, work.settings, work.environ, work.agenda, work.clock, lambda _: None)
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -1,7 +1,7 @@
 -- One row per answer, message or manifest row that could not be read.
 --
 -- reject_id      which
--- source         response, push, message (one of several in an answer) or manifest
+-- source         response, push, message (one of several in an answer), part (something within a message) or manifest
 -- vendor         vendor, where it is known
 -- account        account, where it is known
 -- check_id       id asked for, where it is known
@@ -10,7 +10,7 @@
 -- file           manifest file
 -- line           line in it
 -- reason         code of what is wrong
--- detail         for a person; never a value of a payload
+-- detail         for a person, or the address of the part; never a value of a payload
 -- rejected_at    since when
 -- @refresh base reject_id
 create table ops.reject (

@@ -15,6 +15,10 @@ create or replace macro staging.instant(told, zone) as (
     end
 );
 
+-- The local time that is written in another notation than ISO 8601. Made anew with a branch for each notation of an
+-- account (build.name_notations).
+create or replace macro staging.written(notation, told) as (null::timestamp);
+
 create or replace macro staging.key_of(a, b, c) as (
     case when c is not null then (md5_number_lower(concat_ws(chr(31), a, b, c)) >> 1)::bigint end
 );

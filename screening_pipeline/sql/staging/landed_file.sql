@@ -2,8 +2,10 @@
 --
 -- file          its path below the landing folder
 -- loaded_bytes  bytes loaded, always whole lines
+-- inode         which file it was when it was last looked at, as the system numbers them
 -- @refresh base
 create table staging.landed_file (
     file varchar,
-    loaded_bytes bigint
+    loaded_bytes bigint,
+    inode bigint
 )

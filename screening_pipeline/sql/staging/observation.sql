@@ -14,7 +14,8 @@
 -- components       the parts: identity, display name, type and words
 -- actions          the types of what somebody has to do
 -- runs             the runs of a subscription
--- unread_time      a vendor time that could not be read, as told
+-- flex_fields      the customer's own fields that its account names, as JSON
+-- unread_time      a vendor time that could not be read, or was yet to come, as told
 -- @refresh load
 select
     c.check_key,
@@ -31,6 +32,7 @@ select
     l.components,
     l.actions,
     l.runs,
+    l.flex_fields,
     l.unread_time
 from landed_message as l
 inner join batch_check as c

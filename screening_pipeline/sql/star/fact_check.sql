@@ -28,6 +28,7 @@
 -- region                       region of the order
 -- cost_center                  cost center of the order
 -- tags                         labels of the order, a JSON object
+-- flex_fields                  the customer's own fields, as last told, of those that its account names; a JSON object
 -- ordered_at                   when it was ordered
 -- first_observed_at            the first message about it
 -- last_observed_at             the last message that says how it stands
@@ -97,6 +98,16 @@ link as (
     group by o.check_key
 ),
 
+field as (
+    select
+        o.check_key,
+        max_by(o.flex_fields, q.place) as flex_fields
+    from touched_message as o
+    inner join sequence as q on o.message_number = q.message_number
+    where q.is_applied and o.flex_fields is not null
+    group by o.check_key
+),
+
 timed as (
     select
         c.check_key,
@@ -117,6 +128,7 @@ timed as (
         f.tags,
         f.ordered_at,
         link.report_url,
+        field.flex_fields,
         s.* exclude (check_key, state_key, done_message),
         w.vendor_status,
         w.vendor_status_detail,
@@ -152,6 +164,7 @@ timed as (
     left join done as d on c.check_key = d.check_key
     left join order_fact as f on c.check_key = f.check_key
     left join link on c.check_key = link.check_key
+    left join field on c.check_key = field.check_key
     left join staging.account as a on c.vendor = a.vendor and c.account = a.account
 ),
 
@@ -203,6 +216,7 @@ select
     c.region,
     c.cost_center,
     c.tags,
+    c.flex_fields,
     c.ordered_at,
     c.first_observed_at,
     c.last_observed_at,

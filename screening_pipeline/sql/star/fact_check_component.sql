@@ -8,6 +8,7 @@
 -- component_id         which part, within the check; people's names only as a keyed hash
 -- component_name       what the part is called, people's names removed
 -- component_type       the vendor's type of it, where it has one
+-- component_subtype    what kind of an education it is, where the vendor tells
 -- check_type_key       star.dim_check_type
 -- vendor_status        verbatim status or result of the part
 -- vendor_adjudication  verbatim adjudication of the part
@@ -57,6 +58,7 @@ select
         concat(coalesce(n.component_type, 'check'), if(n.ordinal > 1, concat(' ', n.ordinal), ''))
     ) as component_name,
     n.component_type,
+    n.component_subtype,
     staging.key_of(c.vendor, c.subject, coalesce(n.component_type, n.component_name, 'check')) as check_type_key,
     n.word as vendor_status,
     n.adjudication as vendor_adjudication,

@@ -5,7 +5,7 @@
 -- account            account
 -- subject            always subscription
 -- check_id           the subscription's id
--- run_at             when it ran
+-- run_at             when it ran; when it was first listed, where the vendor tells a time that was yet to come
 -- vendor_status      verbatim status, as last told
 -- result             clear, consider, none or unknown
 -- rewritten_count    how often the vendor told it differently from before
@@ -30,15 +30,24 @@ listed as (
     where q.is_applied and len(o.runs) > 0
 ),
 
+-- A run that was not yet when it was listed was when it was first listed.
+dated as (
+    select
+        *,
+        staging.instant(run_at, timezone) as told_at,
+        min(observed_at) over (partition by check_key, run_at) as seen_at
+    from listed
+),
+
 -- Runs listed for one instant are one row, which tells of the one to look at.
 told as (
     select
         l.check_key,
         l.place,
         l.observed_at,
-        staging.instant(l.run_at, l.timezone) as ran_at,
+        if(l.told_at > l.seen_at + interval 1 day, l.seen_at, l.told_at) as ran_at,
         max_by({'status': l.status, 'result': m.result}, (coalesce(m.result = 'consider', false), l.position)) as word
-    from listed as l
+    from dated as l
     left join star.dim_vendor_status as m
         on
             l.vendor = m.vendor and l.subject = m.subject and m.field = 'run' and l.status = m.value

@@ -7,7 +7,9 @@ select
     account,
     coalesce(asked_check_id, check_id) as check_id,
     response_id,
+    null as message_index,
     reject as reason,
+    reject_detail as detail,
     received_at as rejected_at
 from landed_message
 where reject is not null and coalesce(message_index, 1) = 1
@@ -17,9 +19,11 @@ select
     'message' as source,
     vendor,
     account,
+    null as check_id,
     response_id,
     bad.index + 1 as message_index,
     bad.reason,
+    null as detail,
     received_at as rejected_at
 from (
     select
@@ -30,4 +34,28 @@ from (
         unnest(message_rejects) as bad
     from landed_message
     where coalesce(message_index, 1) = 1 and message_rejects is not null
+)
+union all by name
+-- The message was read, but for this.
+select
+    concat(response_id, '/', bad.index + 1, '/', bad.part) as reject_id,
+    'part' as source,
+    vendor,
+    account,
+    check_id,
+    response_id,
+    bad.index + 1 as message_index,
+    'unreadable_part' as reason,
+    bad.part as detail,
+    received_at as rejected_at
+from (
+    select
+        response_id,
+        vendor,
+        account,
+        coalesce(asked_check_id, check_id) as check_id,
+        received_at,
+        unnest(part_rejects) as bad
+    from landed_message
+    where coalesce(message_index, 1) = 1 and part_rejects is not null
 );

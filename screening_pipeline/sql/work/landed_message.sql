@@ -13,9 +13,24 @@ typed as (
         t.has_personal_part_names,
         list_max(list_filter(t.boundaries, lambda b: b <= l.received_at::date)) as as_of,
         a.timezone,
-        staging.instant(l.vendor_time, a.timezone) as told_at,
+        staging.written(a.date_format, l.vendor_time) as written_time,
+        coalesce(
+            if(year(written_time) between 2000 and 9998, star.local_time(a.timezone, written_time), null),
+            staging.instant(l.vendor_time, a.timezone)
+        ) as told_at,
         staging.instant(l.started_on, a.timezone) as started_at,
-        regexp_full_match(l.vendor_time, '\d{4}-\d{2}-\d{2}') as is_date_only,
+        if(
+            written_time is not null,
+            not regexp_matches(a.date_format, '%[HI]'),
+            regexp_full_match(l.vendor_time, '\d{4}-\d{2}-\d{2}')
+        ) as is_date_only,
+        -- Of the customer's own fields only those that the account names, each once.
+        list_filter(
+            list_transform(a.flex_fields, lambda n: {
+                'key': n, 'value': list_filter(l.fields, lambda f: f.name = n)[1].value
+            }),
+            lambda f: f.value is not null
+        ) as named_fields,
         list_transform(l.components, lambda p: {
             -- Z1: `type` is the discriminator; where it is missing and checkType looks like one, that; else a part
             -- of an education check.
@@ -26,6 +41,11 @@ typed as (
                     when p.type_fallback is not null then 'education-check'
                 end
             ),
+            -- What is no type is the kind of an education; a machine's word, or it is none of ours to show.
+            'subtype': case
+                when p.type_fallback not like '%-check' and regexp_full_match(p.type_fallback, '[A-Za-z0-9_-]{1,40}')
+                    then p.type_fallback
+            end,
             -- Z26: a label may hold a person's name; a keyed hash tells two apart and says nothing. In a reduced body
             -- it stands already.
             'label': case
@@ -44,7 +64,11 @@ typed as (
 
 identified as (
     select
-        * exclude (components, report_url, started_on),
+        * exclude (components, report_url) replace (
+            -- What lies over a day beyond the look that showed it has not happened: it is no time of anything.
+            if(told_at <= received_at + interval 1 day, told_at, null) as told_at,
+            if(started_at <= received_at + interval 1 day, started_at, null) as started_at
+        ),
         list_transform(parts, lambda p: concat_ws('|', p.type, p.label)) as part_ids,
         len(list_distinct(part_ids)) < len(part_ids) as are_alike,
         -- Links open without a login for whoever holds their query, or the name and password in them.
@@ -63,25 +87,34 @@ keyed as (
             ),
             'component_name': if(has_personal_part_names, null, p.label),
             'component_type': p.type,
+            'component_subtype': p.subtype,
             'status': p.status,
             'result': p.result,
             'adjudication': p.adjudication
         }) as components,
         list_sort(list_distinct(list_transform(parts, lambda p: coalesce(p.status, '')))) as part_words,
+        if(len(named_fields) > 0, to_json(map_from_entries(named_fields))::varchar, null) as flex_fields,
         told_at is not null as has_vendor_time,
         -- A local day has 23 or 25 hours where clocks change: its end is where the next one begins.
         if(
             is_date_only and told_at is not null,
-            star.local_time(timezone, vendor_time::timestamp + interval 1 day) - interval 1 microsecond,
+            star.local_time(timezone, coalesce(written_time, try_cast(vendor_time as timestamp)) + interval 1 day)
+            - interval 1 microsecond,
             told_at
         ) as told_until,
-        if(told_at is null and vendor_time <> '' and vendor_time not like '0001-01-01%', vendor_time, null)
-            as unread_time
+        coalesce(
+            if(told_at is null and vendor_time <> '' and vendor_time not like '0001-01-01%', vendor_time, null),
+            if(staging.instant(started_on, timezone) > received_at + interval 1 day, started_on, null),
+            list_filter(runs, lambda r: staging.instant(r.run_at, timezone) > received_at + interval 1 day)[1].run_at
+        ) as unread_time
     from identified
 )
 
 select
-    * exclude (vendor_time, time_means, timezone, is_date_only, has_personal_part_names),
+    * exclude (
+        vendor_time, written_time, started_on, time_means, timezone, is_date_only, has_personal_part_names,
+        fields, named_fields
+    ),
     case when message_index is not null then md5_number_lower(concat_ws(
         chr(31), vendor, account, subject,
         coalesce(vendor_status, chr(30)), coalesce(vendor_status_detail, chr(30)), coalesce(vendor_result, chr(30)),

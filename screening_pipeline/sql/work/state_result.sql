@@ -6,7 +6,11 @@ resulted as (
     select
         w.state_key,
         w.result_from,
-        coalesce(w.result_means.result, w.leading_means.result) as told_result,
+        -- Of a word told twice only the granular one tells a result by itself.
+        coalesce(
+            w.result_means.result,
+            if(w.detail_role = 'overrides' and w.detail_word is null, null, w.leading_means.result)
+        ) as told_result,
         w.result_word is not null and w.result_means is null as is_word_unread,
         -- Where the parts make the result, a part that cannot be read leaves it unread.
         w.result_from = 'result' and w.detail_role = 'none' and l.lifecycle = 'completed'
