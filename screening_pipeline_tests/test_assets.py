@@ -87,6 +87,7 @@ def test_the_named_jobs_sensors_and_schedules_are_there() -> None:
         "hireright_pull",
         "zinc_pull",
         "workable_pull",
+        "workerchecks_pull",
         "daily_reconciliation",
         "daily_report",
     }

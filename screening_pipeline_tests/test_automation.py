@@ -17,7 +17,6 @@ from screening_pipeline.base import locks
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.writing import open_warehouse
-from screening_pipeline.orchestration.keys import PULLS, schedule_name
 from screening_pipeline.orchestration.sensors import ASKED_AGAIN, RECHECK_TAG
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.opening import assembled
@@ -103,7 +102,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         monkeypatch.setenv(name, "secret-key")
     paths = Paths.under(tmp_path / "data", {})
     paths.create()
-    with dg.DagsterInstance.ephemeral() as instance:
+    (tmp_path / "dagster").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
         yield Desk(paths, instance)
 
 
@@ -390,9 +390,12 @@ def tick_of(desk: Desk, name: str) -> ScheduleExecutionData:
     return definitions().resolve_schedule_def(name).evaluate_tick(context)
 
 
-@pytest.mark.parametrize("name", [*(schedule_name(*pull) for pull in PULLS), "daily_reconciliation", "daily_report"])
+@pytest.mark.parametrize("name", [*(f"{slug}_pull" for slug in all_vendors()), "daily_reconciliation", "daily_report"])
 def test_every_schedule_asks_for_one_run_that_can_be_made(desk: Desk, name: str) -> None:
     Path("screening.toml").unlink()  # the bundled accounts have all there is
+    for number, slug in enumerate(all_vendors()):
+        item = Item(number, slug, "sandbox", all_vendors()[slug].default_subject, f"id-{number}", NOW, "planned")
+        Agenda(State(desk.paths.state)).replace(slug, "sandbox", [item])
     requests = list(tick_of(desk, name).run_requests or [])
     assert len(requests) == 1
     job_name = definitions().resolve_schedule_def(name).job_name
@@ -403,13 +406,42 @@ def test_every_schedule_asks_for_one_run_that_can_be_made(desk: Desk, name: str)
     ("name", "reason"),
     [
         ("workable_pull", "no workable account is configured"),
-        ("hireright_pull", "status_updates is off for every hireright account"),
-        ("zinc_pull", "polling is off for every zinc account"),
+        ("hireright_pull", "hireright/asked: nothing is due"),
+        ("zinc_pull", "zinc/pushed: only pushed to"),
+        ("goodhire_pull", "goodhire/east: nothing is due; goodhire/west: nothing is due"),
     ],
 )
-def test_a_schedule_skips_where_no_account_has_what_it_is_for(desk: Desk, name: str, reason: str) -> None:
+def test_a_schedule_skips_where_no_account_has_anything_due(desk: Desk, name: str, reason: str) -> None:
     tick = tick_of(desk, name)
     assert (list(tick.run_requests or []), tick.skip_message) == ([], reason)
+
+
+@pytest.mark.parametrize("subject", ["report", "subscription"])
+def test_a_schedule_takes_whatever_is_due_of_all_subjects(desk: Desk, subject: str) -> None:
+    desk.plan("west", -5, subject=subject)
+    (request,) = tick_of(desk, "goodhire_pull").run_requests or []
+    assert request.run_config["ops"]["goodhire_pull"]["config"]["accounts"] == ["west"]
+    assert "check_keys" not in request.run_config["ops"]["goodhire_pull"]["config"]
+
+
+@pytest.mark.parametrize("job_name", ["goodhire_recheck_job", "goodhire_pull_job"])
+def test_neither_the_schedule_nor_the_sensor_asks_an_account_that_a_run_asks(desk: Desk, job_name: str) -> None:
+    desk.plan("west", -5)
+    run = dg.DagsterRun(job_name=job_name, status=dg.DagsterRunStatus.STARTED, tags={RECHECK_TAG: "goodhire/west"})
+    desk.instance.add_run(run)
+    assert "goodhire/west: a run that asks it is queued or running" in (
+        tick_of(desk, "goodhire_pull").skip_message or ""
+    )
+    assert "a run that asks it is queued or running" in desk.skipped()
+
+
+def test_with_the_sensors_off_a_schedule_has_new_orders_and_messages_read_where_nobody_is_asked(desk: Desk) -> None:
+    (desk.paths.orders / "new.csv").write_text("vendor,check_id\nzinc,z1\n")
+    (request,) = tick_of(desk, "zinc_pull").run_requests or []
+    assert request.asset_selection is not None
+    assert {key.path[0] for key in request.asset_selection} == {"raw", "star", "published"}
+    desk.instance.add_run(dg.DagsterRun(job_name="publish", status=dg.DagsterRunStatus.STARTED))
+    assert not tick_of(desk, "zinc_pull").run_requests, "one run reads for all"
 
 
 def test_a_schedule_leaves_an_account_alone_whose_vendor_refuses_it(
@@ -443,23 +475,19 @@ def test_a_schedule_tells_what_is_wrong_with_the_configuration(desk: Desk) -> No
     assert "accounts" in (tick.skip_message or "")
 
 
-@pytest.mark.parametrize(
-    ("slug", "calls"),
-    [
-        ("goodhire", {"subscription"}),
-        ("hireright", {"status_updates"}),
-        ("zinc", {"packages"}),
-        ("workable", {"packages"}),
-    ],
-)
-def test_a_schedule_pulls_what_no_recheck_does(slug: str, calls: set[str]) -> None:
-    def pulled(job_name: str) -> set[str]:
-        keys = definitions().resolve_job_def(job_name).asset_layer.executable_asset_keys
-        return {key.path[1] for key in keys if key.path[0] == slug}
+@pytest.mark.parametrize("slug", all_vendors())
+def test_a_schedule_alone_brings_everything_of_its_vendor(slug: str) -> None:
+    job = definitions().resolve_job_def(definitions().resolve_schedule_def(f"{slug}_pull").job_name)
+    keys = {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+    declared = all_vendors()[slug]
+    calls = {f"{slug}/{e.name}" for e in declared.endpoints if e.subject or e.is_destructive or e.is_list}
+    assert calls | {"raw/order", "raw/response", "star/fact_check", "published/snapshot"} <= keys
+    assert {key for key in keys if key.startswith(tuple(all_vendors()))} == calls
 
-    scheduled = pulled(definitions().resolve_schedule_def(f"{slug}_pull").job_name)
-    assert scheduled == calls
-    assert not scheduled & pulled(f"{slug}_recheck_job")
+
+def test_every_job_that_a_sensor_or_a_schedule_starts_has_a_name() -> None:
+    started = [one.job_name for one in (*(definitions().schedules or []), *(definitions().sensors or []))]  # type: ignore[union-attr]
+    assert [name for name in started if name is None or name.startswith("__")] == []
 
 
 def test_all_but_the_reconciliation_is_on_without_being_turned_on() -> None:

@@ -238,7 +238,7 @@ def test_a_vendor_that_was_dropped_in_has_settings_secrets_and_a_clean_bill_from
 
 @played
 def test_its_feed_and_its_list_have_schedules(facts: dict[str, Any]) -> None:
-    assert facts["schedules"] == {"lantern_updates_pull": "* * * * *", "lantern_packages_pull": "45 5 * * *"}
+    assert facts["schedules"] == {"lantern_pull": "* * * * *"}
 
 
 @played

@@ -125,6 +125,16 @@ def examine(settings: Settings, environ: Mapping[str, str] = ENVIRON, **given: A
     return {finding.name: finding for finding in findings}
 
 
+def test_what_an_accounts_own_checks_have_answered_is_told_with_the_key_that_decides_it(
+    tmp_path: Path, server: Vendor
+) -> None:
+    settings = configured(tmp_path, goodhire(server.url))
+    found = examine(settings, inferred=lambda _: ("adjudication_expected",))["goodhire/us adjudication"]
+    assert (found.level, found.fix) == ("ok", "")
+    assert "adjudication_expected is not set, and taken to be true" in found.message
+    assert "goodhire/us adjudication" not in examine(settings)
+
+
 def test_an_erasure_that_was_begun_and_not_finished_is_told(tmp_path: Path, server: Vendor) -> None:
     settings = configured(tmp_path, goodhire(server.url))
     settings.paths.create()

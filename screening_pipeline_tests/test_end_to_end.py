@@ -69,6 +69,15 @@ def test_an_observed_completion_lies_between_its_bounds(truth: dict[Key, Row], f
         assert facts[key]["completed_at_earliest"] <= at <= facts[key]["completed_at"]
 
 
+def test_every_dispute_has_its_row_also_one_that_was_over_between_two_cycles(
+    played: Play, truth: dict[Key, Row]
+) -> None:
+    rows = played.rows("select vendor, subject, check_id, count(*) as n from star.fact_dispute group by all")
+    found = {identity(row): row["n"] for row in rows}
+    assert found == {one: row["disputes"] for one, row in truth.items() if row["disputes"]}
+    assert found
+
+
 def test_nothing_is_asked_again_after_its_end(played: Play) -> None:
     assert played.sandbox.stats()["after_over"] == {}
 

@@ -461,8 +461,7 @@ def test_each_package_of_a_list_is_a_message_whether_its_id_is_a_number_or_a_tex
     [
         ("packages", {"status": 401, "message": "Invalid Token"}, "error_body"),
         ("packages", 5, "not_an_object"),
-        ("shared_link", [], "not_an_object"),
-        ("shared_link", {"url": "https://example.com/"}, None),
+        ("packages", {"packages": []}, None),
     ],
 )
 def test_answers_about_no_check_are_refused_only_where_they_are_plainly_wrong(

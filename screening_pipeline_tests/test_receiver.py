@@ -33,7 +33,7 @@ from screening_pipeline.runtime.results import StepResult, exit_code
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Settings
-from screening_pipeline.warehouse import catalog, publish, schema
+from screening_pipeline.warehouse import catalog, publish, reference, schema
 from screening_pipeline.webhooks import receiver, refusals
 from screening_pipeline.webhooks.server import http_server, listening
 from screening_pipeline.webhooks.signatures import is_signed_as_javascript, stringified
@@ -181,11 +181,12 @@ BASIC = basic(SECRETS["HIRERIGHT_USER"], SECRETS["HIRERIGHT_PASSWORD"])
 def opened(folder: Path, accounts: Sequence[Account] = ACCOUNTS, **environ: str) -> Iterator[Office]:
     paths = Paths.under(folder / "data", {})
     paths.create()
-    made = folder.parent / "receiver.duckdb"
+    settings = Settings(accounts=tuple(accounts), paths=paths)
+    made = folder.parent / f"receiver-{reference.fingerprint(settings)[:8]}.duckdb"
     if made.exists():
         shutil.copyfile(made, paths.warehouse)
     clock = ManualClock(MORNING)
-    work = assembled(Settings(accounts=tuple(accounts), paths=paths), SECRETS | environ, clock)
+    work = assembled(settings, SECRETS | environ, clock)
     if not made.exists():
         with open_warehouse(work) as connection:
             plans.prepare(connection, work)

@@ -3,7 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from screening_pipeline_tests.support.stage import DONE, OPEN, Saying, Stories, Story, at
+import pytest
+
+from screening_pipeline_tests.support.stage import DONE, OPEN, Saying, Stage, Stories, Story, at, broken_rules, opened
 
 told = Stories()
 stage = told.stage()
@@ -60,7 +62,7 @@ PLAIN = {
     .means("unknown", "unknown", "not_expected", "none", "unknown", OPEN)
     .lists(status="Abgeschlossen"),
 }
-test_every_order_word_of_a_plain_account_has_its_meaning = told.readings("hireright", PLAIN)
+test_every_order_word_of_a_plain_account_has_its_meaning = told.readings("hireright", PLAIN, account="plain")
 
 # An account that adjudicates, and that declares "Approved By Security" final.
 JUDGED = {
@@ -149,7 +151,7 @@ I9 = {
     .means("completed", "clear", "not_expected", "none", "none", DONE)
     .but(vendor_status="completed", vendor_status_detail="AUTHORIZED"),
     "FINAL_NON_CONFIRM": Saying(i9Status="completed", eVerifyStatus="FINAL_NON_CONFIRM").means(
-        "completed", "consider", "not_expected", "none", "client", DONE
+        "completed", "consider", "not_expected", "none", "none", DONE
     ),
     "TNC": Saying(i9Status="completed", eVerifyStatus="TNC").means(
         "awaiting_candidate", "none", "not_expected", "none", "candidate", OPEN
@@ -170,18 +172,24 @@ I9 = {
     .means("awaiting_client", "none", "not_expected", "none", "client", OPEN)
     .but(has_conflict=True),
 }
-I9_JUDGED = {
-    "completed-without-decision": Saying(i9Status="completed").means(
-        "completed", "unknown", "not_expected", "none", "client", DONE
+# Of an account whose forms have told a word of E-Verify, none is done without a last one.
+I9_AWAITED = {
+    "completed-without-a-case": Saying(i9Status="completed").means(
+        "completed", "unknown", "not_expected", "none", "client", OPEN
+    ),
+    "an-empty-word-is-none": Saying(i9Status="Completed", eVerifyStatus="").means(
+        "completed", "unknown", "not_expected", "none", "client", OPEN
     ),
     "Sent-to-Employee": I9["Sent-to-Employee"],
+    "TNC": I9["TNC"],
     "AUTHORIZED": I9["AUTHORIZED"],
+    "FINAL_NON_CONFIRM": I9["FINAL_NON_CONFIRM"],
 }
-test_an_i9_of_an_account_that_adjudicates_waits_for_the_client = told.readings(
-    "hireright", I9_JUDGED, account="judged", subject="i9"
+test_a_form_of_an_account_that_uses_e_verify_is_open_until_its_last_word = told.readings(
+    "hireright", I9_AWAITED, account="verified", subject="i9"
 )
 
-test_every_word_of_an_i9_has_its_meaning = told.readings("hireright", I9, subject="i9")
+test_every_word_of_an_i9_has_its_meaning = told.readings("hireright", I9, account="unverified", subject="i9")
 
 OWN_WORDS = {
     "declared": Saying(orderStatus="Done")
@@ -447,3 +455,31 @@ def test_an_expired_invitation_that_is_renewed_goes_on(s: Story) -> Iterator[Non
     assert (check["reopened_count"], check["reopened_at"]) == (1, at("12:00"))
     assert (check["completed_at"], check["closed_at"]) == (at("12:00"), at("12:00"))
     assert s.conflicts() == set()
+
+
+@pytest.mark.parametrize("dates", [(None, None), ("2026-03-02T11:00:00Z", "2026-03-02T12:00:00Z")])
+@pytest.mark.parametrize("is_one_answer", [False, True])
+def test_a_dispute_opened_and_closed_between_two_cycles_has_its_row_its_count_and_both_states(
+    stage_of_disputes: Stage, dates: tuple[str | None, str | None], is_one_answer: bool
+) -> None:
+    s = stage_of_disputes.story(f"disputed-{dates[0]}-{is_one_answer}").of("hireright", account="judged")
+    done = {"orderStatus": "Completed", "adjudicationStatus": "Meets Company Standards"}
+    s.feed(done, when="10:00")
+    stage_of_disputes.settle()
+    opened_and_closed = [
+        done | {"disputeStatus": word} | ({"statusDate": date} if date else {})
+        for word, date in zip(("Received", "Completed"), dates, strict=True)
+    ]
+    for messages in [opened_and_closed] if is_one_answer else [[one] for one in opened_and_closed]:
+        s.feed(*messages, when="13:00")
+    stage_of_disputes.settle()
+    assert [event["dispute"] for event in s.events()] == ["none", "open", "closed"]
+    assert [dispute["closed_at"] is not None for dispute in s.disputes()] == [True]
+    assert (s.check()["reopened_count"], s.check()["is_terminal"]) == (1, True)
+    assert broken_rules(stage_of_disputes.connection) == []
+
+
+@pytest.fixture(scope="module")
+def stage_of_disputes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with opened(tmp_path_factory) as disputed:
+        yield disputed

@@ -52,16 +52,23 @@ WORDS = {
     )
     .means("completed", "consider", "not_exposed", "none", "client", DONE)
     .but(result_source="derived_from_components"),
-    "worst-part-is-no-known-word": Saying(
+    # What is no word of the contract is detail, whatever a provider puts there.
+    "a-value-that-is-no-known-word-is-detail": Saying(
         status="completed", check={"result": {"mvr": "clear", "education": "verified"}}
     )
-    .means("completed", "unknown", "not_exposed", "none", "unknown", OPEN)
-    .lists(component_status="verified"),
-    "overall-word-with-a-part-of-no-known-word": Saying(
-        status="completed", check={"overall_status": "clear", "result": {"education": "verified"}}
-    )
     .means("completed", "clear", "not_exposed", "none", "none", DONE)
-    .lists(component_status="verified"),
+    .but(result_source="derived_from_components"),
+    "no-value-that-is-a-known-word": Saying(
+        status="completed", check={"result": {"education": "verified", "on": "2026-03-02", "score": 7, "ok": True}}
+    ).means("completed", "unknown", "not_exposed", "none", "none", DONE),
+    "overall-word-with-details": Saying(
+        status="completed", check={"overall_status": "clear", "result": {"education": "verified", "years": [2019]}}
+    ).means("completed", "clear", "not_exposed", "none", "none", DONE),
+    "a-leaf-of-a-group-to-consider": Saying(
+        status="completed", check={"result": {"Criminal": {"Federal": "consider", "County": "clear"}}}
+    )
+    .means("completed", "consider", "not_exposed", "none", "client", DONE)
+    .but(result_source="derived_from_components"),
     "overall-clear-with-a-part-to-consider": Saying(
         status="completed", check={"overall_status": "clear", "result": {"education": "consider"}}
     )

@@ -222,6 +222,36 @@ def test_every_key_of_a_full_file_arrives(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "seconds"),
+    [
+        ("", 900.0),
+        ('push_settles_after = "15m"', 900.0),
+        ('push_settles_after = "90s"', 90.0),
+        ('push_settles_after = "2h"', 7_200.0),
+        ('push_settles_after = "1d"', 86_400.0),
+        ("push_settles_after = 0", 0.0),
+        ("push_settles_after = 45", 45.0),
+    ],
+)
+def test_how_long_quiet_has_to_last_is_a_duration_or_seconds(tmp_path: Path, line: str, seconds: float) -> None:
+    assert configured(tmp_path, GOODHIRE + line).account("goodhire").push_settles_after == seconds
+
+
+@pytest.mark.parametrize("value", ['"soon"', '"15"', "true", "-1", "1.5", '"1w"', "[]"])
+def test_what_is_no_duration_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"accounts\[0\].push_settles_after must be a duration"):
+        configured(tmp_path, GOODHIRE + f"push_settles_after = {value}")
+
+
+@pytest.mark.parametrize(("line", "expected"), [("", None), ("= true", True), ("= false", False)])
+def test_what_is_expected_is_inferred_unless_it_is_set(tmp_path: Path, line: str, expected: bool | None) -> None:
+    keys = ("adjudication_expected", "e_verify_expected")
+    text = HIRERIGHT + "".join(f"{key} {line}\n" for key in keys if line)
+    account = configured(tmp_path, text).account("hireright")
+    assert [getattr(account, key) for key in keys] == [expected] * 2
+
+
 def test_the_worst_case_may_be_told_by_vendor(tmp_path: Path) -> None:
     text = "[planning]\nworst_case_hours = { zinc = 6, hireright = 12.5 }\n"
     assert configured(tmp_path, text + GOODHIRE).planning.worst_case_hours == {"zinc": 6.0, "hireright": 12.5}

@@ -397,7 +397,53 @@ def test_a_completion_stands_although_the_check_is_not_done(s: Story) -> Iterato
     yield
     check = s.check()
     assert (check["is_terminal"], check["completed_at"]) == (False, at("10:00"))
-    assert (check["turnaround_seconds"], check["closed_at"]) == (None, None)
+    assert (check["turnaround_seconds"], check["turnaround_excluded_reason"]) == (7200, None)
+    assert (check["turnaround_business_days"], check["closed_at"]) == (0, None)
+
+
+@told.story
+def test_a_turnaround_stands_while_a_dispute_is_open(s: Story) -> Iterator[None]:
+    s.of("hireright").order(ordered_at="2026-03-02T08:00Z")
+    s.say(orderStatus="InProgress", when="09:00")
+    s.say(orderStatus="Completed", when="10:00")
+    s.say(orderStatus="Completed", disputeStatus="Received", when="11:00")
+    yield
+    check = s.check()
+    assert (check["dispute"], check["is_terminal"], check["turnaround_seconds"]) == ("open", False, 7200)
+
+
+@told.story
+def test_a_screening_that_goes_on_again_has_no_turnaround_until_it_is_complete_again(s: Story) -> Iterator[None]:
+    s.of("goodhire").order(ordered_at="2026-03-02T08:00Z")
+    s.say(Status="Processing", when="09:00")
+    s.say(Status="CompletedClear", when="10:00")
+    s.say(Status="Processing", when="11:00")
+    yield
+    check = s.check()
+    assert (check["completed_at"], check["turnaround_seconds"]) == (at("10:00"), None)
+    assert (check["turnaround_seconds_earliest"], check["turnaround_business_days"]) == (None, None)
+
+
+@told.story
+def test_after_it_went_on_again_the_first_completion_is_that_of_the_turnaround(s: Story) -> Iterator[None]:
+    s.of("goodhire").order(ordered_at="2026-03-02T08:00Z")
+    s.say(Status="Processing", when="09:00")
+    s.say(Status="CompletedClear", when="10:00")
+    s.say(Status="Processing", when="11:00")
+    s.say(Status="CompletedAlert", when="13:00")
+    yield
+    check = s.check()
+    assert (check["completed_at"], check["turnaround_seconds"], check["closed_at"]) == (at("10:00"), 7200, at("13:00"))
+
+
+@told.story
+def test_what_is_complete_and_open_tells_why_it_has_no_turnaround(s: Story) -> Iterator[None]:
+    s.of("hireright", account="judged").order(ordered_at="2026-03-02T08:00Z")
+    s.say(orderStatus="Completed", when="10:00")
+    yield
+    check = s.check()
+    assert (check["is_terminal"], check["turnaround_excluded_reason"]) == (False, "left_censored")
+    assert check["turnaround_seconds"] is None
 
 
 # -- dates without a time ------------------------------------------------------------------------------------

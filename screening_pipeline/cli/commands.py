@@ -32,6 +32,12 @@ def status(*, is_json: bool) -> int:
             console.say(
                 f"Not configured any more: {name}. Its {row['checks']:,} checks are not asked for, nor in views."
             )
+        for standing in found.accounts:
+            if standing.hidden_labels:
+                console.say(
+                    f"Hidden labels of {standing.account}: {standing.hidden_labels:,}, which may hold people; those "
+                    "that do not can be named in part_labels, and their past is shown as well."
+                )
         tell_unmapped(found.unmapped_words)
     return int(found.needs_attention)
 
@@ -40,6 +46,7 @@ def doctor(*, is_json: bool) -> int:
     """Look at everything a cycle needs; tell what is wrong and how to mend it."""
     from screening_pipeline.cli import doctor as examination
     from screening_pipeline.cli import doctor_accounts
+    from screening_pipeline.cli.status import inferred
     from screening_pipeline.runtime import opening
     from screening_pipeline.state.rate_limit import Limiter
     from screening_pipeline.state.store import State
@@ -49,6 +56,7 @@ def doctor(*, is_json: bool) -> int:
     with opening.addressed(settings, clock) as reachable:
         state = State(reachable.paths.state)
         limiter = Limiter(state, clock)
+        expected = inferred(reachable)
         findings = examination.diagnose(
             reachable,
             os.environ,
@@ -57,6 +65,7 @@ def doctor(*, is_json: bool) -> int:
             used_last_minute=lambda account: limiter.used_last_window(account.vendor, account.name),
             inspect_warehouse=_inspected,
             knows_none=lambda account: state.account(account.vendor, account.name, clock).knows_none,
+            inferred=lambda account: expected[account.key],
         )
     if is_json:
         console.say_json([asdict(finding) for finding in findings])

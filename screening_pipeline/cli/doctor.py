@@ -40,12 +40,14 @@ def diagnose(
     used_last_minute: Callable[[Account], int],
     inspect_warehouse: Callable[[Settings], str],
     knows_none: Callable[[Account], bool] = lambda _: False,
+    inferred: Callable[[Account], Sequence[str]] = lambda _: (),
     free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
 ) -> list[Finding]:
     """Every finding, the general ones first, then account by account in the order of the configuration.
 
     `inspect_warehouse` says in a few words what it found, or raises ScreeningError. `free_bytes` is asked
-    about a folder that exists, `knows_none` whether a vendor answered 404 for every id of an account so far.
+    about a folder that exists, `knows_none` whether a vendor answered 404 for every id of an account so far, `inferred`
+    for the keys that an account leaves unset and its checks have answered.
     """
     return [
         _configuration(settings),
@@ -59,6 +61,7 @@ def diagnose(
         *_keys(settings, environ),
         *account_findings(settings, environ, probe, used_last_minute),
         *(stranger(account) for account in settings.accounts if account.polling and knows_none(account)),
+        *(_inferred(account, key) for account in settings.accounts for key in inferred(account)),
     ]
 
 
@@ -200,3 +203,14 @@ def _landing_key(variable: str, settings: Settings, environ: Mapping[str, str]) 
 
 
 # ── the accounts ───────────────────────────────────────────────────────────────────────────────────
+
+
+_SHOWN = {
+    "adjudication_expected": "its orders show adjudications, so completed ones without count as pending for 60 days",
+    "e_verify_expected": "its forms show words of E-Verify, so a completed one is open until its last",
+}
+
+
+def _inferred(account: Account, key: str) -> Finding:
+    message = f"{key} is not set, and taken to be true: {_SHOWN[key]}; true or false in screening.toml decides it"
+    return Finding(f"{account.key} {key.removesuffix('_expected')}", "ok", message)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _ORDER_REJECTS = "select count(*) as n from ops.reject where source = 'manifest'"
 _UNMAPPED = "select distinct vendor, account, field, value from ops.unmapped_value where is_current order by all"
+_KEYS = ("adjudication_expected", "e_verify_expected")
+_EXPECTED = f"select vendor, account, {', '.join(_KEYS)} from star.dim_account"
 _CHECKS = "select vendor, account, count(*) as checks from star.fact_check group by all order by all"
 
 
@@ -46,6 +48,7 @@ class Standing:
     rejects: int
     unmapped: int
     unconfirmed: int
+    hidden_labels: int
     missing_secrets: tuple[str, ...]
     is_overloaded: bool
     states_lost_per_day: float
@@ -174,6 +177,17 @@ def unmapped_words(settings: Settings) -> list[dict[str, Any]]:
     return _published(settings, _UNMAPPED)[0]
 
 
+def inferred(settings: Settings) -> dict[str, list[str]]:
+    """By account the keys that it leaves unset and that its checks have answered with yes."""
+    known = {f"{row['vendor']}/{row['account']}": row for row in _published(settings, _EXPECTED)[0]}
+    return {
+        account.key: [
+            key for key in _KEYS if getattr(account, key) is None and known.get(account.key, {}).get(key) is True
+        ]
+        for account in settings.accounts
+    }
+
+
 def _published(settings: Settings, *queries: str) -> list[list[dict[str, Any]]]:
     """The rows of each query, all on one snapshot; none before there is one."""
     if not settings.paths.published.exists():
@@ -213,6 +227,7 @@ def _standing(
         rejects=facts.get("rejects", 0),
         unmapped=facts.get("unmapped", 0),
         unconfirmed=facts.get("unconfirmed", 0),
+        hidden_labels=facts.get("hidden_labels", 0),
         missing_secrets=account.missing_secrets(environ),
         is_overloaded=facts.get("is_overloaded", False),
         states_lost_per_day=facts.get("states_lost_per_day", 0.0),

@@ -113,7 +113,7 @@ def is_wanted(runtime: Runtime, account: Account) -> bool:
     return bool(
         (account.polling and agenda.summary(account.vendor, account.name, now).due)
         or (declared.feed and account.status_updates)
-        or any(_is_list_due(agenda, account, endpoint.name, now) for endpoint in declared.lists)
+        or any(is_list_due(agenda, account, endpoint.name, now) for endpoint in declared.lists)
         or known.stopped_code
         or account.missing_secrets(runtime.environ)
     )
@@ -124,15 +124,17 @@ def is_to_wait(runtime: Runtime, account: Account) -> bool:
     return reason_to_wait(runtime.state, account, runtime.environ, runtime.clock) is not None
 
 
-def _list_note(account: Account, endpoint: str) -> str:
-    return f"list:{account.key}/{endpoint}"
-
-
-def _is_list_due(agenda: Agenda, account: Account, endpoint: str, now: datetime) -> bool:
+def is_list_due(agenda: Agenda, account: Account, endpoint: str, now: datetime) -> bool:
+    """Whether a list of the vendor's is to be asked for again."""
     if not account.polling:
         return False
-    last = agenda.note(_list_note(account, endpoint))
+    last = agenda.note(list_note(account, endpoint))
     return last is None or abs(now - datetime.fromisoformat(last)) >= LISTS_EVERY
+
+
+def list_note(account: Account, endpoint: str) -> str:
+    """The name of the note when a list of the account was asked for last."""
+    return f"list:{account.key}/{endpoint}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,10 +213,10 @@ class _Job:
         agenda, now = self._runtime.agenda, self._runtime.clock.now()
         for endpoint in self._vendor.lists:
             is_wanted = endpoint.name in wanted.endpoints
-            if is_wanted and _is_list_due(agenda, self._account, endpoint.name, now):
+            if is_wanted and is_list_due(agenda, self._account, endpoint.name, now):
                 landed = await client.call(endpoint.name, until=until)
                 if landed.is_accepted:
-                    agenda.remember(_list_note(self._account, endpoint.name), now.isoformat())
+                    agenda.remember(list_note(self._account, endpoint.name), now.isoformat())
 
     async def _asked_by_id(
         self,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.cycle.notes import note_accounts, note_gaps
 from screening_pipeline.orders.intake import Intake
+from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.plans import forget_plans, plan_what_is_old, prepare, touched_accounts
 from screening_pipeline.runtime.results import Settled
 from screening_pipeline.warehouse import catalog, ingest, schema, session
@@ -29,7 +30,7 @@ class Taken:
 
 def advanced(connection: session.Connection, runtime: Runtime) -> Settled:
     """Inside a transaction: bring what was landed since into the star; what that did to it. Its plans are forgotten."""
-    written = ingest.advance(connection, runtime.landing, part_key=runtime.part_key)
+    written = ingest.advance(connection, runtime.landing, part_key=runtime.part_key, now=runtime.clock.now())
     forget_plans(runtime, touched_accounts(connection))
     return counted(connection) + Settled(written=frozenset(written))
 
@@ -49,6 +50,9 @@ def settle(runtime: Runtime, connection: session.Connection) -> Settled:
     for feed, gap in gaps:
         feed.acknowledge(gap)
     schema.drop_work(connection)
+    if ingest.is_rebuilding(connection):  # more was touched than is recomputed at once
+        written |= written_by(prepare(connection, runtime))
+    unread.note_settling(runtime.agenda, ingest.settles_at(connection))
     plan_what_is_old(connection, runtime)
     return settled + Settled(written=written)
 

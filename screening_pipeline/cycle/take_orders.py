@@ -10,7 +10,7 @@ from screening_pipeline.orders import intake
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.plans import PLANNED, plan_what_is_old, prepare
 from screening_pipeline.runtime.results import Settled
-from screening_pipeline.warehouse import rebuild, schema, session
+from screening_pipeline.warehouse import ingest, rebuild, schema, session
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
@@ -42,7 +42,7 @@ def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
             if is_anew:
                 rebuild.begin_rebuild(connection)
         schema.drop_work(connection)
-        if is_anew:
+        if ingest.is_rebuilding(connection):  # more was touched, or is unread, than is computed at once
             written |= written_by(prepare(connection, runtime))
         plan_what_is_old(connection, runtime)
     return Taken(intake=taken, settled=settled + Settled(written=written))

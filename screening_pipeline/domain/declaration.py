@@ -67,6 +67,9 @@ class Record:
     - `result_from`: which field carries the result: "status", "detail", "result" or "adjudication".
     - `is_result_awaited`: completed without a result is not yet completed (W2).
     - `time_means`: whether vendor_time dates the "state" of the message or the "completion" of the check.
+
+    `has_free_form_parts`: their labels and values are the provider's own. A value counts if it is a word of the mapping
+    and leaves the landing area only then, a label if all its words are among `generic_labels`, which are nobody's.
     """
 
     id: str | tuple[str, ...]
@@ -74,6 +77,8 @@ class Record:
     required: tuple[str, ...]
     is_id_required: bool = True
     created_id: tuple[str, ...] = ()
+    has_free_form_parts: bool = False
+    generic_labels: tuple[str, ...] = ()
     detail_role: str = "none"
     result_from: str = "result"
     is_result_awaited: bool = False

@@ -45,6 +45,7 @@ FACTS = (
     "started_on",
     "report_check_id",
     "report_url",
+    "has_attachment",
     "package_name",  # of a vendor's list of packages
 )
 PART_COLUMNS = ("name", "type", "type_fallback", "status", "result", "adjudication")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.domain.declaration import Parts, Record, Vendor, aliases
 from screening_pipeline.domain.vocabulary import Json
-from screening_pipeline.landing.line import dumps, without_body
+from screening_pipeline.landing.line import dumps, without_body, wordless
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.line import Envelope
 
 
-_LABEL = re.compile("#[0-9a-f]{16}")
+LABEL = re.compile("#[0-9a-f]{16}")
 """A part's name that was replaced by its hash."""
 _OPENING = re.compile(r"^([^/?#]*//)[^/?#]*@|[?#].*$", re.DOTALL)
 """What of a link opens it for whoever holds it, and the star has no use for; as sql/work/landed_message.sql has it."""
@@ -33,6 +33,7 @@ def reduced(envelope: Envelope, vendor: Vendor, part_key: str, flex_fields: Coll
         for message in envelope["messages"]
         if message["subject"] in vendor.records
     ]
+    messages = [wordless(message, vendor, part_key) for message in messages]
     named = {**without_body(envelope), "messages": messages}
     if not vendor.has_personal_part_names:
         return named
@@ -42,22 +43,22 @@ def reduced(envelope: Envelope, vendor: Vendor, part_key: str, flex_fields: Coll
 
 def _nameless(message: Json, vendor: Vendor, part_key: str) -> Json:
     parts = vendor.records[message["subject"]].components
-    elements = _get(message["body"], parts.at) if parts else None
+    elements = get(message["body"], parts.at) if parts else None
     if parts is None or not elements or "name" not in parts.columns:
         return message
     body = copy.deepcopy(message["body"])
     address = parts.columns["name"]
-    _put(body, parts.at, [_labelled(element, address, part_key) for element in elements])
+    put(body, parts.at, [_labelled(element, address, part_key) for element in elements])
     return {**message, "body": body}
 
 
 def _labelled(element: Json, address: str, part_key: str) -> Json:
-    name = _get(element, address)
-    if not isinstance(name, str) or _LABEL.fullmatch(name):
+    name = get(element, address)
+    if not isinstance(name, str) or LABEL.fullmatch(name):
         return element
     hashed = hashlib.sha256(f"{part_key}{name}".encode()).hexdigest()[:16]  # as sql/work/landed_message.sql has it
     labelled: dict[str, Json] = {**element}
-    _put(labelled, address, f"#{hashed}")
+    put(labelled, address, f"#{hashed}")
     return labelled
 
 
@@ -65,22 +66,22 @@ def _declared(body: Json, record: Record, flex_fields: Collection[str]) -> Json:
     addresses = [alias for address in (record.id, *record.columns.values()) for alias in aliases(address)]
     found = _picked(body, addresses)
     for address in aliases(record.columns.get("report_url", ())):
-        link = _get(found, address)
+        link = get(found, address)
         if isinstance(link, str):
-            _put(found, address, _OPENING.sub(r"\1", link))
+            put(found, address, _OPENING.sub(r"\1", link))
     for parts in record.lists:
-        _put(found, parts.at, _declared_parts(body, parts))
+        put(found, parts.at, _declared_parts(body, parts))
     if record.fields is not None:
         address = record.fields.columns["name"]
-        named = [field for field in _get(found, record.fields.at) or () if _get(field, address) in flex_fields]
-        _put(found, record.fields.at, named or None)
+        named = [field for field in get(found, record.fields.at) or () if get(field, address) in flex_fields]
+        put(found, record.fields.at, named or None)
         if not named:
             found.pop(record.fields.at, None)
     return found
 
 
 def _declared_parts(body: Json, parts: Parts) -> Json:
-    elements = _get(body, parts.at)
+    elements = get(body, parts.at)
     if elements is None or "" in parts.columns.values():
         return elements
     return [_picked(element, parts.columns.values()) for element in elements]
@@ -89,17 +90,19 @@ def _declared_parts(body: Json, parts: Parts) -> Json:
 def _picked(body: Json, addresses: Iterable[str]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for address in addresses:
-        _put(found, address, _get(body, address))
+        put(found, address, get(body, address))
     return found
 
 
-def _get(body: Json, address: str) -> Json:
+def get(body: Json, address: str) -> Json:
+    """The value at an address of keys and dots; None where there is none."""
     for key in address.split("."):
         body = body.get(key) if isinstance(body, dict) else None
     return body
 
 
-def _put(body: dict[str, Json], address: str, value: Json) -> None:
+def put(body: dict[str, Json], address: str, value: Json) -> None:
+    """Put a value at an address, unless it is None, making what is missing on the way."""
     if value is None:
         return
     *parents, leaf = address.split(".")

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from screening_pipeline.domain.declaration import Vendor
-from screening_pipeline.orchestration.keys import RAW_ORDER, SNAPSHOT, call_key, pulled_endpoints
+from screening_pipeline.orchestration.keys import RAW_ORDER, SNAPSHOT, call_key, call_keys, pulled_endpoints
 from screening_pipeline.orchestration.retention_job import retention_job
 from screening_pipeline.orchestration.tables import rule_specs
 from screening_pipeline.vendors import all_vendors
@@ -47,6 +47,16 @@ def _recheck_job(vendor: Vendor) -> Any:
     )
 
 
+def _pull_job(vendor: Vendor) -> Any:
+    return dg.define_asset_job(
+        f"{vendor.slug}_pull_job",
+        selection=dg.AssetSelection.assets(*call_keys(vendor)) | DOWNSTREAM,
+        description=f"Reads new orders, asks {vendor.title} for whatever is due, brings what it says into the star.",
+    )
+
+
+PULL_JOBS = {vendor.slug: _pull_job(vendor) for vendor in all_vendors().values()}
+
 order_job = dg.define_asset_job(
     "read_orders",
     selection=DOWNSTREAM,
@@ -62,4 +72,6 @@ publish_job = dg.define_asset_job(
 
 
 RECHECKS = {vendor.slug: _recheck_job(vendor) for vendor in all_vendors().values()}
-JOBS = [sync, order_job, publish_job, retention_job, *RECHECKS.values()]
+
+
+JOBS = [sync, order_job, publish_job, retention_job, *RECHECKS.values(), *PULL_JOBS.values()]

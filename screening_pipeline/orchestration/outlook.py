@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 
 from screening_pipeline.base.clock import Clock, system_clock
+from screening_pipeline.cycle.pull import is_list_due
 from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.runtime import unread
+from screening_pipeline.runtime.opening import assembled
 from screening_pipeline.settings import load
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.settings import Settings
@@ -41,8 +44,28 @@ class Outlook:
         return cls(prepared_settings(), vendor, system_clock(os.environ))
 
     def summary(self, account: Account) -> Summary:
-        """How many are open and due, and when the next one is."""
+        """How many are open and due that a recheck asks for, and when the next one is."""
         return self.agenda.summary(account.vendor, account.name, self.clock.now(), without=self.left_out)
+
+    def is_anything_due(self, account: Account) -> bool:
+        """Whether anything of an account is to be asked for now: a check of any subject, its feed or a list."""
+        declared, now = self.vendor, self.clock.now()
+        return bool(
+            (account.polling and self.agenda.summary(account.vendor, account.name, now).due)
+            or (declared.feed and account.status_updates)
+            or any(is_list_due(self.agenda, account, endpoint.name, now) for endpoint in declared.lists)
+        )
+
+    def is_anything_unread(self) -> bool:
+        """Whether orders or messages wait on disk, or one has become the state of its check meanwhile."""
+        settings, agenda = self.settings, self.agenda
+        folder = unread.orders(settings.paths)
+        return bool(
+            (folder and not unread.are_read(agenda, settings, folder))
+            or unread.unread(agenda, settings, assembled(settings, os.environ, self.clock).landing)
+            or unread.unfinished(settings.paths)
+            or unread.settling(agenda, self.clock.now())
+        )
 
     def used(self, account: Account) -> int:
         """Calls of the last minute."""

@@ -5,9 +5,10 @@ from datetime import timedelta
 import dagster as dg
 
 from screening_pipeline.orchestration.instance import forget_runs
-from screening_pipeline.orchestration.keys import EVERY_MINUTE, PULLS, schedule_name
+from screening_pipeline.orchestration.keys import EVERY_MINUTE, pull_cron
 from screening_pipeline.orchestration.resource import Screening
 from screening_pipeline.privacy import retention
+from screening_pipeline.vendors import all_vendors
 
 RUNS_KEPT = timedelta(days=14)
 # A run a minute makes 0.3 GB a day, and most of them have found an empty feed.
@@ -30,8 +31,8 @@ def forget_old_runs(context: dg.OpExecutionContext, screening: Screening) -> Non
     """Forget old runs."""
     now = screening.runtime.clock.now()
     count = forget_runs(context.instance, before=now - RUNS_KEPT)
-    for name in (schedule_name(vendor, pull) for vendor, pull in PULLS if pull.cron == EVERY_MINUTE):
-        count += forget_runs(context.instance, before=now - MINUTELY_RUNS_KEPT, schedule=name)
+    for slug in (slug for slug, vendor in all_vendors().items() if pull_cron(vendor) == EVERY_MINUTE):
+        count += forget_runs(context.instance, before=now - MINUTELY_RUNS_KEPT, schedule=f"{slug}_pull")
     context.log.info("%s old runs forgotten", count)
 
 

@@ -1,63 +1,53 @@
 """When runs start by the clock."""
 
-import os
-
 import dagster as dg
 
-from screening_pipeline.base import locks
 from screening_pipeline.base.errors import ScreeningError
-from screening_pipeline.domain.declaration import Schedule, Vendor
-from screening_pipeline.http.account_gate import reason_to_wait
-from screening_pipeline.orchestration.jobs import DOWNSTREAM, sync
-from screening_pipeline.orchestration.keys import PULLS, RAW_ORDER, call_key, schedule_name
-from screening_pipeline.orchestration.outlook import Outlook
+from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.orchestration.jobs import PULL_JOBS, sync
+from screening_pipeline.orchestration.keys import RAW_ORDER, call_keys, pull_cron
+from screening_pipeline.orchestration.liveness import under_way
+from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook
 from screening_pipeline.orchestration.retention_job import retention_job
-from screening_pipeline.settings.account import Account
+from screening_pipeline.orchestration.sensors import RECHECK_TAG, why_not_pulled
+from screening_pipeline.orchestration.tables import star
 from screening_pipeline.vendors import all_vendors
 
 
-def pull_schedule(vendor: Vendor, schedule: Schedule) -> dg.ScheduleDefinition:
-    """Asks for a run of the calls that a vendor declares a schedule for, as long as there is an account that has them.
+def pull_schedule(vendor: Vendor) -> dg.ScheduleDefinition:
+    """Asks for a run of whatever is due of a vendor, orders and pushed messages read first, as long as it has accounts.
 
-    A feed wants `status_updates`, whatever else is scheduled wants `polling`.
+    With it alone everything comes, if later; the sensors come on top of it, and who of them is on is not asked twice.
     """
-    keys = [call_key(vendor, endpoint) for endpoint in schedule.endpoints]
 
     @dg.schedule(
-        name=schedule_name(vendor, schedule),
-        cron_schedule=schedule.cron,
-        target=dg.AssetSelection.assets(*keys) | (DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER)),
+        name=f"{vendor.slug}_pull",
+        cron_schedule=pull_cron(vendor),
+        job=PULL_JOBS[vendor.slug],
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"{vendor.title}: {', '.join(endpoint.name for endpoint in schedule.endpoints)}.",
+        description=f"{vendor.title}, whatever is due: {', '.join(key.path[-1] for key in call_keys(vendor))}.",
     )
-    def evaluate(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
             outlook = Outlook.of(vendor)
+            if not outlook.accounts:
+                return dg.SkipReason(f"no {vendor.slug} account is configured")
+            is_unread = outlook.is_anything_unread()
         except ScreeningError as problem:
             return dg.SkipReason(str(problem))
-        accounts = outlook.accounts
-        if not accounts:
-            return dg.SkipReason(f"no {vendor.slug} account is configured")
-        switch = "status_updates" if schedule.is_feed else "polling"
-        accounts = [account for account in accounts if getattr(account, switch)]
-        if not accounts:
-            return dg.SkipReason(f"{switch} is off for every {vendor.slug} account")
-        # A list is asked for once a day: it is tried. A feed is asked again in a minute.
-        reasons = {a.name: _why_not_fed(outlook, a) if schedule.is_feed else None for a in accounts}
+        reasons = {a.name: why_not_pulled(context.instance, outlook, a) for a in outlook.accounts}
         names = [name for name, reason in reasons.items() if reason is None]
-        if not names:
-            return dg.SkipReason("; ".join(f"{vendor.slug}/{name}: {reason}" for name, reason in reasons.items()))
-        config = {"ops": {f"{vendor.slug}_pull": {"config": {"accounts": names}}}}
-        return dg.RunRequest(run_config=config, tags={"screening/trigger": "schedule"})
+        tags = {"screening/trigger": "schedule"}
+        if names:
+            config = {"accounts": names, "seconds": MINUTES_A_RUN * 60}
+            if len(names) == 1:
+                tags[RECHECK_TAG] = f"{vendor.slug}/{names[0]}"
+            return dg.RunRequest(run_config={"ops": {f"{vendor.slug}_pull": {"config": config}}}, tags=tags)
+        if is_unread and not under_way(context.instance, outlook.settings.paths):
+            return dg.RunRequest(asset_selection=[RAW_ORDER, *star.keys], tags=tags)
+        return dg.SkipReason("; ".join(f"{vendor.slug}/{name}: {reason}" for name, reason in reasons.items()))
 
     return evaluate
-
-
-def _why_not_fed(outlook: Outlook, account: Account) -> str | None:
-    """Why a feed is not asked now: after a gap whoever has noticed it may ask for every open check for hours."""
-    if locks.is_locked(outlook.settings.paths.pull_lock(account.vendor, account.name)):
-        return "it is being asked"
-    return reason_to_wait(outlook.state, account, os.environ, outlook.clock)
 
 
 reconciliation = dg.ScheduleDefinition(
@@ -81,7 +71,7 @@ daily_retention = dg.ScheduleDefinition(
 
 
 SCHEDULES = [
-    *(pull_schedule(vendor, schedule) for vendor, schedule in PULLS),
+    *(pull_schedule(vendor) for vendor in all_vendors().values()),
     reconciliation,
     daily_retention,
 ]

@@ -74,7 +74,7 @@ def _obstacle(instance: dg.DagsterInstance, outlook: Outlook, account: Account) 
     if reason := reason_to_wait(outlook.state, account, os.environ, outlook.clock):
         return reason
     if _is_under_way(instance, outlook, account):
-        return "a recheck is queued or running"
+        return "a run that asks it is queued or running"
     return "the warehouse is busy" if locks.is_locked(outlook.settings.paths.warehouse_lock) else None
 
 
@@ -87,9 +87,9 @@ def _words(outlook: Outlook, account: Account, summary: Summary) -> str:
 
 
 def _is_under_way(instance: dg.DagsterInstance, outlook: Outlook, account: Account) -> bool:
-    """Whether a recheck of this account is on; one that a person started without naming an account is of all."""
-    job_name = f"{account.vendor}_recheck_job"
-    runs = under_way(instance, outlook.settings.paths, job_name=job_name)
+    """Whether a run that asks this account is on; one that a person started without naming an account is of all."""
+    jobs = (f"{account.vendor}_recheck_job", f"{account.vendor}_pull_job")
+    runs = (run for name in jobs for run in under_way(instance, outlook.settings.paths, job_name=name))
     return any(run.tags.get(RECHECK_TAG, account.key) == account.key for run in runs)
 
 
@@ -136,7 +136,11 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
     try:
         settings = prepared_settings()
         work = assembled(settings, os.environ, system_clock(os.environ))
-        waiting = {**unread.unread(work.agenda, settings, work.landing), **unread.unfinished(settings.paths)}
+        waiting = {
+            **unread.unread(work.agenda, settings, work.landing),
+            **unread.unfinished(settings.paths),
+            **unread.settling(work.agenda, work.clock.now()),
+        }
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
     runs = under_way(context.instance, settings.paths)  # at every tick: it ends the dead, of whatever job
@@ -180,6 +184,20 @@ def _asking(
         return dg.SkipReason(f"the run asked for at {asked_at:%H:%M:%S}Z has not read them yet")
     request = dg.RunRequest(tags={"screening/trigger": trigger})
     return dg.SensorResult(run_requests=[request], cursor=json.dumps({"found": found, "asked_at": now.isoformat()}))
+
+
+def why_not_pulled(instance: dg.DagsterInstance, outlook: Outlook, account: Account) -> str | None:
+    """Why an account is not asked now: it is asked already, or has nothing that is due."""
+    if not account.is_asked:
+        return "only pushed to"
+    if not outlook.is_anything_due(account):
+        return "nothing is due"
+    # After a gap in a feed whoever has noticed it may ask for every open check for hours.
+    if locks.is_locked(outlook.settings.paths.pull_lock(account.vendor, account.name)):
+        return "it is being asked"
+    if _is_under_way(instance, outlook, account):
+        return "a run that asks it is queued or running"
+    return reason_to_wait(outlook.state, account, os.environ, outlook.clock)
 
 
 SENSORS = [

@@ -61,7 +61,8 @@ def _is_wanted(runtime: Runtime, begun_at: datetime) -> bool:
     is_due = any(_is_due(runtime, account) for account in runtime.settings.accounts)
     is_put_off = publication.overdue(runtime.agenda, runtime.clock.now()) is not None
     is_news = unread.is_any(runtime.agenda, runtime.settings, runtime.landing)  # a manifest, or what a vendor pushed
-    return is_due or is_put_off or _is_feed_due(runtime, begun_at) or is_news
+    is_settling = bool(unread.settling(runtime.agenda, runtime.clock.now()))  # what nobody can be asked to confirm
+    return is_due or is_put_off or _is_feed_due(runtime, begun_at) or is_news or is_settling
 
 
 def _is_due(runtime: Runtime, account: Account) -> bool:

@@ -64,9 +64,10 @@ def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) 
         key = GroupKey(check.vendor, lifecycle, package)
         entered = check.state_since.timestamp()
         pulled = check.last_pulled_at.timestamp() if check.last_pulled_at else np.nan
-        worst = options.worst_case_seconds(check.vendor, check.lifecycle, check.subject)
+        worst = check.wait_seconds or options.worst_case_seconds(check.vendor, check.lifecycle, check.subject)
         # A subscription is for years: the calendar says when to look, not the chance of news.
-        least = worst if check.subject == SUBSCRIPTION else options.min_interval_seconds
+        is_by_calendar = check.wait_seconds is not None or check.subject == SUBSCRIPTION
+        least = worst if is_by_calendar else options.min_interval_seconds
         retry = check.retry_at.timestamp() if check.retry_at else np.nan
         rows.append((index.setdefault(key, len(index)), entered, pulled, worst, least, retry))
     table = np.array(rows, dtype=np.float64).reshape(-1, 6)

@@ -16,6 +16,7 @@ class OpenCheck:
     `state_since` is the first observation of the present state, or `ordered_at` (else the time the id was announced)
     if that state is the first one seen or none was seen yet. `last_pulled_at` is when the vendor last told its state;
     `retry_at` is set where it was asked in vain since, and not asked again before. All instants are aware.
+    `wait_seconds` is set where the calendar says how long to wait, and not the chance of news.
     """
 
     check_key: int
@@ -30,6 +31,7 @@ class OpenCheck:
     is_push_fed: bool = False
     is_requested: bool = False
     retry_at: datetime | None = None
+    wait_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -161,11 +161,15 @@ def _longest(columns: OpenColumns, now: float, rate: float) -> Floats:
 
 
 def first_sight(columns: OpenColumns, fast: Floats, budget: Budget) -> Floats:
-    """Return until when a check that was never pulled should be; a fast lane knows better, and a feed is faster."""
-    if budget.feed_covered:
-        return np.full(len(columns), np.inf)
-    is_unseen = np.isnan(columns.last_pulled) & np.isnan(fast)
-    return np.where(is_unseen, columns.entered + columns.first_pull, np.inf)
+    """Return until when a check that was never pulled should be.
+
+    One that nobody has ever seen is due at once, whatever its age. Of one that pushes told of, a fast lane knows
+    better, and a feed is faster.
+    """
+    is_unpulled = np.isnan(columns.last_pulled)
+    is_told = is_unpulled & columns.is_push_fed & np.isnan(fast) & (not budget.feed_covered)
+    until = np.where(is_told, columns.entered + columns.first_pull, np.inf)
+    return np.where(is_unpulled & ~columns.is_push_fed, -np.inf, until)
 
 
 def _fast(columns: OpenColumns, waiting: Waiting, model: Model, load: Load, options: PlanOptions) -> Floats:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 LEARN_EVERY = timedelta(hours=6)
 HISTORY_DAYS = 365
 SAMPLE = 100_000
+# How a decision is asked for that an account is only taken to make: an hour less, so that a run that starts a second
+# earlier than the day before asks all the same.
+DECISION_DAILY, DECISION_FORTNIGHT = timedelta(hours=23), timedelta(days=14)
+DECISION_WEEKLY, DECISION_GIVEN_UP = timedelta(days=7, hours=-1), timedelta(days=60)
 
 _Made = Sequence[tuple["Account", list[Plan], list[Item]]]
 """Of each account what a feed reports is planned apart from the rest, with a budget of its own."""
@@ -47,7 +51,7 @@ def replan(
     if not chosen:
         return
     model = _model(connection, settings, now)
-    waiting = _open_checks(connection, chosen)
+    waiting = _open_checks(connection, chosen, now)
     calendars = _calendars(connection, chosen)
     made = [
         _planned(settings, a, waiting[a.vendor, a.name], model=model, calendar=calendars[a.key], now=now)
@@ -58,10 +62,13 @@ def replan(
         agenda.replace(account.vendor, account.name, items)
 
 
-def _open_checks(connection: Connection, accounts: Sequence[Account]) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
+def _open_checks(
+    connection: Connection, accounts: Sequence[Account], now: datetime
+) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
     """The open checks of each account, by its vendor and name; one question for all of them."""
     found: dict[tuple[str, str], list[tuple[Any, ...]]] = {(a.vendor, a.name): [] for a in accounts}
-    for row in connection.execute(catalog.statement("open_checks", accounts=_keys(accounts))).fetchall():
+    given = {"accounts": _keys(accounts), "now": quote(now.isoformat())}
+    for row in connection.execute(catalog.statement("open_checks", **given)).fetchall():
         found[row[1], row[2]].append(row)
     return found
 
@@ -81,9 +88,10 @@ def _planned(
 ) -> tuple[Account, list[Plan], list[Item]]:
     feed = vendor(account.vendor).feed
     reported = feed.reports if feed and account.status_updates else ()
+    checks = {row[0]: check for row in rows if (check := _open_check(row, now))}
     plans = [
         plan(
-            [_open_check(row) for row in rows if (row[3] in reported) is feed_covered],
+            [check for check in checks.values() if _is_covered(check, reported) is feed_covered],
             model=model,
             budget=Budget(account.requests_per_minute, feed_covered=feed_covered),
             calendar=calendar,
@@ -92,26 +100,45 @@ def _planned(
         )
         for feed_covered in ((False, True) if reported else (False,))
     ]
-    known = {row[0]: row for row in rows}
-    items = [
-        Item(
-            p.check_key,
-            account.vendor,
-            account.name,
-            known[p.check_key][3],
-            known[p.check_key][11],
-            p.next_pull_at,
-            p.reason,
-            known[p.check_key][10],
-        )
-        for made in plans
-        for p in made.planned
-    ]
-    return account, plans, items
+    ids = {row[0]: row[11] for row in rows}
+    overdue = {row[0] for row in rows if row[14]}
+    # What is due is taken in the order of the plan, which has the most urgent first.
+    planned = [one for made in plans for one in made.planned]
+    return (
+        account,
+        plans,
+        [
+            Item(
+                one.check_key,
+                account.vendor,
+                account.name,
+                checks[one.check_key].subject,
+                ids[one.check_key],
+                now + timedelta(microseconds=place - len(planned))
+                if one.check_key in overdue or one.next_pull_at <= now
+                else one.next_pull_at,
+                one.reason,
+                checks[one.check_key].is_requested,
+            )
+            for place, one in enumerate(planned)
+        ],
+    )
 
 
-def _open_check(row: Sequence[Any]) -> OpenCheck:
-    values = [*row[:6], *map(_instant, row[6:9]), *row[9:11], _instant(row[12])]
+def _is_covered(check: OpenCheck, reported: Sequence[str]) -> bool:
+    """Whether the feed can be waited for. A decision that may never come is asked for as well."""
+    return check.subject in reported and check.wait_seconds is None
+
+
+def _open_check(row: Sequence[Any], now: datetime) -> OpenCheck | None:
+    """The check as the planner has it; None where nothing is asked of it any more."""
+    decision_since = _instant(row[13])
+    waited = now - decision_since if decision_since else None
+    if waited is not None and waited > DECISION_GIVEN_UP:
+        return None
+    wait = None if waited is None else DECISION_DAILY if waited <= DECISION_FORTNIGHT else DECISION_WEEKLY
+    seconds = wait.total_seconds() if wait else None
+    values = [*row[:6], *map(_instant, row[6:9]), *row[9:11], _instant(row[12]), seconds]
     return OpenCheck(*values)
 
 
@@ -126,16 +153,16 @@ def _write(connection: Connection, made: _Made, now: datetime) -> None:
     _insert(connection, made, now)
     connection.execute(catalog.statement("show_plan", accounts=keys))
     connection.execute(f"delete from ops.pull_budget where (vendor, account) in ({keys})")
-    session.insert(connection, "ops.pull_budget", (_budget_row(account, plans) for account, plans, _ in made))
+    session.insert(connection, "ops.pull_budget", (_budget_row(*one) for one in made))
 
 
-def _budget_row(account: Account, plans: Sequence[Plan]) -> dict[str, object]:
+def _budget_row(account: Account, plans: Sequence[Plan], items: Sequence[Item]) -> dict[str, object]:
     return {
         "vendor": account.vendor,
         "account": account.name,
         "planned_at": plans[0].now.isoformat(),
-        "open_checks": sum(len(made.planned) for made in plans),
-        "due_checks": sum(made.due for made in plans),
+        "open_checks": len(items),
+        "due_checks": sum(item.next_pull_at <= plans[0].now for item in items),
         "requests_per_minute": account.requests_per_minute,
         "calls_needed_per_minute": sum(float(made.calls_needed_per_minute) for made in plans),
         "changes_per_minute": sum(float(made.changes_per_minute) for made in plans),

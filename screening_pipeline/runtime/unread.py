@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.files import mark_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _NOTE = "warehouse_read"
+_SETTLING = "settles_at"
 
 
 def orders(paths: Paths) -> dict[str, list[int]]:
@@ -94,6 +96,17 @@ def unfinished(paths: Paths) -> dict[str, list[int]]:
     """The erasure that was begun and is not finished, if there is one."""
     mark = mark_of(paths.erasure_intent)
     return {paths.erasure_intent.name: mark} if mark else {}
+
+
+def note_settling(agenda: Agenda, at: datetime | None) -> None:
+    """Note when the next message that nobody can confirm becomes the state of its check; None: none waits."""
+    agenda.remember(_SETTLING, at.isoformat() if at else "")
+
+
+def settling(agenda: Agenda, now: datetime) -> dict[str, str]:
+    """When the message became the state of its check that the warehouse does not show yet, if there is one."""
+    at = agenda.note(_SETTLING)
+    return {"settles_at": at} if at and datetime.fromisoformat(at) <= now else {}
 
 
 def _noted(agenda: Agenda) -> Note | None:

@@ -15,7 +15,7 @@ from screening_pipeline.sandbox.counter import Counter
 from screening_pipeline.sandbox.creations import answer
 from screening_pipeline.sandbox.credentials import ACCOUNT
 from screening_pipeline.sandbox.faults import Faults, Plan
-from screening_pipeline.sandbox.judgement import completion, read_state, words
+from screening_pipeline.sandbox.judgement import completion, disputes, read_state, words
 from screening_pipeline.sandbox.timeline import Body, Check, Order, State
 
 
@@ -153,6 +153,7 @@ def truth_row(check: Check, states: tuple[State, ...]) -> Body:
             "completed_at": instant_text(done.at if done else None),
             "final": _words(check, states[-1]),
             "timeline": timeline,
+            "disputes": disputes(check, states),
         }
     )
 

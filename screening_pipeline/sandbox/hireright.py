@@ -163,6 +163,26 @@ def _disputed(weight: int, before: str, after: str | None) -> Card:
     return Card(weight, tell, "order")
 
 
+def _disputed_within_a_day(story: Story) -> None:
+    """A dispute that is over before anybody who looks once a day has seen it."""
+    _invite(story)
+    _search(story)
+    _complete(story, MEETS)
+    story.days(1, 2)
+    _order(story, "Completed", MEETS, done=len(PRODUCTS), dispute="Received")
+    story.hours(0.5, 3)
+    _order(story, "Completed", MEETS, done=len(PRODUCTS), dispute="Completed")
+
+
+def _adjudicated_late(story: Story) -> None:
+    """The client takes weeks to decide."""
+    _invite(story)
+    _search(story)
+    _complete(story)
+    story.days(8, 20)
+    _order(story, "Completed", MEETS, done=len(PRODUCTS))
+
+
 def _never_opened(story: Story) -> None:
     _order(story, "Sent to Applicant")
 
@@ -181,8 +201,8 @@ def _i9(story: Story, status: str, e_verify: str | None = None) -> None:
     story.say(body)
 
 
-def _form(weight: int, *answers: str, agent: bool = False, completed: str = "Completed") -> Card:
-    """An I-9 form; E-Verify gives `answers` in turn once both sections are filled in."""
+def _form(weight: int, *answers: str | None, agent: bool = False, completed: str = "Completed") -> Card:
+    """An I-9 form; E-Verify gives `answers` in turn once both sections are filled in. None: no case is open yet."""
 
     def tell(story: Story) -> None:
         _i9(story, "Sent to Employee")
@@ -194,7 +214,7 @@ def _form(weight: int, *answers: str, agent: bool = False, completed: str = "Com
     return Card(weight, tell, "i9")
 
 
-def _answered(story: Story, completed: str, answers: Sequence[str]) -> None:
+def _answered(story: Story, completed: str, answers: Sequence[str | None]) -> None:
     for answer in answers or (None,):
         _i9(story, completed, answer)
         story.hours(1, 40)
@@ -223,7 +243,10 @@ DECK: Final = (
     _disputed(1, FAILS, None),
     Card(1, _never_opened, "order"),
     Card(1, _unannounced, "order", is_announced=False),
+    Card(1, _disputed_within_a_day, "order"),
+    Card(1, _adjudicated_late, "order"),
     _form(1),
+    _form(1, None, "IN_PROGRESS", "AUTHORIZED", completed="completed"),
     _form(1, "IN_PROGRESS", "AUTHORIZED", completed="completed"),
     _form(1, "IN_PROGRESS", "TNC", "CONTINUANCE", "FINAL_NON_CONFIRM"),
     _form(1, "AUTHORIZED", agent=True),

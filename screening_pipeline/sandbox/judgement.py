@@ -1,6 +1,6 @@
 """What the sandbox itself makes of an answer: the canonical reading, as an independent witness. Pure.
 
-It assumes an account that expects adjudication and takes `FINAL_ADJUDICATIONS` for final.
+It assumes an account that expects adjudication and E-Verify cases, and takes `FINAL_ADJUDICATIONS` for final.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The canonical state. `is_released` is false only for a referral that nobody has released yet."""
+    """The canonical state. `is_released` is false while a referral, or a form's E-Verify case, is undecided."""
 
     lifecycle: str
     next_actor: str
@@ -71,6 +71,12 @@ def read_state(check: Check, state: State) -> Reading:
 def completion(check: Check, states: Iterable[State]) -> State | None:
     """Return the first of `states` in which the vendor has done its part."""
     return next((state for state in states if read_state(check, state).is_complete), None)
+
+
+def disputes(check: Check, states: Iterable[State]) -> int:
+    """Return how many disputes were opened over `states`."""
+    told = [read_state(check, state).dispute for state in states]
+    return sum(now == "open" and before != "open" for before, now in zip(["none", *told], told, strict=False))
 
 
 WORD_FIELDS: Final = {
@@ -131,9 +137,9 @@ FORM: Final = {
     "Pending Remote Agent": ("awaiting_client", "client"),
 }
 E_VERIFY: Final = {
-    None: ("completed", "none", "unknown"),
+    None: ("completed", "client", "unknown"),
     "AUTHORIZED": ("completed", "none", "clear"),
-    "FINAL_NON_CONFIRM": ("completed", "client", "consider"),
+    "FINAL_NON_CONFIRM": ("completed", "none", "consider"),
     "TNC": ("awaiting_candidate", "candidate", "none"),
     "CONTINUANCE": ("in_progress", "vendor", "none"),
     "IN_PROGRESS": ("in_progress", "vendor", "none"),
@@ -213,8 +219,9 @@ def _i9(body: Body) -> Reading:
     status = str(body["i9Status"])
     if status in FORM:
         return Reading(*FORM[status], adjudication="not_expected")
-    lifecycle, actor, result = E_VERIFY[_text(body.get("eVerifyStatus"))]
-    return Reading(lifecycle, actor, result, adjudication="not_expected")
+    word = _text(body.get("eVerifyStatus"))
+    lifecycle, actor, result = E_VERIFY[word]
+    return Reading(lifecycle, actor, result, adjudication="not_expected", is_released=word is not None)
 
 
 def _request(body: Body) -> Reading:
@@ -251,6 +258,8 @@ def _provider(body: Body) -> Reading:
     return Reading("completed", "client" if result == "consider" else "none", result)
 
 
+COMPONENT_WORDS: Final = frozenset({"clear", "consider"})
+
 READERS: Final[dict[tuple[str, str], Callable[[Body], Reading]]] = {
     ("goodhire", "report"): _report,
     ("goodhire", "subscription"): _subscription,
@@ -263,10 +272,11 @@ READERS: Final[dict[tuple[str, str], Callable[[Body], Reading]]] = {
 
 
 def _statuses(parts: object) -> list[str]:
-    """Return the components' statuses, whatever shape the components have (K4)."""
-    if isinstance(parts, dict):
-        return [str(_object(part).get("status", part)) for part in parts.values()]
-    return [str(_object(part)["status"]) for part in parts] if isinstance(parts, list) else []
+    """Return the words among whatever stands in the components, in whatever shape they have (K4)."""
+    if isinstance(parts, str):
+        return [parts] if parts in COMPONENT_WORDS else []
+    inner = parts.values() if isinstance(parts, dict) else parts if isinstance(parts, list) else ()
+    return [word for part in inner for word in _statuses(part)]
 
 
 def _object(value: object) -> Body:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+from screening_pipeline.sandbox.people import Person
 from screening_pipeline.sandbox.timeline import NONCE, Body, Card, Story
 
 ZONE: Final = "America/New_York"
@@ -18,7 +19,7 @@ PACKAGES: Final = tuple(str(package) for package in PACKAGE_NAMES)
 REGIONS: Final = ("NY", "MA", "IL")
 REPORTS: Final = "https://reports.provider.example"
 
-Shape = Callable[[dict[str, str]], object]
+Shape = Callable[[dict[str, str], Person], object]
 
 
 def check_id(draw: Random, number: int) -> str:
@@ -36,19 +37,31 @@ def shared_link(check: str) -> Body:
     return {"url": f"{REPORTS}/shared/{check}?key={NONCE}", "ttl": "120", "ttl_units": "minutes"}
 
 
-def as_array(parts: dict[str, str]) -> object:
+def as_array(parts: dict[str, str], _: Person) -> object:
     """Results as the document's example has them (K4)."""
     return [{"name": name, "status": status} for name, status in parts.items()]
 
 
-def as_object(parts: dict[str, str]) -> object:
+def as_object(parts: dict[str, str], _: Person) -> object:
     """Results as the document's prose has them: key and value (K4)."""
     return dict(parts)
 
 
-def as_nested_object(parts: dict[str, str]) -> object:
+def as_nested_object(parts: dict[str, str], _: Person) -> object:
     """Results as objects, one level deep (K4)."""
     return {name: {"status": status, "jurisdiction": "county"} for name, status in parts.items()}
+
+
+def as_free_form(parts: dict[str, str], who: Person) -> object:
+    """Results in a group, beside whatever else a provider thinks worth showing (K4)."""
+    return {
+        "Criminal": dict(parts),
+        "Name on record": who.full_name,
+        "Completed on": "2026-03-02",
+        "Score": 700,
+        "Aliases": [who.full_name],
+        f"Reference of {who.full_name}": {"spoken on": "2026-03-02T09:00:00Z", "reached": True},
+    }
 
 
 def _open(status: str) -> Body:
@@ -76,7 +89,7 @@ def _finishes(weight: int, overall: str | None, parts: dict[str, str], shape: Sh
         story.days(0.5, 5)
         story.office(ZONE)
         outcome: Body = {"overall_status": overall} if overall else {}
-        story.say(_completed(story, outcome | {"result": shape(parts)}))
+        story.say(_completed(story, outcome | {"result": shape(parts, story.order.person)}))
 
     return Card(weight, tell, "check", backdated=aged)
 
@@ -109,6 +122,9 @@ def _never_answered(story: Story) -> None:
 CLEAR: Final = {"motor_vehicle_report": "clear", "education_verification": "clear"}
 MIXED: Final = {"motor_vehicle_report": "clear", "education_verification": "consider"}
 
+COURTS: Final = {"Federal": "clear", "County": "clear"}
+FELONY: Final = {"Federal": "clear", "County": "consider"}
+
 DECK: Final = (
     _finishes(10, "clear", CLEAR, as_array),
     _finishes(6, "clear", CLEAR, as_object),
@@ -117,6 +133,10 @@ DECK: Final = (
     _finishes(1, "consider", MIXED, as_nested_object),
     _finishes(1, "clear", MIXED, as_object),  # an overall clear that hides a consider
     _finishes(1, None, MIXED, as_array),
+    _finishes(2, "clear", COURTS, as_free_form),
+    _finishes(1, None, COURTS, as_free_form),
+    _finishes(1, None, FELONY, as_free_form),
+    _finishes(1, None, {}, as_free_form),
     _finishes(1, "clear", CLEAR, as_array, aged=21),
     Card(2, _without_check, "check"),
     _ends(3, "declined", after_consent=False),

@@ -47,6 +47,14 @@ def _is_fill_in(declared: Vendor) -> bool:
     return str(urlsplit(declared.base_url).hostname).endswith(".example")
 
 
+def _has_verification(declared: Vendor) -> bool:
+    return any(record.detail_role == "concludes" for record in declared.records.values())
+
+
+def _has_free_form(declared: Vendor) -> bool:
+    return any(record.has_free_form_parts for record in declared.records.values())
+
+
 def _has_fields(declared: Vendor) -> bool:
     return any(record.fields for record in declared.records.values())
 
@@ -63,7 +71,10 @@ class Account:
     each role has a key of its own, `<role>_env`. `paths` holds only what replaces the vendor's declared paths, by
     endpoint. `calendar` and `timezone` say when the vendor works and what its times without offset mean, `date_format`
     (strptime words) how it writes dates that are not ISO 8601. `flex_fields` names the customer's own fields that may
-    leave the landing area. `polling` is off where a provider answers pushes only.
+    leave the landing area. `polling` is off where a provider answers pushes only; there the newest message counts once
+    nothing more has come for `push_settles_after` seconds. `adjudication_expected` and `e_verify_expected` are None
+    where the account's own checks tell: from the first word on. `part_labels` are names of parts that are nobody's and
+    may be shown.
     """
 
     vendor: str = setting(rules.text, is_required=True, example=Of(lambda v: toml_text(v.slug)))
@@ -120,8 +131,30 @@ class Account:
         is_for=_has_feed,
         help="true: drain the updates feed, which forgets what it hands out; only if nothing else of yours reads it",
     )
-    adjudication_expected: bool = setting(
-        rules.flag, False, is_for=_is_adjudicated, help="true: a completed order stays open until it is adjudicated"
+    push_settles_after: float = setting(
+        rules.duration,
+        900.0,
+        example='"15m"',
+        help="where nobody can be asked: the newest message counts once nothing more has come for so long",
+    )
+    adjudication_expected: bool | None = setting(
+        rules.flag,
+        None,
+        is_for=_is_adjudicated,
+        help="true: a completed order stays open until it is adjudicated; unset: from the first adjudication on",
+    )
+    e_verify_expected: bool | None = setting(
+        rules.flag,
+        None,
+        is_for=_has_verification,
+        help="true: a finished form stays open until its last E-Verify word; unset: from the first such word on",
+    )
+    part_labels: tuple[str, ...] = setting(
+        rules.list_of(rules.text),
+        (),
+        is_for=_has_free_form,
+        example='["Driving record"]',
+        help="names of parts that are nobody's and may be shown",
     )
     final_adjudications: tuple[str, ...] = setting(
         rules.list_of(rules.text),

@@ -63,6 +63,20 @@ def positive(value: Any) -> float:
     return float(value)
 
 
+_DURATION = re.compile(r"(\d{1,9})\s*(s|m|min|h|d)")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+
+
+def duration(value: Any) -> float:
+    """A length of time such as `"15m"`, `"90s"` or `"2h"`, or a number of seconds; in seconds."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9:
+        return float(value)
+    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        raise Refused('must be a duration such as "90s", "15m", "2h" or "1d"')
+    return float(found[1]) * _SECONDS[found[2]]
+
+
 def hours_by_vendor(*known: str) -> Rule:
     """A number of hours for all vendors (key `*`), or a table of hours by vendor."""
 

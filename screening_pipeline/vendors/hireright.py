@@ -114,7 +114,8 @@ VENDOR = Vendor(
             fields=_FLEX_FIELDS,
         ),
         "i9": Record(
-            id="id",
+            # The order id of a status message is the form's id where it is about an I-9.
+            id=("id", "formId", "orderId"),
             created_id=("formId", "id", "orderId"),
             required=("i9Status",),
             detail_role="concludes",

@@ -43,21 +43,46 @@ def set_key(connection: Connection, part_key: str) -> None:
 
 def read(connection: Connection) -> None:
     """Read the texts of `landed` as what they are, into `landed_message`; `landed` itself is done with."""
-    _refresh_work(connection, "landed_message")
+    _refresh_work(connection, "typed_message")
     connection.execute("drop table temp.landed")
+    _refresh_work(connection, "landed_message")
+    connection.execute("drop table temp.typed_message")
 
 
-def load(connection: Connection) -> None:
-    """Append what `landed_message` holds to staging, number checks never seen, and note whom it touches."""
+def load(connection: Connection) -> bool:
+    """Append what `landed_message` holds to staging, number checks never seen, and note whom it touches.
+
+    Whether an account's checks have told words that change what is expected of all of them: then those that are read
+    anew are touched as well.
+    """
     _number_checks(connection)
     connection.execute("create or replace temp table known_state as select state_key from staging.state")
     _refresh_work(connection, "new_state")
     connection.execute(catalog.statement("note_touched"))
+    is_inferred = False
     if _is_any(connection, "new_state"):
+        is_inferred = _infer(connection)
         _interpret(connection)
     for relation in catalog.refreshed("load"):
         _append_all(connection, relation)
     connection.execute(catalog.statement("list_rejects"))
+    return is_inferred
+
+
+def expect(connection: Connection) -> None:
+    """Have each account expect what it declares, or what its checks have told."""
+    connection.execute(catalog.statement("expect_words"))
+
+
+def _infer(connection: Connection) -> bool:
+    """Note which words accounts have told for the first time, and read anew what they told before; whether any."""
+    connection.execute(catalog.statement("find_expected_words"))
+    is_any = _is_any(connection, "new_word")
+    if is_any:
+        expect(connection)
+        connection.execute(catalog.statement("read_states_anew"))
+    connection.execute("drop table temp.new_word")
+    return is_any
 
 
 def _interpret(connection: Connection) -> None:
@@ -171,8 +196,14 @@ def _rows(connection: Connection, change: str) -> int:
 
 
 def touch_batch(connection: Connection) -> None:
-    """Fill `touched` and `recounted` from the batch that was loaded."""
+    """Fill `touched` and `recounted` from the batch that was loaded, and what quiet has made the state since."""
     connection.execute(catalog.statement("touch_batch"))
+
+
+def touched_count(connection: Connection) -> int:
+    """How many checks are to be recomputed."""
+    found = connection.execute("select count(*) from touched").fetchone()
+    return int(found[0]) if found else 0
 
 
 def note_unpublished(connection: Connection) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.files import mark_of
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Tail
-from screening_pipeline.warehouse import reference, schema, session, snapshot, suppression
+from screening_pipeline.warehouse import catalog, reference, schema, session, snapshot, suppression
 from screening_pipeline.warehouse.batch import (
     empty_batch,
+    expect,
     name_notations,
     note_unpublished,
     refresh,
     set_key,
     touch_batch,
+    touched_count,
 )
 from screening_pipeline.warehouse.loading import (
     batches_of,
@@ -28,14 +31,21 @@ from screening_pipeline.warehouse.loading import (
     scan,
     seal,
     sized_for,
+    write_note,
 )
-from screening_pipeline.warehouse.rebuild import REBUILT, begin_rebuild, finish_rebuild
+from screening_pipeline.warehouse.rebuild import REBUILT, STEP_CHECKS, begin_rebuild, finish_rebuild
 from screening_pipeline.warehouse.session import transaction
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing
     from screening_pipeline.settings.settings import Settings
     from screening_pipeline.warehouse.session import Connection
+
+
+# More than so many checks are not recomputed at once.
+MOST_TOUCHED = 4 * STEP_CHECKS
+# The setting that tells until when there was quiet; a rebuild goes by it too, and so comes to the same.
+_SETTLED = "settled_at"
 
 
 class Prepared(Enum):
@@ -92,6 +102,7 @@ def _fill_reference(connection: Connection, settings: Settings) -> None:
     schema.name_zones(connection)
     session.replace(connection, "staging.account", reference.readings(settings))
     name_notations(connection)
+    expect(connection)
     session.replace(connection, "staging.alias", reference.aliases(settings))
     session.replace(connection, "star.dim_sla_target", reference.sla_targets(settings))
     session.replace(connection, "star.dim_setting", reference.analysis_settings(settings))
@@ -110,21 +121,29 @@ def ingest(connection: Connection, landing: Landing, *, part_key: str) -> None:
     schema.drop_work(connection)
 
 
-def advance(connection: Connection, landing: Landing, *, part_key: str) -> set[str]:
+def advance(connection: Connection, landing: Landing, *, part_key: str, now: datetime | None = None) -> set[str]:
     """The same inside a transaction that is already open; the batch's temporary tables stay to be asked.
 
-    Returns the tables of which rows were written or removed.
+    `now`: until when there was quiet where nothing came; else that stays as it was. Returns the tables of which rows
+    were written or removed. Where so much is touched that only `prepare` can recompute it, that has to come next.
     """
     ensure_new_order(connection)
     _scrub_replaced(connection, landing, part_key=part_key)
+    _be_quiet_until(connection, now)
     found = look(connection, landing)
     seal(connection, found)
     with sized_for(connection, found.tails):
         empty_batch(connection)
+        is_inferred = False
         for batch in batches_of(found.tails):
             read_batch(connection, landing, batch, part_key=part_key)
-            load_batch(connection, landing, batch)
+            is_inferred |= load_batch(connection, landing, batch)
         touch_batch(connection)
+        if is_inferred:
+            snapshot.forget(connection)
+        if is_inferred and touched_count(connection) > MOST_TOUCHED:
+            begin_rebuild(connection)
+            return set(catalog.relations())
         note_unpublished(connection)
         return refresh(connection)
 
@@ -146,3 +165,21 @@ def _scrub_replaced(connection: Connection, landing: Landing, *, part_key: str) 
         scan(connection, landing, batch)
         suppression.scrub(connection, landing, batch)
         note(connection, landing, batch)
+
+
+def _be_quiet_until(connection: Connection, now: datetime | None) -> None:
+    """Note until when there was quiet; a clock that goes back undoes nothing."""
+    known = read_notes(connection, _SETTLED).get(_SETTLED)
+    if now is not None and (known is None or datetime.fromisoformat(known) < now):
+        write_note(connection, _SETTLED, now.isoformat())
+
+
+def is_rebuilding(connection: Connection) -> bool:
+    """Whether everything derived was dropped, and `prepare` has to compute it again."""
+    return bool(read_notes(connection, REBUILT))
+
+
+def settles_at(connection: Connection) -> datetime | None:
+    """When the next message becomes the state of its check, unless more comes; None where none waits."""
+    found = connection.execute("select epoch(min(settles_at)) from staging.unsettled").fetchone()
+    return datetime.fromtimestamp(found[0], UTC) if found and found[0] is not None else None

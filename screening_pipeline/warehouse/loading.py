@@ -70,10 +70,11 @@ def read_batch(connection: Connection, landing: Landing, batch: Sequence[Tail], 
     warehouse_batch.read(connection)
 
 
-def load_batch(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> None:
-    """Load what was scanned, and note how far each file was read."""
-    load(connection)
+def load_batch(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> bool:
+    """Load what was scanned, and note how far each file was read; whether it changes what is expected of accounts."""
+    is_inferred = load(connection)
     note(connection, landing, batch)
+    return is_inferred
 
 
 def scan(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> None:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 # together, and what fills only a part of that is written anew with the next.
 STEP_CHECKS = 30_720
 STEP_CALLS = 245_760
+
+
 # The setting that tells how far a rebuild has come: all checks up to this number are done.
 REBUILT = "rebuilt_check_key"
 

@@ -90,12 +90,20 @@ def traits() -> list[Row]:
             "time_means": record.time_means,
             "has_personal_part_names": v.has_personal_part_names,
             "adjudication_default": v.adjudication_default,
+            "part_vocabulary": part_words(v.slug, subject) if record.has_free_form_parts else None,
+            "generic_labels": list(record.generic_labels) if record.has_free_form_parts else None,
             "boundaries": _boundaries(v.slug),
         }
         for v in all_vendors().values()
         for subject, record in v.records.items()
         if subject in v.subjects
     ]
+
+
+def part_words(slug: str, subject: str) -> list[str]:
+    """The words that parts of this subject are known to have."""
+    wanted = (slug, subject, "component_status")
+    return sorted({row["value"] for row in mapping() if (row["vendor"], row["subject"], row["field"]) == wanted})
 
 
 def _boundaries(slug: str) -> list[str]:
@@ -105,7 +113,16 @@ def _boundaries(slug: str) -> list[str]:
 
 def accounts(settings: Settings) -> list[Row]:
     """Rows of `star.dim_account`."""
-    return [{**_account(a), "is_analyzed": a.environment in settings.environments} for a in settings.accounts]
+    return [
+        {
+            **_account(a),
+            "requests_per_minute": a.requests_per_minute,
+            "adjudication_expected": a.adjudication_expected,
+            "e_verify_expected": a.e_verify_expected,
+            "is_analyzed": a.environment in settings.environments,
+        }
+        for a in settings.accounts
+    ]
 
 
 def _account(account: Account) -> Row:
@@ -115,19 +132,25 @@ def _account(account: Account) -> Row:
         "environment": account.environment,
         "calendar": account.calendar,
         "timezone": account.timezone,
-        "requests_per_minute": account.requests_per_minute,
-        "adjudication_expected": account.adjudication_expected,
         "is_polled": account.polling,
-        "final_adjudications": list(account.final_adjudications),
-        "flex_fields": list(dict.fromkeys(account.flex_fields)),
-        "date_format": account.date_format,
     }
 
 
 def readings(settings: Settings) -> list[Row]:
     """Rows of `staging.account`: what reading an account's messages depends on."""
-    left_out = ("requests_per_minute",)
-    return [{k: v for k, v in _account(account).items() if k not in left_out} for account in settings.accounts]
+    return [
+        {
+            **_account(a),
+            "adjudication_declared": a.adjudication_expected,
+            "e_verify_declared": a.e_verify_expected,
+            "push_settles_after": a.push_settles_after,
+            "part_labels": list(a.part_labels),
+            "final_adjudications": list(a.final_adjudications),
+            "flex_fields": list(dict.fromkeys(a.flex_fields)),
+            "date_format": a.date_format,
+        }
+        for a in settings.accounts
+    ]
 
 
 def aliases(settings: Settings) -> list[Row]:
@@ -194,6 +217,7 @@ def fingerprint(settings: Settings) -> str:
             mapping(),
             traits(),
             accounts(settings),
+            readings(settings),
             aliases(settings),
             sla_targets(settings),
             analysis_settings(settings),

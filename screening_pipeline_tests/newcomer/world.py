@@ -31,7 +31,7 @@ from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.definitions import defs
 from screening_pipeline.orchestration.instance import instance
-from screening_pipeline.orchestration.keys import PULLS, schedule_name
+from screening_pipeline.orchestration.keys import pull_cron
 from screening_pipeline.report import write
 from screening_pipeline.runtime import opening
 from screening_pipeline.runtime.context import Runtime
@@ -110,8 +110,8 @@ def play(work: Runtime, counter: Counter) -> dict[str, Any]:
         )
 
         counter.untold.append(counter.end("L-1", "bright"))
-        facts["schedules"] = {schedule_name(*pull): pull[1].cron for pull in PULLS if pull[0].slug == SLUG}
-        facts["scheduled"] = follow_schedule(work, recorded, f"{SLUG}_updates_pull")
+        facts["schedules"] = {f"{SLUG}_pull": pull_cron(vendor(SLUG))}
+        facts["scheduled"] = follow_schedule(work, recorded, f"{SLUG}_pull")
         facts["second"] = states(work)
 
         with receiving(work) as port:

@@ -99,7 +99,11 @@ def account(slug: str, name: str = "main", **given: Any) -> Account:
 ACCOUNTS = (
     *(account(slug) for slug in sorted(all_vendors())),
     account("hireright", "judged", adjudication_expected=True, final_adjudications=("Approved By Security",)),
+    account("hireright", "plain", adjudication_expected=False),
+    account("hireright", "verified", e_verify_expected=True),
+    account("hireright", "unverified", e_verify_expected=False),
     account("hireright", "own-words", status_aliases={"Done": "Completed", "Order Stopped": "Canceled"}),
+    account("workable", "named", part_labels=("Driving record",)),
     account("zinc", "own-words", status_aliases={"all-done": "all-clear"}),
 )
 
@@ -151,13 +155,16 @@ class Stage:
         content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
         return self.landing.receive(Exchange(received_at=received_at, body=content, **chosen))
 
-    def settle(self, now: datetime = MORNING) -> None:
-        """Read the orders, which are announced `now`, and answers that came since the last time."""
+    def settle(self, now: datetime = MORNING, *, quiet_until: datetime | None = None) -> None:
+        """Read the orders, which are announced `now`, and answers that came since the last time.
+
+        `quiet_until`: until when nothing more came.
+        """
         if self.orders:
             self._write_manifest()
         with session.transaction(self.connection):
             intake.take_in(self.connection, self.settings, key=b"pseudonym key of a test", now=now, run_id="test")
-            ingest.advance(self.connection, self.landing, part_key=PART_KEY)
+            ingest.advance(self.connection, self.landing, part_key=PART_KEY, now=quiet_until)
         schema.drop_work(self.connection)
 
     def _write_manifest(self) -> None:

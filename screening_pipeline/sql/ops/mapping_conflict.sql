@@ -6,7 +6,8 @@
 -- subject            subject
 -- check_id           the vendor's id, as text
 -- conflict           code of the contradiction; order.<column> where two orders disagree; unconfirmed_message where the
---                    last message says otherwise than what is known, and its account is not asked
+--                    last message says otherwise than what was known, and its account is not asked: it is the state
+--                    after a quiet time
 -- first_observed_at  when it was first seen
 -- last_observed_at   when it was last seen
 -- is_current         whether the check's present state has it
@@ -21,6 +22,25 @@ told as (
     from applied as e
     inner join staging.reading as r on e.state_key = r.state_key
     where len(r.conflicts) > 0
+),
+
+-- Where the vendor is asked, the next pull settles it.
+unconfirmed as (
+    select
+        check_key,
+        first_observed_at,
+        last_observed_at,
+        true as is_current
+    from doubt
+    where not is_polled
+    union all
+    select
+        check_key,
+        observed_at as first_observed_at,
+        observed_at as last_observed_at,
+        is_present as is_current
+    from applied
+    where is_unconfirmed
 ),
 
 conflict as (
@@ -43,15 +63,14 @@ conflict as (
     where is_contradicted
     group by check_key
     union all
-    -- Where the vendor is asked, the next pull settles it.
     select
         check_key,
         'unconfirmed_message' as conflict,
-        first_observed_at,
-        last_observed_at,
-        true as is_current
-    from doubt
-    where not is_polled
+        min(first_observed_at) as first_observed_at,
+        max(last_observed_at) as last_observed_at,
+        bool_or(is_current) as is_current
+    from unconfirmed
+    group by check_key
     union all
     select
         check_key,

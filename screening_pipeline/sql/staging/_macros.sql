@@ -18,6 +18,27 @@ create or replace macro staging.instant(told, zone) as (
 -- The local time that is written in another notation than ISO 8601. Made anew with a branch for each notation of an
 -- account (build.name_notations).
 create or replace macro staging.written(notation, told) as (null::timestamp);
+-- Whether a label that a provider chose may hold a person: it, or a part of it, is neither named by its account nor made
+-- of generic words alone.
+create or replace macro staging.is_label_hidden(label, generic, named) as (
+    not list_contains(named, label)
+    and len(list_filter(string_split(label, ' / '), lambda s: (
+        not list_contains(named, s) and (
+            not regexp_full_match(lower(s), '[a-z _/-]+')
+            or len(list_filter(
+                regexp_split_to_array(lower(s), '[ _/-]+'), lambda w: w <> '' and not list_contains(generic, w)
+            )) > 0
+        )
+    ))) > 0
+);
+
+-- Evidence is four times how far a dispute has come, and how far a decision has: what rises can only come later.
+create or replace macro staging.evidence(dispute_step, decision_step) as (dispute_step * 4 + decision_step);
+
+create or replace macro staging.is_later_evidence(known, told) as (
+    told // 4 > known // 4
+    or (told // 4 = known // 4 and told % 4 > known % 4)
+);
 
 create or replace macro staging.key_of(a, b, c) as (
     case when c is not null then (md5_number_lower(concat_ws(chr(31), a, b, c)) >> 1)::bigint end

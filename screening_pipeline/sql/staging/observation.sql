@@ -11,6 +11,7 @@
 -- started_at       when a subscription started
 -- report_check_id  the report a subscription belongs to
 -- report_url       the vendor's page, without its query
+-- has_attachment   whether the vendor attached a document
 -- components       the parts: identity, display name, type and words
 -- actions          the types of what somebody has to do
 -- runs             the runs of a subscription
@@ -29,6 +30,7 @@ select
     l.started_at,
     l.report_check_id,
     l.report_url,
+    l.has_attachment = 'true' as has_attachment,
     l.components,
     l.actions,
     l.runs,

@@ -11,46 +11,13 @@
 -- ordered_at      when it was ordered
 -- state_since     since when it stands there, as far as is known
 -- last_pulled_at  when the vendor last told its state; if it was never asked, when a feed last told of it
+-- last_asked_at   when it was last asked, answered or in vain, or a feed told of it; what is due stays due until then
 -- retry_at        not to be asked again before, since the vendor did not tell when asked later than that
 -- is_push_fed     whether the vendor pushes messages about it
 -- is_requested    whether a message waits to be confirmed by one pull
+-- decision_since  since when only a decision is awaited, which its account is taken to make for all checks
 -- @refresh check_key
 with
-asked as materialized (
-    select
-        r.check_key,
-        r.received_at,
-        r.http_status,
-        r.http_status between 200 and 299 and r.failure is null and r.reject is null as is_told
-    from staging.response as r
-    inner join touched using (check_key)
-    where r.channel = 'pull'
-),
-
-pulled as (
-    select
-        check_key,
-        max(received_at) as last_pulled_at
-    from asked
-    where is_told
-    group by check_key
-),
-
--- What tells nothing is no look at the check. The account is at fault, not the check, in 401, 403 and 429.
-in_vain as (
-    select
-        a.check_key,
-        min(a.received_at) as since,
-        max(a.received_at) as last_at,
-        bool_and(a.http_status is null or a.http_status >= 500) as is_outage
-    from asked as a
-    left join pulled as p on a.check_key = p.check_key
-    where
-        a.is_told is not true and (a.http_status is null or a.http_status not in (401, 403, 429))
-        and a.received_at > coalesce(p.last_pulled_at, timestamptz '-infinity')
-    group by a.check_key
-),
-
 pushed as (
     select distinct check_key from sequence where channel = 'push'
 )
@@ -74,19 +41,27 @@ select
         )
     end as state_since,
     -- What the feed has told needs no first look.
-    case when u.check_key is null then coalesce(p.last_pulled_at, f.last_observed_at) else p.last_pulled_at end
+    case when u.check_key is null then coalesce(k.last_pulled_at, f.last_observed_at) else k.last_pulled_at end
         as last_pulled_at,
+    k.last_asked_at,
     -- As long again as it was asked in vain, so that every wait is twice the last.
-    v.last_at + greatest(
-        interval 5 minute, least(v.last_at - v.since, if(v.is_outage, interval 1 hour, interval 1 day))
+    k.last_at + greatest(
+        interval 5 minute, least(k.last_at - k.since, if(k.is_outage, interval 1 hour, interval 1 day))
     ) as retry_at,
     u.check_key is not null as is_push_fed,
-    d.check_key is not null as is_requested
+    d.check_key is not null as is_requested,
+    case
+        when
+            f.lifecycle = 'completed' and f.adjudication = 'pending' and f.dispute in ('none', 'closed')
+            and coalesce(f.vendor_adjudication, '') in ('', 'Not Available')
+            and a.adjudication_declared is null
+            then coalesce(f.completed_at, f.last_changed_at)
+    end as decision_since
 from star.fact_check as f
 inner join touched using (check_key)
 inner join concerned as c on f.check_key = c.check_key
+left join staging.account as a on f.vendor = a.vendor and f.account = a.account
 left join doubt as d on f.check_key = d.check_key and d.is_polled
-left join pulled as p on f.check_key = p.check_key
-left join in_vain as v on f.check_key = v.check_key
+left join asked_check as k on f.check_key = k.check_key
 left join pushed as u on f.check_key = u.check_key
 where f.is_terminal is not true or d.check_key is not null

@@ -13,10 +13,11 @@
 -- conflicts          codes of the contradictions between the words
 -- unmapped           the words that are in no mapping: field and value
 -- fingerprint        changes when a verbatim or canonical state column changes
+-- is_complete        whether the screening is complete, as far as words tell
+-- evidence           how far a dispute and a decision have come (staging.evidence): what rises can only come later
 -- lifecycle_rank     how far along the lifecycle is; untimed messages never move a check to a lower one
 -- @refresh state
 with
--- What the axes say together.
 whole as (
     select
         s.*,
@@ -29,11 +30,28 @@ whole as (
         n.next_actor,
         c.conflicts,
         list_concat(u.of_check, u.of_parts) as unmapped,
+        l.lifecycle = 'completed' and not w.is_conclusion_awaited as is_complete,
+        staging.evidence(
+            case a.dispute when 'none' then 0 when 'closed' then 2 else 1 end,
+            case
+                when w.result_from = 'adjudication'
+                    then
+                        case
+                            when w.adjudication_word is null then 0
+                            when a.adjudication in ('pending', 'unknown') then 1
+                            else 2
+                        end
+                when w.detail_role <> 'concludes' or w.detail_word is null then 0
+                when w.is_detail_closed then 2
+                else 1
+            end
+        ) as evidence,
         len(u.of_check) = 0 and not r.is_result_unread and (
             star.is_ended_otherwise(l.lifecycle)
             or (
                 l.lifecycle = 'completed'
                 and r.result <> 'none'
+                and not w.is_conclusion_awaited
                 and not (r.result = 'referred' and not s.has_vendor_time)
                 and a.adjudication not in ('pending', 'unknown')
                 and a.dispute not in ('open', 'unknown')
@@ -41,6 +59,7 @@ whole as (
         ) as is_terminal,
         l.lifecycle = 'completed' and coalesce(p.has_canceled, false) as is_partial
     from new_state as s
+    inner join word_meaning as w on s.state_key = w.state_key
     inner join state_lifecycle as l on s.state_key = l.state_key
     inner join state_adjudication as a on s.state_key = a.state_key
     inner join state_result as r on s.state_key = r.state_key
@@ -68,6 +87,8 @@ select
         coalesce(vendor_adjudication, chr(30)), coalesce(vendor_dispute, chr(30)),
         lifecycle, result, adjudication, dispute, next_actor, is_terminal, is_partial, len(conflicts) > 0
     )) as fingerprint,
+    is_complete,
+    evidence,
     case
         when is_terminal then 5
         when lifecycle in ('completed', 'unknown') then 4

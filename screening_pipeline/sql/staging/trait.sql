@@ -8,6 +8,8 @@
 -- time_means               whether the vendor's time dates the state or the completion
 -- has_personal_part_names  parts are labelled with people's names
 -- adjudication_default     the adjudication where no word says one
+-- part_vocabulary          words that count as results of free-form parts; null where parts are not free in form
+-- generic_labels           words that labels of free-form parts may be made of and be nobody's
 -- boundaries               days on which the meaning of words changes, the first day of all included
 -- @refresh base
 create table staging.trait (
@@ -19,5 +21,7 @@ create table staging.trait (
     time_means varchar,
     has_personal_part_names boolean,
     adjudication_default varchar,
+    part_vocabulary varchar[],
+    generic_labels varchar[],
     boundaries date[]
 )

@@ -20,7 +20,7 @@
 -- next_actor                   who has to act
 -- is_terminal                  whether nothing more is expected
 -- is_partial                   completed with canceled parts
--- has_conflict                 whether the present words contradict each other
+-- has_conflict                 whether the present words contradict each other, or nobody has confirmed the state
 -- package                      what was ordered
 -- package_key                  star.dim_package
 -- candidate_key                keyed pseudonym of the person (star.dim_candidate)
@@ -41,11 +41,12 @@
 -- closed_at                    first observation of the present ended stretch, null while open
 -- reopened_count               how often it was opened again
 -- reopened_at                  when it was last opened again
--- turnaround_seconds           seconds from ordered_at to completed_at; null while open or excluded
+-- turnaround_seconds           seconds from ordered_at to completed_at; null while the screening goes on, or excluded
 -- turnaround_seconds_earliest  the same to completed_at_earliest
 -- turnaround_business_days     business days between the two local dates, in the account's calendar and zone
 -- turnaround_excluded_reason   canceled, expired, declined, left_censored, no_order_time or negative, if left out
 -- next_pull_at                 when it is asked next, null when terminal or when its account is not asked
+-- has_attachment               whether the vendor has attached a document; it is not kept, nor is a link to it
 -- report_url                   the vendor's page, without its query
 -- @refresh check_key
 with
@@ -53,6 +54,8 @@ summary as (
     select
         e.check_key,
         max_by(e.state_key, e.place) as state_key,
+        max_by(e.is_unconfirmed, e.place) as is_unconfirmed,
+        max_by(e.is_complete, e.place) as is_complete,
         min_by(e.message_number, e.place) filter (where e.is_complete) as done_message,
         min(e.observed_at) as first_observed_at,
         max(e.observed_at) as last_observed_at,
@@ -91,10 +94,11 @@ done as (
 link as (
     select
         o.check_key,
-        max_by(o.report_url, q.place) as report_url
+        max_by(o.report_url, q.place) filter (where o.report_url <> '') as report_url,
+        bool_or(o.has_attachment) as has_attachment
     from touched_message as o
     inner join sequence as q on o.message_number = q.message_number
-    where q.is_applied and o.report_url <> ''
+    where q.is_applied and (o.report_url <> '' or o.has_attachment)
     group by o.check_key
 ),
 
@@ -129,7 +133,8 @@ timed as (
         f.ordered_at,
         link.report_url,
         field.flex_fields,
-        s.* exclude (check_key, state_key, done_message),
+        coalesce(link.has_attachment, false) as has_attachment,
+        s.* exclude (check_key, state_key, done_message, is_unconfirmed),
         w.vendor_status,
         w.vendor_status_detail,
         w.vendor_result,
@@ -144,7 +149,7 @@ timed as (
         coalesce(r.next_actor, 'unknown') as next_actor,
         coalesce(r.is_terminal, false) as is_terminal,
         coalesce(r.is_partial, false) as is_partial,
-        coalesce(len(r.conflicts) > 0, false) as has_conflict,
+        coalesce(len(r.conflicts) > 0 or s.is_unconfirmed, false) as has_conflict,
         d.channel as done_channel,
         d.previous_observed_at is not null as is_seen_before,
         d.told_at is not null as is_dated,
@@ -177,8 +182,9 @@ completed as (
             when not star.is_ended_otherwise(lifecycle) then least(done_at_earliest, done_at)
         end as completed_at_earliest,
         case
-            when not is_terminal then null
-            when star.is_ended_otherwise(lifecycle) then lifecycle
+            when star.is_ended_otherwise(lifecycle) then if(is_terminal, lifecycle, null)
+            -- The first completion stands, unless the screening goes on again.
+            when is_complete is not true then null
             when not is_dated and not is_seen_before then 'left_censored'
             when ordered_at is null then 'no_order_time'
             -- No time at all is as impossible as less than none, in the whole seconds that are told.
@@ -235,21 +241,22 @@ select
     coalesce(c.reopened_count, 0)::integer as reopened_count,
     c.reopened_at,
     case
-        when c.is_terminal and coalesce(c.turnaround_excluded_reason, '') in ('', 'negative')
+        when c.is_complete and coalesce(c.turnaround_excluded_reason, '') in ('', 'negative')
             then date_sub('second', c.ordered_at, c.completed_at)
     end as turnaround_seconds,
     case
-        when c.is_terminal and coalesce(c.turnaround_excluded_reason, '') in ('', 'negative')
+        when c.is_complete and coalesce(c.turnaround_excluded_reason, '') in ('', 'negative')
             then date_sub('second', c.ordered_at, c.completed_at_earliest)
     end as turnaround_seconds_earliest,
     case
-        when c.is_terminal and coalesce(c.turnaround_excluded_reason, '') in ('', 'negative')
+        when c.is_complete and coalesce(c.turnaround_excluded_reason, '') in ('', 'negative')
             then done_day.business_day_number - order_day.business_day_number
     end as turnaround_business_days,
     c.turnaround_excluded_reason,
     case
         when c.is_polled and not c.is_terminal then coalesce(p.next_pull_at, c.first_observed_at, c.first_seen_at)
     end as next_pull_at,
+    c.has_attachment,
     c.report_url
 from completed as c
 left join star.dim_calendar as order_day

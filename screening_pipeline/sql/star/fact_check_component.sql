@@ -7,6 +7,7 @@
 -- check_id             the vendor's id, as text
 -- component_id         which part, within the check; people's names only as a keyed hash
 -- component_name       what the part is called, people's names removed
+-- is_label_hidden      whether its label may hold a person, and only a keyed hash of it is kept
 -- component_type       the vendor's type of it, where it has one
 -- component_subtype    what kind of an education it is, where the vendor tells
 -- check_type_key       star.dim_check_type
@@ -57,6 +58,7 @@ select
         n.component_name,
         concat(coalesce(n.component_type, 'check'), if(n.ordinal > 1, concat(' ', n.ordinal), ''))
     ) as component_name,
+    coalesce(n.is_hidden, false) as is_label_hidden,
     n.component_type,
     n.component_subtype,
     staging.key_of(c.vendor, c.subject, coalesce(n.component_type, n.component_name, 'check')) as check_type_key,

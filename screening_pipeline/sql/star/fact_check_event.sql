@@ -20,7 +20,7 @@
 -- next_actor                 who had to act
 -- is_terminal                whether nothing more was expected
 -- is_partial                 completed with canceled parts
--- has_conflict               whether the vendor's words contradict each other
+-- has_conflict               whether the vendor's words contradict each other, or a message nobody confirmed is the state
 -- observed_at                when we learned it
 -- observed_at_earliest       the last observation before it, the earliest it can have happened; null if there is none
 -- occurred_at                when it happened, where the vendor says so
@@ -34,6 +34,7 @@ change as (
     select
         message_number,
         state_key,
+        is_unconfirmed,
         previous_observed_at,
         row_number() over sequence as event_seq,
         lag(observed_at) over sequence as changed_before_at,
@@ -65,7 +66,7 @@ select
     r.next_actor,
     r.is_terminal,
     r.is_partial,
-    len(r.conflicts) > 0 as has_conflict,
+    len(r.conflicts) > 0 or e.is_unconfirmed as has_conflict,
     q.received_at as observed_at,
     e.previous_observed_at as observed_at_earliest,
     q.occurred_at,

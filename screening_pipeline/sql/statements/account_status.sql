@@ -18,7 +18,13 @@ select
         select count(distinct c.check_key)
         from ops.mapping_conflict as c
         where c.vendor = a.vendor and c.account = a.account and c.conflict = 'unconfirmed_message'
+            and c.is_current
     ) as unconfirmed,
+    (
+        select count(distinct split_part(p.component_id, '|', 1))
+        from star.fact_check_component as p
+        where p.vendor = a.vendor and p.account = a.account and p.is_label_hidden
+    ) as hidden_labels,
     coalesce(b.is_overloaded, false) as is_overloaded,
     coalesce(b.states_lost_per_day, 0) as states_lost_per_day
 from star.dim_account as a

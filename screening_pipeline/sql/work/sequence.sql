@@ -5,9 +5,10 @@
 select * from weighed_message -- noqa: AM07
 union all by name
 select
-    *,
+    * exclude (evidence, detail_role, quiet_until),
     false as is_duplicate,
     false as is_contradicted,
-    true as is_applied
+    true as is_applied,
+    false as is_unconfirmed
 from message_history
 anti join weighed_message using (check_key)

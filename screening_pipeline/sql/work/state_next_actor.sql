@@ -15,7 +15,8 @@ select
                     when a.dispute = 'unknown' or r.is_result_unread then 'unknown'
                     when a.adjudication = 'pending' then 'client'
                     when w.result_from = 'detail' and w.is_detail_unread then 'unknown'
-                    when w.result_from = 'detail' and w.detail_means is null and w.adjudication_expected then 'client'
+                    -- The case is opened from the finished form; what its last word asks comes after the end.
+                    when w.detail_role = 'concludes' then if(w.is_conclusion_awaited, 'client', 'none')
                     when r.result = 'referred' then if(w.has_vendor_time, 'client', 'vendor')
                     when r.result = 'consider' and a.adjudication <> 'reviewed_unspecified' then 'client'
                     else 'none'

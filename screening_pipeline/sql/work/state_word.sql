@@ -7,8 +7,11 @@ select
     t.detail_role,
     t.result_from,
     t.is_result_awaited,
+    t.part_vocabulary is not null as has_free_form_parts,
     t.adjudication_default,
     a.adjudication_expected,
+    t.detail_role = 'concludes' and nullif(s.vendor_status_detail, '') is null and coalesce(a.e_verify_expected, false)
+        as is_conclusion_awaited,
     coalesce(list_contains(a.final_adjudications, s.vendor_adjudication), false) as is_declared_final,
     coalesce(status_alias.meaning, nullif(s.vendor_status, '')) as status_word,
     coalesce(detail_alias.meaning, nullif(s.vendor_status_detail, '')) as detail_word,

@@ -2,45 +2,21 @@
 --
 -- @refresh work
 with
--- Most checks are only ever asked, and end in one way at most: there every answer counts, and nothing is weighed.
-weighty as (
-    select check_key from message_history
-    group by check_key
-    having bool_or(channel <> 'pull') or count(distinct lifecycle) filter (where is_terminal) > 1
-),
-
-lined_up as (
+reached as (
     select
         *,
-        -- The feed hands each message out once and in order; while nothing else tells of a check, that counts.
-        channel = 'feed' and coalesce(bool_and(channel = 'feed') over earlier, true) as is_in_line,
-        coalesce(state_key <> lag(state_key) over (partition by check_key order by place), true) as is_other_state
-    from message_history
-    semi join weighty using (check_key)
-    window earlier as (partition by check_key order by place rows between unbounded preceding and 1 preceding)
+        max(if(is_counted, lifecycle_rank, null)) over so_far as rank_so_far,
+        max(if(is_counted, evidence, null)) over so_far as evidence_so_far
+    from lined_message
+    window so_far as (partition by check_key, stretch order by place rows unbounded preceding)
 ),
 
-dated as (
+weighed as (
     select
         *,
-        -- The same message again is one message.
-        channel <> 'pull' and row_number() over (
-            partition by check_key, channel = 'pull', state_key, told_at order by place
-        ) > 1 and not (is_in_line and is_other_state and true_at is null) as is_duplicate,
-        row_number() over (partition by check_key, fingerprint order by place) = 1 as is_new_state,
-        coalesce(true_at >= max(true_at) over earlier, true_at is not null) as is_timely
-    from lined_up
-    window earlier as (partition by check_key order by place rows between unbounded preceding and 1 preceding)
-),
-
-authoritative as (
-    select
-        *,
-        if(is_duplicate or (true_at is not null and not is_timely), null, lifecycle_rank) as counted_rank,
-        sum(if(is_timely and not is_duplicate, 1, 0)) over (
-            partition by check_key order by place rows unbounded preceding
-        ) as stretch
-    from dated
+        lag(rank_so_far) over (partition by check_key order by place) as known_rank,
+        lag(evidence_so_far) over (partition by check_key order by place) as known_evidence
+    from reached
 ),
 
 judged as (
@@ -50,21 +26,22 @@ judged as (
             when channel = 'pull' then true
             when is_duplicate then false
             when true_at is not null then is_timely
-            when is_in_line and max(counted_rank) over earlier < 5 then true
-            -- A message without a time may be very late: it only moves a check forward, to where it never was.
-            -- Anything else waits for a pull to confirm it.
+            when is_in_line and known_rank < 5 then true
+            -- A message without a time may be very late: what can only come later is applied at once, and what moves a
+            -- check forward, to where it never was. Anything else waits for a pull to confirm it, or for quiet.
             else coalesce(
                 is_new_state and (
-                    lifecycle_rank > max(counted_rank) over earlier
-                    or (lifecycle_rank = max(counted_rank) over earlier and lifecycle_rank < 5)
+                    lifecycle_rank > known_rank
+                    or (lifecycle_rank = known_rank and lifecycle_rank < 5)
+                    or staging.is_later_evidence(known_evidence, evidence)
+                    -- Words of E-Verify that decide nothing yet follow each other in any order.
+                    or (detail_role = 'concludes' and known_evidence = 1 and evidence = 1)
                 ),
                 true
             )
-        end as is_admitted
-    from authoritative
-    window earlier as (
-        partition by check_key, stretch order by place rows between unbounded preceding and 1 preceding
-    )
+        end as is_news,
+        is_news or is_quiet as is_admitted
+    from weighed
 ),
 
 stretched as (
@@ -84,12 +61,37 @@ ended as (
             case when is_admitted and is_terminal and not is_soft_end then lifecycle end ignore nulls
         ) over (partition by check_key, opened order by place rows unbounded preceding) as is_second_end
     from stretched
+),
+
+taken as (
+    select
+        *,
+        is_admitted and not coalesce(is_second_end, false) as is_applied,
+        last_value(if(is_applied, fingerprint, null) ignore nulls) over (
+            partition by check_key order by place rows between unbounded preceding and 1 preceding
+        ) as fingerprint_before
+    from ended
+),
+
+-- Nobody has confirmed what only quiet made the state, until something tells for certain again.
+confirmed as (
+    select
+        *,
+        is_applied and coalesce(last_value(
+            case
+                when not is_applied then null
+                when is_news then false
+                when fingerprint is distinct from fingerprint_before then true
+            end ignore nulls
+        ) over (partition by check_key order by place rows unbounded preceding), false) as is_unconfirmed
+    from taken
 )
 
 select
     * exclude (
-        is_admitted, opened, stretch, is_timely, is_new_state, is_second_end, counted_rank, is_in_line, is_other_state
+        is_admitted, opened, stretch, quiet_until, other_said_at, is_timely, is_new_state, is_second_end, is_in_line,
+        is_other_state, evidence, detail_role, is_counted, is_news, is_quiet, rank_so_far, evidence_so_far,
+        known_rank, known_evidence, fingerprint_before
     ),
-    coalesce(is_second_end, false) and (is_admitted or (true_at is null and not is_duplicate)) as is_contradicted,
-    is_admitted and not coalesce(is_second_end, false) as is_applied
-from ended
+    coalesce(is_second_end, false) and (is_admitted or (true_at is null and not is_duplicate)) as is_contradicted
+from confirmed
