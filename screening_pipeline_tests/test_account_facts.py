@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from screening_pipeline.warehouse import ingest
+from screening_pipeline.warehouse.reference import part_words
 from screening_pipeline_tests.support.stage import MORNING, PART_KEY, account, at, opened
 from screening_pipeline_tests.test_retention import landed_text
 
@@ -72,6 +73,7 @@ def test_of_old_bodies_only_the_named_fields_are_kept(tmp_path_factory: pytest.T
         stage.landing.purge(
             (MORNING + timedelta(days=2)).date(),
             part_key=PART_KEY,
+            part_words=part_words,
             flex_fields={("hireright", "main"): ("RequisitionId",)},
         )
         assert "Canaria" not in landed_text(stage)

@@ -13,6 +13,7 @@ from screening_pipeline.landing import reduction
 from screening_pipeline.landing.line import dumps
 from screening_pipeline.vendors import vendor
 from screening_pipeline.warehouse import ingest
+from screening_pipeline.warehouse.reference import part_words
 from screening_pipeline_tests.support.stage import FACTS, PART_KEY, Stage, Stories, Story, opened
 
 told = Stories()
@@ -159,7 +160,7 @@ def test_a_rebuild_from_reduced_bodies_comes_to_the_same_and_they_hold_no_detail
         before = found.facts()
         (tail,) = found.landing.look({}).tails
         line = json.loads(found.landing.read(tail))
-        reduced = reduction.reduced(line, vendor("workable"), PART_KEY)
+        reduced = reduction.reduced(line, vendor("workable"), PART_KEY, part_words=part_words)
         values = [part.get("status") or part.get("value") for part in reduced["messages"][0]["body"]["check"]["result"]]
         assert values[0] == "consider"
         assert PERSON not in values

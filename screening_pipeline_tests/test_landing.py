@@ -33,6 +33,7 @@ from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.exchange import Exchange, new_response_id
 from screening_pipeline.landing.area import Landing, Tail
 from screening_pipeline.vendors import all_vendors, vendor
+from screening_pipeline.warehouse.reference import part_words
 from screening_pipeline.warehouse.scan import scan_sql
 from screening_pipeline_tests.support.plain_feed import SPOOL_KEY
 from screening_pipeline_tests.test_guard import GOOD, NOON, ORDER, REPORT, REQUEST, SSN, mutated
@@ -700,7 +701,7 @@ def test_numbers_that_grow_when_they_are_written_anew_do_not_keep_an_old_body_al
     parts = b",".join([b'{"name":1e15,"status":1e15}'] * 50)
     body = b'{"status":"completed","check":{"result":[' + parts + b"]}}"
     landing.receive(exchange("workable", "checks", "k1", body))
-    assert sum(landing.purge(date(2027, 1, 1), part_key="a key").values()) == 1
+    assert sum(landing.purge(date(2027, 1, 1), part_key="a key", part_words=part_words).values()) == 1
     assert envelopes(landing)[0]["messages"] == []
 
 
@@ -733,19 +734,19 @@ def test_old_bodies_are_reduced_to_what_a_rebuild_needs(landing: Landing) -> Non
     landing.receive(exchange("goodhire", "report", "a1", REPORT))
     landing.receive(exchange("zinc", "results", "z1", b"<p>Jane Doe", at=yesterday))
     before, tails = {slug: scanned(landing, slug) for slug in all_vendors()}, landing.look({}).tails
-    assert sum(landing.purge(TODAY, part_key="a key").values()) == len(GOOD) + 1
+    assert sum(landing.purge(TODAY, part_key="a key", part_words=part_words).values()) == len(GOOD) + 1
     assert {slug: scanned(landing, slug) for slug in all_vendors()} == before
     assert landing.look({}).tails == tails
     kept = b"".join(lines(landing))
     assert kept.count(b"Canaria") == 1
     assert b"<p>" not in kept
-    assert sum(landing.purge(TODAY, part_key="a key").values()) == 0
-    assert sum(landing.purge(date(2026, 3, 3), part_key="a key").values()) == 1
+    assert sum(landing.purge(TODAY, part_key="a key", part_words=part_words).values()) == 0
+    assert sum(landing.purge(date(2026, 3, 3), part_key="a key", part_words=part_words).values()) == 1
 
 
 def test_purging_keeps_the_parts_that_are_declared(landing: Landing) -> None:
     landing.receive(exchange("zinc", "results", "z1", {**REQUEST, "candidate": "Jane"}))
-    landing.purge(date(2027, 1, 1), part_key="a key")
+    landing.purge(date(2027, 1, 1), part_key="a key", part_words=part_words)
     (message,) = envelopes(landing)[0]["messages"]
     label = "#" + hashlib.sha256(b"a keyAddress check for Jane Doe").hexdigest()[:16]
     kept = {name: REQUEST[name] for name in ("id", "status", "statusV2")}

@@ -21,6 +21,7 @@ from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.opening import active, assembled
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Privacy, Settings
+from screening_pipeline.warehouse.reference import part_words
 from screening_pipeline_tests.support.stage import MORNING, PART_KEY, Stage, account, opened
 from screening_pipeline_tests.test_rebuild import LINES, order_everything, told
 
@@ -39,7 +40,12 @@ def test_after_reduction_every_fact_is_the_same_also_when_computed_anew(stage: S
         stage.land(**said)
     stage.settle()
     before = stage.facts()
-    assert sum(stage.landing.purge((MORNING + timedelta(days=2)).date(), part_key=PART_KEY).values()) > 0
+    assert (
+        sum(
+            stage.landing.purge((MORNING + timedelta(days=2)).date(), part_key=PART_KEY, part_words=part_words).values()
+        )
+        > 0
+    )
     assert stage.facts() == before
     stage.rebuild()
     assert stage.facts() == before
@@ -49,7 +55,7 @@ def test_after_reduction_every_fact_is_the_same_also_when_computed_anew(stage: S
 def test_what_was_reduced_before_it_was_loaded_is_read_all_the_same(stage: Stage) -> None:
     story = stage.story("r1").of("goodhire")
     story.say(Status="Processing", FirstName=NAME)
-    stage.landing.purge((MORNING + timedelta(days=1)).date(), part_key=PART_KEY)
+    stage.landing.purge((MORNING + timedelta(days=1)).date(), part_key=PART_KEY, part_words=part_words)
     stage.settle()
     assert story.check()["lifecycle"] == "in_progress"
 
@@ -59,7 +65,7 @@ def test_names_of_people_leave_with_the_body_and_so_does_its_text(stage: Stage) 
     stage.story("r1").of("goodhire").say(f"<html>{NAME}</html>".encode())
     stage.story("z1").of("zinc").say(status="pending", statusV2="requested", candidate={"name": NAME})
     assert NAME in landed_text(stage)
-    stage.landing.purge((MORNING + timedelta(days=1)).date(), part_key=PART_KEY)
+    stage.landing.purge((MORNING + timedelta(days=1)).date(), part_key=PART_KEY, part_words=part_words)
     assert NAME not in landed_text(stage)
     rows = stage.rows("from raw.response")
     assert [row["body"] for row in rows] == [None, None, None]
@@ -81,12 +87,12 @@ def test_names_in_labels_and_what_opens_a_link_leave_too_and_the_star_stays_as_i
     before = stage.facts()
     assert len(before["star.fact_check_component"]) == len(checks)
     later = (MORNING + timedelta(days=1)).date()
-    assert sum(stage.landing.purge(later, part_key=PART_KEY).values()) == 2
+    assert sum(stage.landing.purge(later, part_key=PART_KEY, part_words=part_words).values()) == 2
     assert NAME not in landed_text(stage)
     assert "canary-secret" not in landed_text(stage)
     stage.rebuild()
     assert stage.facts() == before
-    assert sum(stage.landing.purge(later, part_key=PART_KEY).values()) == 0
+    assert sum(stage.landing.purge(later, part_key=PART_KEY, part_words=part_words).values()) == 0
 
 
 def test_a_label_that_is_as_short_as_a_name_never_costs_a_message(stage: Stage) -> None:
@@ -94,7 +100,7 @@ def test_a_label_that_is_as_short_as_a_name_never_costs_a_message(stage: Stage) 
     stage.story("z1").of("zinc").say(status="pending", statusV2="in-progress", checks=checks)
     stage.settle()
     before = stage.facts()
-    stage.landing.purge((MORNING + timedelta(days=1)).date(), part_key=PART_KEY)
+    stage.landing.purge((MORNING + timedelta(days=1)).date(), part_key=PART_KEY, part_words=part_words)
     stage.rebuild()
     assert stage.facts() == before
 

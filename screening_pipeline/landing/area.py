@@ -42,7 +42,7 @@ from screening_pipeline.landing.day_seals import Seal, Seals, is_open, mark_chan
 from screening_pipeline.landing.judge import Examined, examine
 from screening_pipeline.landing.line import Envelope, Told, beginning_of, begins_with, dumps, line_of, without
 from screening_pipeline.landing.masking import masked_keys
-from screening_pipeline.landing.reduction import reduced
+from screening_pipeline.landing.reduction import PartWords, reduced
 
 _INSTANTS = ("requested_at", "received_at", "due_at")
 FieldNames = Mapping[tuple[str, str], Collection[str]]
@@ -352,21 +352,27 @@ class Landing:
         return sum(self.rewrite(file, lambda envelope: without(envelope, gone)) for file in files)
 
     def purge(
-        self, before: date, *, part_key: str, but: Collection[str] = (), flex_fields: FieldNames = NO_FIELDS
+        self,
+        before: date,
+        *,
+        part_key: str,
+        part_words: PartWords,
+        but: Collection[str] = (),
+        flex_fields: FieldNames = NO_FIELDS,
     ) -> dict[str, int]:
         """Keep of bodies received before that day (UTC) only what a rebuild needs; how many lines changed, by file.
 
         `part_key` keys the hashes that stand for people's names in labels. Files in `but` are passed over.
         """
         files = [file for file in self.files() if file not in but and Path(file).stem < before.isoformat()]
-        return {file: self.rewrite(file, self._reducing(file, part_key, flex_fields)) for file in files}
+        return {file: self.rewrite(file, self._reducing(file, part_key, part_words, flex_fields)) for file in files}
 
-    def _reducing(self, file: str, part_key: str, flex_fields: FieldNames) -> Transform:
+    def _reducing(self, file: str, part_key: str, part_words: PartWords, flex_fields: FieldNames) -> Transform:
         vendor = self._vendors[file.partition("/")[0]]
 
         def change(envelope: Envelope) -> Envelope | None:
             named = flex_fields.get((envelope["vendor"], envelope["account"]), ())
-            new = reduced(envelope, vendor, part_key, named)
+            new = reduced(envelope, vendor, part_key, part_words=part_words, flex_fields=named)
             return None if new == envelope else new
 
         return change

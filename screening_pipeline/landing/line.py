@@ -6,20 +6,16 @@
 from __future__ import annotations
 
 import base64
-import copy
 import hashlib
 import json
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import Exchange
 from screening_pipeline.domain.vocabulary import Json
 from screening_pipeline.landing.judge import Examined, Reading
 from screening_pipeline.landing.mentions import names_any
-from screening_pipeline.landing.reduction import LABEL, get, put
-from screening_pipeline.warehouse.reference import part_words
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
 """Readers of the files must allow for lines of this length."""
@@ -131,27 +127,6 @@ def without(envelope: Envelope, gone: Collection[Told]) -> Envelope | None:
     asked = {"subject": None, "check_id": None} if was_asked else {}
     reject = _ERASED if given and not kept else envelope["reject"]
     return {**without_body(envelope), **asked, "reject": reject, "messages": kept}
-
-
-def wordless(message: Json, vendor: Vendor, part_key: str) -> Json:
-    """The message without the values of free-form parts that are no words; their labels stay, to be named later."""
-    record = vendor.records[message["subject"]]
-    elements = get(message["body"], record.components.at) if record.components else None
-    if record.components is None or not record.has_free_form_parts or not elements:
-        return message
-    words = part_words(vendor.slug, message["subject"])
-    body = copy.deepcopy(message["body"])
-    kept = [_hashed_status(e, words, part_key) for e in elements if "status" in e or e.get("value") in words]
-    put(body, record.components.at, kept)
-    return {**message, "body": body}
-
-
-def _hashed_status(element: Json, words: Collection[str], part_key: str) -> Json:
-    status = element.get("status")
-    if status is None or status in words or LABEL.fullmatch(status):
-        return element
-    hashed = hashlib.sha256(f"{part_key}{status}".encode()).hexdigest()[:16]  # as sql/work/landed_message.sql has it
-    return {**element, "status": f"#{hashed}"}
 
 
 def without_body(envelope: Envelope) -> Envelope:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from screening_pipeline.domain.declaration import Parts, Record, Vendor, aliases
 from screening_pipeline.domain.vocabulary import Json
-from screening_pipeline.landing.line import dumps, without_body, wordless
+from screening_pipeline.landing.line import dumps, without_body
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.line import Envelope
@@ -22,7 +22,18 @@ _OPENING = re.compile(r"^([^/?#]*//)[^/?#]*@|[?#].*$", re.DOTALL)
 """What of a link opens it for whoever holds it, and the star has no use for; as sql/work/landed_message.sql has it."""
 
 
-def reduced(envelope: Envelope, vendor: Vendor, part_key: str, flex_fields: Collection[str] = ()) -> Envelope:
+PartWords = Callable[[str, str], Collection[str]]
+"""The words that parts are known to have, by the vendor's slug and the subject."""
+
+
+def reduced(
+    envelope: Envelope,
+    vendor: Vendor,
+    part_key: str,
+    *,
+    part_words: PartWords,
+    flex_fields: Collection[str] = (),
+) -> Envelope:
     """The envelope with only the declared addresses of each message: enough for a rebuild, and no more.
 
     Of the customer's own fields those stay that are named. Links lose what the star has no use for, and people's names
@@ -33,12 +44,33 @@ def reduced(envelope: Envelope, vendor: Vendor, part_key: str, flex_fields: Coll
         for message in envelope["messages"]
         if message["subject"] in vendor.records
     ]
-    messages = [wordless(message, vendor, part_key) for message in messages]
+    messages = [_wordless(message, vendor, part_key, part_words) for message in messages]
     named = {**without_body(envelope), "messages": messages}
     if not vendor.has_personal_part_names:
         return named
     nameless = {**named, "messages": [_nameless(message, vendor, part_key) for message in messages]}
     return nameless if len(dumps(nameless)) <= len(dumps(envelope)) else named
+
+
+def _wordless(message: Json, vendor: Vendor, part_key: str, part_words: PartWords) -> Json:
+    """The message without the values of free-form parts that are no words; their labels stay, to be named later."""
+    record = vendor.records[message["subject"]]
+    elements = get(message["body"], record.components.at) if record.components else None
+    if record.components is None or not record.has_free_form_parts or not elements:
+        return message
+    words = part_words(vendor.slug, message["subject"])
+    body = copy.deepcopy(message["body"])
+    kept = [_hashed_status(e, words, part_key) for e in elements if "status" in e or e.get("value") in words]
+    put(body, record.components.at, kept)
+    return {**message, "body": body}
+
+
+def _hashed_status(element: Json, words: Collection[str], part_key: str) -> Json:
+    status = element.get("status")
+    if status is None or status in words or LABEL.fullmatch(status):
+        return element
+    hashed = hashlib.sha256(f"{part_key}{status}".encode()).hexdigest()[:16]  # as sql/work/landed_message.sql has it
+    return {**element, "status": f"#{hashed}"}
 
 
 def _nameless(message: Json, vendor: Vendor, part_key: str) -> Json:

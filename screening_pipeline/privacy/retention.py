@@ -18,6 +18,7 @@ from screening_pipeline.base.files import mark_of
 from screening_pipeline.domain import declaration, vocabulary
 from screening_pipeline.landing import line, reduction
 from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse.reference import part_words
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
@@ -42,7 +43,7 @@ def reduce_old_bodies(runtime: Runtime) -> int:
     # As they are before they are read: what is appended meanwhile makes another file of them.
     marks = {file: mark_of(landing.root / file) for file in landing.files()}
     done = {file for file, mark in marks.items() if mark and known.get(file) == mark}
-    changed = landing.purge(before, part_key=runtime.part_key, but=done, flex_fields=named)
+    changed = landing.purge(before, part_key=runtime.part_key, part_words=part_words, but=done, flex_fields=named)
     done |= {file for file, lines in changed.items() if file in marks and not lines}
     noted = {"rules": rules, "files": {file: marks[file] for file in sorted(done)}}
     runtime.agenda.remember(_NOTE, json.dumps(noted))
