@@ -141,12 +141,14 @@ class Account:
         rules.flag,
         None,
         is_for=_is_adjudicated,
+        example="true",
         help="true: a completed order stays open until it is adjudicated; unset: from the first adjudication on",
     )
     e_verify_expected: bool | None = setting(
         rules.flag,
         None,
         is_for=_has_verification,
+        example="true",
         help="true: a finished form stays open until its last E-Verify word; unset: from the first such word on",
     )
     part_labels: tuple[str, ...] = setting(

@@ -128,7 +128,7 @@ class _Receiver:
             return _no_token(400, "unsupported_grant_type")
         token = self._proofs.issue(given.get("client_id", ""), given.get("client_secret", ""))
         if token is None:
-            await self._doorkeeper.refused("hireright/?")
+            await self._doorkeeper.refused(f"{_token_vendor()}/?")
             return _no_token(401, "invalid_client")
         # H3: the vendor writes the number of seconds as a text.
         body = {"access_token": token, "expires_in": str(TOKEN_SECONDS), "token_type": "bearer"}
@@ -240,6 +240,11 @@ class _Held:
 
     def release(self) -> None:
         self._receiver.let_go(self._size)
+
+
+def _token_vendor() -> str:
+    """The vendor that is given tokens by us: a refusal of one names no account."""
+    return next(slug for slug, declared in all_vendors().items() if declared.push and declared.push.token_clients)
 
 
 def _vendor_in(path: bytes) -> str | None:
