@@ -1,6 +1,7 @@
 """Dagster's own storage: where it lies, and the settings it is made with."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,13 +46,22 @@ EVENTS_AT_ONCE = 200
 """Events of a run that begins (what it intends to make) are written together."""
 
 
+EARLIER_EVENT_LOG = re.compile(rb"\bscreening_pipeline\.event_log\b")
+EVENT_LOG = "screening_pipeline.orchestration.event_log"
+
+
 def ensure_instance_files(paths: Paths) -> None:
-    """Make Dagster's home with a `dagster.yaml`, unless there is one."""
+    """Make Dagster's home with a `dagster.yaml`, unless there is one; there, our event log gets its present name.
+
+    Dagster reads the file before any of our code is there to tell it that the module has moved.
+    """
     paths.create()
     with _alone_in(paths.dagster):
         config = paths.dagster / "dagster.yaml"
         if not config.exists():
             files.write_new(config, DAGSTER_YAML.encode())
+        elif EARLIER_EVENT_LOG.search(found := config.read_bytes()):
+            files.write_new(config, EARLIER_EVENT_LOG.sub(EVENT_LOG.encode(), found))
 
 
 def instance(paths: Paths, environ: Mapping[str, str] = os.environ) -> "dg.DagsterInstance":
@@ -81,7 +91,7 @@ def _opened(paths: Paths, environ: Mapping[str, str]) -> "dg.DagsterInstance":
     if storage is None or storage.class_name != "DagsterSqliteStorage":  # somebody chose another in dagster.yaml
         return dg.DagsterInstance.from_ref(ref)
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))  # where Dagster looks for it
-    ours = storage._replace(module_name="screening_pipeline.orchestration.event_log", class_name="Storage")
+    ours = storage._replace(module_name=EVENT_LOG, class_name="Storage")
     return dg.DagsterInstance.from_ref(ref._replace(storage_data=ours))
 
 
