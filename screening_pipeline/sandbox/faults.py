@@ -8,21 +8,28 @@ lost where a fault took it.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final
 
-from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from screening_pipeline.sandbox.asked import Asked
 from screening_pipeline.sandbox.clocks import Clock
 from screening_pipeline.sandbox.errors import problem
 from screening_pipeline.sandbox.gates import Gates
+from screening_pipeline.sandbox.spoiled_bodies import (
+    bomb,
+    half_compressed,
+    huge,
+    nested,
+    not_utf8,
+    truncated,
+    with_member,
+)
 from screening_pipeline.sandbox.timeline import NONCE, drawn
 from screening_pipeline.sandbox.wire import Wire
 from screening_pipeline.sandbox.world import Key, World
@@ -38,8 +45,6 @@ REFUSED_SECONDS: Final = 0.05
 STALLED_SECONDS: Final = 60.0
 DRIP_SECONDS: Final = 0.02
 DRIPS: Final = 20
-HUGE: Final = 20_000_000
-DEPTH: Final = 50_000
 HTML: Final = "<!doctype html><html><title>Down for maintenance</title><p>Please come back later.</p></html>"
 
 
@@ -61,44 +66,6 @@ class Plan:
             raise ValueError("the rate of faults is between 0 and 1")
         if unknown := set(self.kinds) - set(KINDS):
             raise ValueError(f"no such fault: {', '.join(sorted(unknown))}")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One request: who is asking for what, and the ways to answer or not to."""
-
-    scope: Scope
-    receive: Receive
-    send: Send
-
-    @property
-    def path(self) -> str:
-        """The path without the query."""
-        return str(self.scope["path"])
-
-    @property
-    def vendor(self) -> str:
-        """The vendor that is asked."""
-        return self.path.split("/")[1]
-
-    @property
-    def bearer(self) -> str | None:
-        """The token that the request brings, if any."""
-        scheme, _, token = Headers(scope=self.scope).get("authorization", "").partition(" ")
-        return token if scheme == "Bearer" else None
-
-    async def answer(self, response: Response) -> None:
-        """Answer like this."""
-        await response(self.scope, self.receive, self.send)
-
-    async def gone(self, seconds: float) -> None:
-        """Wait until the visitor has gone, for so long at most."""
-        try:
-            async with asyncio.timeout(seconds):
-                while (await self.receive())["type"] != "http.disconnect":
-                    pass
-        except TimeoutError:
-            return
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,19 +236,6 @@ def _redirect(faults: Faults, asked: Asked) -> Response:
     return RedirectResponse(f"{faults.plan.elsewhere}{asked.path}", 307)
 
 
-@cache
-def _bomb() -> bytes:
-    return gzip.compress(b" " * 1_000_000) * 64
-
-
-def _nested() -> bytes:
-    return b'{"a":' * DEPTH + b"0" + b"}" * DEPTH
-
-
-def _huge() -> bytes:
-    return b'{"padding":"' + b"." * HUGE + b'"}'
-
-
 # ── the right answer, spoiled ──────────────────────────────────────────────────────────────────────────
 
 
@@ -296,30 +250,6 @@ def _spoiled(change: Callable[[bytes], bytes], headers: Mapping[str, str] | None
         await asked.answer(whole)
 
     return fault
-
-
-def _truncated(body: bytes) -> bytes:
-    return body[: len(body) // 2]
-
-
-def _not_utf8(body: bytes) -> bytes:
-    middle = len(body) // 2
-    return body[:middle] + b"\xff\xfe" + body[middle:]
-
-
-def _with_member(member: bytes) -> Callable[[bytes], bytes]:
-    """Put a member into the first object of a JSON text, or into a list that has none."""
-
-    def change(body: bytes) -> bytes:
-        before, brace, after = body.partition(b"{")
-        return before + brace + member + b", " + after if brace else b"[{" + member + b"}]"
-
-    return change
-
-
-def _half_compressed(body: bytes) -> bytes:
-    compressed = gzip.compress(body)
-    return compressed[: len(compressed) // 2]
 
 
 async def _another_check(faults: Faults, asked: Asked) -> None:
@@ -352,15 +282,15 @@ KINDS: Final[Mapping[str, Fault]] = {
     "throttled_silently": _instead(lambda *_: PlainTextResponse("slow down", 429), may_swallow=False),
     "html": _instead(lambda *_: Response(HTML, media_type="text/html")),
     "other_type": _instead(lambda *_: PlainTextResponse("OK")),
-    "deep": _instead(lambda *_: _json(_nested())),
-    "huge": _instead(lambda *_: _json(_huge())),
-    "gzip_bomb": _instead(lambda *_: _json(_bomb(), Content_Encoding="gzip")),
+    "deep": _instead(lambda *_: _json(nested())),
+    "huge": _instead(lambda *_: _json(huge())),
+    "gzip_bomb": _instead(lambda *_: _json(bomb(), Content_Encoding="gzip")),
     "redirect": _instead(_redirect, may_swallow=False),
-    "truncated": _spoiled(_truncated),
-    "not_utf8": _spoiled(_not_utf8),
-    "nan": _spoiled(_with_member(b'"share": NaN')),
-    "duplicate_key": _spoiled(_with_member(b'"twice": 1, "twice": 2')),
-    "half_compressed": _spoiled(_half_compressed, {"content-encoding": "gzip"}),
+    "truncated": _spoiled(truncated),
+    "not_utf8": _spoiled(not_utf8),
+    "nan": _spoiled(with_member(b'"share": NaN')),
+    "duplicate_key": _spoiled(with_member(b'"twice": 1, "twice": 2')),
+    "half_compressed": _spoiled(half_compressed, {"content-encoding": "gzip"}),
     "another_check": _another_check,
     "expired": _expired,
     "revoked": _revoked,
