@@ -27,6 +27,7 @@ from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import DiskFull, EnvironmentFailed
 from screening_pipeline.http.client import AccountClient
 from screening_pipeline.http.feed import Feed
+from screening_pipeline.http.feed_answer import heard
 from screening_pipeline.http.feed_process import OPENED, Pieces
 from screening_pipeline.http.feed_record import Drained
 from screening_pipeline.landing.area import Landing
@@ -470,7 +471,11 @@ def test_a_call_that_was_landed_and_not_tidied_up_is_not_landed_twice(landing: L
     with feed._alone():
         wait_until(lambda: not fetchers(landing))
         kept = {kind: intent_path.with_suffix(f".{kind}").read_bytes() for kind in ("intent", "pieces")}
-        feed._identity(feed._intent(intent_path), feed._heard(feed._intent(intent_path)), None)
+        feed._identity(
+            feed._intent(intent_path),
+            heard(intent_path.with_suffix(".pieces"), feed._key, intent_path.stem, 1_000),
+            None,
+        )
         kept["settled"] = intent_path.with_suffix(".settled").read_bytes()
     assert feed.recover().messages == 1
     for kind in left:

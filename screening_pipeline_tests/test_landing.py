@@ -31,7 +31,8 @@ from screening_pipeline.base.errors import DiskFull, EnvironmentFailed, LockHeld
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.exchange import Exchange, new_response_id
-from screening_pipeline.landing.area import Landing, Tail
+from screening_pipeline.landing.area import Landing
+from screening_pipeline.landing.landed_files import Tail
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse.reference import part_words
 from screening_pipeline.warehouse.scan import scan_sql
@@ -282,7 +283,7 @@ def test_no_answer_whatsoever_breaks_the_scan(cases: list[tuple[str, str, str | 
 
 def spooled(landing: Landing, given_exchange: Exchange) -> None:
     """What a process leaves that is killed between the spool and the line."""
-    landing._spooled(given_exchange)
+    landing._spool.put(given_exchange)
 
 
 def test_what_a_crash_left_in_the_spool_is_landed_by_the_next_run(landing: Landing) -> None:

@@ -17,18 +17,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import os
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from screening_pipeline.base import files, locks
 from screening_pipeline.base.clock import Clock
@@ -37,37 +32,17 @@ from screening_pipeline.base.failures import telling
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import Exchange, Landed, new_response_id
-from screening_pipeline.http import wire
-from screening_pipeline.http.feed_process import (
-    BODY,
-    END,
-    HEAD,
-    OPENED,
-    PURPOSE,
-    SENT,
-    Order,
-    Pieces,
-    frames,
-    room_for,
-)
-from screening_pipeline.http.feed_record import DEFAULT_LIMITS, Drained, Gap, Intent
+from screening_pipeline.http.feed_answer import Heard, as_exchange, doubt, heard
+from screening_pipeline.http.feed_process import OPENED, PURPOSE, Order, Pieces, room_for
+from screening_pipeline.http.feed_record import DEFAULT_LIMITS, Drained, Gap, Intent, packed, read
+from screening_pipeline.http.feed_start import ended, headers, started
 from screening_pipeline.landing.area import Landing
-from screening_pipeline.landing.judge import examine
 
 if TYPE_CHECKING:
     from screening_pipeline.http.feed_record import FeedLimits
 
 
 _LANDING_FACTOR = 4  # a body in the spool, in its line as text and as messages, and the escapes in both
-_INHERITED = (
-    "PATH",
-    "PYTHONHOME",
-    "PYTHONDONTWRITEBYTECODE",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "SSL_CERT_FILE",
-)
-_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
 
 
 class FeedClient(Protocol):
@@ -80,18 +55,6 @@ class FeedClient(Protocol):
     def permit(self, *, until: float | None = None) -> AbstractAsyncContextManager[None]: ...
 
     def heed(self, http_status: int | None, headers: Mapping[str, str], header: str) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Heard:
-    """What the fetcher left. `failure` is None for a whole answer; `seconds` since the fetcher started."""
-
-    is_sent: bool = False
-    http_status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = field(default=b"", repr=False)
-    failure: str | None = "interrupted"
-    seconds: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +123,7 @@ class Feed:
 
     def gaps(self) -> tuple[Gap, ...]:
         """The gaps on record, the oldest first."""
-        return tuple(Gap(**_read(path)) for path in sorted(self._folder.glob("*.gap")))
+        return tuple(Gap(**read(path)) for path in sorted(self._folder.glob("*.gap")))
 
     def acknowledge(self, gap: Gap) -> None:
         """Take a gap off the record: it stands elsewhere now, and every open check was asked for."""
@@ -220,7 +183,7 @@ class Feed:
                 files.allocate(pieces, room_for(self._limits.body_bytes))
                 Pieces(pieces, self._key, intent.id, count=0).add(OPENED)
                 self._write_intent(intent)
-                await _ended(self._started(self._order(intent, url, header, pieces)))
+                await ended(started(self._order(intent, url, header, pieces), self._environ))
             finally:
                 os.close(pieces)
         return intent
@@ -231,51 +194,22 @@ class Feed:
         return Intent(id=intent_id, endpoint=self._endpoint, run_id=run_id, requested_at=now)
 
     def _write_intent(self, intent: Intent) -> None:
-        files.write_new(self._path(intent.id, "intent"), _packed(intent))
+        files.write_new(self._path(intent.id, "intent"), packed(intent))
 
     def _intent(self, path: Path) -> Intent:
-        return Intent(**_read(path))
+        return Intent(**read(path))
 
     def _order(self, intent: Intent, url: str, header: str, pieces: int) -> Order:
-        headers = {
-            "Authorization": header,
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",  # half of a compressed answer is worth less than half a plain one
-            "User-Agent": f"screening-pipeline/{version('screening-pipeline')}",
-            "Connection": "close",
-        }
         return Order(
             intent=intent.id,
             url=url,
-            headers=headers,
+            headers=headers(header),
             deadline=self._limits.deadline,
             limit=self._limits.body_bytes,
             pieces=pieces,
             key=base64.b64encode(self._key).decode(),
             is_proxied=self._is_proxied,
         )
-
-    def _started(self, order: Order) -> subprocess.Popen[bytes]:
-        """The fetcher at work. Nothing of the order is in its arguments or its environment."""
-        fetcher = subprocess.Popen(
-            [sys.executable, "-m", "screening_pipeline.http.feed_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[order.pieces],
-            start_new_session=True,  # neither a closed terminal nor an interrupt reaches it
-            env=self._environment(),
-        )
-        if fetcher.stdin is not None:
-            with suppress(BrokenPipeError), fetcher.stdin as pipe:
-                pipe.write(order.packed())
-        return fetcher
-
-    def _environment(self) -> dict[str, str]:
-        """What the fetcher needs of our environment; the secrets in it stay here."""
-        names = _INHERITED + (_PROXY_VARIABLES if self._is_proxied else ())
-        found = {name: self._environ[name] for name in names if name in self._environ}
-        return {**found, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
     # ── settling ───────────────────────────────────────────────────────────────────────────────────
 
@@ -300,80 +234,37 @@ class Feed:
 
     def _settled(self, intent: Intent, now: datetime | None) -> _Settled | None:
         """Land what came of a call, once; None if it was never sent. `now` is None for an earlier run's."""
-        heard = self._heard(intent)
-        if not heard.is_sent and heard.failure == "interrupted":
+        found = heard(self._path(intent.id, "pieces"), self._key, intent.id, self._limits.body_bytes)
+        if not found.is_sent and found.failure == "interrupted":
             self._forget(intent)
             return None
-        exchange = self._exchange(intent, heard, now)
+        exchange = as_exchange(intent, found, (self.vendor.slug, self.account), *self._identity(intent, found, now))
         landed = self._landing.receive_once(exchange)
-        gap = self._gap(intent, heard, exchange, landed)
+        gap = self._gap(intent, found, exchange, landed)
         if gap is not None:
-            files.write_new(self._path(intent.id, "gap"), _packed(gap))
+            files.write_new(self._path(intent.id, "gap"), packed(gap))
         self._forget(intent)
-        return _Settled(http_status=heard.http_status, headers=heard.headers, landed=landed, gap=gap)
+        return _Settled(http_status=found.http_status, headers=found.headers, landed=landed, gap=gap)
 
-    def _heard(self, intent: Intent) -> _Heard:
-        heard, raw = _Heard(), []
-        with self._path(intent.id, "pieces").open("rb") as file:
-            for tag, content in frames(file, self._key, intent.id):
-                if tag == SENT:
-                    heard = replace(heard, is_sent=True)
-                elif tag == BODY:
-                    raw.append(content)
-                elif tag in (HEAD, END):
-                    heard = replace(heard, **json.loads(content))
-        return self._decoded(heard, b"".join(raw))
-
-    def _decoded(self, heard: _Heard, raw: bytes) -> _Heard:
-        try:
-            body = wire.Body(heard.headers.get("content-encoding", ""), self._limits.body_bytes)
-        except wire.BrokenAnswer as problem:
-            return replace(heard, body=raw, failure=heard.failure or problem.code)
-        try:
-            body.feed(raw)
-            return replace(heard, body=body.finish())
-        except wire.BrokenAnswer as problem:
-            return replace(heard, body=body.so_far, failure=heard.failure or problem.code)
-
-    def _exchange(self, intent: Intent, heard: _Heard, now: datetime | None) -> Exchange:
-        """The call as an exchange. Part of an answer is judged as a whole one: nobody else has the rest."""
-        response_id, received_at = self._identity(intent, heard, now)
-        is_answer = heard.http_status is not None and 200 <= heard.http_status < 300
-        return Exchange(
-            response_id=response_id,
-            vendor=self.vendor.slug,
-            account=self.account,
-            endpoint=intent.endpoint,
-            channel="feed",
-            requested_at=intent.requested_at,
-            received_at=received_at,
-            run_id=intent.run_id,
-            http_status=heard.http_status,
-            failure=None if is_answer and heard.body else heard.failure,
-            headers=heard.headers,
-            body=heard.body,
-            latency_ms=round((heard.seconds or 0.0) * 1000),
-        )
-
-    def _identity(self, intent: Intent, heard: _Heard, now: datetime | None) -> tuple[str, datetime]:
+    def _identity(self, intent: Intent, found: Heard, now: datetime | None) -> tuple[str, datetime]:
         """The response id and the time of receipt, decided once and kept, however often we are killed."""
         path = self._path(intent.id, "settled")
         if not path.exists():
-            received_at = now or intent.requested_at + timedelta(seconds=self._seconds(intent, heard))
+            received_at = now or intent.requested_at + timedelta(seconds=self._seconds(intent, found))
             response_id = new_response_id(received_at, self._clock.monotonic())
-            files.write_new(path, _packed({"response_id": response_id, "received_at": received_at}))
-        kept = _read(path)
+            files.write_new(path, packed({"response_id": response_id, "received_at": received_at}))
+        kept = read(path)
         return kept["response_id"], kept["received_at"]
 
-    def _seconds(self, intent: Intent, heard: _Heard) -> float:
+    def _seconds(self, intent: Intent, found: Heard) -> float:
         """How long after the intent the last byte came."""
-        if heard.seconds is not None:
-            return heard.seconds
+        if found.seconds is not None:
+            return found.seconds
         begun, ended = (self._path(intent.id, kind).stat().st_mtime for kind in ("intent", "pieces"))
         return max(0.0, ended - begun)
 
-    def _gap(self, intent: Intent, heard: _Heard, exchange: Exchange, landed: Landed) -> Gap | None:
-        reason = self._doubt(heard, exchange, landed)
+    def _gap(self, intent: Intent, found: Heard, exchange: Exchange, landed: Landed) -> Gap | None:
+        reason = doubt(found, exchange, landed, self.vendor)
         if reason is None:
             return None
         return Gap(
@@ -384,20 +275,6 @@ class Feed:
             reason=reason,
             salvaged=landed.message_count,
         )
-
-    def _doubt(self, heard: _Heard, exchange: Exchange, landed: Landed) -> str | None:
-        """Why something may have been handed out that we do not have, or None."""
-        is_refused = heard.http_status is not None and 300 <= heard.http_status < 500
-        if not heard.is_sent or is_refused:  # who refuses a call hands nothing out
-            return None
-        if heard.failure is not None or landed.reject is not None:
-            return heard.failure or landed.reject
-        if not landed.is_accepted:  # a gateway's 504 says nothing about the vendor behind it
-            return f"http_{heard.http_status}"
-        if heard.http_status not in (200, 204):  # part of an answer: what came of it is kept
-            return "unexpected_status"
-        rejects = examine(exchange, self.vendor).message_rejects
-        return rejects[0][1] if rejects else None
 
     def _forget(self, intent: Intent) -> None:
         """Remove the traces of a call, the pieces first: without them there is nothing left to land."""
@@ -410,33 +287,7 @@ class Feed:
         return self._folder / f"{intent_id}.{kind}"
 
 
-async def _ended(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a process that goes on when we do not: nothing here joins it or kills it with us."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-
-    def wait() -> None:
-        process.wait()
-        with suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(ended.set)
-
-    threading.Thread(target=wait, daemon=True).start()
-    await ended.wait()
-
-
 def _added(drained: Drained, settled: _Settled) -> Drained:
     messages = drained.messages + settled.landed.message_count
     told = drained.told | settled.landed.told
     return replace(drained, calls=drained.calls + 1, messages=messages, told=told)
-
-
-def _packed(value: Any) -> bytes:
-    found = value if isinstance(value, dict) else asdict(value)
-    return json.dumps(found, default=datetime.isoformat).encode()
-
-
-def _read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(path.read_bytes())
-    for name in ("requested_at", "received_at"):
-        if name in found:
-            found[name] = datetime.fromisoformat(found[name])
-    return found

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,3 +63,18 @@ class Drained:
     @property
     def is_in_doubt(self) -> bool:
         return bool(self.gaps)
+
+
+def packed(value: Any) -> bytes:
+    """A record, or a mapping, as it is written down."""
+    found = value if isinstance(value, dict) else asdict(value)
+    return json.dumps(found, default=datetime.isoformat).encode()
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The members of what was written down, instants as such."""
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    for name in ("requested_at", "received_at"):
+        if name in found:
+            found[name] = datetime.fromisoformat(found[name])
+    return found

@@ -11,63 +11,33 @@ Everything is owner-only. With a landing key the lines are encrypted at rest, on
 
 from __future__ import annotations
 
-import base64
 import hmac
 import json
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
-from urllib.parse import quote
 
-from screening_pipeline.base import memory_files, sealing
 from screening_pipeline.base.clock import Clock
-from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.failures import telling
-from screening_pipeline.base.files import (
-    append_line,
-    append_lines,
-    end_of_lines,
-    make_folder,
-    reserved,
-    write_new,
-)
+from screening_pipeline.base.files import append_line, append_lines, make_folder, reserved, write_new
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import Exchange, Landed
-from screening_pipeline.landing.day_seals import Seal, Seals, is_open, mark_changed, mark_of_folder, sealed
+from screening_pipeline.landing.day_seals import is_open, mark_changed
 from screening_pipeline.landing.judge import Examined, examine
+from screening_pipeline.landing.landed_files import LandedFiles, segment
 from screening_pipeline.landing.line import Envelope, Told, beginning_of, begins_with, dumps, line_of, without
 from screening_pipeline.landing.masking import masked_keys
 from screening_pipeline.landing.reduction import PartWords, reduced
+from screening_pipeline.landing.spool import Spool
 
-_INSTANTS = ("requested_at", "received_at", "due_at")
 FieldNames = Mapping[tuple[str, str], Collection[str]]
 """(vendor, account) → which of the customer's own fields the account names."""
 NO_FIELDS: FieldNames = {}
 Transform = Callable[[Envelope], Envelope | None]
 """An envelope → what shall stand in its place (never longer), or None to leave the line as it is."""
-
-
-@dataclass(frozen=True)
-class Tail:
-    """Complete lines of one landed file that were not read before: bytes [start, end) of `file`."""
-
-    vendor: str
-    file: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a look found that was not read before, and the seals that hold once it is."""
-
-    tails: list[Tail]
-    seals: Seals
 
 
 @dataclass(frozen=True)
@@ -79,7 +49,7 @@ class Line:
     landed: Landed
 
 
-class Landing:
+class Landing(LandedFiles):
     """The landing area below `root`. Safe to use from several threads and processes at once.
 
     `spool_key` seals what is on its way (any length; it must outlive a crash), `landing_key` the lines; `secrets` are
@@ -98,13 +68,10 @@ class Landing:
     ) -> None:
         for vendor in vendors.values():
             masked_keys(vendor)  # a declaration that cannot be masked must not receive anything
-        self.root = root
-        self._vendors = vendors
-        self._clock = clock
+        super().__init__(root, vendors=vendors, landing_key=landing_key, clock=clock)
         self._secrets = tuple(secrets)
         self._spool_key = spool_key
-        self._spool_sealer = sealing.Sealer(spool_key, "spool")
-        self._line_sealer = sealing.Sealer(landing_key, "landing") if landing_key else None
+        self._spool = Spool(self.spool, spool_key)
         with telling("the landing area"):
             make_folder(self.spool)
 
@@ -115,7 +82,7 @@ class Landing:
 
     def feed_folder(self, vendor: str, account: str) -> Path:
         """Where a destructive feed keeps its intents, and what has come of them."""
-        return self.root / "feed" / f"{_segment(vendor)}.{_segment(account)}"
+        return self.root / "feed" / f"{segment(vendor)}.{segment(account)}"
 
     def receive(self, exchange: Exchange) -> Landed:
         """Make an exchange durable, judge it and append its line. Blocks for a millisecond or some.
@@ -126,10 +93,10 @@ class Landing:
         if exchange.channel == "pull":  # until its line is there nobody was told of it, and it can be asked for again
             with self._telling(len(exchange.body)):
                 return self._append(exchange)
-        with self._telling(len(exchange.body)), locked(self._spool_lock, is_shared=True):
-            sealed = self._spooled(exchange)
+        with self._telling(len(exchange.body)), self._spool.locked(is_shared=True):
+            self._spool.put(exchange)
             landed = self._append(exchange)
-            sealed.unlink()
+            self._spool.remove(exchange.response_id)
             return landed
 
     def receive_together(self, exchanges: Sequence[Exchange]) -> list[Landed]:
@@ -154,41 +121,27 @@ class Landing:
             make_folder((self.root / file).parent)
             append_lines(self.root / file, contents)
 
-    def _spooled(self, exchange: Exchange) -> Path:
-        sealed = self.spool / f"{exchange.response_id}.sealed"
-        write_new(sealed, self._spool_sealer.seal(_packed(exchange), exchange.response_id))
-        return sealed
-
     def receive_once(self, exchange: Exchange) -> Landed:
         """`receive`, unless this response was landed before: for those who cannot know whether they did."""
-        with self._telling(), locked(self._spool_lock, is_shared=True):
+        with self._telling(), self._spool.locked(is_shared=True):
             if self._is_landed(exchange):
                 mark_changed((self.root / self.file_of(exchange)).parent)
-                (self.spool / f"{exchange.response_id}.sealed").unlink(missing_ok=True)
+                self._spool.remove(exchange.response_id)
                 return _landed(exchange, line_of(exchange, self._examined(exchange))[1])
         return self.receive(exchange)
 
     def recover(self) -> list[Landed]:
         """Land what a crash left in the spool, each exchange once. Waits for those being received now."""
-        with self._telling(), locked(self._spool_lock):
-            for draft in self.spool.glob("*.part"):
-                draft.unlink()  # its writer died before it could say that it had received anything
-            return [landed for path in sorted(self.spool.glob("*.sealed")) for landed in self._recovered(path)]
+        with self._telling(), self._spool.locked():
+            return [landed for exchange in self._spool.waiting() for landed in self._recovered(exchange)]
 
-    def _recovered(self, path: Path) -> list[Landed]:
-        response_id = path.name.removesuffix(".sealed")
-        exchange = _unpacked(self._spool_sealer.unseal(path.read_bytes(), response_id))
+    def _recovered(self, exchange: Exchange) -> list[Landed]:
         if exchange.vendor not in self._vendors:
             return []  # stays until its vendor is declared again
         landed = [] if self._is_landed(exchange) else [self._append(exchange)]
         mark_changed((self.root / self.file_of(exchange)).parent)  # whoever died after the line had no time for it
-        path.unlink()
+        self._spool.remove(exchange.response_id)
         return landed
-
-    @property
-    def _spool_lock(self) -> Path:
-        # Shared by those who receive; who recovers needs it alone, so that it sees only what nobody works on.
-        return self.spool / "lock"
 
     def _append(self, exchange: Exchange) -> Landed:
         line, examined = line_of(exchange, self._examined(exchange))
@@ -208,119 +161,12 @@ class Landing:
     def _examined(self, exchange: Exchange) -> Examined:
         return examine(exchange, self._vendors[exchange.vendor], self._secrets)
 
-    def file_of(self, exchange: Exchange) -> str:
-        """The file, relative to the root, that the line of this exchange belongs into."""
-        return self.file_for(exchange.vendor, exchange.account, exchange.received_at.astimezone(UTC).isoformat()[:10])
-
-    def file_for(self, vendor: str, account: str, day: str) -> str:
-        """The file, relative to the root, of what an account's vendor said on a day (UTC)."""
-        return f"{_segment(vendor)}/{_segment(account)}/{day}.ndjson"
-
     def _is_landed(self, exchange: Exchange) -> bool:
         file = self.file_of(exchange)
         beginning = begins_with(exchange.response_id)
         return (self.root / file).exists() and any(
             line.startswith(beginning) for line in self._lines(file, (self.root / file).read_bytes())
         )
-
-    # -- reading ------------------------------------------------------------------------------------------
-
-    def files(self, vendor: str | None = None) -> list[str]:
-        """All landed files, relative to the root, by vendor, account and day."""
-        slugs = [vendor] if vendor else sorted(self._vendors)
-        found = [path for slug in slugs for path in (self.root / _segment(slug)).glob("*/*.ndjson")]
-        return sorted(str(path.relative_to(self.root)) for path in found)
-
-    def _tails(self, offsets: Mapping[str, int]) -> list[Tail]:
-        return [tail for file, start in offsets.items() if (tail := self._tail(file, start))]
-
-    def look(self, seals: Mapping[str, Seal], read: Callable[[str], Mapping[str, int]] = lambda _: {}) -> Look:
-        """What was landed since these seals were made, durable lines only; days that are over add nothing to its cost.
-
-        `read` tells of a folder how many bytes of each of its files were read before (0 where it does not say); it is
-        asked only where the seal does not hold. Raises EnvironmentFailed where a file has become shorter than that.
-        """
-        now = self._clock.now()
-        with self._telling():
-            looks = {folder: self._look(folder, seals.get(folder), read, now) for folder in self.folders()}
-        tails = [tail for found, _ in looks.values() for tail in found]
-        return Look(tails, {folder: seal for folder, (_, seal) in looks.items()})
-
-    def _look(
-        self, folder: str, seal: Seal | None, read: Callable[[str], Mapping[str, int]], now: datetime
-    ) -> tuple[list[Tail], Seal]:
-        mark = mark_of_folder(self.root / folder)  # before its files: what comes meanwhile is found by the next look
-        if seal is not None and seal.holds(mark, now):
-            tails = self._tails(seal.open)
-            return tails, replace(seal, open={**seal.open, **_ends(tails)})
-        sizes, known = self._sizes(folder), read(folder)
-        tails = self._tails({file: known.get(file, 0) for file in sizes})
-        return tails, sealed(mark, sizes, {**known, **_ends(tails)}, now)
-
-    def gained(self, seals: Mapping[str, Seal]) -> dict[str, int]:
-        """What goes further than these seals, told from sizes alone: file → how far it goes.
-
-        Of days that are over nobody knows here what was read of each: where they have changed in number or size, their
-        folder is named instead, with the size of all of it.
-        """
-        with self._telling():
-            return {name: size for folder in self.folders() for name, size in self._gained(folder, seals.get(folder))}
-
-    def _gained(self, folder: str, seal: Seal | None) -> Iterator[tuple[str, int]]:
-        known = seal.open if seal else {}
-        if seal is None or not seal.holds(mark_of_folder(self.root / folder), self._clock.now()):
-            sizes = self._sizes(folder)
-            known = {file: end for file, end in known.items() if file in sizes}
-            closed = [size for file, size in sizes.items() if file not in known]
-            if (len(closed), sum(closed)) != ((seal.closed_files, seal.closed_bytes) if seal else (0, 0)):
-                yield folder, sum(sizes.values())
-        yield from _ends(self._tails(known)).items()
-
-    def folders(self) -> list[str]:
-        """The folders that have landed files, relative to the root, one for each account there ever was."""
-        found = [path for slug in self._vendors for path in (self.root / _segment(slug)).glob("*/")]
-        return sorted(str(path.relative_to(self.root)) for path in found)
-
-    def _sizes(self, folder: str) -> dict[str, int]:
-        found = sorted((self.root / folder).glob("*.ndjson"))
-        return {str(path.relative_to(self.root)): path.stat().st_size for path in found}
-
-    def _tail(self, file: str, start: int) -> Tail | None:
-        path = self.root / file
-        size = path.stat().st_size
-        if size < start:
-            raise _cut(file)
-        if size == start:
-            return None
-        with locked(path, is_shared=True) as descriptor:  # whoever appends has synced when it lets go
-            end = end_of_lines(descriptor, os.fstat(descriptor).st_size)
-        return Tail(file.partition("/")[0], file, start, end) if end > start else None
-
-    def read(self, tail: Tail) -> bytes:
-        """The lines of a tail, decrypted, each with its newline."""
-        with self._telling(), (self.root / tail.file).open("rb") as landed:
-            landed.seek(tail.start)
-            content = landed.read(tail.end - tail.start)
-        if len(content) < tail.end - tail.start:
-            raise _cut(tail.file)
-        is_clear = (b"\n" + content).count(b"\n{") == content.count(b"\n")
-        return content if is_clear else b"".join(line + b"\n" for line in self._lines(tail.file, content))
-
-    @contextmanager
-    def scan_path(self, tail: Tail) -> Iterator[str]:
-        """A path under which this process reads exactly the lines of a tail, for as long as the block runs.
-
-        A whole, finished day is read in place, and appending to it waits; anything else is read in memory.
-        """
-        path = self.root / tail.file
-        is_finished_day = path.stem < f"{self._clock.now():%Y-%m-%d}"
-        if self._line_sealer is None and tail.start == 0 and is_finished_day:
-            with locked(path, is_shared=True) as descriptor:
-                if os.fstat(descriptor).st_size == tail.end:
-                    yield str(path)
-                    return
-        with memory_files.in_memory(self.read(tail)) as in_memory:
-            yield in_memory
 
     # -- forgetting ---------------------------------------------------------------------------------------
 
@@ -347,7 +193,7 @@ class Landing:
 
         What is still in the spool is not seen: `recover` first.
         """
-        folder = f"{_segment(vendor)}/{_segment(account)}/"
+        folder = f"{segment(vendor)}/{segment(account)}/"
         files = [file for file in self.files(vendor) if file.startswith(folder)]
         return sum(self.rewrite(file, lambda envelope: without(envelope, gone)) for file in files)
 
@@ -399,41 +245,6 @@ class Landing:
         """A key that others may seal their own way into the landing area with; it betrays nothing of ours."""
         return hmac.digest(self._spool_key, purpose.encode(), "sha256")
 
-    def _telling(self, needed_bytes: int = 0) -> AbstractContextManager[None]:
-        return telling("the landing area", needed_bytes, self.root)
-
-    # -- encryption at rest -------------------------------------------------------------------------------
-
-    def _written(self, line: bytes, file: str, *, is_clear: bool = False) -> bytes:
-        if self._line_sealer is None or is_clear:
-            return line
-        return base64.urlsafe_b64encode(self._line_sealer.seal(line, file))
-
-    def _lines(self, file: str, content: bytes) -> Iterator[bytes]:
-        return (self._read_line(stored, file) for stored in content.split(b"\n")[:-1])
-
-    def _read_line(self, stored: bytes, file: str) -> bytes:
-        if stored.startswith(b"{"):  # landed before there was a key
-            return stored
-        if self._line_sealer is None:
-            raise EnvironmentFailed(f"{file} is encrypted and no landing key is set", code="wrong_key")
-        return self._line_sealer.unseal(base64.urlsafe_b64decode(stored), file)
-
-
-def _ends(tails: Iterable[Tail]) -> dict[str, int]:
-    return {tail.file: tail.end for tail in tails}
-
-
-def _cut(file: str) -> EnvironmentFailed:
-    return EnvironmentFailed(f"{file} is shorter than what was read of it; rebuild", code="landing_cut")
-
-
-@cache
-def _segment(name: str) -> str:
-    """A name as one folder name that cannot lead elsewhere."""
-    safe = quote(name, safe=" @+,=")
-    return f"%2E{safe[1:]}" if safe.startswith(".") else safe
-
 
 def _landed(exchange: Exchange, examined: Examined) -> Landed:
     return Landed(
@@ -444,18 +255,3 @@ def _landed(exchange: Exchange, examined: Examined) -> Landed:
         message_count=len(examined.messages),
         told=frozenset((message.subject, message.check_id) for message in examined.messages),
     )
-
-
-def _packed(exchange: Exchange) -> bytes:
-    head = {name: value for name, value in vars(exchange).items() if name != "body"}
-    for name in _INSTANTS:
-        head[name] = head[name].isoformat() if head[name] else None
-    return json.dumps({**head, "headers": dict(exchange.headers)}).encode() + b"\n" + exchange.body
-
-
-def _unpacked(plain: bytes) -> Exchange:
-    head, _, body = plain.partition(b"\n")
-    values = json.loads(head)
-    for name in _INSTANTS:
-        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
-    return Exchange(**values, body=body)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base.files import mark_of
 from screening_pipeline.base.progress import Progress, no_progress
-from screening_pipeline.landing.area import Tail
+from screening_pipeline.landing.landed_files import Tail
 from screening_pipeline.warehouse import catalog, reference, schema, session, snapshot, suppression
 from screening_pipeline.warehouse.batch import (
     empty_batch,

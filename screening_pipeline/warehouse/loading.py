@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base.files import mark_of
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.landing import day_seals
-from screening_pipeline.landing.area import Tail
+from screening_pipeline.landing.landed_files import Tail
 from screening_pipeline.warehouse import batch as warehouse_batch
 from screening_pipeline.warehouse import schema, session, suppression
 from screening_pipeline.warehouse.batch import load, set_key
 
 if TYPE_CHECKING:
-    from screening_pipeline.landing.area import Landing, Look
+    from screening_pipeline.landing.area import Landing
     from screening_pipeline.landing.day_seals import Seals
+    from screening_pipeline.landing.landed_files import Look, Tail
     from screening_pipeline.warehouse.session import Connection
 
 

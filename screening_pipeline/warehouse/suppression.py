@@ -17,7 +17,8 @@ from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
-    from screening_pipeline.landing.area import Landing, Tail
+    from screening_pipeline.landing.area import Landing
+    from screening_pipeline.landing.landed_files import Tail
     from screening_pipeline.warehouse.session import Connection
 
 

@@ -1,0 +1,66 @@
+"""What has arrived and has no line yet: sealed files, each of one exchange, that a crash leaves to the next run.
+
+spool/<response_id>.sealed    encrypted, since it may hold values that must never be stored
+spool/lock                    shared by those who receive; who recovers needs it alone, so that it sees only what
+nobody works on
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+
+from screening_pipeline.base import sealing
+from screening_pipeline.base.files import write_new
+from screening_pipeline.base.locks import locked
+from screening_pipeline.domain.exchange import Exchange
+
+_INSTANTS = ("requested_at", "received_at", "due_at")
+
+
+class Spool:
+    """The sealed files in `folder`; `key` (of any length) must outlive a crash."""
+
+    def __init__(self, folder: Path, key: bytes) -> None:
+        self.folder = folder
+        self._sealer = sealing.Sealer(key, "spool")
+
+    def locked(self, *, is_shared: bool = False) -> AbstractContextManager[int]:
+        """Hold the spool: together with others who receive, or alone."""
+        return locked(self.folder / "lock", is_shared=is_shared)
+
+    def put(self, exchange: Exchange) -> None:
+        """Make an exchange durable as it came."""
+        write_new(self._file(exchange.response_id), self._sealer.seal(_packed(exchange), exchange.response_id))
+
+    def remove(self, response_id: str) -> None:
+        """Its line is there, or it was never here."""
+        self._file(response_id).unlink(missing_ok=True)
+
+    def waiting(self) -> Iterator[Exchange]:
+        """What was left here, the earliest first. Hold the spool alone."""
+        for draft in self.folder.glob("*.part"):
+            draft.unlink()  # its writer died before it could say that it had received anything
+        for path in sorted(self.folder.glob("*.sealed")):
+            yield _unpacked(self._sealer.unseal(path.read_bytes(), path.name.removesuffix(".sealed")))
+
+    def _file(self, response_id: str) -> Path:
+        return self.folder / f"{response_id}.sealed"
+
+
+def _packed(exchange: Exchange) -> bytes:
+    head = {name: value for name, value in vars(exchange).items() if name != "body"}
+    for name in _INSTANTS:
+        head[name] = head[name].isoformat() if head[name] else None
+    return json.dumps({**head, "headers": dict(exchange.headers)}).encode() + b"\n" + exchange.body
+
+
+def _unpacked(plain: bytes) -> Exchange:
+    head, _, body = plain.partition(b"\n")
+    values = json.loads(head)
+    for name in _INSTANTS:
+        values[name] = datetime.fromisoformat(values[name]) if values[name] else None
+    return Exchange(**values, body=body)
