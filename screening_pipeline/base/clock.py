@@ -19,7 +19,7 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo
 
 
 class Clock(Protocol):
-    """What the program needs to know of time; given to whoever needs it, never fetched."""
+    """The source of time (wall clock and monotonic clock), passed as a parameter to whoever needs it."""
 
     def now(self) -> datetime:
         """The present instant, aware, in UTC."""
@@ -53,7 +53,7 @@ class SystemClock:
 
 
 class StandingClock(SystemClock):
-    """Always the same instant, while running time runs on."""
+    """A frozen wall clock, always at the same instant; the monotonic clock runs on."""
 
     def __init__(self, instant: datetime) -> None:
         self._instant = instant.astimezone(UTC)
@@ -63,7 +63,7 @@ class StandingClock(SystemClock):
 
 
 class ManualClock:
-    """Both times move only when told, and waiting moves them: for simulations and tests."""
+    """A clock for simulations and tests: both times move only by `advance`, and sleeping advances them."""
 
     def __init__(self, instant: datetime, monotonic: float = 0.0) -> None:
         self._instant = instant.astimezone(UTC)
@@ -82,14 +82,14 @@ class ManualClock:
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Let this many seconds pass; a negative number is no time at all."""
+        """Move both clocks forward by this many seconds; a negative number moves nothing."""
         passed = max(0.0, seconds)
         self._instant += timedelta(seconds=passed)
         self._monotonic += passed
 
 
 def system_clock(environ: Mapping[str, str]) -> Clock:
-    """The machine's clock, or the standing one that SCREENING_NOW asks for.
+    """The machine's clock, or the frozen one that SCREENING_NOW asks for.
 
     Raises ConfigurationError when SCREENING_NOW is no ISO 8601 instant with an offset, of the years 2000 to 2099.
     """

@@ -78,7 +78,7 @@ class EnvironmentFailed(ScreeningError):
 
 
 class LockHeld(EnvironmentFailed):
-    """Another process holds the lock `lock` (a name, not a path); `holder_pid` when it is known."""
+    """Another process holds the lock `lock` (a name, not a path); `holder_pid` is its process id where known."""
 
     code = "lock_held"
     is_retryable = True
@@ -133,7 +133,7 @@ class VendorError(ScreeningError):
 
 
 class AccountStopped(VendorError):
-    """The account must not be asked again in this run, as after a 403 (G15: no state of a check)."""
+    """The account's circuit is open: no further call in this run, as after a 403 (G15: no state of a check)."""
 
     code = "account_stopped"
 

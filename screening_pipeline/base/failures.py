@@ -1,4 +1,4 @@
-"""What the machine refuses, in our own words: one translation of the operating system's errors for everybody."""
+"""Operating system errors translated into this program's own errors, in one place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FORBIDDEN = (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDI
 
 @contextmanager
 def telling(where: str, needed_bytes: int = 0, folder: Path | None = None) -> Iterator[None]:
-    """Turn what the operating system says into DiskFull, NotWritable or EnvironmentFailed, naming `where`."""
+    """Context manager: translates OSError into DiskFull, NotWritable or EnvironmentFailed that names `where`."""
     try:
         yield
     except OSError as error:
@@ -29,11 +29,11 @@ def telling(where: str, needed_bytes: int = 0, folder: Path | None = None) -> It
 
 
 def disk_full(where: str, folder: Path | None, needed_bytes: int) -> DiskFull:
-    """The error of a disk that does not take `needed_bytes`, with what is free in `folder`."""
+    """The DiskFull error for a write of `needed_bytes`, with the free space of `folder` in its message."""
     return DiskFull(where, needed_bytes=needed_bytes, free_bytes=free_bytes(folder) if folder else 0)
 
 
 def free_bytes(folder: Path) -> int:
-    """What we may still write on the disk of a folder."""
+    """Bytes that this process may still write on the disk of a folder."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize

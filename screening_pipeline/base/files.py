@@ -1,4 +1,4 @@
-"""Files that survive: locked, synced, owner-only; and sealed where the disk must not see what is in them."""
+"""Durable files: synced, owner-only, replaced by a rename, appended to line by line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ sync = getattr(os, "fdatasync", os.fsync)
 
 
 def mark_of(path: Path) -> list[int] | None:
-    """What changes with a file: inode, size and time; None where there is none (any more)."""
+    """The change mark of a file, [inode, bytes, modification time in ns]; None where there is no file."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -42,7 +42,7 @@ def make_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Sync a folder's entries to disk, so that names made or removed in it survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -51,21 +51,21 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Write every byte, however many calls it takes."""
+    """Write all bytes to a descriptor, in as many calls as that takes."""
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """A durable file that appears under its name with its whole content, or not at all, in place of an older one."""
+    """Write a file atomically and durably (draft, sync, rename); an existing file is replaced."""
     draft = path.with_name(f"{path.name}.part")
     _write(draft, content, os.O_TRUNC)
     put_in_place(draft, path)
 
 
 def write_once(path: Path, content: bytes) -> None:
-    """The same, unless the name is taken: of processes that start at once one is first, and its file stays."""
+    """Write a file atomically unless it exists: of concurrent processes the first one wins, and its file stays."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         _write(draft, content, os.O_EXCL)
@@ -78,7 +78,7 @@ def write_once(path: Path, content: bytes) -> None:
 
 
 def put_in_place(draft: Path, path: Path) -> None:
-    """Give a file that is complete its name, in place of an older one; both are durable then."""
+    """Rename a complete draft to its final path atomically; replaces an older file, and syncs both file and name."""
     _sync_file(draft)
     draft.replace(path)
     sync_folder(path.parent)
@@ -137,7 +137,7 @@ def _without_torn_tail(descriptor: int, path: Path) -> int:
 
 
 def end_of_lines(descriptor: int, size: int) -> int:
-    """The offset after the last newline; whatever follows is no complete line."""
+    """The offset in bytes after the last newline; what follows it is an incomplete line."""
     position = size
     while position > 0:
         start = max(0, position - _BLOCK_BYTES)
@@ -149,14 +149,14 @@ def end_of_lines(descriptor: int, size: int) -> int:
 
 
 def allocate(descriptor: int, needed_bytes: int) -> None:
-    """Make a file that large, with room on the disk for all of it. Nothing happens where systems cannot."""
+    """Preallocate disk space for a file of that size; does nothing on systems without fallocate."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, needed_bytes)
 
 
 @contextmanager
 def reserved(folder: Path, needed_bytes: int) -> Iterator[None]:
-    """Hold that much room on the disk of `folder` while the block runs. Raises DiskFull before it does.
+    """Context manager: reserve that many bytes of disk space in `folder`. Raises DiskFull before the block.
 
     The room is a file without a name, so that it is free again when its holder dies.
     """

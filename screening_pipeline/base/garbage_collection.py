@@ -1,4 +1,4 @@
-"""Python looks for garbage less often than it does by itself."""
+"""Tuning of Python's garbage collector, which runs less often than by default."""
 
 import gc
 
@@ -8,5 +8,5 @@ through after every 700, as it comes, they are a tenth of a start and of a `sync
 
 
 def look_seldom() -> None:
-    """Have this process look for garbage after so many new objects; best before anything large is imported."""
+    """Raise the garbage collector's threshold for this process; best called before large imports."""
     gc.set_threshold(AFTER)

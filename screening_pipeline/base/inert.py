@@ -1,4 +1,4 @@
-"""Text of strangers, made harmless for a terminal, and lengths of time as people say them."""
+"""Untrusted text made harmless for a terminal, and durations in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from screening_pipeline.base.text import span_in_words
 
 
 def inert(value: object) -> str:
-    """`value` as text in which no character moves a cursor, changes a colour or reverses a line."""
+    """`value` as text without control characters: nothing moves a cursor, changes a colour or reverses a line."""
     text = "" if value is None else str(value)
     if text.isprintable():  # nearly always, and then there is nothing to look for
         return text
@@ -14,10 +14,10 @@ def inert(value: object) -> str:
 
 
 def inert_lines(text: str) -> str:
-    """Text of several lines, each of them inert."""
+    """The same for text of several lines, whose newlines stay."""
     return "\n".join(map(inert, text.split("\n")))
 
 
 def span(seconds: float | None) -> str | None:
-    """A length of time as a person says it; None where it is not known."""
+    """A duration in words (`45 s`, `5.3 h`); None where `seconds` is None."""
     return None if seconds is None else span_in_words(seconds)

@@ -1,4 +1,4 @@
-"""Locks between processes: `flock` on a file, which the kernel lets go of when its holder dies, however it ends."""
+"""Locks between processes: `flock` on a file, which the kernel releases when the holder dies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MODE = 0o600
 
 
 def take(descriptor: int, *, is_shared: bool = False, is_waiting: bool = True) -> None:
-    """Lock an open file until its last descriptor is closed, also one that another process was handed.
+    """Lock an open descriptor, until it and every copy handed to other processes is closed.
 
     Raises BlockingIOError where somebody holds it, unless `is_waiting`.
     """
@@ -27,7 +27,7 @@ def take(descriptor: int, *, is_shared: bool = False, is_waiting: bool = True) -
 
 @contextmanager
 def locked(path: Path, *, is_shared: bool = False, is_waiting: bool = True) -> Iterator[int]:
-    """Hold the lock of the file that stands at `path` (made if missing) and give its descriptor.
+    """Context manager: holds the lock of the file at `path` (made if missing) and yields its descriptor.
 
     The file may be replaced while we wait for the old one: then the wait starts again. Raises LockHeld unless
     `is_waiting`, and OSError.
@@ -71,7 +71,7 @@ def _holder(descriptor: int) -> int | None:
 
 @contextmanager
 def lock(path: Path, *, clock: Clock, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
-    """Hold the lock at `path`, a file that is there for nothing else and tells the number of its holder.
+    """Context manager: holds the lock file at `path`, which records the process id of its holder.
 
     Raises LockHeld, naming the holder, when it is not free in time; NotWritable.
     """
@@ -97,7 +97,7 @@ def _in_time(path: Path, clock: Clock, until: float) -> int:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock at `path` right now."""
+    """Whether any process holds the lock at `path` right now."""
     with suppress(FileNotFoundError):
         descriptor = os.open(path, os.O_RDWR)
         try:

@@ -1,4 +1,4 @@
-"""Files without a name, for DuckDB to read: nobody else finds them, and they go with their process, however it ends."""
+"""Anonymous files for DuckDB to read: without a name, removed by the kernel when the process ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPEN_FILES = Path("/proc/self/fd")
 
 @contextmanager
 def in_memory(content: bytes) -> Iterator[str]:
-    """A path under which this process can read `content`, without anything of it on a disk where that is possible."""
+    """Context manager: a path at which this process reads `content` from memory, not from a disk where possible."""
     file: IO[bytes] = _in_memory() if hasattr(os, "memfd_create") else _on_disk()
     with file:
         file.write(content)
@@ -24,7 +24,7 @@ def in_memory(content: bytes) -> Iterator[str]:
 
 @contextmanager
 def on_disk() -> Iterator[Path]:
-    """A path under which this process can write and read a file that is too large for memory."""
+    """Context manager: a path to an anonymous file on disk, to write and to read, for what is too large for memory."""
     with _on_disk() as file:
         yield _path_of(file)
 

@@ -1,4 +1,4 @@
-"""The word that was meant, for messages about one that is not known."""
+"""The nearest known word ("did you mean"), for messages about unknown ones."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ ALIKE = 0.6
 
 
 def nearest(given: str, known: Iterable[str], *, alike: float = ALIKE) -> str | None:
-    """The known word that is most like the given one, whatever the case; None where none is."""
+    """The known word most similar to the given one, ignoring case; None where none is similar enough."""
     by_lower = {word.lower(): word for word in known}
     found = get_close_matches(given.lower(), by_lower, n=1, cutoff=alike)
     return by_lower[found[0]] if found else None
 
 
 def did_you_mean(given: str, known: Iterable[str], *, alike: float = ALIKE) -> str:
-    """The end of a message that names the nearest word; empty where none is near."""
+    """The suffix of an error message that suggests the nearest known word; empty where none is near."""
     word = nearest(given, known, alike=alike)
     return f"; did you mean {word}?" if word else ""

@@ -1,4 +1,4 @@
-"""How work that takes long tells how far it is."""
+"""Progress reports of long work: a callback of what is done, how much, and of how much in all."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ Progress = Callable[[str, int, int], None]
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
+    """The progress callback that reports nothing."""

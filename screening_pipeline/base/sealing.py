@@ -1,4 +1,4 @@
-"""Bytes that the disk must not see: sealed under a key, opened again."""
+"""Encryption at rest: bytes sealed under a key (AES-256-GCM) and unsealed again."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ class Sealer:
         self._cipher = AESGCM(hmac.digest(key, f"screening-pipeline {purpose}".encode(), "sha256"))
 
     def seal(self, plain: bytes, context: str) -> bytes:
+        """The encrypted bytes (nonce first), bound to `context`: they unseal with the same context only."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, plain, context.encode())
 
     def unseal(self, sealed: bytes, context: str) -> bytes:
-        """The plain bytes. Raises EnvironmentFailed for another key and for bytes that were changed."""
+        """The decrypted bytes. Raises EnvironmentFailed for a wrong key or context, and for bytes that were changed."""
         from cryptography.exceptions import InvalidTag
 
         try:

@@ -4,5 +4,8 @@ from __future__ import annotations
 
 
 def quote(text: str) -> str:
-    """`text` as a SQL literal. Bound parameters would import pandas into every process, for 0.8 CPU s."""
+    """`text` as a quoted SQL literal.
+
+    Bound parameters would import pandas into every process, for 0.8 CPU s.
+    """
     return "'" + text.replace("'", "''") + "'"

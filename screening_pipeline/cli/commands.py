@@ -15,7 +15,7 @@ from screening_pipeline.settings import settings as configuration
 
 
 def status(*, is_json: bool) -> int:
-    """How every account stands, from the published snapshot and the shared state; waits for nobody."""
+    """The `status` command: every account, from the published snapshot and the shared state; returns the exit code."""
     from screening_pipeline.cli.status import Standing, overview
     from screening_pipeline.runtime import bundled_sandbox
 
@@ -43,7 +43,7 @@ def status(*, is_json: bool) -> int:
 
 
 def doctor(*, is_json: bool) -> int:
-    """Look at everything a cycle needs; tell what is wrong and how to mend it."""
+    """The `doctor` command: every finding with its fix; returns the exit code."""
     from screening_pipeline.cli import doctor as examination
     from screening_pipeline.cli import doctor_accounts
     from screening_pipeline.cli.status import inferred
@@ -90,7 +90,7 @@ def _inspected(settings: configuration.Settings) -> str:
 
 
 def show(vendor: str, check_id: str, account: str | None, *, is_json: bool) -> int:
-    """The life of one check."""
+    """The `show` command: the history of one check; returns the exit code."""
     from screening_pipeline.cli import show as cli_show
     from screening_pipeline.cli.show import stories
 

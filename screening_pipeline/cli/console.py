@@ -40,7 +40,7 @@ class _Outlet(io.FileIO):
 
 
 def mind_nobody() -> None:
-    """Have output that nobody takes fail no work: a pipe whose reader has left, a stream that was closed before."""
+    """Replace stdout and stderr by streams that ignore a broken pipe or a closed stream."""
     sys.stdout, sys.stderr = (_outlet(stream) for stream in (sys.stdout, sys.stderr))
 
 
@@ -56,17 +56,17 @@ def _outlet(stream: TextIO | None) -> TextIO:
 
 
 def say(text: str = "") -> None:
-    """Lines to standard output."""
+    """Print lines to standard output, inert."""
     print(inert_lines(text))  # noqa: T201 - this is where the program prints
 
 
 def warn(text: str) -> None:
-    """Lines to standard error."""
+    """Print lines to standard error, inert."""
     print(inert_lines(text), file=sys.stderr)  # noqa: T201 - this is where the program prints
 
 
 def say_json(facts: object) -> None:
-    """Facts for another program."""
+    """Print facts as JSON, for another program."""
     import json
 
     text = json.dumps(facts, ensure_ascii=True, indent=2, default=str)
@@ -74,7 +74,7 @@ def say_json(facts: object) -> None:
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str | None = None) -> None:
-    """Rows as a table: `columns` maps keys to headings. Numbers stand right. Plain where there is no terminal.
+    """Print rows as a table: `columns` maps keys to headings. Numbers right-aligned; plain without a terminal.
 
     Where the terminal is too narrow for whole words, a paragraph for each row, under what its first column says.
     """
@@ -125,7 +125,7 @@ def _cell(value: object) -> str:
 
 @contextmanager
 def progress(title: str) -> Iterator[Progress]:
-    """A progress bar on a terminal; elsewhere nothing."""
+    """Context manager: a progress bar on a terminal; elsewhere nothing."""
     if not sys.stderr.isatty():
         yield no_progress
         return

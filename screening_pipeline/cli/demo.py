@@ -15,7 +15,7 @@ from screening_pipeline.settings import settings as configuration
 
 
 def demo(*, is_json: bool) -> int:
-    """Thirty virtual days, then what they show."""
+    """The `demo` command: plays thirty virtual days and prints what they show; returns the exit code."""
     from screening_pipeline.orchestration import demo as thirty_days
 
     settings = sandbox_accounts.bundled(os.environ, Path.cwd())

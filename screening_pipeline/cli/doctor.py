@@ -43,7 +43,7 @@ def diagnose(
     inferred: Callable[[Account], Sequence[str]] = lambda _: (),
     free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
 ) -> list[Finding]:
-    """Every finding, the general ones first, then account by account in the order of the configuration.
+    """Every finding of `doctor`: general ones first, then account by account as configured.
 
     `inspect_warehouse` says in a few words what it found, or raises ScreeningError. `free_bytes` is asked
     about a folder that exists, `knows_none` whether a vendor answered 404 for every id of an account so far, `inferred`

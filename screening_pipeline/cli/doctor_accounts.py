@@ -1,4 +1,4 @@
-"""What `doctor` asks of every account: secrets, an answer, its clock, its limit."""
+"""Account findings of `doctor`: secrets, a probe call, the clock, the rate limit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OFFSET_SECONDS = 5.0  # a Date header tells whole seconds, and an answer takes 
 
 
 class Probed(Protocol):
-    """What one harmless call told of an account; `screening_pipeline.http.probe.Probe` is one.
+    """The interface of a probe's result; `screening_pipeline.http.probe.Probe` implements it.
 
     `code` is a word for how it went, `is_accepted` whether the credential was (None where the answer does not
     tell), `clock_offset_seconds` how far the server's clock is ahead of ours (None where it did not say).
@@ -45,7 +45,7 @@ Probe = Callable[[Account, Mapping[str, str]], Awaitable[Probed]]
 
 
 def client_probe(limiter: Limiter, clock: Clock, *, is_proxied: bool = False) -> Probe:
-    """The probe that asks as a sync would, within the account's limit, also where a run was stopped."""
+    """The probe function that makes one real call, within the account's limit, even if its circuit is open."""
     # Here, since it brings httpx, which nothing else in this module needs.
     from screening_pipeline.http.client import AccountClient
     from screening_pipeline.http.transport import Limits
@@ -72,7 +72,7 @@ def _nothing_lands(exchange: Exchange) -> NoReturn:
 
 
 def fixed_instant(environ: Mapping[str, str]) -> str:
-    """The instant that one variable fixes for this command, as it was written; empty where none does."""
+    """The value of SCREENING_NOW (a frozen clock) as written; empty where it is not set."""
     return environ.get(NOW_VARIABLE, "").strip()
 
 
@@ -82,7 +82,7 @@ def account_findings(
     probe: Probe,
     used_last_minute: Callable[[Account], int],
 ) -> Iterator[Finding]:
-    """What is wrong with each account, and what is well: secrets, an answer, its clock, its limit."""
+    """The findings about each account: secrets, a probe call, its clock, its rate limit."""
     answers = _answers(settings.accounts, environ, probe)
     for account in settings.accounts:
         yield from _secrets(account, environ)
@@ -152,7 +152,7 @@ def _credential(account: Account, answer: Probed) -> Finding:
 
 
 def stranger(account: Account) -> Finding:
-    """The finding about an account that knows none of its ids."""
+    """The finding about an account whose every id was answered with 404 or 405."""
     message = "every id it was ever asked for was answered with 404 or 405"
     fix = "see that base_url and environment are those of the orders; polling = false where its vendor only pushes"
     return Finding(f"{account.key} ids", "warn", message, fix)

@@ -11,7 +11,7 @@ from screening_pipeline.cycle.erase import erase_candidate, erase_check
 
 
 def command(candidate_ref: str | None, check: tuple[str, str] | None, account: str | None, *, is_json: bool) -> int:
-    """Erase for the configuration that holds here, and tell how much; never whom."""
+    """The `erase` command: erases and prints counts, never names; returns the exit code."""
     import os
 
     from screening_pipeline.base.clock import system_clock

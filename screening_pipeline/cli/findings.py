@@ -10,7 +10,7 @@ Level = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: `fix` says what to do about it and is empty where nothing is to be done."""
+    """One finding of `doctor`: level, subject, message; `fix` is empty where nothing is to be done."""
 
     name: str
     level: Level

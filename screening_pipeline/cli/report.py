@@ -11,7 +11,7 @@ from screening_pipeline.settings import load
 
 
 def report(out: Path | None) -> int:
-    """The HTML report, from the published snapshot."""
+    """The `report` command: writes the HTML report from the published snapshot; returns the exit code."""
     from screening_pipeline.base.errors import UsageError
     from screening_pipeline.report import write as page
     from screening_pipeline.warehouse import store

@@ -1,4 +1,4 @@
-"""The life of one check, told as a timeline: the vendor's words beside ours, who had to act, what comes next."""
+"""The history of one check as a timeline: the vendor's words beside ours, who had to act, what comes next."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ACTIONS = "select * from star.fact_required_action where check_key = {key} orde
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """One check and everything that is known of its life, as rows of the star."""
+    """The history of one check, as rows of the star."""
 
     check: dict[str, Any]
     events: list[dict[str, Any]]
@@ -32,7 +32,7 @@ class Story:
 
 
 def stories(settings: Settings, vendor: str, check_id: str, account: str | None) -> list[Story]:
-    """Every check of that id, one per account and subject. Raises UsageError where there is none."""
+    """The histories of all checks with that id, one per account and subject. Raises UsageError where there is none."""
     if not settings.paths.published.exists():
         raise UsageError("nothing is published yet; run `screening-pipeline sync` first", code="nothing_published")
     with store.reader(settings.paths.published) as connection:
@@ -65,7 +65,7 @@ def _story(connection: Connection, check: dict[str, Any]) -> Story:
 
 
 def tell(story: Story) -> None:
-    """Print it for a person."""
+    """Print the history of a check for a person."""
     check = story.check
     name = f"{check['vendor']}/{check['account']}  {check['subject']} {check['check_id']}  (times in UTC)"
     console.say(inert.inert(name))

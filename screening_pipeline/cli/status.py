@@ -1,4 +1,4 @@
-"""How every account stands right now: from the published snapshot and the shared state, waiting for nobody."""
+"""The status of every account: from the published snapshot and the shared state, waiting for nobody."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CHECKS = "select vendor, account, count(*) as checks from star.fact_check group
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """One account. Counts are of checks, answers and words; times are UTC; `used` is calls of the last minute."""
+    """The status of one account. Counts are of checks, answers and words; times are UTC; `used` is calls per minute."""
 
     account: str
     checks: int
@@ -70,7 +70,7 @@ class Standing:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether a person should look."""
+        """Whether a person should look at the account."""
         return bool(
             self.stopped_code
             or self.knows_none
@@ -82,11 +82,11 @@ class Standing:
         )
 
     def facts(self) -> dict[str, Any]:
-        """For another program."""
+        """The status as JSON values."""
         return asdict(self)
 
     def words(self) -> dict[str, Any]:
-        """For a person, by the keys of COLUMNS."""
+        """The status as table cells for a person, by the keys of COLUMNS."""
         return {
             "account": self.account,
             "checks": self.checks,
@@ -119,7 +119,7 @@ class Standing:
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """The accounts in the order of the configuration, and what belongs to none of them or to their vendors.
+    """The status of all accounts, as configured, and what belongs to no account.
 
     `order_rejects` counts rows of manifests; each of `unmapped_words` has vendor, account, field and value; each of
     `unconfigured` has vendor, account and how many checks are known of it.
@@ -132,11 +132,11 @@ class Overview:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether a person should look."""
+        """Whether a person should look at anything."""
         return bool(self.order_rejects) or any(account.needs_attention for account in self.accounts)
 
     def facts(self) -> list[dict[str, Any]]:
-        """For another program: a row for each account, what belongs to none of them in each."""
+        """The status as JSON values: a row for each account; what belongs to none is repeated in each."""
         return [
             {
                 **account.facts(),
@@ -153,7 +153,7 @@ class Overview:
 
 
 def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Overview:
-    """How everything that is configured stands."""
+    """The status of everything that is configured."""
     settings.paths.create()
     state = State(settings.paths.state)
     agenda, limiter = Agenda(state), Limiter(state, clock)
@@ -173,7 +173,7 @@ def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Ov
 
 
 def unmapped_words(settings: Settings) -> list[dict[str, Any]]:
-    """The words that no mapping knows and that checks have now: vendor, account, field and value of each."""
+    """The unmapped status words in use: vendor, account, field and value of each."""
     return _published(settings, _UNMAPPED)[0]
 
 

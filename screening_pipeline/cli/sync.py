@@ -17,7 +17,7 @@ from screening_pipeline.settings import settings as configuration
 
 
 def sync(vendors: Sequence[str], accounts: Sequence[str], *, is_full: bool, is_json: bool) -> int:
-    """One cycle as a Dagster run; tells per account what came of it."""
+    """The `sync` command: one cycle as a Dagster run, with a report per account; returns the exit code."""
     from screening_pipeline.orchestration import runs
     from screening_pipeline.orchestration.instance import instance
     from screening_pipeline.runtime import opening
@@ -101,7 +101,7 @@ def _why(report: Any) -> str:
 
 
 def watch(duration: str | None) -> int:
-    """Cycles as checks fall due."""
+    """The `watch` command: cycles as checks fall due; returns the exit code."""
     from screening_pipeline.orchestration import watch as watching
     from screening_pipeline.orchestration.instance import instance
     from screening_pipeline.runtime import opening
@@ -124,7 +124,7 @@ def _tell_cycle(outcome: Any) -> None:
 
 
 def rebuild(*, is_json: bool) -> int:
-    """Everything derived, computed again from raw; tells which rules do not hold of it."""
+    """The `rebuild` command: everything derived computed again from raw, rules tried; returns the exit code."""
     from screening_pipeline.orchestration import runs
     from screening_pipeline.orchestration.instance import instance
     from screening_pipeline.runtime import bundled_sandbox, opening

@@ -1,4 +1,4 @@
-"""Which words nobody has mapped, as the commands tell it."""
+"""Printing of unmapped status words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN_WORDS = 5
 
 
 def tell_unmapped(words: Sequence[Mapping[str, Any]]) -> None:
-    """Name the first words that no mapping knows, and say what is to be done about them."""
+    """Print the first unmapped status words, and how to map them."""
     if not words:
         return
     console.say("Unmapped words, listed in ops.unmapped_value:")

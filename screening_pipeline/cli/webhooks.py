@@ -7,7 +7,7 @@ from screening_pipeline.webhooks.receiver import allow_connections, application,
 
 
 def webhooks(host: str, port: int) -> int:
-    """The command: serve for the configuration that holds here."""
+    """The `webhooks` command: serves the receiver until stopped; returns the exit code."""
     import os
     from pathlib import Path
 

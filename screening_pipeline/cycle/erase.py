@@ -1,4 +1,4 @@
-"""Removes a person, or a check, everywhere: landed lines, warehouse, snapshot, Parquet, report, shared state.
+"""Erasure of a person or a check everywhere: landed lines, warehouse, snapshot, Parquet, report, shared state.
 
 What is to be done is sealed into one file before anything is changed, every step may be repeated, and the
 file goes last: whoever opens the warehouse next finishes what a crash left. The live warehouse is not changed
@@ -30,7 +30,7 @@ _CHECK_HASH = "staging.check_hash(vendor, account, subject, check_id)"
 
 
 def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
-    """Erase everything about a person; None where they were erased before and nothing has come since.
+    """Erase a person; None where they were erased before and nothing has come since.
 
     Who is known from refused rows of manifests only is kept out from now on. Raises UsageError where nothing is known
     of them.
@@ -46,7 +46,7 @@ def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
 
 
 def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | None = None) -> Erasure | None:
-    """Erase everything about whatever has this id; None where it was erased before and nothing has come since.
+    """Erase a check by its id; None where it was erased before and nothing has come since.
 
     `account` may be one that is not configured any more. Raises UsageError for an unknown vendor, account or check.
     """

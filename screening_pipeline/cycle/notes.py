@@ -1,4 +1,4 @@
-"""What a cycle notes of itself in `ops`: gaps of feeds, the state of accounts, the run."""
+"""Records of a cycle in `ops`: gaps of feeds, states of accounts, the run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def note_gaps(connection: session.Connection, runtime: Runtime) -> list[tuple[Feed, Gap]]:
-    """Put every gap of a feed on record in `ops.feed_gap`; those that a full round of pulls has settled."""
+    """Record every feed gap in `ops.feed_gap`; returns those that a full round of pulls has closed."""
     settled = []
     for account in runtime.settings.accounts:
         if not account.status_updates or vendor(account.vendor).feed is None:
@@ -48,7 +48,7 @@ def _gap_row(gap: Gap, now: datetime, settled_at: str | None) -> dict[str, objec
 
 
 def note_accounts(connection: session.Connection, runtime: Runtime) -> None:
-    """Fill `ops.account_state` from what processes share."""
+    """Fill `ops.account_state` from the shared state."""
     session.replace(connection, "ops.account_state", (_account_row(runtime, a) for a in runtime.settings.accounts))
 
 
@@ -70,7 +70,7 @@ def _account_row(runtime: Runtime, account: Account) -> dict[str, object]:
 
 
 def note_run(runtime: Runtime, connection: session.Connection, whole: StepResult, *, run_id: str, trigger: str) -> None:
-    """Keep one row about a run, of what all its steps have done, in `ops.run`."""
+    """Record a run in `ops.run`, with the merged results of its steps."""
     row = {
         "run_id": run_id,
         "started_at": whole.begun_at.isoformat(),

@@ -54,7 +54,7 @@ def pull_account(
     endpoints: Collection[str] | None = None,
     seconds: float | None = None,
 ) -> AccountReport:
-    """Ask one account for what is due: its feed first, then its lists, then checks by id, the most urgent first.
+    """Pull one account: its feed first, then its lists, then checks by id, the most urgent first.
 
     `check_keys` narrows it to some of what is due, `endpoints` to some of the vendor's calls, `seconds` bounds the
     time. `is_reconciling` asks instead for checks that have ended lately. What fails is told in the report; only
@@ -106,7 +106,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def is_wanted(runtime: Runtime, account: Account) -> bool:
-    """Whether an account has something to be asked for now, or something to be told about it."""
+    """Whether an account has a pull due now, or a problem to report."""
     now, agenda = runtime.clock.now(), runtime.agenda
     declared = vendor(account.vendor)
     known = runtime.state.account(account.vendor, account.name, runtime.clock)
@@ -120,7 +120,7 @@ def is_wanted(runtime: Runtime, account: Account) -> bool:
 
 
 def is_to_wait(runtime: Runtime, account: Account) -> bool:
-    """Whether an account is to be left alone for now, unless a person wants it."""
+    """Whether an account should not be pulled now (silence, stop, outage, missing secret)."""
     return reason_to_wait(runtime.state, account, runtime.environ, runtime.clock) is not None
 
 
@@ -276,7 +276,7 @@ def _ended_lately(runtime: Runtime, account: Account) -> list[Item]:
 
 
 def feed_of(runtime: Runtime, account: Account) -> Feed:
-    """The destructive feed of an account."""
+    """The destructive feed of an account, as a client-side object."""
     from screening_pipeline.http.feed import Feed
 
     is_proxied = runtime.settings.http.proxies_from_environment
@@ -284,5 +284,5 @@ def feed_of(runtime: Runtime, account: Account) -> Feed:
 
 
 def gap_note(gap: Gap) -> str:
-    """The name of the note that a gap has been settled."""
+    """The name under which the shared state notes that a gap was closed."""
     return f"gap:{gap.vendor}/{gap.account}/{gap.id}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """What the first step of a run brought: the manifests read, and what their batch did to the star."""
+    """The result of the first step of a run: counts of the intake and of its batch."""
 
     intake: Intake = field(default_factory=Intake)
     settled: Settled = field(default_factory=Settled)
@@ -36,12 +36,12 @@ def advanced(connection: session.Connection, runtime: Runtime) -> Settled:
 
 
 def written_by(prepared: ingest.Prepared) -> frozenset[str]:
-    """The tables that were written to prepare a warehouse: none, or all."""
+    """The tables written while preparing a warehouse: all if it was rebuilt, else none."""
     return frozenset() if prepared is ingest.Prepared.READY else frozenset(catalog.relations())
 
 
 def settle(runtime: Runtime, connection: session.Connection) -> Settled:
-    """Bring everything that was landed into the star, and plan what is asked next; what that did to the star."""
+    """Ingest everything that was landed into the star, and make new plans; counts of what changed."""
     written = written_by(prepare(connection, runtime))
     with session.transaction(connection):
         settled = advanced(connection, runtime)
@@ -58,7 +58,7 @@ def settle(runtime: Runtime, connection: session.Connection) -> Settled:
 
 
 def counted(connection: session.Connection) -> Settled:
-    """What the open batch did to the star, from its temporary tables."""
+    """Counts of the open batch, from its temporary tables."""
     row = connection.execute(catalog.statement("count_batch")).fetchone()
     responses, changed, rejects = row or (0, 0, 0)
     return Settled(responses=responses, changed=changed, rejects=rejects)

@@ -1,4 +1,4 @@
-"""Orders in: new manifests, what a crash left behind, and plans for the checks that are new."""
+"""The first step of a cycle: loads new manifests, recovers the spool, plans new checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
-    """Read new manifests, land what a crash left behind, and plan the checks that are new."""
+    """Load new manifests, land what a crash left in the spool, and plan the new checks."""
     runtime.landing.recover()
     orders = unread.orders(runtime.settings.paths)
     if runtime.agenda.note(PLANNED) is not None and not unread.is_any(

@@ -1,4 +1,4 @@
-"""Opening the live warehouse for writing: the one door, with what has to be done on the way in and on the way out."""
+"""Opening the live warehouse for writing: finishes a pending erasure before, stores watermarks after."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_warehouse(runtime: Runtime, *, orders: Mapping[str, list[int]] | None = None) -> Iterator[session.Connection]:
-    """The live warehouse for writing, made if it is missing.
+    """Context manager: the live warehouse for writing, created if missing.
 
     Before it is opened, an erasure that was begun and not finished is finished, which puts another warehouse in its
     place. When the block ends well and the warehouse is closed, the shared state notes what it has read: of the landing

@@ -17,7 +17,7 @@ Problem = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Push:
-    """How a vendor proves that a message it pushes is its own.
+    """How a vendor authenticates the webhooks that it pushes: header, scheme and secrets.
 
     - `header`: the HTTP header with the proof; `scheme`: one of PUSH_SCHEMES.
     - `secrets`: roles of the secrets, in the order the scheme takes them (`basic`: name, then password).
@@ -33,11 +33,11 @@ class Push:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Every secret that may prove a message."""
+        """The roles of all secrets that may authenticate a webhook."""
         return (*self.secrets, *self.token_clients)
 
     def problems(self) -> Iterator[Problem]:
-        """What cannot be right."""
+        """Validation problems of the declaration: (attribute, value and what is wrong)."""
         if not self.header.isascii() or not self.header.replace("-", "").isalnum():
             yield "header", f"{self.header!r} is no name of a header"
         if self.scheme not in PUSH_SCHEMES:
@@ -51,7 +51,7 @@ class Push:
 
 @dataclass(frozen=True, kw_only=True)
 class Stale:
-    """How long a state may last before somebody should look, in days or in business days.
+    """The age, in days or in business days, beyond which a check in a state counts as stale.
 
     Without a `lifecycle` it is said of every open state. It holds in place of what holds of all vendors.
     """
@@ -62,13 +62,13 @@ class Stale:
 
     @property
     def setting(self) -> tuple[str, int]:
-        """Name and value of its row in star.dim_setting."""
+        """(name, value) of its row in star.dim_setting."""
         if self.business_days is not None:
             return "stale_after_business_days", self.business_days
         return "stale_after_days", self.days or 0
 
     def problems(self) -> Iterator[Problem]:
-        """What cannot be right."""
+        """Validation problems of the declaration: (attribute, value and what is wrong)."""
         if (self.days is None) == (self.business_days is None):
             yield "stale", f"{self!r} must have one of days and business_days"
         elif self.setting[1] <= 0:
@@ -77,7 +77,7 @@ class Stale:
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """How the bundled sandbox plays a vendor: below which paths it answers, and what its account is given.
+    """How the bundled sandbox simulates a vendor: its path prefixes, and the settings of its account.
 
     `promised_business_days` is a promise of turnaround against which the demo is measured, by the clock of
     `promise_clock` ("vendor": time the vendor had to act; "total": all of it).
@@ -90,7 +90,7 @@ class Sandbox:
     promise_clock: str = "vendor"
 
     def problems(self) -> Iterator[Problem]:
-        """What cannot be right."""
+        """Validation problems of the declaration: (attribute, value and what is wrong)."""
         for name, path in (("path", self.path), ("oauth_path", self.oauth_path)):
             if path is not None and (not path.startswith("/") or path.endswith("/")):
                 yield name, f"{path!r} is no path such as /vendor/v1"
@@ -99,7 +99,7 @@ class Sandbox:
 
 
 def is_name(text: object) -> bool:
-    """Whether it is a name of small letters, digits and '_': what a vendor or a secret is called.
+    """Whether a text is a valid name of a vendor or a secret: small letters, digits and '_'.
 
     `<role>_env` names the variable of a secret in screening.toml.
     """
@@ -133,5 +133,5 @@ def _is_part(text: str, lowest: int, highest: int) -> bool:
 
 
 def is_hourly(schedule: str) -> bool:
-    """Whether a cron schedule comes round at least once an hour."""
+    """Whether a cron schedule fires at least once an hour."""
     return schedule.split(" ")[1:] == ["*"] * (len(_FIELDS) - 1)

@@ -39,12 +39,12 @@ _HOST = re.compile(r"https://[a-z0-9.-]+\.[a-z]+(/[^?#\s]*)?")
 
 
 class DeclarationError(TypeError):
-    """A vendor declaration that cannot be right; the message names the vendor, the attribute and the value."""
+    """An invalid vendor declaration; the message names the vendor, the attribute and the value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """A list inside a message: `at` is its address, `columns` maps our column to the address in one element.
+    """A nested list of a message: `at` is its address, `columns` maps column → address within one element.
 
     An element that is a bare text (a section name, say) is addressed as "" (the element itself).
     """
@@ -55,7 +55,7 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Where a message about one subject keeps what we call by our own names.
+    """The field addresses of a message about one subject: where the payload keeps each of our columns.
 
     `id` and every value of `columns` are dotted addresses; a tuple lists aliases, the first one present wins.
     `required`: addresses of which at least one must be present and text, or the body is half a body.
@@ -113,16 +113,17 @@ class Endpoint:
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether its schedule alone asks for it, and not the plan of checks."""
+        """Whether it is pulled by its cron schedule alone, and not by the planner, check by check."""
         return self.is_destructive or self.is_list or self.subject == SUBSCRIPTION
 
     @property
     def is_by_id(self) -> bool:
+        """Whether its path takes the id of a check."""
         return "{id}" in self.path
 
 
 class Schedule(NamedTuple):
-    """Calls that are asked for together, when a cron schedule (UTC) says so."""
+    """Endpoints pulled together by one cron schedule (UTC)."""
 
     cron: str
     endpoints: tuple[Endpoint, ...]
@@ -131,7 +132,7 @@ class Schedule(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Auth:
-    """How a call proves who we are. `scheme` names the flow (the client implements it), `secrets` its roles."""
+    """How a call authenticates: `scheme` names the flow (the client implements it), `secrets` its roles in order."""
 
     scheme: str  # one of AUTH_SCHEMES
     secrets: tuple[str, ...]
@@ -199,7 +200,7 @@ class Vendor:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """What an order can be about: whatever has a record, packages excepted."""
+        """The subjects that an order can be about: those with a record, packages excepted."""
         return tuple(subject for subject in self.records if subject != "package")
 
     @property
@@ -207,21 +208,23 @@ class Vendor:
         return tuple(e.name for e in self.endpoints)
 
     def endpoint_for(self, subject: str) -> Endpoint:
-        """The call that answers for one check of `subject`. Raises KeyError where the vendor has none."""
+        """The endpoint that answers for one check of `subject`. Raises KeyError where the vendor has none."""
         found = [e for e in self.endpoints if e.subject == subject and e.is_by_id]
         return found[0] if found else _missing(self, subject)
 
     @property
     def feed(self) -> Endpoint | None:
+        """The destructive feed, if the vendor has one."""
         return next((e for e in self.endpoints if e.is_destructive), None)
 
     @property
     def lists(self) -> tuple[Endpoint, ...]:
+        """The endpoints that list many checks or packages at once."""
         return tuple(e for e in self.endpoints if e.is_list)
 
     @property
     def schedules(self) -> tuple[Schedule, ...]:
-        """What is asked for by schedule, the feed apart from the rest: it has a switch of its own."""
+        """Cron schedules with their endpoints; the feed stands apart, since it has a switch of its own."""
         groups: dict[tuple[str, bool], list[Endpoint]] = {}
         for endpoint in self.endpoints:
             if endpoint.schedule:
@@ -230,7 +233,7 @@ class Vendor:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The roles of every secret an account may need: those of its calls by name, then those of pushes alone."""
+        """The roles of every secret an account may need: those of its calls first, then those of webhooks alone."""
         asked = {role for auth in self.auth.values() for role in auth.secrets}
         pushed = self.push.roles if self.push else ()
         return (*sorted(asked), *(role for role in pushed if role not in asked))

@@ -1,4 +1,4 @@
-"""What a vendor's declaration says of time: how long states last, and when a check is first asked for."""
+"""Declared durations of a vendor: how long states last, and when a check is first pulled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAST_SECONDS = HOUR
 
 
 class Spell(NamedTuple):
-    """A share of the cases that leave their state between two ages; `is_log` spreads them evenly over magnitudes.
+    """A share of the cases that leave a state between two ages: one piece of a prior distribution of durations.
 
     Ages are seconds on the wall clock when `is_fast`, else seconds of working time past the first hour.
     """
@@ -30,7 +30,7 @@ class Spell(NamedTuple):
     is_log: bool = False
 
     def mass_between(self, low: float, high: float) -> float:
-        """Return the share of all cases that leave between two ages of this spell's clock."""
+        """Return the share of all cases that leave between two ages (seconds on this spell's clock)."""
         low, high = max(low, self.low), min(high, self.high)
         if high <= low:
             return 0.0
@@ -39,7 +39,7 @@ class Spell(NamedTuple):
         return self.share * (high - low) / (self.high - self.low)
 
     def problem(self) -> str | None:
-        """What keeps it from being a range of ages, if anything."""
+        """What makes it an invalid range of ages, in words; None if it is valid."""
         if not 0 < self.share <= 1:
             return "its share is not above 0 and at most 1"
         if not 0 <= self.low < self.high:
@@ -51,7 +51,7 @@ class Spell(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Prior:
-    """What the planner believes of a vendor until the vendor's own history says better; by default nothing special.
+    """A vendor's prior: the durations that the planner assumes until it has learned from the account's history.
 
     - `first_pull_seconds`: a check that nobody has seen yet is looked at by then.
     - `first_state`: the lifecycle in which a check is taken to stand until it was first seen.
@@ -67,7 +67,7 @@ class Prior:
     passes_states: bool = True
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """(attribute, value and what is wrong with it) of everything that cannot be believed."""
+        """Validation problems: (attribute, value and what is wrong with it)."""
         if not 0 < self.first_pull_seconds < 365 * DAY:
             yield "first_pull_seconds", f"{self.first_pull_seconds!r} is no number of seconds above zero"
         for lifecycle, spells in self.spells.items():

@@ -1,4 +1,4 @@
-"""What was asked and what came back: the record that the client hands to the landing area."""
+"""HTTP exchanges: the request and its response, as the client hands them to the landing area."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 
 
 def new_response_id(received_at: datetime, monotonic_seconds: float) -> str:
-    """An id that sorts in order of receipt, also where a frozen clock gives many answers one instant."""
+    """A new response id; ids sort in order of receipt, also under a frozen clock."""
     ticks = int(monotonic_seconds * 1_000_000_000)
     told = received_at.isoformat(timespec="microseconds")[:26].translate(_BARE)  # strftime takes ten times as long
     return f"{told}Z-{ticks:016x}-{secrets.token_hex(4)}"
@@ -20,7 +20,7 @@ _BARE = str.maketrans("", "", "-:.")
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """One call, or one pushed message. `http_status` is None where no answer came; then `failure` says why.
+    """One HTTP call or one received webhook. `http_status` is None where no answer came; `failure` says why.
 
     `received_at` is when the last byte arrived (or the attempt was given up). The body is as received and may
     hold people's data: it is kept out of the repr.
@@ -45,12 +45,13 @@ class Exchange:
 
     @property
     def is_success(self) -> bool:
+        """Whether it was answered with a 2xx."""
         return self.failure is None and self.http_status is not None and 200 <= self.http_status < 300
 
 
 @dataclass(frozen=True, kw_only=True)
 class Landed:
-    """What became of an exchange once it was durable. `reject` is a reason code, never a value."""
+    """The receipt of a landed exchange: its outcome and the checks it mentions. `reject` is a code, never a value."""
 
     response_id: str
     http_status: int | None
@@ -62,4 +63,5 @@ class Landed:
 
     @property
     def is_accepted(self) -> bool:
+        """Whether its body could be believed (no reject, a 2xx)."""
         return self.failure is None and self.reject is None and self.http_status is not None and self.http_status < 300

@@ -19,5 +19,5 @@ ANOTHER_LANDING_KEY = "is not the key that landed lines are encrypted with; put 
 
 
 def pseudonym(key: bytes, candidate_ref: str) -> str:
-    """The pseudonym of a reference: HMAC-SHA-256, the first 32 hex digits. Exact text, nothing is folded."""
+    """The pseudonym of a person's reference: HMAC-SHA-256 of the exact text, the first 32 hex digits."""
     return hmac.digest(key, candidate_ref.encode("utf-8", "surrogatepass"), "sha256").hex()[:32]

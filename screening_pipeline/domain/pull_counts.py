@@ -1,4 +1,4 @@
-"""How pulling one account went, in numbers: counted where the calls are made, told by everybody else as it is."""
+"""Outcome counts of pulling one account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class PullCounts:
-    """What came of the pulls of one account. Every pull is in exactly one of the five counts.
+    """Outcome counts of pulling one account; every pull is in exactly one of the five counts.
 
     `left` were not settled. `code` says why pulling ended early (None: it did not): a VendorError's, or `deadline`.
     """
@@ -24,9 +24,9 @@ class PullCounts:
 
     @property
     def calls(self) -> int:
-        """Calls that were answered in some way or given up."""
+        """HTTP calls made: answered in any way, or given up."""
         return self.accepted + self.rejected + self.missing + self.failed
 
     def counts(self) -> dict[str, Any]:
-        """The counts alone, by their names, whatever else a kind of them tells."""
+        """The counts by name, without the further fields of subclasses."""
         return {field.name: getattr(self, field.name) for field in fields(PullCounts)}

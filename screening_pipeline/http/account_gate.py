@@ -1,4 +1,4 @@
-"""Whether an account may be asked now, and what its answers mean for the calls to come.
+"""The circuit breaker of an account: whether a call is allowed now, and what its answers mean for the next calls.
 
 The account's state is shared: a silence or a stop that one process learns of holds for all.
 """
@@ -31,7 +31,7 @@ class Withheld(Exception):
 
 
 def reason_to_wait(state: State, account: Account, environ: Mapping[str, str], clock: Clock) -> str | None:
-    """Why an account is to be left alone for now, unless a person wants it; None where nothing speaks against it."""
+    """Why the account should not be pulled now (silence, stop, outage, missing secret); None if nothing is wrong."""
     unset = account.missing_secrets(environ)
     if unset:
         return f"unset: {', '.join(unset)}"
@@ -39,7 +39,7 @@ def reason_to_wait(state: State, account: Account, environ: Mapping[str, str], c
 
 
 class Gate:
-    """The way to one account. `patience`: the longest silence, in seconds, that is waited out.
+    """The circuit breaker of one account. `patience`: the longest silence, in seconds, that is waited out.
 
     `cool_down`: the silence, in seconds, after a 429 that does not say how long.
     """
@@ -56,7 +56,7 @@ class Gate:
 
     @property
     def known(self) -> AccountState:
-        """What all processes know of the account now."""
+        """The account's state as shared by all processes."""
         return self._state.account(*self._names, self._clock)
 
     # ── before a call ──────────────────────────────────────────────────────────────────────────────
@@ -79,7 +79,7 @@ class Gate:
         return known.silent_seconds > 0 or known.stopped_code is not None
 
     async def quiet(self) -> None:
-        """Wait until the account's silence is over. Raises RateLimited where that takes too long."""
+        """Wait until the account's silence is over. Raises RateLimited where that exceeds `patience`."""
         while (seconds := self.known.silent_seconds) > 0:
             if seconds > self.patience:
                 raise self._rate_limited(seconds)
@@ -87,7 +87,7 @@ class Gate:
 
     @asynccontextmanager
     async def permit(self, *, until: float | None = None, is_trial: bool = False) -> AsyncIterator[None]:
-        """Hold one of the account's slots while one call is made. A trial ignores an open circuit.
+        """Async context manager: holds one slot of the rate limit during a call. A trial ignores an open circuit.
 
         Raises AccountStopped, RateLimited, and NoSlotInTime (`until` is running time). What is Withheld costs no slot.
         """
@@ -125,7 +125,7 @@ class Gate:
             raise self._rate_limited(seconds)
 
     def record(self, problem: VendorError) -> None:
-        """Let all processes know of a problem; a stopped account stays stopped until it is resumed."""
+        """Record an error in the shared state; a stopped account stays stopped until it is resumed."""
         is_stop = isinstance(problem, AccountStopped)
         if isinstance(problem, RateLimited) or (is_stop and problem.http_status is None):
             return  # known already
@@ -134,18 +134,18 @@ class Gate:
         self.note(problem.code)
 
     def note(self, code: str) -> None:
-        """Remember the account's last error by its code."""
+        """Record the account's last error by its code."""
         self._state.note_error(*self._names, code, self._clock)
 
     def found(self, subject: str, check_id: str) -> None:
-        """The vendor answered for this id."""
+        """Record that the vendor knows this id: its count of 404s is reset."""
         self._state.forget_not_found(*self._names, subject, check_id)
         if not self._is_answer_noted:
             self._state.note_answered(*self._names, self._clock)
             self._is_answer_noted = True
 
     def missed(self, subject: str, check_id: str) -> None:
-        """The vendor does not know this id.
+        """Record a 404 for this id.
 
         Where it never knew any, it offers no polling, or the account is not the one we think. # K9
         """
@@ -157,19 +157,19 @@ class Gate:
                 self._state.note_no_polling(*self._names, self._clock)
 
     def not_offered(self, http_status: int) -> PollingNotOffered:
-        """The vendor does not implement this call. # K9: polling is optional."""
+        """Record that the vendor does not implement this call; the error to raise. # K9: polling is optional."""
         self._state.note_no_polling(*self._names, self._clock)
         return PollingNotOffered(*self._names, http_status=http_status)
 
     # ── what is raised ─────────────────────────────────────────────────────────────────────────────
 
     def stopped(self, code: str, http_status: int | None = None) -> AccountStopped:
-        """The error of a stopped account; without a status, one that was stopped before this call."""
+        """The AccountStopped error; without `http_status` for an account that was stopped before this call."""
         kind = AccountStopped if code == "forbidden" else CredentialRefused
         return kind(*self._names, code=code, http_status=http_status)
 
     def unavailable(self, code: str, http_status: int | None = None) -> VendorUnavailable:
-        """The error of a vendor that cannot be used now."""
+        """The VendorUnavailable error with this code."""
         return VendorUnavailable(*self._names, code=code, http_status=http_status)
 
     def _rate_limited(self, seconds: float) -> RateLimited:

@@ -1,4 +1,4 @@
-"""Many checks of one account asked side by side, within its limit."""
+"""A batch of pulls of one account, made concurrently within its rate limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from screening_pipeline.settings.account import Account
 
 @dataclass(frozen=True, kw_only=True)
 class Pull:
-    """One check to ask for. `endpoint` is a name; None: the vendor's call for that subject."""
+    """One pull of a check. `endpoint` is a name; None: the vendor's call for that subject."""
 
     subject: str
     check_id: str
@@ -23,7 +23,7 @@ class Pull:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountOutcome(PullCounts):
-    """What came of a batch.
+    """The outcome of a batch of pulls: counts, and the pulls not settled.
 
     `left_pulls` are those that were not settled, in the order given (not always the last ones).
     `retry_after_seconds` is set with `rate_limited`.
@@ -34,7 +34,7 @@ class AccountOutcome(PullCounts):
 
 
 class Batch:
-    """The pulls of one account, what came of them, and why they ended early if they did."""
+    """The state of a batch: its pulls, the outcome so far, and why it ended early if it did."""
 
     def __init__(self, pulls: list[Pull], until: float | None) -> None:
         self.pulls = pulls
@@ -46,7 +46,7 @@ class Batch:
         self._retry_after: float | None = None
 
     def next(self, running: float) -> int | None:
-        """The place of the next pull, unless the batch has ended."""
+        """The index of the next pull to start; None when the batch has ended."""
         if self.until is not None and running >= self.until and self._place < len(self.pulls):
             self.end("deadline")
         if self._code is not None or self._place == len(self.pulls):
@@ -55,11 +55,12 @@ class Batch:
         return self._place - 1
 
     def end(self, code: str, retry_after: float | None = None) -> None:
-        """No further pull; the first reason counts."""
+        """End the batch early: no further pull is started; the first reason is kept."""
         if self._code is None:
             self._code, self._retry_after = code, retry_after
 
     def outcome(self, account: Account) -> AccountOutcome:
+        """The outcome of the batch for this account."""
         left = tuple(p for place, p in enumerate(self.pulls) if place not in self.kinds)
         return AccountOutcome(
             vendor=account.vendor,
@@ -73,7 +74,7 @@ class Batch:
 
 
 def kind_of(landed: Landed) -> str:
-    """Which count of `AccountOutcome` an answer belongs to."""
+    """The name of the count of `AccountOutcome` that an answer belongs to."""
     if landed.is_accepted:
         return "accepted"
     if landed.reject is not None:

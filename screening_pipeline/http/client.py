@@ -98,7 +98,7 @@ class AccountClient:
         due_at: datetime | None = None,
         until: float | None = None,
     ) -> Landed:
-        """Ask once, with retries; what became of the last attempt, whatever its status.
+        """Make one call with retries; the receipt of its last attempt, whatever its status.
 
         Raises AccountStopped (403, or 401 after a fresh token), RateLimited, PollingNotOffered,
         VendorUnavailable (no token to be had, or nobody answered several calls in a row), NoSlotInTime
@@ -169,7 +169,7 @@ class AccountClient:
     # ── the pieces that a detached fetcher needs too ───────────────────────────────────────────────
 
     def url(self, endpoint: str, check_id: str | None = None) -> str:
-        """The address of a call. An id is one segment of the path, whatever is in it.
+        """The URL of a call. An id is escaped into one segment of the path.
 
         Raises KeyError for an unknown endpoint, ValueError for an empty id where one is needed.
         """
@@ -187,11 +187,11 @@ class AccountClient:
         return await self._credential.header()
 
     def permit(self, *, until: float | None = None) -> AbstractAsyncContextManager[None]:
-        """Hold a slot of the account while one call is made; see `Gate.permit`."""
+        """Hold a slot of the account's rate limit during a call; see `Gate.permit`."""
         return self.gate.permit(until=until)
 
     def heed(self, http_status: int | None, headers: Mapping[str, str], header: str) -> None:
-        """Draw the account's consequences from a call that somebody else sent with this `header`.
+        """Apply an answer's consequences to the account, for a call that another process sent with this `header`.
 
         Raises AccountStopped (403, or 401 with a secret that is no token) or RateLimited. After a 401 the
         next `authorization` fetches a new token.
@@ -236,7 +236,7 @@ class AccountClient:
     # ── many calls ─────────────────────────────────────────────────────────────────────────────────
 
     async def pull_all(self, pulls: Iterable[Pull], *, seconds: float | None = None) -> AccountOutcome:
-        """Ask for each, in the order given (the most urgent first), `max_concurrency` at a time.
+        """Make all pulls, in the order given (the most urgent first), `max_concurrency` at a time.
 
         Ends early, with the calls under way finished, when the account is stopped, silenced or unreachable,
         or when the next call could not start within `seconds`. Raises what the sink or the machine raises.

@@ -1,4 +1,4 @@
-"""How an account proves who it is: five schemes, two of which ask for a token first.
+"""Credentials of an account: five authentication schemes, two of which fetch a token first.
 
 Nothing here speaks HTTP; the client hands in the coroutine that fetches a token. Tokens live in memory, for
 as long as their client.
@@ -24,12 +24,12 @@ _LONGEST_TOKEN = 16_384
 
 
 class UnreadableGrant(ValueError):
-    """The answer to a request for a token holds none that could be sent."""
+    """A token endpoint's answer without a token that could be sent."""
 
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """The call that fetches a token. Its parts are secret, so none is in the repr."""
+    """The request that fetches a token. Its parts are secret, so none is in the repr."""
 
     method: str
     url: str = field(repr=False)
@@ -39,29 +39,29 @@ class TokenRequest:
 
 @dataclass(frozen=True)
 class Grant:
-    """A token and the seconds it is good for."""
+    """A token and its lifetime in seconds."""
 
     token: str = field(repr=False)
     lifetime: float
 
 
 class Credential(Protocol):
-    """Where the `Authorization` of a call comes from."""
+    """The source of a call's `Authorization` header."""
 
     is_renewable: bool
 
     async def header(self) -> str:
-        """The value to send now."""
+        """The header value to send now; may fetch a token."""
 
     def refuse(self, header: str) -> bool:
-        """The vendor answered 401 to this value: give it out no more, if there can be another.
+        """Invalidate a header value that was answered with 401, if there can be another.
 
         True if it was the newest; False if it has been replaced since.
         """
 
 
 class FixedCredential:
-    """A secret that is sent as it is, call by call."""
+    """A static secret (API key, Basic) that is the same for every call."""
 
     is_renewable = False
 
@@ -111,7 +111,7 @@ class TokenCredential:
 
 
 def fixed_header(scheme: str, secrets: Mapping[str, str], roles: tuple[str, ...]) -> str | None:
-    """The `Authorization` of the schemes that need no token, None for those that do. Raises KeyError."""
+    """The `Authorization` value of the schemes without tokens, None for those with them. Raises KeyError."""
     if scheme == "basic":
         pair = f"{secrets['username']}:{secrets['password']}".encode()
         return f"Basic {base64.b64encode(pair).decode()}"
@@ -120,7 +120,7 @@ def fixed_header(scheme: str, secrets: Mapping[str, str], roles: tuple[str, ...]
 
 
 def token_request(scheme: str, secrets: Mapping[str, str], url: str) -> TokenRequest:
-    """The call for a token at `url`. Raises KeyError for a scheme without tokens or a missing secret."""
+    """The token request to `url`. Raises KeyError for a scheme without tokens or a missing secret."""
     if scheme == "widget_token":
         return TokenRequest("POST", url, json={"widgetSecret": secrets["widget_secret"]})
     if scheme != "oauth2":
@@ -130,7 +130,7 @@ def token_request(scheme: str, secrets: Mapping[str, str], url: str) -> TokenReq
 
 
 def read_grant(body: bytes) -> Grant:
-    """The token in an answer. Raises UnreadableGrant, which says nothing of the answer's content."""
+    """The token in a token endpoint's answer. Raises UnreadableGrant, which quotes nothing of the answer."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

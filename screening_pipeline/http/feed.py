@@ -46,7 +46,7 @@ _LANDING_FACTOR = 4  # a body in the spool, in its line as text and as messages,
 
 
 class FeedClient(Protocol):
-    """What draining needs of the account's HTTP client; see `client.AccountClient`."""
+    """The interface of an account's HTTP client that draining a feed needs; see `client.AccountClient`."""
 
     def url(self, endpoint: str, check_id: str | None = None) -> str: ...
 
@@ -75,7 +75,7 @@ class _Settled:
 
 
 class Feed:
-    """The destructive feed of one account. Many processes may try to drain it; one at a time does."""
+    """The destructive feed of one account, drained by one process at a time."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Feed:
     # ── for the caller ─────────────────────────────────────────────────────────────────────────────
 
     async def drain(self, client: FeedClient, *, run_id: str) -> Drained:
-        """Finish what earlier runs began, then call until the feed is empty, one durable answer at a time.
+        """Finish interrupted calls of earlier runs, then call until the feed is empty; each answer is durable first.
 
         Raises EnvironmentFailed (disk, locks); then no call was made that is not on record.
         """
@@ -116,7 +116,7 @@ class Feed:
             return replace(drained, gaps=self.gaps())
 
     def recover(self) -> Drained:
-        """Land what earlier runs left, without any call; waits for a fetcher that is still at work."""
+        """Land the answers that earlier runs left, without any call; waits for a feed process still running."""
         with self._alone() as is_alone:
             drained = self._recovered() if is_alone else Drained(code="busy")
             return replace(drained, gaps=self.gaps())
@@ -126,7 +126,7 @@ class Feed:
         return tuple(Gap(**read(path)) for path in sorted(self._folder.glob("*.gap")))
 
     def acknowledge(self, gap: Gap) -> None:
-        """Take a gap off the record: it stands elsewhere now, and every open check was asked for."""
+        """Remove a gap's record: it is in the warehouse now, and every open check has been pulled since."""
         self._path(gap.id, "gap").unlink(missing_ok=True)
 
     # ── draining ───────────────────────────────────────────────────────────────────────────────────

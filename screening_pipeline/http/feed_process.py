@@ -1,4 +1,4 @@
-"""The process that makes one call of a destructive feed and outlives whoever started it.
+"""The feed process: makes one call of a destructive feed and outlives the process that started it.
 
 What the vendor hands out is gone at the vendor, so nothing that befalls the pipeline may keep this process
 from bringing it to disk: it runs in a session of its own and writes each piece as it arrives. The order comes
@@ -40,7 +40,7 @@ _GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One call: `deadline` in seconds for all of it, `limit` in bytes of body, `pieces` a descriptor."""
+    """The request for one feed call: `deadline` in seconds, `limit` in bytes of body, `pieces` a file descriptor."""
 
     intent: str
     url: str = field(repr=False)
@@ -52,16 +52,17 @@ class Order:
     is_proxied: bool = False
 
     def packed(self) -> bytes:
-        """The order as the bytes that standard input brings."""
+        """The request as bytes for standard input."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def unpacked(cls, content: bytes) -> Self:
+        """The request from the bytes of standard input."""
         return cls(**json.loads(content))
 
 
 class Pieces:
-    """Writes sealed frames; what was written survives this process, what was synced a power cut too."""
+    """The writer of a response in sealed frames, as they arrive; a written frame survives this process."""
 
     def __init__(self, descriptor: int, key: bytes, intent: str, *, count: int) -> None:
         self._descriptor = descriptor
@@ -70,6 +71,7 @@ class Pieces:
         self._count, self._unsynced = count, 0
 
     def add(self, tag: bytes, content: bytes = b"", *, is_synced: bool = True) -> None:
+        """Append one sealed frame, synced to disk if `is_synced`."""
         sealed = self._sealer.seal(tag + content, f"{self._intent} {self._count}")
         files.write_all(self._descriptor, _LENGTH.pack(len(sealed)) + sealed)
         self._count += 1
@@ -79,11 +81,12 @@ class Pieces:
             self._unsynced = 0
 
     def add_json(self, tag: bytes, value: dict[str, Any]) -> None:
+        """Append one sealed and synced frame of JSON."""
         self.add(tag, json.dumps(value).encode())
 
 
 def frames(file: BinaryIO, key: bytes, intent: str) -> Iterator[tuple[bytes, bytes]]:
-    """The (tag, content) of each complete frame. Raises EnvironmentFailed for another key."""
+    """The (tag, content) of each complete frame of a response file. Raises EnvironmentFailed for another key."""
     sealer, count = sealing.Sealer(key, PURPOSE), 0
     while len(prefix := file.read(_LENGTH.size)) == _LENGTH.size:
         (length,) = _LENGTH.unpack(prefix)
@@ -101,7 +104,7 @@ def frames(file: BinaryIO, key: bytes, intent: str) -> Iterator[tuple[bytes, byt
 
 
 def room_for(limit: int) -> int:
-    """Bytes on disk that a body of `limit` bytes takes, where it comes in pieces of a reasonable size."""
+    """Bytes on disk to reserve for a body of `limit` bytes and its frames."""
     return limit + limit // 8 + _PIECE_BYTES
 
 
@@ -214,7 +217,7 @@ def _target(url: str) -> str:
 
 
 def main() -> None:
-    """Read the order from standard input and carry it out."""
+    """Entry point: read the request from standard input and make the call."""
     order = Order.unpacked(sys.stdin.buffer.read())
     clock = SystemClock()
     started = clock.monotonic()

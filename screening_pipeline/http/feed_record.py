@@ -1,4 +1,4 @@
-"""What is written down about a feed: the intent to call, a gap, what was drained."""
+"""Records of a destructive feed: write-ahead intent, gap, result of draining."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class FeedLimits:
-    """Calls in one draining, seconds for the whole of one call, bytes of one body."""
+    """Limits of draining: calls in one drain, seconds for one call, bytes of one body."""
 
     calls: int = 20
     deadline: float = 30.0
@@ -23,7 +23,7 @@ DEFAULT_LIMITS = FeedLimits()
 
 @dataclass(frozen=True, kw_only=True)
 class Intent:
-    """A call that was written down before it was made."""
+    """The write-ahead intent of a feed call: on disk before the call is made."""
 
     id: str
     endpoint: str
@@ -33,7 +33,7 @@ class Intent:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """A call of which something may be lost. `salvaged`: messages of it that arrived all the same."""
+    """A feed call whose answer may be lost, wholly or in part. `salvaged`: messages of it that arrived all the same."""
 
     id: str
     vendor: str
@@ -45,7 +45,7 @@ class Gap:
 
 @dataclass(frozen=True, kw_only=True)
 class Drained:
-    """What came of draining. Counts include calls of earlier runs that were only landed now.
+    """The result of draining a feed. Counts include calls of earlier runs that were landed now.
 
     `is_empty`: the vendor said that nothing waits. Otherwise `code` says why it ended: `busy` (another
     process drains), `rounds` (too many calls), `not_sent`, a VendorError's code, a reject or failure code.
@@ -62,6 +62,7 @@ class Drained:
 
     @property
     def is_in_doubt(self) -> bool:
+        """Whether gaps are on record, so that every open check is to be pulled by id."""
         return bool(self.gaps)
 
 

@@ -1,4 +1,4 @@
-"""One call that only tries whether an account answers; nothing of it is landed."""
+"""The probe of an account: one call that tests its credential; nothing of it is landed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Probe:
-    """What one harmless call told of an account.
+    """The result of a probe call.
 
     `code`: ok, or what is wrong. `is_accepted` is None where the credential could not be judged.
     `clock_offset_seconds`: the vendor's clock minus ours, to about a second.
@@ -30,14 +30,14 @@ class Probe:
 
 
 def refused(problem: VendorError) -> Probe:
-    """A probe that ended in one of our errors."""
+    """The probe result for a call that ended in one of our errors."""
     is_reachable = problem.http_status is not None
     is_accepted = False if isinstance(problem, AccountStopped) else None
     return Probe(problem.code, problem.http_status, is_reachable, is_accepted)
 
 
 def answered(answer: Answer) -> Probe:
-    """A probe that was answered; the offset of the vendor's clock is in seconds."""
+    """The probe result for an answer; the offset of the vendor's clock is in seconds."""
     theirs = wire.instant(answer.headers.get("date", ""))
     offset = (theirs - answer.received_at).total_seconds() + 0.5 if theirs else None  # Date has whole seconds
     code = _code_of(answer)

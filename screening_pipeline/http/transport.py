@@ -1,4 +1,4 @@
-"""One call over the wire: connections, deadlines, bounded bodies, failures in our words."""
+"""HTTP transport: connections, deadlines, bounded bodies, failures as codes. One call at a time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one call and one batch may cost. Times in seconds.
+    """Time and size limits of one call and of one batch. Times in seconds.
 
     `deadline` is for the whole of one attempt: connecting, headers and body. `patience` is the longest
     silence that is waited out within a batch. After `unreachable_after` calls in a row without any answer the
@@ -62,7 +62,7 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Answer:
-    """What one attempt brought. The body may hold people's data: it is kept out of the repr."""
+    """The response of one attempt, or its failure code. The body may hold people's data: it is kept out of the repr."""
 
     requested_at: datetime
     received_at: datetime
@@ -79,7 +79,7 @@ class Answer:
 
     @property
     def is_worth_retrying(self) -> bool:
-        """No answer, half an answer, or a server's trouble."""
+        """Whether a retry may help: no answer, a truncated one, or a server error."""
         if self.http_status is None or self.http_status < 400:
             return self.failure in _RETRIED_FAILURES
         return self.http_status >= 500 and self.http_status != 501
@@ -108,6 +108,7 @@ class Transport:
         )
 
     async def close(self) -> None:
+        """Close the connections."""
         await self._client.aclose()
 
     async def get(self, url: str, header: str, is_closed: Question) -> Answer:
@@ -218,6 +219,9 @@ def _user_agent() -> str:
 
 
 def silence_library_logs() -> None:
-    """A token request's URL and every Authorization are secret; httpx logs URLs, httpcore headers."""
+    """Mute the loggers of httpx and httpcore.
+
+    They log URLs and headers, and a token request's URL and every Authorization are secret.
+    """
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(lambda _record: False)

@@ -1,4 +1,4 @@
-"""What may be believed of an answer before anyone reads it: its length, its coding, its few useful headers.
+"""Validation of a response at the level of bytes: its length, its content coding, its few useful headers.
 
 Pure: bytes and headers in, bytes or a reason code out.
 """
@@ -22,7 +22,7 @@ _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 class BrokenAnswer(Exception):
-    """The body cannot be had in full. `code`: too_large, truncated, encoding."""
+    """An incomplete or undecodable body. `code`: too_large, truncated, encoding."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -30,7 +30,7 @@ class BrokenAnswer(Exception):
 
 
 class Body:
-    """A body as it arrives, decoded piece by piece and never beyond `limit` bytes.
+    """The incremental decoder of a response body, limited to `limit` decoded bytes.
 
     `content_encoding` may be empty, identity or gzip (the one we ask for); anything else, nested codings
     too, raises BrokenAnswer at once.
@@ -44,7 +44,7 @@ class Body:
         self._inflater = _inflater()
 
     def feed(self, raw: bytes) -> None:
-        """Take the next bytes off the wire. Raises BrokenAnswer."""
+        """Decode the next raw bytes. Raises BrokenAnswer."""
         self._raw_bytes += len(raw)
         if self._raw_bytes > self._limit:
             raise BrokenAnswer("too_large")
@@ -70,14 +70,14 @@ class Body:
         self._pieces.append(decoded)
 
     def finish(self) -> bytes:
-        """The whole body. Raises BrokenAnswer where a compressed one has no end."""
+        """The whole decoded body. Raises BrokenAnswer where a compressed one is truncated."""
         if self._is_gzip and self._raw_bytes and not self._inflater.eof:
             raise BrokenAnswer("truncated")
         return self.so_far
 
     @property
     def so_far(self) -> bytes:
-        """What has been decoded up to now."""
+        """The bytes decoded up to now."""
         return b"".join(self._pieces)
 
 
@@ -94,7 +94,7 @@ def _inflater() -> zlib._Decompress:
 
 
 def kept(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The headers worth keeping, by lower-case name; all others are forgotten (cookies, tokens, …)."""
+    """The allow-listed headers, by lower-case name; all others are dropped (cookies, tokens, …)."""
     named = ((name.lower(), value) for name, value in headers)
     return {name: value[:_LONGEST_HEADER] for name, value in named if name in _KEPT or name.startswith(_KEPT_PREFIX)}
 
@@ -132,7 +132,7 @@ def silence(http_status: int | None, headers: Mapping[str, str], now: datetime, 
 
 
 def instant(text: str) -> datetime | None:
-    """An HTTP date as an aware instant; None where it is none."""
+    """An HTTP date as an aware datetime; None where it is invalid."""
     try:
         found = parsedate_to_datetime(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)

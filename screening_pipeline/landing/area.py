@@ -77,7 +77,7 @@ class Landing(LandedFiles):
 
     @property
     def spool(self) -> Path:
-        """Exchanges that have arrived and have no line yet."""
+        """The spool: received exchanges without a line yet, encrypted."""
         return self.root / "spool"
 
     def feed_folder(self, vendor: str, account: str) -> Path:
@@ -171,7 +171,7 @@ class Landing(LandedFiles):
     # -- forgetting ---------------------------------------------------------------------------------------
 
     def rewrite(self, file: str, transform: Transform, *, response_ids: Iterable[str] | None = None) -> int:
-        """Put something else in the place of lines (or only of these), without moving any other; how many changed.
+        """Transform lines in place (or only those of `response_ids`), without moving any other; the number changed.
 
         The file is replaced as a whole, so a crash leaves the old or the new one. An envelope that would be
         longer than its line loses its messages; ValueError where even that is too long.
@@ -189,7 +189,7 @@ class Landing(LandedFiles):
             return count
 
     def erase(self, vendor: str, account: str, gone: Collection[Told]) -> int:
-        """Remove everything said about these checks of an account (subject, id); the number of lines that changed.
+        """Erase everything about these checks of an account (subject, id); the number of lines that changed.
 
         What is still in the spool is not seen: `recover` first.
         """
@@ -237,12 +237,12 @@ class Landing(LandedFiles):
 
     @contextmanager
     def reserve(self, needed_bytes: int) -> Iterator[None]:
-        """Hold that much room on the disk while the block runs. Raises DiskFull before it does."""
+        """Context manager: reserves that many bytes of disk space. Raises DiskFull before the block."""
         with reserved(self.spool, needed_bytes):
             yield
 
     def key_for(self, purpose: str) -> bytes:
-        """A key that others may seal their own way into the landing area with; it betrays nothing of ours."""
+        """A subkey derived from the spool key for another purpose, from which the spool key cannot be computed."""
         return hmac.digest(self._spool_key, purpose.encode(), "sha256")
 
 

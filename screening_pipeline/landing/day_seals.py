@@ -1,4 +1,4 @@
-"""Which days of the landing area are over: read to their ends, and not looked at again until their folder changes.
+"""Day seals: which days of the landing area are over and read to their ends, so that they are not scanned again.
 
 An account's folder has a file for each day there ever was. Of days before the last `OPEN_DAYS` nothing is expected any
 more: what all the same changes one of their files (a line that was held up, an erasure, a file put back) marks the
@@ -22,7 +22,7 @@ LOOKED_AT_EVERY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Seal:
-    """What was read of one account's folder, whose `mark` was this when it was looked at as a whole at `looked_at`.
+    """The read position in one account's folder; `mark` is the folder's change mark at `looked_at`.
 
     `open`: how many bytes were read of each file, relative to the landing area, whose day may gain lines.
     `closed_files`, `closed_bytes`: how many other files there were, all read, and how large they were together.
@@ -35,7 +35,7 @@ class Seal:
     open: dict[str, int] = field(default_factory=dict)
 
     def holds(self, mark: list[int], now: datetime) -> bool:
-        """Whether only the open files may have gained anything, where the folder's mark is this."""
+        """Whether the closed days are unchanged, given the folder's present change mark."""
         return self.mark == mark and abs(now - datetime.fromisoformat(self.looked_at)) < LOOKED_AT_EVERY
 
 
@@ -44,34 +44,34 @@ Seals = dict[str, Seal]
 
 
 def mark_of_folder(folder: Path) -> list[int]:
-    """What changes when a file of a folder is made, replaced or removed, and by `mark_changed`."""
+    """The change mark of a folder: changes when a file in it is made, replaced or removed, and by `mark_changed`."""
     found = folder.stat()
     return [found.st_ino, found.st_mtime_ns, found.st_ctime_ns]
 
 
 def mark_changed(folder: Path) -> None:
-    """Have the folder's mark be another, also within one tick of the file system's clock."""
+    """Change a folder's change mark, also within one tick of the file system's clock."""
     found = folder.stat()
     os.utime(folder, ns=(found.st_atime_ns, found.st_mtime_ns + 1 + secrets.randbelow(1_000_000)))
 
 
 def is_open(file: str, now: datetime) -> bool:
-    """Whether the day of a file may gain lines as a matter of course."""
+    """Whether a file's day may still gain lines in normal operation."""
     return PurePosixPath(file).stem >= f"{now - OPEN_DAYS:%Y-%m-%d}"
 
 
 def sealed(mark: list[int], sizes: Mapping[str, int], read: Mapping[str, int], now: datetime) -> Seal:
-    """The seal of a folder that was looked at as a whole: the size of each file, and how much is read of it."""
+    """A new seal of a folder, from the size of each file and the bytes read of it."""
     opened = {file: read.get(file, 0) for file in sizes if is_open(file, now)}
     closed = [size for file, size in sizes.items() if file not in opened]
     return Seal(mark, now.isoformat(), len(closed), sum(closed), opened)
 
 
 def dumps(seals: Mapping[str, Seal]) -> str:
-    """Seals as text."""
+    """Seals as JSON text."""
     return json.dumps({folder: asdict(seal) for folder, seal in seals.items()})
 
 
 def loads(text: str | None) -> Seals:
-    """The seals of a text; none where there is none."""
+    """Seals from JSON text; none for an empty one."""
     return {folder: Seal(**told) for folder, told in json.loads(text or "{}").items()}

@@ -1,4 +1,4 @@
-"""Which answers may be believed: strict reading of a body, before anything is made of it. Pure and total.
+"""The judge of answers: strict validation of a body before anything is made of it. Pure and total.
 
 For any bytes `examine` returns a reading: the messages that can be trusted, or a reason code why there are
 none. A reason never holds a value of the payload. Values that must never be stored are masked in whatever is
@@ -50,7 +50,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECA
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """One message in its documented shape, masked, with the subject and the id it speaks of."""
+    """One accepted message in its documented shape, masked, with its subject and check id."""
 
     subject: str
     check_id: str
@@ -59,7 +59,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Examined:
-    """What an answer is worth.
+    """The verdict on an answer: accepted messages, reject reasons, masked body.
 
     `text` is the body with masked values, None where it is no UTF-8; then `raw` holds the (masked) bytes.
     `is_verbatim`: there is one message and its body is `text`, to the letter. `message_rejects` lists
@@ -78,7 +78,7 @@ class Examined:
 
 
 def examine(exchange: Exchange, vendor: Vendor, secrets: tuple[str, ...] = ()) -> Examined:
-    """Judge one exchange. Failures and answers other than 2xx are kept, masked, and not judged at all.
+    """Judge one exchange: validate and mask its body. Failures and non-2xx answers are masked, and not judged.
 
     `secrets` are masked wherever they stand: some answers quote the credential they refuse.
     """

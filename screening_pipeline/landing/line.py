@@ -31,7 +31,7 @@ _ERASED = "erased"
 
 
 def line_of(exchange: Exchange, examined: Examined) -> tuple[bytes, Examined]:
-    """The line without its newline, and the reading that it holds.
+    """The landed line of an exchange, without its newline, and the verdict that it holds.
 
     An answer that makes no line of a bearable length is refused as `too_large`, with its body kept.
     """
@@ -100,17 +100,17 @@ def instant(moment: datetime) -> str:
 
 
 def begins_with(response_id: str) -> bytes:
-    """The bytes that the line of this response begins with."""
+    """The byte prefix of the line of this response, by which it is found in a file."""
     return dumps({"response_id": response_id})[:-1]
 
 
 def beginning_of(line: bytes) -> bytes:
-    """What `begins_with` gives for the response of this line."""
+    """The byte prefix that `begins_with` gives for this line's response."""
     return line.partition(_VENDOR)[0]
 
 
 def without(envelope: Envelope, gone: Collection[Told]) -> Envelope | None:
-    """The envelope without what it says about these checks of its account; None where it does not mention them.
+    """The envelope with everything about these checks erased; None where it does not mention them.
 
     Messages about other checks stay, also of another subject with the same id; the text of the whole body goes,
     since it holds them all.
@@ -130,7 +130,7 @@ def without(envelope: Envelope, gone: Collection[Told]) -> Envelope | None:
 
 
 def without_body(envelope: Envelope) -> Envelope:
-    """The envelope with nothing of what was said in it."""
+    """The envelope without the response headers and the body."""
     bodiless: Envelope = {"headers": {}, "body_sha256": None, "body_text": None, "body_base64": None}
     return {**envelope, **bodiless}
 

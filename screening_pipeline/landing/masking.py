@@ -1,4 +1,4 @@
-"""What must never be stored is masked in what is: values at named keys, secrets, free text."""
+"""Masking of what must never be stored: values of named keys, secrets, free text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REST_OF_STRING = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 
 def masked_keys(vendor: Vendor) -> tuple[str, ...]:
-    """The keys whose values are never stored, at whatever depth. Raises ValueError for any other path."""
+    """The keys of this vendor whose values are masked, at whatever depth. Raises ValueError for any other path."""
     return _keys_of((*_NEVER_STORED, *vendor.never_store))
 
 
@@ -157,7 +157,7 @@ def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def masked_body(body: bytes, vendor: Vendor, secrets: tuple[str, ...]) -> tuple[str | None, bytes]:
-    """(masked text, b""), or (None, masked bytes) where the body is no UTF-8."""
+    """The masked body: (text, b""), or (None, bytes) where it is not UTF-8."""
     keys = masked_keys(vendor)
     if b"\0" in body and (vendor.never_store or _is_hiding(body, keys)):
         # UTF-16, UTF-32 or packed: keys cannot be found there, so nothing may be kept of a vendor known to send them.

@@ -1,4 +1,4 @@
-"""Which ids a text may name that nobody could read as what it is. Pure, and linear in the length of the text."""
+"""Search for check ids in text of unknown structure. Pure, and linear in the length of the text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 
 
 def forms(text: str) -> list[str]:
-    """The text, and what it says where JSON or an address has escaped it: some escape every slash or umlaut."""
+    """The text, and its unescaped forms (JSON escapes, percent escapes), to search for ids in."""
     found = [text]
     if "\\" in text:
         units = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)) if escape[1] else escape[2], text)
@@ -25,13 +25,13 @@ def forms(text: str) -> list[str]:
 
 
 def names_any(text: str, ids: Collection[str]) -> bool:
-    """Whether one of these ids stands in the text, and not as a part of a longer word."""
+    """Whether one of these ids occurs in the text as a whole word."""
     wanted = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(ids)))})(?![\w-])")
     return any(wanted.search(form) for form in forms(text))
 
 
 def candidates(text: str) -> set[str]:
-    """What in a text may be an id: a word, up to four with whatever joins them, or what stands between quotes."""
+    """All substrings of a text that may be a check id: words, up to four joined words, quoted strings."""
     return {name for form in forms(text) for name in _names(form) if len(name) <= _LONGEST_ID}
 
 

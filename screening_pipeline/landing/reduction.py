@@ -1,4 +1,4 @@
-"""An old line reduced to what is declared, without names."""
+"""Data minimization: an old line reduced to its declared addresses, without names."""
 
 from __future__ import annotations
 

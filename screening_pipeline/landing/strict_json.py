@@ -1,4 +1,4 @@
-"""JSON read strictly: UTF-8, no key twice, no NaN, a bounded depth, no lone surrogates."""
+"""A strict JSON parser: UTF-8, no duplicate key, no NaN, a bounded depth, no lone surrogates."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _DuplicateKey(ValueError):
 
 
 def is_any_json(text: str) -> bool:
-    """Whether Python reads it as JSON at all, strictly or not."""
+    """Whether a text is JSON to Python's lenient parser."""
     try:
         json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
@@ -46,7 +46,7 @@ def is_any_json(text: str) -> bool:
 
 
 def decoded(exchange: Exchange) -> str:
-    """The body as text. Raises _Refused for what cannot be JSON by its size, type or encoding."""
+    """The body as text. Raises Refused for what cannot be JSON by its size, content type or encoding."""
     if len(exchange.body) > MAX_BODY_BYTES:
         raise Refused("too_large")
     if exchange.http_status == 204 or not exchange.body.strip():
@@ -72,7 +72,7 @@ def _unless_foreign(exchange: Exchange, reason: str) -> str:
 
 
 def parsed(text: str, exchange: Exchange) -> Json:
-    """The strictly read JSON value. Raises _Refused."""
+    """The strictly parsed JSON value. Raises Refused."""
     if _is_too_deep(text):
         raise Refused("too_deep")
     try:
@@ -115,7 +115,7 @@ def _has_lone_surrogate(text: str, value: Json) -> bool:
 
 
 def unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    """A JSON object, for a decoder's `object_pairs_hook`. Raises ValueError where a key stands twice."""
+    """Decoder hook (`object_pairs_hook`): a JSON object as a dict. Raises ValueError for a duplicate key."""
     # Readers differ in which of two equal keys they keep, so `clear` and `consider` could swap.
     found = dict(pairs)
     if len(found) != len(pairs):

@@ -24,7 +24,7 @@ from screening_pipeline.vendors import all_vendors
 
 
 class PullConfig(dg.Config):
-    """What one pull asks for."""
+    """The Dagster config of one pull."""
 
     full: bool = False
     """Also pull open checks that are not due yet. Checks that have ended are never pulled."""

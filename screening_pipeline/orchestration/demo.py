@@ -32,16 +32,16 @@ CLOSE_LOOKS = {5: (2, 5)}
 
 
 class VirtualClock(StandingClock):
-    """A clock that stands at an instant until it is moved to another."""
+    """A frozen clock that `move_to` sets to another instant."""
 
     def move_to(self, instant: datetime) -> None:
-        """Let it be `instant`."""
+        """Set the clock to `instant`."""
         self._instant = instant.astimezone(UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
-    """What the demo did and what it found: rows for printing."""
+    """The result of the demo: counts, turnaround and open checks as rows for printing."""
 
     runs: int
     calls: int

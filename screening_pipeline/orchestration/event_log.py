@@ -1,4 +1,4 @@
-"""Dagster's own storage in SQLite, with its connections kept open.
+"""A faster SQLite storage for Dagster's events, with its connections kept open.
 
 As it comes, it makes an engine and puts a statement together for every event and opens the file anew, and asks for
 every event of an asset which columns a table has: together a third of the computing time of a whole cycle. The files
@@ -77,7 +77,7 @@ def _noted_record(asset: Mapping[str, Any]) -> EventLogRecord | None:
 
 
 class Storage(DagsterSqliteStorage):
-    """Runs, schedules and events, where Dagster keeps them."""
+    """Dagster's storage of runs, schedules and events in SQLite."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(base_dir, inst_data=inst_data)
@@ -90,7 +90,7 @@ class Storage(DagsterSqliteStorage):
 
 
 class EventLog(SqliteEventLogStorage):
-    """Events, a file for each run and one for what is asked across runs.
+    """Dagster's event log in SQLite: a file for each run, and an index of events across runs.
 
     Two connections stay open: to the file across runs, and to that of the run spoken of last.
     """

@@ -1,4 +1,4 @@
-"""Dagster's own storage: where it lies, and the settings it is made with."""
+"""The Dagster instance: where its storage lies, and its settings."""
 
 import os
 import re
@@ -65,7 +65,7 @@ def ensure_instance_files(paths: Paths) -> None:
 
 
 def instance(paths: Paths, environ: Mapping[str, str] = os.environ) -> "dg.DagsterInstance":
-    """The instance in which every run is recorded: DAGSTER_HOME where it is set, else one in the data folder.
+    """The Dagster instance that records every run: at DAGSTER_HOME, else in the data folder.
 
     Raises NotWritable, DiskFull.
     """
@@ -96,7 +96,7 @@ def _opened(paths: Paths, environ: Mapping[str, str]) -> "dg.DagsterInstance":
 
 
 def forget_runs(dagster_instance: "dg.DagsterInstance", *, before: "datetime", schedule: str | None = None) -> int:
-    """Delete what Dagster keeps of runs that ended before an instant; how many there were.
+    """Delete Dagster's records of runs that ended before an instant; how many there were.
 
     `schedule`: only those that it started. `ops.run` goes on telling of them, and each asset of when it was last made.
     """

@@ -1,4 +1,4 @@
-"""Which assets a run makes: a whole cycle, a recheck, orders, a publication."""
+"""Dagster jobs: a whole cycle, a recheck, orders, a publication."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +25,7 @@ sync = dg.define_asset_job(
 
 
 def calls(vendor: Vendor, *, is_by_id: bool, subjects: Sequence[str] | None = None) -> list[dg.AssetKey]:
-    """The assets of a vendor's calls by id, or of its feeds and lists."""
+    """The asset keys of a vendor's calls by id, or (`is_by_id` false) of its feeds and lists."""
     return [
         call_key(vendor, e)
         for e in pulled_endpoints(vendor)
@@ -34,7 +34,7 @@ def calls(vendor: Vendor, *, is_by_id: bool, subjects: Sequence[str] | None = No
 
 
 def recheck_keys(vendor: Vendor) -> list[dg.AssetKey]:
-    """What a recheck pulls: checks by id. Subscriptions, feeds and lists are left to the schedule."""
+    """The asset keys that a recheck job pulls: checks by id. Subscriptions, feeds and lists are scheduled."""
     subjects = [s for s in vendor.subjects if s != "subscription"]
     return calls(vendor, is_by_id=True, subjects=subjects)
 

@@ -1,4 +1,4 @@
-"""The names of assets, and when what is asked."""
+"""Asset keys and schedule names."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,12 +18,12 @@ NO_ASSETS = ("raw.check", "ops.pull_plan")
 
 
 def call_key(vendor: Vendor, endpoint: Endpoint) -> dg.AssetKey:
-    """The key of what one call brings."""
+    """The asset key of one vendor call."""
     return dg.AssetKey([vendor.slug, endpoint.name])
 
 
 def pulled_endpoints(vendor: Vendor) -> list[Endpoint]:
-    """The calls that bring something about checks or packages; tokens and expiring links are no assets."""
+    """The endpoints that are assets: those that bring checks or packages, no tokens or expiring links."""
     return [e for e in vendor.endpoints if e.subject is not None or e.is_destructive or e.is_list]
 
 
@@ -35,7 +35,7 @@ def call_keys(vendor: Vendor) -> list[dg.AssetKey]:
 def made(
     context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Mapping[str, Any]
 ) -> dg.MaterializeResult[None]:
-    """Say that an asset was made, and what there is to see of it.
+    """Log the materialization of an asset with its metadata; the result to yield, without it.
 
     In the result the metadata would be stored twice, with the step's output as well as with the asset.
     """
@@ -44,7 +44,7 @@ def made(
 
 
 def table_key(name: str) -> dg.AssetKey:
-    """The key of `schema.table`."""
+    """The asset key of `schema.table`."""
     return dg.AssetKey(name.split("."))
 
 

@@ -1,4 +1,4 @@
-"""Which Dagster runs are alive. Each holds a lock for as long as its process lives.
+"""Liveness of Dagster runs: each holds a lock file for as long as its process lives.
 
 Dagster's launcher of local processes does not look after them: a run that dies with its machine, or whose command is
 killed, stays started in its records for hours, and whoever waits for it waits as long.
@@ -33,7 +33,7 @@ _UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _FINISH
 
 @contextmanager
 def alive(paths: Paths, run_id: str) -> Iterator[None]:
-    """Hold the lock of a run while the block runs; the kernel lets go of it when the process dies."""
+    """Context manager: holds the lock of a run; the kernel releases it when the process dies."""
     lock = _lock(paths, run_id)
     with telling("the data folder"):
         files.make_folder(lock.parent)
@@ -46,7 +46,7 @@ def alive(paths: Paths, run_id: str) -> Iterator[None]:
 
 
 def end_dead(instance: dg.DagsterInstance, paths: Paths, grace: timedelta = GRACE) -> int:
-    """Record as failed the runs that were started on this machine and are dead; how many there were."""
+    """Mark the dead runs of this machine as failed; how many there were."""
     if type(instance.run_launcher).__name__ != _LAUNCHER:  # who runs elsewhere holds no lock here
         return 0
     started = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
@@ -63,7 +63,7 @@ def end_dead(instance: dg.DagsterInstance, paths: Paths, grace: timedelta = GRAC
 def under_way(
     instance: dg.DagsterInstance, paths: Paths, *, job_name: str | None = None, grace: timedelta = GRACE
 ) -> Sequence[dg.DagsterRun]:
-    """The runs, of one job or of all, that are queued or running; those that died are ended first."""
+    """The queued and running runs, of one job or of all; dead ones are marked as failed first."""
     end_dead(instance, paths, grace)
     return instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=_UNFINISHED))
 

@@ -132,7 +132,7 @@ SHOWN_CHARTS = 6
 
 
 def charts_as_markdown(page: str) -> str:
-    """The first charts of the report as pictures that Dagster's pages can show."""
+    """The first charts of the report as Markdown images, for Dagster's pages."""
     import vl_convert
 
     lines = []

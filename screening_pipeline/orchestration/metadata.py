@@ -1,4 +1,4 @@
-"""What Dagster's pages show beside an asset: previews without names, columns, inert text."""
+"""Asset metadata for Dagster's pages: row counts, columns, previews without names, inert text."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ IDENTIFYING = (
 
 
 def table_metadata(connection: Connection, relation: catalog.Relation) -> dict[str, Any]:
-    """Rows, columns and a preview without names, as Dagster's page of an asset shows them."""
+    """Asset metadata of a table or view: rows, columns and a preview without names."""
     result = connection.execute(f"from {relation.qualified} limit {PREVIEW_ROWS}")
     header = tuple((column[0], str(column[1]).lower()) for column in result.description or [])
     rows = result.fetchall()
@@ -60,5 +60,5 @@ _MARKUP = {ord(c): f"&#{ord(c)};" for c in f"|<>&`*_[]()!\\#~{_JOINER}"}
 
 
 def inert_markdown(text: str) -> str:
-    """`text` as Markdown, and as HTML, that means nothing but itself; also addresses in it are no links."""
+    """`text` escaped so that neither Markdown nor HTML in it takes effect; URLs in it are no links."""
     return _BARE_LINK.sub(_JOINER, inert.inert(text)).translate(_MARKUP)

@@ -1,4 +1,4 @@
-"""What waits, as sensors see it before they ask for a run."""
+"""The pending work as sensors see it, before they request a run."""
 
 import os
 from pathlib import Path
@@ -19,14 +19,14 @@ MINUTES_A_RUN = 5
 
 
 def prepared_settings() -> Settings:
-    """The configuration that holds here, its folders made. Raises ScreeningError."""
+    """The configuration in force, with its folders created. Raises ScreeningError."""
     settings = load.load(os.environ, Path.cwd())
     settings.paths.create()
     return settings
 
 
 class Outlook:
-    """What a sensor needs to know, read without the warehouse, which may be busy."""
+    """The pending work of a vendor's accounts, read from the shared state without the warehouse."""
 
     def __init__(self, settings: Settings, vendor: Vendor, clock: Clock) -> None:
         self.settings = settings
@@ -40,7 +40,7 @@ class Outlook:
 
     @classmethod
     def of(cls, vendor: Vendor) -> "Outlook":
-        """The outlook of the configuration that holds here. Raises ScreeningError."""
+        """The outlook for a vendor under the configuration in force. Raises ScreeningError."""
         return cls(prepared_settings(), vendor, system_clock(os.environ))
 
     def summary(self, account: Account) -> Summary:
@@ -68,11 +68,11 @@ class Outlook:
         )
 
     def used(self, account: Account) -> int:
-        """Calls of the last minute."""
+        """Rate limit slots used in the last minute."""
         return self.limiter.used_last_window(account.vendor, account.name)
 
     def due_keys(self, account: Account) -> list[int]:
-        """What one run may ask for: the most urgent, as many as the budget of some minutes allows."""
+        """Check keys for one run: the most urgent due ones, as many as a few minutes' budget allows."""
         limit = max(1, account.requests_per_minute * MINUTES_A_RUN - self.used(account))
         now = self.clock.now()
         items = self.agenda.due(account.vendor, account.name, now, limit=limit, without=self.left_out)

@@ -1,4 +1,4 @@
-"""The resource that gives steps their runtime."""
+"""The Dagster resource that gives steps their runtime."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +14,16 @@ from screening_pipeline.runtime.results import StepResult, note_step
 
 
 class Screening(dg.ConfigurableResource[Any]):
-    """What a run works with. It holds nothing that Dagster could show: settings are read where the run runs."""
+    """The Dagster resource that holds the runtime.
+
+    It holds nothing that Dagster could show: settings are read where the run runs.
+    """
 
     _runtime: Runtime = PrivateAttr()
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Screening"]:
-        """Open the runtime for as long as the run takes, and show that it is alive."""
+        """Open the runtime for the length of the run, and hold the run's liveness lock."""
         with current() as runtime, alive(runtime.settings.paths, context.run.run_id if context.run else "none"):
             self._runtime = runtime
             yield self
@@ -32,6 +35,6 @@ class Screening(dg.ConfigurableResource[Any]):
 
 
 def note(context: dg.AssetExecutionContext, runtime: Runtime, result: StepResult) -> None:
-    """Keep what this step did for the steps after it, which may run in another process."""
+    """Store this step's result in the run ledger, for later steps, which may run in another process."""
     step = context.op_execution_context.op.name
     note_step(runtime.ledger, context.run.run_id, step, result, now=runtime.clock.now())

@@ -26,7 +26,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a run did. `failed_checks` are `schema.table.rule`; `exit_code` as the command line's."""
+    """The outcome of a Dagster run. `failed_checks` are `schema.table.rule`; `exit_code` as the command line's."""
 
     run_id: str
     orders: int = 0
@@ -37,7 +37,7 @@ class Outcome:
 
     @property
     def rejects(self) -> int:
-        """Answers and manifest rows that could not be read."""
+        """The number of answers and manifest rows that could not be read."""
         return self.order_rejects + self.settled.rejects
 
     @property
@@ -78,7 +78,7 @@ def _is_news(runtime: Runtime) -> bool:
 
 
 def rebuild(runtime: Runtime, instance: dg.DagsterInstance) -> Outcome:
-    """Everything derived, computed again and judged by every rule, as a Dagster run. Raises ScreeningError."""
+    """Rebuild everything derived and try every rule, as a Dagster run. Raises ScreeningError."""
     from screening_pipeline.orchestration.definitions import defs
 
     with active(runtime):
@@ -87,7 +87,7 @@ def rebuild(runtime: Runtime, instance: dg.DagsterInstance) -> Outcome:
 
 
 def daily_report(runtime: Runtime, instance: dg.DagsterInstance) -> str:
-    """Look at every view and write the report, as a Dagster run; its id. Raises ScreeningError."""
+    """Materialize the analytics views and the report, as a Dagster run; its id. Raises ScreeningError."""
     from screening_pipeline.orchestration.definitions import defs
 
     with active(runtime):

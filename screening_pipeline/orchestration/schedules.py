@@ -1,4 +1,4 @@
-"""When runs start by the clock."""
+"""Dagster schedules."""
 
 import dagster as dg
 

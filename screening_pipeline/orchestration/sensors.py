@@ -1,4 +1,4 @@
-"""When runs start by themselves: sensors for checks that are due and for what came, schedules for the rest."""
+"""Dagster sensors: runs for due checks, new manifests, landed messages, deferred snapshots."""
 
 import json
 import os
@@ -29,7 +29,7 @@ ASKED_AGAIN = timedelta(minutes=5)
 
 
 def recheck_sensor(vendor: Vendor, job: Any) -> dg.SensorDefinition:
-    """Asks for one run per account, for the checks that are due now, as many as its budget allows."""
+    """The Dagster sensor that requests one run per account for its due checks, within its budget."""
 
     @dg.sensor(
         name=f"{vendor.slug}_recheck",

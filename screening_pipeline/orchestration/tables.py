@@ -1,4 +1,4 @@
-"""The tables and rules of the star as assets and checks."""
+"""The star's tables as Dagster assets, and its rules as asset checks."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -46,7 +46,7 @@ def _table_spec(relation: catalog.Relation) -> dg.AssetSpec:
 
 
 def rule_specs(*schemas: str, is_every_run: bool) -> list[dg.AssetCheckSpec]:
-    """The asset checks that rules about these schemas become."""
+    """The asset check specs of the rules of every run (`is_every_run`), or of the daily ones."""
     return [
         dg.AssetCheckSpec(rule.name, asset=table_key(rule.shown_at), description=rule.says)
         for rule in catalog.rules(*schemas, is_every_run=is_every_run)
@@ -115,19 +115,19 @@ def _published(
 def materialized(
     context: dg.AssetExecutionContext, connection: Connection, relations: Sequence[catalog.Relation]
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """What each of these tables or views says now: rows, columns, a preview."""
+    """Materializations of these tables or views: row counts, columns, a preview."""
     for relation in relations:
         yield made(context, table_key(relation.qualified), table_metadata(connection, relation))
 
 
 def judged(connection: Connection, *schemas: str, is_every_run: bool) -> Iterator[dg.AssetCheckResult]:
-    """Try the rules about these schemas."""
+    """The asset check results of the rules, each tried now."""
     for rule in catalog.rules(*schemas, is_every_run=is_every_run):
         yield dg.AssetCheckResult(**verdict(connection, rule))
 
 
 def verdict(connection: Connection, rule: catalog.Rule) -> dict[str, Any]:
-    """What came of trying a rule, as the arguments of Dagster's classes for it."""
+    """The result of trying one rule, as keyword arguments for Dagster's check classes."""
     count = connection.execute(f"select count(*) from ({rule.query}\n)").fetchone()
     return {
         "asset_key": table_key(rule.shown_at),

@@ -1,4 +1,4 @@
-"""Cycles as checks fall due, without the Dagster daemon."""
+"""The `watch` loop: cycles as checks fall due, without the Dagster daemon."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a row, or with line None a file or one of its columns, was not read. `detail` names columns and known words.
+    """A manifest row (or, with line None, a file or column) that could not be read, and why.
 
     A column is named only where it is nearly one of ours.
     """
@@ -36,7 +36,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Manifest:
-    """One file that was not read before."""
+    """One unread manifest file: its content and hash."""
 
     path: Path
     sha256: str
@@ -52,7 +52,7 @@ class Manifest:
 
 
 def manifests(folder: Path) -> list[Path]:
-    """The files in `folder` that are manifests by their names, by name; hidden ones may still be being written."""
+    """The manifest files in `folder`, sorted by name; hidden ones may still be being written."""
     found = (p for p in folder.glob("*") if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
     return sorted(path for path in found if path.is_file()) + creations.files(folder)
 
@@ -65,7 +65,7 @@ def not_manifests(folder: Path) -> list[str]:
 
 
 def unread(folder: Path, known: Iterable[str]) -> Iterator[Manifest]:
-    """The manifests in `folder` whose content is not among the `known` hashes, one at a time.
+    """The manifests in `folder` whose content hash is not among the `known` ones, one at a time.
 
     Raises EnvironmentFailed.
     """

@@ -42,7 +42,7 @@ PROGRESS_ROWS = 1_000
 
 @dataclass(frozen=True)
 class Intake:
-    """What one look into the folder brought."""
+    """Counts of one intake of manifests."""
 
     files: int = 0
     orders: int = 0
@@ -101,7 +101,7 @@ def _refused(connection: Connection, accounts: str) -> dict[str, set[int]]:
 
 
 def is_refused(connection: Connection, settings: Settings, candidate_key: str, *, key: bytes) -> bool:
-    """Whether a row about this person was refused for its account: it comes in where that is configured."""
+    """Whether an order of this person was refused for an unknown account, and would load once that is configured."""
     lines = _refused(connection, accounts="")
     found = (manifest for manifest in unread(settings.paths.orders, known=()) if manifest.sha256 in lines)
     named = (manifest for manifest in found if not manifest.created_by)

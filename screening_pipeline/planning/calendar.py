@@ -1,4 +1,4 @@
-"""A vendor's working time: which hour of which kind of day an instant falls in, and how fast things move then."""
+"""Business calendars: the kind of hour an instant falls in, and the speed of work in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SATURDAY = 5
 
 @dataclass(frozen=True)
 class BusinessCalendar:
-    """When a vendor works: an IANA time zone, its holidays, and the local hours it is open.
+    """A vendor's working hours: an IANA time zone, its holidays, and the local hours it is open.
 
     `is_business_day`, if given, decides alone; otherwise Monday to Friday without `holidays` are business days.
     """
@@ -34,7 +34,7 @@ class BusinessCalendar:
     is_business_day: Callable[[date], bool] | None = None
 
     def is_open_on(self, day: date) -> bool:
-        """Tell whether the vendor works on a local date."""
+        """Return whether a local date is a business day."""
         if self.is_business_day is not None:
             return self.is_business_day(day)
         return day.weekday() < SATURDAY and day not in self.holidays
@@ -43,7 +43,7 @@ class BusinessCalendar:
 def working_pace(
     opens: int, closes: int, *, edges: float, evening: float, night: float, off: float
 ) -> tuple[float, ...]:
-    """Return 48 relative speeds: 1.0 while open, less around it, and `off` of that on other days."""
+    """Return a week profile of 48 speeds: 1.0 while open, less around it, and `off` times that on other days."""
 
     def speed(hour: int) -> float:
         if opens <= hour < closes:
@@ -57,7 +57,7 @@ def working_pace(
 
 
 def normalised(pace: list[float] | tuple[float, ...]) -> tuple[float, ...]:
-    """Scale speeds so that a week without holidays lasts a week."""
+    """Scale a week profile of 48 speeds so that a week without holidays lasts a week."""
     total = sum(share * value for share, value in zip(WEEK_SHARE, pace, strict=True))
     mean = total / sum(WEEK_SHARE)
     return tuple(value / mean for value in pace)
@@ -65,7 +65,7 @@ def normalised(pace: list[float] | tuple[float, ...]) -> tuple[float, ...]:
 
 @lru_cache(maxsize=64)
 def cells_of_hours(calendar: BusinessCalendar, first_hour: int, hours: int) -> NDArray[object]:  # type: ignore[type-var]
-    """Return the cell (0–47) of each of `hours` whole UTC hours from `first_hour` (hours since 1970)."""
+    """Return the profile cell (0-47) of each of `hours` whole UTC hours from `first_hour` (hours since 1970)."""
     import numpy as np
 
     zone = ZoneInfo(calendar.timezone)

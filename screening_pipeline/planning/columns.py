@@ -30,7 +30,7 @@ REQUESTED, NEW, CHANCE, WORST_CASE, IN_VAIN = range(5)
 
 @dataclass(frozen=True)
 class OpenColumns:
-    """Open checks of one account as columns; instants are seconds since 1970, never pulled and no retry are NaN."""
+    """The open checks of one account as numpy columns; instants are seconds since 1970, NaN where there is none."""
 
     check_key: Indexes
     groups: tuple[GroupKey, ...]
@@ -45,7 +45,7 @@ class OpenColumns:
     retry: Floats
 
     def taken(self, chosen: Indexes) -> OpenColumns:
-        """Return the chosen checks."""
+        """Return the columns of the chosen checks (indexes or a mask)."""
         rest = {name: getattr(self, name)[chosen] for name in self.__dataclass_fields__ if name != "groups"}
         return OpenColumns(groups=self.groups, **rest)
 
@@ -55,7 +55,7 @@ class OpenColumns:
 
 
 def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) -> OpenColumns:
-    """Turn open checks into columns."""
+    """Return open checks as numpy columns, with the model's and the options' limits looked up."""
     index: dict[GroupKey, int] = {}
     rows = []
     for check in checks:

@@ -1,4 +1,4 @@
-"""The fast lane: the best ages to ask at while a state is young and most of its changes come within minutes.
+"""The fast lane: optimal pull ages for young states, most of whose changes come within minutes.
 
 This is the classical inspection problem (a failure shows only when looked for; a look costs, so does each second of
 not knowing), solved backwards over ages for each group of checks.
@@ -37,7 +37,7 @@ BULK = 0.95
 
 
 def next_ages(tables: Tables, group: int, lag: float, *, is_scarce: bool, shortest: float) -> Floats | None:
-    """Return for each of `AGES` the age to ask at next (infinite: leave it to the rule), or None without a fast lane.
+    """Return the next pull age for each of `AGES` (infinite: leave it to the rule), or None without a fast lane.
 
     `lag` is what a call must save elsewhere, in seconds; when calls are `is_scarce`, that is its price here too.
     """
@@ -57,7 +57,7 @@ def next_ages(tables: Tables, group: int, lag: float, *, is_scarce: bool, shorte
 
 
 def best_ages(survival: Floats, area: Floats, price: Floats, gap: int) -> Floats:
-    """Solve backwards: the cost from age a is the least over the next age b of call, lag until b, and cost from b.
+    """Solve the inspection problem by dynamic programming, backwards over ages: the best next pull age from each.
 
     Counted for all who enter the state, the cost by way of b is a line over the share still there at a: it rises with
     b's age and price (which must not fall with age), and begins with what follows b.

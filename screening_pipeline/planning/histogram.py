@@ -1,4 +1,4 @@
-"""How long states last, counted by working time."""
+"""Histograms of durations in a state, over working time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BIN_AGES = (
 
 
 class Sojourn(NamedTuple):
-    """One stay of one check in one state, as known from pulls: it left between two ages, or (censored) has not yet.
+    """One stay of a check in one state, interval-censored by pulls, or right-censored: it has not ended yet.
 
     `seconds_lower` is the age when last seen in the state, `seconds_upper` when first seen out of it.
     """
@@ -48,7 +48,7 @@ class Sojourn(NamedTuple):
 
 
 class GroupKey(NamedTuple):
-    """Checks that are expected to move alike; without a package, all packages together."""
+    """The key of a distribution of durations: vendor, state and package (None: all packages together)."""
 
     vendor: str
     lifecycle: str
@@ -57,7 +57,7 @@ class GroupKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many sojourns ended in each age bin, and for how many seconds it was watched."""
+    """Ends of sojourns and seconds at risk in each age bin."""
 
     events: tuple[float, ...]
     exposure: tuple[float, ...]
@@ -65,7 +65,7 @@ class Histogram:
     followed: float = 0.0
 
     def plus(self, other: Histogram, weight: float = 1.0) -> Histogram:
-        """Pool two histograms, the other one with a weight."""
+        """Return two histograms pooled, the other one with a weight."""
         return Histogram(
             tuple(a + weight * b for a, b in zip(self.events, other.events, strict=True)),
             tuple(a + weight * b for a, b in zip(self.exposure, other.exposure, strict=True)),
@@ -75,7 +75,7 @@ class Histogram:
 
     @property
     def hazards(self) -> list[float]:
-        """Chance of leaving per second in each bin."""
+        """The hazard in each bin: chance of leaving the state, per second."""
         return [e / x if x > 0 else 0.0 for e, x in zip(self.events, self.exposure, strict=True)]
 
     @property
@@ -90,7 +90,7 @@ class Histogram:
 
 
 def prior_histogram(prior: Prior, lifecycle: str) -> Histogram:
-    """Return the stated prior of a state as a histogram of one sojourn."""
+    """Return the declared prior of a state as a histogram with the weight of one sojourn."""
     exposure, events, left = [], [], 1.0
     for mass, (low, high) in zip(priors.masses(prior, lifecycle), BIN_AGES, strict=True):
         watched = (high - low) * max(left - mass / 2, SELDOM)

@@ -1,4 +1,4 @@
-"""What a plan is made from: open checks, an account's budget, options."""
+"""Inputs of a plan: open checks, an account's call budget, options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from screening_pipeline.planning import priors
 
 @dataclass(frozen=True, slots=True)
 class OpenCheck:
-    """One open check as the warehouse knows it. Terminal checks have no business here.
+    """One open check as the warehouse knows it; terminal checks are not planned.
 
     `state_since` is the first observation of the present state, or `ordered_at` (else the time the id was announced)
     if that state is the first one seen or none was seen yet. `last_pulled_at` is when the vendor last told its state;
@@ -36,7 +36,7 @@ class OpenCheck:
 
 @dataclass(frozen=True)
 class Budget:
-    """What one account may ask: calls per minute, those already used, and whether a feed reports its changes."""
+    """An account's call budget: calls per minute, those already used, and whether a feed reports its changes."""
 
     requests_per_minute: int
     used_last_minute: int = 0
@@ -45,7 +45,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """The knobs: `max_lag_seconds` is what a call must be expected to save before it is made.
+    """Options of a plan: `max_lag_seconds` is the expected lag that a call must save to be made.
 
     Less means fresher and more calls; 0 uses the whole budget.
     `worst_case_hours` overrides the longest wait per vendor, or of all with the key "*".
@@ -56,7 +56,7 @@ class PlanOptions:
     worst_case_hours: Mapping[str, float] = field(default_factory=dict)
 
     def worst_case_seconds(self, vendor: str, lifecycle: str, subject: str) -> float:
-        """Return the longest a check of this kind is left alone while the budget allows."""
+        """Return the longest interval between two pulls of a check of this kind, in seconds, budget permitting."""
         if subject == "subscription":
             return priors.SUBSCRIPTION_SECONDS
         hours = self.worst_case_hours.get(vendor, self.worst_case_hours.get("*"))

@@ -1,4 +1,4 @@
-"""From sojourns known only between two pulls to hazards by age and speeds by hour: expectation steps, no guesses."""
+"""Learning durations from interval-censored sojourns: hazards by age and speeds by hour, by expectation steps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SHORTEST_HALF_LIFE = 1.0 * priors.DAY
 
 
 class Stays:
-    """The sojourns of one state as columns (seconds since 1970, seconds of age), and how time past fades.
+    """The sojourns of one state as numpy columns (seconds since 1970, ages in seconds), with exponential forgetting.
 
     What is faded is the time watched and the ends in it, not whole sojourns: a hazard is of its own day, and long
     stays tell of the present as well as short ones.
@@ -60,7 +60,7 @@ class Stays:
         self.half_life = self._half_life(half_life_days * priors.DAY)
 
     def faded(self, when: Floats) -> Floats:
-        """Return how much what happened at these instants still counts."""
+        """Return the weight that time at these instants still has under the half-life."""
         return 0.5 ** (np.maximum(self.ends.max() - when, 0.0) / self.half_life)
 
     def _half_life(self, longest: float) -> float:
@@ -76,7 +76,7 @@ def learned_group(
     half_life_days: float,
     declared: Prior,
 ) -> tuple[dict[GroupKey, Histogram], tuple[float, ...]]:
-    """Return the histograms of one vendor's state (and of its well-filled packages), and the speeds of its week."""
+    """Return the histograms of a vendor's state (and of packages with enough data), and its week profile."""
     vendor, lifecycle = state
     table = Stays(stays, half_life_days)
     start, end = table.entered.min(), table.ends.max()
@@ -93,7 +93,7 @@ def learned_group(
 
 
 def learned_pace(table: Stays, calendar: BusinessCalendar, prior: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the 48 speeds that explain in which hours sojourns of over an hour ended."""
+    """Return the week profile (48 speeds) that best explains in which hours sojourns of over an hour ended."""
     start, end = table.entered.min(), table.ends.max()
     timeline = Timeline(calendar, (prior,), start - priors.DAY, end + priors.DAY)
     slow = table.is_ended & (table.upper > priors.FAST_SECONDS)

@@ -1,4 +1,4 @@
-"""How long checks stay in a state: learned from the warehouse's own events, from a stated prior where there are few."""
+"""The model of durations: how long checks stay in a state, learned from history on top of a prior."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HALF_LIFE_DAYS = 10.0
 
 @dataclass(frozen=True)
 class Model:
-    """Durations by vendor, state and (with enough data) package, and the hours in which they end.
+    """Learned durations by vendor, state and (with enough data) package, and week profiles; immutable.
 
     `learned` holds observations only; the prior is added when it is read: `priors` has, by vendor, what was declared.
     Models are values: `learn` returns a new one.
@@ -34,11 +34,11 @@ class Model:
     priors: Mapping[str, Prior] = field(default_factory=dict)
 
     def prior_of(self, vendor: str) -> Prior:
-        """Return what a vendor has declared of its durations."""
+        """Return the prior that a vendor declares."""
         return self.priors.get(vendor, priors.UNTOLD)
 
     def presumed(self, vendor: str, lifecycle: str) -> str:
-        """Return the state that counts: of a check that was not seen yet, its vendor's first one."""
+        """Return the state that is assumed: for a check not seen yet, the first state of its vendor's prior."""
         return self.prior_of(vendor).first_state or lifecycle if lifecycle == "unknown" else lifecycle
 
     def learn(
@@ -47,7 +47,7 @@ class Model:
         calendars: BusinessCalendar | Mapping[str, BusinessCalendar] | None = None,
         half_life_days: float = HALF_LIFE_DAYS,
     ) -> Model:
-        """Return the model of a history (all of it that should count, censored sojourns of open checks included).
+        """Return the model of a history: all sojourns that should count, right-censored ones of open checks included.
 
         States that the history does not mention keep what this model knew of them.
         """
@@ -65,7 +65,7 @@ class Model:
         return Model(learned, paces, self.priors)
 
     def histogram(self, vendor: str, lifecycle: str, package: str | None = None) -> Histogram:
-        """Return a state's durations: the prior and what was observed, a package's own on top of its state's."""
+        """Return a state's durations: prior plus observations, a package's own on top of its state's."""
         whole = self._state(vendor, lifecycle)
         own = self.learned.get(GroupKey(vendor, lifecycle, package)) if package is not None else None
         if own is None:
@@ -73,15 +73,15 @@ class Model:
         return own.plus(whole, PRIOR_SOJOURNS / whole.sojourns)
 
     def knows(self, vendor: str, lifecycle: str, package: str | None) -> bool:
-        """Tell whether a package has a distribution of its own in this state."""
+        """Return whether a package has a distribution of its own in this state."""
         return package is not None and GroupKey(vendor, lifecycle, package) in self.learned
 
     def pace(self, vendor: str, lifecycle: str) -> tuple[float, ...]:
-        """Return the speed of each of the 48 cells of a week for a state."""
+        """Return the week profile of a state: the speed of each of 48 cells."""
         return self.paces.get((vendor, lifecycle)) or priors.pace(self.prior_of(vendor), lifecycle)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain lists and numbers, to be kept as JSON."""
+        """Return the model as plain lists and numbers, to be stored as JSON."""
         return {
             "version": 1,
             "learned": [
@@ -93,7 +93,7 @@ class Model:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], declared: Mapping[str, Prior] | None = None) -> Model:
-        """Return the model that `to_dict` wrote; one of another version or shape is as good as none.
+        """Return the model that `to_dict` wrote; an empty one for another version or shape.
 
         `declared` are the priors by vendor, which are not written.
         """
@@ -118,12 +118,12 @@ class Model:
 
     @cached_property
     def cache(self) -> dict[object, Any]:
-        """What others derive from this model, kept as long as it lives."""
+        """A cache for values derived from this model."""
         return {}
 
     @cached_property
     def lanes(self) -> dict[object, Any]:
-        """The fast lanes of this model that were solved, kept likewise."""
+        """A cache for the solved fast lanes of this model."""
         return {}
 
     @cached_property

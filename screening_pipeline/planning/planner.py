@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """When one check is pulled next, and why, in words."""
+    """The planned pull of one check: when it is due, and the reason in words."""
 
     check_key: int
     next_pull_at: datetime
@@ -40,11 +40,11 @@ class Plan:
 
     @cached_property
     def planned(self) -> tuple[Planned, ...]:
-        """All checks, most urgent first."""
+        """The planned pulls of all checks, most urgent first."""
         return tuple(self.first(len(self.schedule.check_key)))
 
     def first(self, count: int) -> Iterator[Planned]:
-        """Iterate over the most urgent checks."""
+        """Iterate over the planned pulls of the most urgent checks."""
         from screening_pipeline.planning.wording import reason_of
 
         table = self.schedule
@@ -71,17 +71,17 @@ class Plan:
 
     @property
     def is_overloaded(self) -> bool:
-        """Whether the budget cannot see the changes that are expected, so that only the likeliest are asked for."""
+        """Whether the budget is too small for the expected changes, so that only the likeliest are pulled."""
         return self.schedule.is_overloaded
 
     @property
     def calls_needed_per_minute(self) -> float:
-        """Calls per minute that the plan would make with no limit."""
+        """Calls per minute that the plan would make without a rate limit."""
         return self.schedule.calls_needed_per_minute
 
     @property
     def lag_in_force(self) -> float:
-        """Expected lag in seconds that makes a check due: the configured one, or more where the budget is short."""
+        """The price of a call: the expected lag (seconds) that makes a check due; rises when budget is short."""
         return self.schedule.lag_in_force
 
     @property
@@ -91,7 +91,7 @@ class Plan:
 
     @property
     def states_lost_per_day(self) -> float:
-        """States per day that no pull will show."""
+        """States per day expected to begin and end between two pulls, unseen."""
         return self.schedule.states_lost_per_day
 
 
@@ -121,7 +121,7 @@ def plan_columns(
     now: datetime,
     options: PlanOptions | None = None,
 ) -> Plan:
-    """Do the same from columns (numpy arrays), for many checks."""
+    """The same as `plan`, from numpy columns, for many checks."""
     from screening_pipeline.planning.schedule import schedule
 
     return Plan(schedule(columns, model, budget, calendar, now.timestamp(), options or PlanOptions()), now)

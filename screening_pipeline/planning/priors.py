@@ -1,4 +1,4 @@
-"""What is believed of the time in each state before a vendor's own history says better; how long to wait at most.
+"""Default priors of durations, where a vendor declares none, and the longest intervals between pulls.
 
 What is particular to a vendor is its own `Prior`, which it declares; the rest is said here of all.
 """
@@ -75,19 +75,19 @@ STALE_SECONDS = 7 * DAY
 
 
 def spells(prior: Prior, lifecycle: str) -> tuple[Spell, ...]:
-    """Return what is believed about one state of one vendor."""
+    """Return the spells (prior distribution of durations) of one state of one vendor."""
     return prior.spells.get(lifecycle) or GENERAL.get(lifecycle, GENERAL["unknown"])
 
 
 def pace(prior: Prior, lifecycle: str) -> tuple[float, ...]:
-    """Return the speed of each of the 48 cells: candidates act in the evening too, vendors hardly."""
+    """Return the prior week profile of a state, 48 speeds: candidates act in the evening too, vendors hardly."""
     if prior.keeps_office_hours:
         return OFFICE_PACE
     return CANDIDATE_PACE if lifecycle in CANDIDATE_STATES else VENDOR_PACE
 
 
 def masses(prior: Prior, lifecycle: str) -> list[float]:
-    """Return the share of cases that leave their state in each age bin (fast bins, then slow ones)."""
+    """Return the prior share of cases that leave a state in each age bin (fast bins, then slow ones)."""
     found = spells(prior, lifecycle)
 
     def mass(edges: tuple[float, ...], *, is_fast: bool) -> list[float]:

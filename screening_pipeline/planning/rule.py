@@ -1,4 +1,4 @@
-"""The rule: how much lag a check is expected to have gathered since its last pull, and when that is worth a call."""
+"""The pull rule: the lag a check is expected to have gathered since its last pull, and when that is worth a call."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STEPS = tuple(
 
 
 class Tables:
-    """Cumulative hazards of groups on the fixed age bins, for look-ups by column."""
+    """Look-up tables of cumulative hazards by group on the fixed age bins."""
 
     def __init__(self, model: Model, groups: Sequence[GroupKey]) -> None:
         histograms = [model.histogram(*group) for group in groups]
@@ -59,18 +59,18 @@ class Tables:
         np.cumsum(area, axis=1, out=self.fast_area[:, 1:])
 
     def fast_hazard(self, group: Indexes, age: Floats) -> Floats:
-        """Return the hazard gathered up to an age within the first hour."""
+        """Return the cumulative hazard up to an age within the first hour."""
         place = _bin(self.fast_edges, age)
         return self.fast_sum[group, place] + self.fast[group, place] * (age - self.fast_edges[place])
 
     def fast_survival_area(self, group: Indexes, age: Floats) -> Floats:
-        """Return the integral of the share still in the state, from 0 to an age within the first hour."""
+        """Return the integral of the survival function, from 0 to an age (seconds) within the first hour."""
         place = _bin(self.fast_edges, age)
         hazard, survival = self.fast[group, place], np.exp(-self.fast_sum[group, place])
         return self.fast_area[group, place] - survival * np.expm1(-hazard * (age - self.fast_edges[place])) / hazard
 
     def slow_hazard(self, group: Indexes, work: Floats) -> tuple[Floats, Floats]:
-        """Return the hazard gathered in working time past the first hour, and its rate there."""
+        """Return (cumulative hazard, hazard rate) at a working time past the first hour."""
         place = _bin(self.slow_edges, work)
         rate = self.slow[group, place]
         return self.slow_sum[group, place] + rate * (work - self.slow_edges[place]), rate
@@ -95,7 +95,7 @@ def _cumulated(hazards: Floats, edges: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What is expected of each check at an instant: the chance of a change, and the lag that is worth a call.
+    """The expected chance of a change and lag of each check at an instant.
 
     Whether a call is made is up to `urgency`, who goes first to `worth`: in quiet hours nothing new comes, so there the
     surest go first.
@@ -107,7 +107,7 @@ class Expectation:
 
 
 class Waiting:
-    """Open checks since their last pull, ready to be weighed at any later instants."""
+    """Open checks since their last pull, with what evaluating them at later instants needs."""
 
     def __init__(
         self,
@@ -134,13 +134,13 @@ class Waiting:
         self.young_area = tables.fast_survival_area(young_group, self.young_age)
 
     def taken(self, chosen: Indexes, since: Floats | None = None) -> Waiting:
-        """Return the chosen checks, perhaps as if they had been pulled at another time."""
+        """Return the chosen checks, optionally with another instant for their last pull."""
         group, clock, entered = self.group[chosen], self.clock[chosen], self.entered[chosen]
         since = self.since[chosen] if since is None else since
         return Waiting(self.tables, self.timeline, group, clock, entered, since, self.thinning[chosen])
 
     def expect(self, when: Floats) -> Expectation:
-        """Return what is expected of every check at its own instant `when` (not before its last pull)."""
+        """Return the expectation for every check at its own instant `when` (not before its last pull)."""
         hazard, lag, rate, speed = self._slow(np.maximum(when, self.slow_begin))
         if len(self.young):
             young_hazard, young_lag, young_rate = self._fast(when[self.young])
@@ -177,7 +177,7 @@ class Waiting:
         return hazard, np.maximum(lag, 0.0) - np.expm1(-hazard) * late, rate
 
     def reach(self, threshold: float, longest: Floats, start: Floats) -> Floats:
-        """Return when each check's urgency reaches the threshold: from `start`, at most `longest` after its pull."""
+        """Return when each urgency crosses the threshold: from `start`, at most `longest` after the last pull."""
         end = np.maximum(self.since + longest, start)
         found = end.copy()
         left, begun = np.arange(len(end)), start.copy()
@@ -197,7 +197,7 @@ class Waiting:
         return found
 
     def bisected(self, threshold: float, low: Floats, high: Floats) -> Floats:
-        """Return a crossing of the threshold between two instants, of which the later one is past it."""
+        """Return a crossing of the threshold between two instants, found by bisection."""
         for _ in range(HALVINGS):
             middle = (low + high) / 2
             is_enough = self.expect(middle).urgency >= threshold

@@ -1,4 +1,4 @@
-"""From due times to a plan: who goes first, what the budget allows, and what will be missed."""
+"""From due times to a plan: priorities, what the budget allows, and the states expected to be missed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Working time as numbers: how much of it has passed at an instant, and how much of it any wait has gathered."""
+"""Working time as numbers: cumulative working seconds at an instant, and their integral over a wait."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Timeline:
-    """Working time of several clocks (48 speeds each) between two instants; outside it runs like the wall clock."""
+    """Cumulative working time of several week profiles between two instants; outside, it runs like the wall clock."""
 
     def __init__(self, calendar: BusinessCalendar, paces: Sequence[Sequence[float]], start: float, end: float) -> None:
         day = 24 * HOUR
@@ -43,7 +43,7 @@ class Timeline:
         return index, offset - index * HOUR
 
     def worked(self, clock: Indexes, when: Floats) -> Floats:
-        """Return the working seconds of each clock from the start until each instant."""
+        """Return the working seconds of each profile from the start until each instant."""
         index, rest = self._place(when)
         inside = (rest >= 0) & (rest <= HOUR)
         speed = np.where(inside, self.speed[clock, index], 1.0)
@@ -57,7 +57,7 @@ class Timeline:
         return work + speed * rest, self.area.ravel()[flat] + (work + speed * rest / 2) * rest, speed
 
     def cell(self, when: Floats) -> Indexes:
-        """Return the cell (0–47) of each instant."""
+        """Return the profile cell (0-47) of each instant."""
         return self.cells[self._place(when)[0]]  # type: ignore[no-any-return]
 
     def cell_hours(self, begin: Floats, end: Floats, faded: Callable[[Floats], Floats]) -> Floats:

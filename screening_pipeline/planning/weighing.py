@@ -1,4 +1,4 @@
-"""What a look is worth against what it costs, within a budget."""
+"""The value of a pull against the price of a call, within the account's budget."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CACHED, LANES_CACHED = 32, 1024
 
 @dataclass(frozen=True)
 class Load:
-    """What an account's open checks ask of its budget."""
+    """The load of an account's open checks on its budget."""
 
     rate: float  # calls per second
     changes: float  # expected per second
@@ -61,7 +61,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Weighed:
-    """What one look at all open checks of an account shows, before times are given out."""
+    """The evaluation of all open checks of an account at one instant, before due times are assigned."""
 
     waiting: Waiting
     load: Load
@@ -79,7 +79,7 @@ def weigh(
     options: PlanOptions,
     price: float | None = None,
 ) -> Weighed:
-    """Find which checks are due now and what a call to each is worth (`price`: the lag in force of the last plan)."""
+    """Evaluate which checks are due, and what a pull of each is worth (`price`: lag in force of the last plan)."""
     waiting = _waiting(columns, model, budget, calendar, now)
     load = _load(columns, waiting, budget, now, options, price)
     fast = _fast(columns, waiting, model, load, options)

@@ -7,7 +7,7 @@ from screening_pipeline.planning.columns import IN_VAIN, NEW, REQUESTED, WORST_C
 
 
 def reason_of(code: int, chance: float, waited: float, *, is_overloaded: bool) -> str:
-    """Return the reason of one planned pull."""
+    """Return the reason for one planned pull, in words."""
     if code == REQUESTED:
         return "asked for"
     if code == IN_VAIN:
@@ -21,7 +21,7 @@ def reason_of(code: int, chance: float, waited: float, *, is_overloaded: bool) -
 
 
 def percent(share: float) -> str:
-    """Return a share in words, without false precision at the ends."""
+    """Return a share in percent, without false precision near 0 and 100."""
     value = round(100 * share)
     if value < 1:
         return "under 1 %"
@@ -29,7 +29,7 @@ def percent(share: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration in the unit that fits."""
+    """Return a duration in words, in the unit that fits."""
     for unit, name in ((priors.DAY, "d"), (priors.HOUR, "h"), (priors.MINUTE, "min")):
         if seconds >= unit:
             return f"{seconds / unit:.0f} {name}"

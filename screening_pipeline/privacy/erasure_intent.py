@@ -1,4 +1,4 @@
-"""An erasure that was begun: written down before anything is removed, read by whoever finishes it."""
+"""The write-ahead intent of an erasure: sealed on disk before anything is removed, read to finish it after a crash."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Erasure:
 
 @dataclass(frozen=True)
 class Intent:
-    """What an erasure is to remove, as it is kept sealed until that is done."""
+    """The write-ahead intent of an erasure: everything it is to remove."""
 
     erasure: Erasure
     requested_at: str
@@ -45,17 +45,17 @@ class Intent:
 
 
 def first_column(connection: Connection, query: str) -> list[Any]:
-    """The first value of every row of a query."""
+    """The first column of a query's rows."""
     return [row[0] for row in connection.execute(query).fetchall()]
 
 
 def is_pending(runtime: Runtime) -> bool:
-    """Whether an erasure was begun and is not finished."""
+    """Whether there is an unfinished erasure."""
     return runtime.settings.paths.erasure_intent.exists()
 
 
 def alone(runtime: Runtime) -> AbstractContextManager[None]:
-    """One erasure at a time: there is one file for what is to be done. Raises LockHeld."""
+    """The lock of erasures, as a context manager: one at a time, since there is one intent file. Raises LockHeld."""
     paths, wait = runtime.settings.paths, runtime.lock_wait_seconds
     return locks.lock(paths.erasure_lock, clock=runtime.clock, wait_seconds=wait)
 
@@ -65,14 +65,14 @@ def _sealer(runtime: Runtime) -> sealing.Sealer:
 
 
 def write_intent(runtime: Runtime, intent: Intent) -> None:
-    """Have the erasure begin: from here on whoever opens the warehouse finishes it."""
+    """Write the sealed intent, with which the erasure begins: whoever opens the warehouse next finishes it."""
     with telling(_CONTEXT):
         sealed = _sealer(runtime).seal(json.dumps(asdict(intent)).encode(), _CONTEXT)
         files.write_new(runtime.settings.paths.erasure_intent, sealed)
 
 
 def read_intent(runtime: Runtime) -> Intent:
-    """The erasure that was begun. Raises EnvironmentFailed where it cannot be read."""
+    """The intent of the unfinished erasure. Raises EnvironmentFailed where it cannot be read."""
     try:
         sealed = runtime.settings.paths.erasure_intent.read_bytes()
         values = json.loads(_sealer(runtime).unseal(sealed, _CONTEXT))

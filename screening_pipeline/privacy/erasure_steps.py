@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 def finish(runtime: Runtime) -> None:
-    """Do what somebody began and did not finish. Raises EnvironmentFailed; the next command tries again."""
+    """Finish an interrupted erasure. Raises EnvironmentFailed; the next command tries again."""
     with alone(runtime):
         if is_pending(runtime):  # else whoever held the lock has done it
             finish_intent(runtime)
 
 
 def finish_intent(runtime: Runtime) -> None:
-    """Do what the intent says, from the beginning."""
+    """Carry out the stored intent, from its first step; every step is idempotent."""
     intent, paths = read_intent(runtime), runtime.settings.paths
     with store.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
         ingest.prepare(connection, runtime.settings, runtime.landing, part_key=runtime.part_key)
@@ -49,7 +49,7 @@ def finish_intent(runtime: Runtime) -> None:
 
 
 def record_erasure(connection: Connection, intent: Intent, *, completed_at: str | None) -> None:
-    """Note the erasure, and the hashes by which what comes later is kept out."""
+    """Insert the row of `ops.erasure`, and the hashes into the suppression list."""
     row = {**asdict(intent.erasure), "requested_at": intent.requested_at, "completed_at": completed_at}
     connection.execute(f"delete from ops.erasure where erasure_id = {quote(intent.erasure.erasure_id)}")
     session.insert(connection, "ops.erasure", [row])

@@ -1,4 +1,4 @@
-"""How long bodies are kept: older ones are reduced to the addresses that the star is computed from.
+"""Retention of raw bodies: older ones are reduced to the addresses that the star is computed from.
 
 Files in which nothing was left to reduce are noted in the shared state, and not read again until they change, or what
 is reduced does. The note may be lost: then all are read once more.
@@ -29,7 +29,7 @@ _NOTE = "bodies_reduced"
 
 
 def reduce_old_bodies(runtime: Runtime) -> int:
-    """Reduce what was received before the days that `[privacy] keep_raw_days` keeps; the lines that changed.
+    """Reduce bodies older than `[privacy] keep_raw_days`; the number of changed lines.
 
     Nothing is reduced where no number is set. A rebuild gives the same star as before.
     """
@@ -64,5 +64,5 @@ def _rules(named: object) -> str:
 
 
 def first_day_kept(today: date, keep_raw_days: int | None) -> date | None:
-    """The first day (UTC) whose bodies stay as they came; None where all do."""
+    """The first day (UTC) whose bodies are kept in full; None: all are."""
     return None if keep_raw_days is None else today - timedelta(days=keep_raw_days)

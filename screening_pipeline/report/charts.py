@@ -109,7 +109,7 @@ def _data(rows: Iterable[Row]) -> alt.InlineData:
 
 
 def unit(longest: float) -> tuple[float, str]:
-    """The unit in which times up to `longest` seconds are read best: its seconds, and its name."""
+    """The unit for a time axis up to `longest` seconds: (its seconds, its name)."""
     return next((size, name) for limit, size, name in _UNITS if longest < limit)
 
 
@@ -131,7 +131,7 @@ def _duration_axis(rows: Sequence[Row], fields: Sequence[str]) -> tuple[alt.Scal
 
 
 def ranges(rows: Sequence[Row], label: str) -> str:
-    """From the median to the 95th percentile, one line per `label`; a bar back to the earliest median.
+    """Range chart as SVG: median to 95th percentile, one line per `label`; a bar back to the earliest median.
 
     Rows have `label`, p50, p75, p90, p95 and p50_earliest, in seconds.
     """
@@ -153,7 +153,7 @@ def ranges(rows: Sequence[Row], label: str) -> str:
 
 
 def trend(rows: Sequence[Row]) -> str:
-    """Median per package and time of ordering. Hollow where some of those checks are still open.
+    """Line chart as SVG: median per package by time of ordering. Hollow where some checks are still open.
 
     Rows have package, part (day, week or month), ordered_on, n, n_open and p50, in seconds.
     """
@@ -176,7 +176,7 @@ def trend(rows: Sequence[Row]) -> str:
 
 
 def survival(rows: Sequence[Row]) -> str:
-    """The share of checks that take longer than a time, completions in the middle of their bounds.
+    """Survival curve as SVG: the share of checks that take longer than a time, with its band of bounds.
 
     The band reaches from the earliest to the latest. Rows have time_seconds, survival, survival_middle and
     survival_earliest, in order of time.
@@ -193,7 +193,7 @@ def survival(rows: Sequence[Row]) -> str:
 
 
 def shares(rows: Sequence[Row], label: str, kind: str, value: str, colours: Mapping[str, str]) -> str:
-    """Stacked bars that add up to the whole, one per `label`, split by `kind`, colours given in order."""
+    """Stacked bars of shares (adding up to 100 %) as SVG, one per `label`, split by `kind`."""
     order = list(dict.fromkeys(row[label] for row in rows))
     used = {name: colour for name, colour in colours.items() if any(row[kind] == name for row in rows)}
     ranked = [{**row, "rank": list(used).index(row[kind])} for row in rows]
@@ -218,7 +218,7 @@ def shares(rows: Sequence[Row], label: str, kind: str, value: str, colours: Mapp
 def counts(
     rows: Sequence[Row], label: str, kind: str, value: str, colours: Mapping[str, str], order: Sequence[str]
 ) -> str:
-    """Stacked bars of counts, one per `label` in the given order, split by `kind`."""
+    """Stacked bars of counts as SVG, one per `label` in the given order, split by `kind`."""
     used = {name: colour for name, colour in colours.items() if any(row[kind] == name for row in rows)}
     ranked = [{**row, "rank": list(used).index(row[kind])} for row in rows]
     chart = (
@@ -235,6 +235,6 @@ def counts(
 
 
 def palette(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each name, in order; beyond the eighth they are quiet."""
+    """A colour for each name, in order; beyond the eighth a muted one."""
     unique = list(dict.fromkeys(names))
     return {name: SERIES[number] if number < len(SERIES) else QUIET for number, name in enumerate(unique)}

@@ -14,7 +14,7 @@ Figures = Mapping[str, list[Row]]
 
 
 def collect(connection: session.Connection) -> Figures:
-    """The rows of every question, by its name. Raises UsageError where an earlier version has published."""
+    """The rows of every report query, by its name. Raises UsageError for a snapshot of an earlier version."""
     _ensure_views(connection)
     return {name: session.rows(connection, query) for name, query in catalog.questions().items()}
 
@@ -27,7 +27,7 @@ def _ensure_views(connection: session.Connection) -> None:
 
 
 def by_vendor_of(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
-    """The rows of each vendor, vendors and rows in the order they came in."""
+    """The rows grouped by vendor, in their order."""
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         found[row["vendor"]].append(row)
@@ -35,7 +35,7 @@ def by_vendor_of(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
 
 
 class Names:
-    """Vendors' own names; a vendor that the warehouse does not know keeps its slug."""
+    """Display names of vendors; an unknown vendor keeps its slug."""
 
     def __init__(self, figures: Figures) -> None:
         self._names = {row["vendor"]: row["vendor_name"] for row in figures["vendors"]}
@@ -48,5 +48,5 @@ class Names:
         return html.text("Vendor", "vendor", lambda slug: html.spoken(self[slug] if slug else None))
 
     def named(self, rows: Iterable[Row]) -> list[Row]:
-        """The rows with the vendor's name for its slug."""
+        """The rows with the vendor's display name in place of its slug."""
         return [{**row, "vendor": self[row["vendor"]]} for row in rows]

@@ -1,4 +1,4 @@
-"""The report's sections beside time: decisions, what comes after them, what asking costs, what is sure."""
+"""Report sections on operations: adjudication decisions, reopened checks, costs of pulls, data quality."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FINDINGS = {
 
 
 def decisions(figures: Figures, names: Names) -> html.Section:
-    """What was decided about complete checks, and what waits for a decision."""
+    """Report section: adjudications of complete checks, and checks awaiting one."""
     rows = figures["adjudication"]
     drawn = []
     if rows:
@@ -83,7 +83,7 @@ def _finding(row: Row) -> str:
 
 
 def afterwards(figures: Figures, names: Names) -> html.Section:
-    """Checks that were opened again, and subscriptions."""
+    """Report section: reopened checks, and subscriptions."""
     opened = [
         names.column(),
         html.figures("Opened again", "n"),
@@ -112,7 +112,7 @@ def afterwards(figures: Figures, names: Names) -> html.Section:
 
 
 def pulls(figures: Figures, names: Names) -> html.Section:
-    """What calls cost and bring, and how late changes are seen."""
+    """Report section: calls per change, and the lag with which changes are seen."""
     rows = figures["pulls"]
     columns = [
         names.column(),
@@ -149,7 +149,7 @@ def _brought(rows: list[Row], names: Names) -> list[tuple[str, str, str]]:
 
 
 def quality(figures: Figures, names: Names) -> html.Section:
-    """What the figures rest on, by account."""
+    """Report section: data quality by account."""
     rows = figures["quality"]
     account = [names.column(), html.text("Account", "account")]
     known = [

@@ -21,23 +21,23 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-
 
 
 def escaped(value: object) -> str:
-    """`value` as HTML text in which no character means anything; invisible ones are shown by their number."""
+    """`value` as escaped HTML text; invisible characters are shown by their code point."""
     text = "" if value is None else str(value)
     return escape("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text))
 
 
 def span(seconds: float | None) -> str:
-    """A length of time as a person says it."""
+    """A duration in seconds as text."""
     return NOTHING if seconds is None else span_in_words(seconds)
 
 
 def days(number: float | None) -> str:
-    """A number of business days."""
+    """A number of business days as text."""
     return NOTHING if number is None else f"{number:.1f}".removesuffix(".0")
 
 
 def share(part: float | None) -> str:
-    """A share in percent; a trace of something is not nothing, and almost all is not all."""
+    """A share (0 to 1) as text in percent; near 0 and 1 it is never rounded to them."""
     if part is None:
         return NOTHING
     if 0 < part < 0.001:
@@ -48,24 +48,24 @@ def share(part: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """A count, or an average with one place."""
+    """A count, or an average with one decimal, as text."""
     if value is None:
         return NOTHING
     return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
 
 
 def moment(value: Any) -> str:
-    """An instant, to the minute."""
+    """An instant as text, to the minute."""
     return NOTHING if value is None else f"{value:%Y-%m-%d %H:%M}"
 
 
 def words(value: object) -> str:
-    """What somebody else wrote."""
+    """Untrusted text, escaped."""
     return escaped(value) or NOTHING
 
 
 def spoken(value: object) -> str:
-    """One of our own words, as a person says it."""
+    """A word of our own vocabulary as text for people, without underscores."""
     return escaped(value).replace("_", " ") or NOTHING
 
 
@@ -79,22 +79,22 @@ class Column:
 
 
 def text(heading: str, key: str, show: Callable[[Any], str] = words) -> Column:
-    """A column of text. Only foreign words break anywhere; ours stay in one piece."""
+    """A table column of text; foreign words may break anywhere, ours stay in one piece."""
     return Column(heading, lambda row: show(row[key]), "foreign" if show is words else "word")
 
 
 def remark(say: Callable[[Row], str], heading: str = "") -> Column:
-    """A column of what is said about a row, in our own words."""
+    """A table column of remarks, computed by `say` from each row."""
     return Column(heading, say, "word")
 
 
 def figures(heading: str, key: str, show: Callable[[Any], str] = number) -> Column:
-    """A column of numbers."""
+    """A table column of numbers."""
     return Column(heading, lambda row: show(row[key]))
 
 
 def bounded(heading: str, key: str, least: str, show: Callable[[Any], str] = span) -> Column:
-    """A column of numbers with the least that each can be below it, where that is less."""
+    """A table column of numbers, with their lower bound where it differs."""
 
     def cell(row: Row) -> str:
         told, lower = show(row[key]), show(row[least])
@@ -104,7 +104,7 @@ def bounded(heading: str, key: str, least: str, show: Callable[[Any], str] = spa
 
 
 def between(heading: str, key: str, low: str, high: str) -> Column:
-    """A column of lengths of time with the bounds that each lies between, where they differ."""
+    """A table column of durations, with their lower and upper bounds where they differ."""
 
     def cell(row: Row) -> str:
         told, bounds = span(row[key]), (span(row[low]), span(row[high]))
@@ -114,7 +114,7 @@ def between(heading: str, key: str, low: str, high: str) -> Column:
 
 
 def table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    """A table that scrolls by itself where the screen is narrow."""
+    """An HTML table that scrolls sideways where the screen is narrow."""
     if not rows:
         return nothing()
     head = "".join(f'<th class="{column.kind}">{escaped(column.heading)}</th>' for column in columns)
@@ -130,12 +130,12 @@ def _cells(row: Row, columns: Sequence[Column]) -> str:
 
 
 def nothing() -> str:
-    """What stands where there is nothing to show."""
+    """The HTML placeholder for an empty table or chart."""
     return '<p class="quiet">Nothing to show yet.</p>\n'
 
 
 def charts(drawings: Iterable[tuple[str, str, str]]) -> str:
-    """Figures side by side where there is room: of each its title, its SVG and a note, which may be empty."""
+    """HTML figures side by side: title, SVG and a note (may be empty) of each."""
     figures = "".join(_figure(*drawing) for drawing in drawings)
     return f'<div class="charts">\n{figures}</div>\n' if figures else ""
 
@@ -151,7 +151,7 @@ def _figure(title: str, svg: str, note: str) -> str:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: its anchor, its title, what it says and its HTML."""
+    """A section of the page: its anchor, title, introduction and HTML."""
 
     anchor: str
     title: str
@@ -160,7 +160,7 @@ class Section:
 
 
 def page(title: str, intro: str, sections: Sequence[Section], closing: str) -> str:
-    """The whole page. `intro` and `closing` are HTML, the other words are plain text."""
+    """The whole HTML page. `intro` and `closing` are HTML, the other words are plain text."""
     links = "".join(f'<a href="#{part.anchor}">{escaped(part.title)}</a>\n' for part in sections)
     return (
         "<!doctype html>\n"

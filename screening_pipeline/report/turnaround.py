@@ -1,4 +1,4 @@
-"""The report's sections on time: how long checks take, whose time it is, what is open, what was promised."""
+"""Report sections on time: turnaround, whose time it is, ageing, promised turnarounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from screening_pipeline.report.page import Row
 
 
 def by_vendor(figures: Figures, names: Names) -> html.Section:
-    """How long the checks of each vendor take."""
+    """Report section: turnaround by vendor."""
     rows = figures["turnaround"]
     measured = names.named(row for row in rows if row["n"])
     columns = [
@@ -40,7 +40,7 @@ def by_vendor(figures: Figures, names: Names) -> html.Section:
 
 
 def by_package(figures: Figures, names: Names) -> html.Section:
-    """How long the packages ordered most take, and whether that changes."""
+    """Report section: turnaround of the most ordered packages, and its trend."""
     trends = by_vendor_of(figures["trend"])
     drawn = []
     for vendor, rows in by_vendor_of(figures["packages"]).items():
@@ -71,7 +71,7 @@ def by_package(figures: Figures, names: Names) -> html.Section:
 
 
 def survival(figures: Figures, names: Names) -> html.Section:
-    """The survival curve of each vendor."""
+    """Report section: survival curve of each vendor's turnaround."""
     drawn = [
         (names[vendor], charts.survival(rows), f"{rows[0]['n_at_risk']:,} checks, open ones counted")
         for vendor, rows in by_vendor_of(figures["survival"]).items()
@@ -87,7 +87,7 @@ def survival(figures: Figures, names: Names) -> html.Section:
 
 
 def holders(figures: Figures, names: Names) -> html.Section:
-    """Whose time turnarounds are made of, and who holds the open checks."""
+    """Report section: shares of turnaround by who had to act, and who holds the open checks."""
     phases, held = figures["phases"], figures["holders"]
     drawn = []
     if phases:
@@ -143,7 +143,7 @@ def _phase_colours() -> dict[str, str]:
 
 
 def ageing(figures: Figures, names: Names) -> html.Section:
-    """The open checks by age, the oldest by name."""
+    """Report section: open checks by age, the oldest listed."""
     ages, order = _spoken(figures["ages"]), charts.AGES
     drawn = []
     if ages:
@@ -169,7 +169,7 @@ def ageing(figures: Figures, names: Names) -> html.Section:
 
 
 def promises(figures: Figures, names: Names) -> html.Section:
-    """How often promised turnarounds are kept, and where they were not."""
+    """Report section: SLA compliance, and breaches."""
     broken = figures["breaches"]
     total = broken[0]["breaches"] if broken else 0
     return html.Section(

@@ -40,7 +40,7 @@ def build_report(connection: Connection, *, generated_at: datetime) -> str:
 
 
 def write_report(connection: Connection, path: Path, *, generated_at: datetime) -> None:
-    """Write the page to `path`, which holds the old page or the new one at any time, whole.
+    """Write the page to `path` atomically: readers see the old page or the new one, whole.
 
     Raises NotWritable, DiskFull.
     """

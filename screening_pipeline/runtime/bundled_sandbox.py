@@ -29,7 +29,7 @@ REQUESTS_PER_MINUTE = 60_000
 
 @dataclass(frozen=True)
 class World:
-    """Which virtual world the sandbox plays; kept beside the data, so that every command plays the same one."""
+    """The parameters of the sandbox's virtual world (seed, checks, epoch), stored in the data folder."""
 
     seed: int
     checks: int
@@ -38,7 +38,7 @@ class World:
 
     @classmethod
     def kept(cls, folder: Path, *, now: datetime) -> World:
-        """The world of this data folder; by default one whose thirty days end today."""
+        """The stored world of this data folder; by default one whose thirty days end today."""
         file = folder / "world.json"
         if file.exists():
             kept = json.loads(file.read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ class World:
         return world
 
     def keep(self, folder: Path) -> None:
-        """Remember this world for the data folder."""
+        """Store this world in the data folder."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept = {"seed": self.seed, "checks": self.checks, "epoch": self.epoch.isoformat(), "days": self.days}
         files.write_new(folder / "world.json", f"{json.dumps(kept)}\n".encode())
@@ -57,7 +57,7 @@ class World:
 
 @contextmanager
 def sandbox(settings: Settings, *, now: datetime) -> Iterator[tuple[Settings, Sandbox]]:
-    """Run the bundled sandbox at the instant `now`; the settings know its address.
+    """Context manager: runs the bundled sandbox at the instant `now`; yields settings with its URL, and the sandbox.
 
     Every order it knows of up to then is announced in data/orders/, as a customer would.
     """
@@ -78,12 +78,12 @@ def sandbox(settings: Settings, *, now: datetime) -> Iterator[tuple[Settings, Sa
 
 
 def at(settings: Settings, url: str) -> Settings:
-    """The settings with the bundled accounts at `url`, unlimited."""
+    """The settings with the bundled accounts at `url`, without rate limits."""
     return unlimited(with_sandbox_url(settings, url))
 
 
 def unlimited(settings: Settings) -> Settings:
-    """The settings with the limits that bundled accounts are pulled with."""
+    """The settings with the bundled accounts' rate limits lifted."""
     accounts = (
         replace(a, requests_per_minute=REQUESTS_PER_MINUTE, max_concurrency=8) if a.is_bundled else a
         for a in settings.accounts
@@ -92,7 +92,7 @@ def unlimited(settings: Settings) -> Settings:
 
 
 def announce(settings: Settings, running: Sandbox, *, until: datetime) -> Path | None:
-    """Write a manifest of the orders that were announced since the last one; None if there are none."""
+    """Write a manifest of the sandbox's orders since the last one; None if there are none."""
     folder = settings.data_dir / "sandbox"
     mark = folder / "announced_until"
     since = datetime.fromisoformat(mark.read_text(encoding="utf-8")) if mark.exists() else None

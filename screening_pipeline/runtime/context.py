@@ -19,7 +19,7 @@ from screening_pipeline.state.store import State
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a cycle works with. Open it with `opened`; it holds keys, so it is never shown."""
+    """The runtime of a cycle: settings, clock, keys, landing area, shared state. Opened by `opened`; never shown."""
 
     settings: Settings
     environ: Mapping[str, str] = field(repr=False)
@@ -35,5 +35,5 @@ class Runtime:
 
     @property
     def part_key(self) -> str:
-        """The key of the hashes that stand for people's names in labels."""
+        """The key (hex) of the hashes that stand for people's names in labels."""
         return hashlib.blake2b(b"labels", key=self.key[:64], digest_size=16).hexdigest()

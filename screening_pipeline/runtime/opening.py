@@ -1,4 +1,4 @@
-"""Everything a cycle works with, put together once: settings, clock, keys, landing area, shared state."""
+"""Construction of the runtime: settings, clock, keys, landing area, shared state, put together once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def opened(
     clock: Clock | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[Runtime]:
-    """A runtime for the configuration that holds here; with none, the bundled sandbox runs for as long.
+    """Context manager: the runtime of the configuration in force; without one, of the bundled sandbox, which it runs.
 
     Raises ConfigurationError, EnvironmentFailed.
     """
@@ -50,7 +50,7 @@ def opened(
 
 @contextmanager
 def addressed(settings: Settings, clock: Clock) -> Iterator[Settings]:
-    """The settings with an address for every account: with no configuration, the bundled sandbox runs for as long."""
+    """Context manager: settings whose accounts all have URLs; without a configuration it runs the bundled sandbox."""
     settings.paths.create()
     with ExitStack() as stack:
         if settings.is_embedded_sandbox and not settings.accounts[0].base_url:
@@ -63,7 +63,7 @@ def addressed(settings: Settings, clock: Clock) -> Iterator[Settings]:
 def assembled(
     settings: Settings, environ: Mapping[str, str], clock: Clock, progress: Progress = no_progress
 ) -> Runtime:
-    """A runtime of settings whose accounts have their addresses.
+    """The runtime for settings whose accounts all have URLs.
 
     Raises ConfigurationError where a key is missing or is not the one in use, or where the star is to live where this
     version cannot write.
@@ -102,7 +102,7 @@ def _claim(paths: Paths) -> None:
 
 
 def require_writable(settings: Settings) -> None:
-    """Raise ConfigurationError where the star is to live where this version cannot write."""
+    """Raise ConfigurationError for a warehouse engine that this version cannot write."""
     if settings.engine != "duckdb":
         problem = f'must be "duckdb": this version writes nothing to "{settings.engine}" yet'
         raise ConfigurationError([problem], source="warehouse.engine")
@@ -113,7 +113,7 @@ _ACTIVE: contextvars.ContextVar[Runtime | None] = contextvars.ContextVar("runtim
 
 @contextmanager
 def active(runtime: Runtime) -> Iterator[None]:
-    """Have Dagster runs started in this process work with `runtime`."""
+    """Context manager: makes `runtime` the one that Dagster runs in this process use."""
     token = _ACTIVE.set(runtime)
     try:
         yield
@@ -123,7 +123,7 @@ def active(runtime: Runtime) -> Iterator[None]:
 
 @contextmanager
 def current() -> Iterator[Runtime]:
-    """The runtime of this process, or one opened from the environment, as in a run worker."""
+    """Context manager: the active runtime of this process, or one opened from the environment, as in a run worker."""
     given = _ACTIVE.get()
     if given is not None:
         yield given

@@ -1,4 +1,4 @@
-"""Plans put into practice: which accounts are planned again, and what is forgotten."""
+"""Refreshing plans of pulls: which accounts are planned again, and which plans are invalidated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLAN_EVERY = timedelta(hours=1)
 
 
 def plan_again(connection: session.Connection, runtime: Runtime, accounts: Sequence[Account] | None = None) -> None:
-    """Plan the next pull of every open check of these accounts; None means all."""
+    """Make new plans for all open checks of these accounts; None means all accounts."""
     now, agenda = runtime.clock.now(), runtime.agenda
     if accounts is None:
         accounts = runtime.settings.accounts
@@ -48,13 +48,13 @@ def _forget_strangers(connection: session.Connection, runtime: Runtime, account:
 
 
 def plan_what_is_old(connection: session.Connection, runtime: Runtime) -> None:
-    """Plan the accounts again of whose checks anything was changed since, and those that were planned long ago."""
+    """Make new plans for accounts with changed checks, and for those whose plans are old."""
     now = runtime.clock.now()
     plan_again(connection, runtime, [a for a in runtime.settings.accounts if _is_old(runtime.agenda, a, now)])
 
 
 def forget_plans(runtime: Runtime, keys: Iterable[str]) -> None:
-    """Before what changes them is committed: whoever comes after a crash in between makes these plans anew."""
+    """Invalidate these accounts' plans, before the change commits, so that a crash leaves no stale plan."""
     runtime.agenda.forget(map(_planned_note, keys))
 
 
@@ -68,7 +68,7 @@ def _planned_note(key: str) -> str:
 
 
 def touched_accounts(connection: session.Connection) -> set[str]:
-    """The accounts (`vendor/account`) of the checks that the open batch touched."""
+    """The accounts (`vendor/account`) of the checks that the open batch touches."""
     found = connection.execute(
         "select distinct vendor || '/' || account from raw.check semi join touched using (check_key)"
     )
@@ -76,7 +76,7 @@ def touched_accounts(connection: session.Connection) -> set[str]:
 
 
 def prepare(connection: session.Connection, runtime: Runtime) -> ingest.Prepared:
-    """Bring reference data up to date; in what state the warehouse was found, and whether it was read anew for it."""
+    """Update the reference data; plans are invalidated if that changed the warehouse. The state it was found in."""
     found = ingest.prepare(
         connection, runtime.settings, runtime.landing, part_key=runtime.part_key, progress=runtime.progress
     )

@@ -27,7 +27,7 @@ _PUT_OFF = "snapshot_put_off"
 
 
 def publish(runtime: Runtime, connection: Connection) -> int | None:
-    """Replace the snapshot by the warehouse as it is now; its size in bytes, or None where that was put off."""
+    """Publish the snapshot of the warehouse; its size in bytes, or None where publication was deferred."""
     agenda, clock = runtime.agenda, runtime.clock
     now = clock.now()
     target = runtime.settings.paths.published
@@ -45,7 +45,7 @@ def publish(runtime: Runtime, connection: Connection) -> int | None:
 
 
 def due_at(agenda: Agenda, now: datetime, *, is_update: bool = False) -> datetime | None:
-    """From when on the next snapshot may be made; None: at any time, also where the clock went back since the last.
+    """The earliest time of the next publication; None: at any time.
 
     `is_update`: it need only be brought up to date, and of how long that takes a whole copy tells nothing.
     """
@@ -58,6 +58,6 @@ def due_at(agenda: Agenda, now: datetime, *, is_update: bool = False) -> datetim
 
 
 def overdue(agenda: Agenda, now: datetime) -> str | None:
-    """What names the snapshot that was put off and may be made by now; None if there is none."""
+    """The id of a deferred publication that is due now; None if there is none."""
     put_off, due = agenda.note(_PUT_OFF), due_at(agenda, now)
     return put_off if put_off and (due is None or now >= due) else None

@@ -1,4 +1,4 @@
-"""Makes the plan of pulls from what the warehouse knows, and keeps it there and in the agenda."""
+"""Planning from the warehouse: its plans are stored there, and copied to the pull queue."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def replan(
     now: datetime,
     accounts: Iterable[Account] | None = None,
 ) -> None:
-    """Plan the next pull of every open check of these accounts (by default all), and write it down."""
+    """Plan the next pull of every open check of these accounts (by default all), and store the plans."""
     chosen = list(settings.accounts if accounts is None else accounts)
     if not chosen:
         return
@@ -219,7 +219,7 @@ def _model(connection: Connection, settings: Settings, now: datetime) -> Model:
 
 @cache
 def declared_priors() -> Mapping[str, Prior]:
-    """What each vendor declares of its durations, by slug: where learning begins."""
+    """The prior of each vendor, by slug."""
     return {slug: declared.prior for slug, declared in all_vendors().items()}
 
 

@@ -1,4 +1,4 @@
-"""What the steps of a run return: how each account went, what was taken in, what the star gained."""
+"""Results of a run's steps: account reports, counts of intake and of the star."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AS_PLANNED = ("deadline", LockHeld.code)
 
 @dataclass(frozen=True, kw_only=True)
 class AccountReport(PullCounts):
-    """How pulling one account went. `code` is why it ended early, or why it was not pulled at all."""
+    """The result of pulling one account. `code` is why it ended early, or why it was not pulled at all."""
 
     feed_messages: int = 0
     gaps: tuple[Gap, ...] = ()
@@ -33,18 +33,18 @@ class AccountReport(PullCounts):
 
     @property
     def needs_attention(self) -> bool:
-        """Whether a person should look: the account was not pulled as planned, or an answer could not be read."""
+        """Whether a person should look: not pulled as planned, or answers that could not be read."""
         is_feed_failed = self.feed_code not in (None, "busy", "rounds")
         return is_feed_failed or self.code not in (None, *AS_PLANNED) or bool(self.rejected or self.failed)
 
     def facts(self) -> dict[str, Any]:
-        """Everything as JSON values, and how many calls that makes."""
+        """The report as JSON values, with the number of calls."""
         gaps = [asdict(gap) | {"requested_at": gap.requested_at.isoformat()} for gap in self.gaps]
         return asdict(self) | {"gaps": gaps, "calls": self.calls}
 
     @classmethod
     def of_facts(cls, facts: dict[str, Any]) -> AccountReport:
-        """The report that tells these facts."""
+        """The report from the JSON values of `facts`."""
         values = {name: value for name, value in facts.items() if name != "calls"}
         return cls(**values | {"gaps": tuple(_gap(told) for told in facts["gaps"])})
 
@@ -57,7 +57,7 @@ def _gap(told: dict[str, Any]) -> Gap:
 
 @dataclass(frozen=True, kw_only=True)
 class Settled:
-    """What batches did to the star. `written`: the tables of which rows were written or removed."""
+    """Counts of what batches changed in the star. `written`: the tables with rows written or removed."""
 
     responses: int = 0
     changed: int = 0
@@ -75,7 +75,7 @@ class Settled:
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """What a step of a run did, or several of them together; `begun_at` is when the first of them began."""
+    """The result of a step of a run, or of several merged; `begun_at` is when the first of them began."""
 
     begun_at: datetime
     intake: Intake = field(default_factory=Intake)
@@ -101,7 +101,7 @@ class StepResult:
 
     @classmethod
     def of_facts(cls, facts: dict[str, Any]) -> StepResult:
-        """The result that tells these facts."""
+        """The result from the JSON values of `facts`."""
         settled = facts["settled"]
         return cls(
             begun_at=datetime.fromisoformat(facts["begun_at"]),
@@ -112,18 +112,18 @@ class StepResult:
 
 
 def note_step(ledger: RunLedger, run_id: str, step: str, result: StepResult, *, now: datetime) -> None:
-    """Keep what a step did for the later steps of its run, in whatever process; in place of an earlier try."""
+    """Store a step's result in the ledger, for the later steps of its run, in place of an earlier try's."""
     ledger.note(run_id, step, result.facts(), now=now)
 
 
 def steps_before(ledger: RunLedger, run_id: str, step: str, *, begun_at: datetime) -> StepResult:
-    """What the other steps of a run have done, when this one began at `begun_at`."""
+    """The merged results of the other steps of a run; `begun_at` is when this one began."""
     done = (facts for name, facts in ledger.steps(run_id) if name != step)
     return _together(done, StepResult(begun_at=begun_at))
 
 
 def whole_run(ledger: RunLedger, run_id: str, *, now: datetime) -> StepResult:
-    """What all steps of a run have done; of a run that is not known, nothing."""
+    """The merged results of all steps of a run; empty for an unknown run."""
     return _together((facts for _, facts in ledger.steps(run_id)), StepResult(begun_at=now))
 
 

@@ -1,4 +1,4 @@
-"""Whether anything came since the warehouse last read everything there was: told from names, sizes and times alone.
+"""Unread input: whether manifests or landed lines arrived since the warehouse last read them, without opening it.
 
 Other accounts are news, too: rows of old manifests may be for them; and so is an erasure that was begun, until it is
 finished, as whoever opens the warehouse next does. The note is kept in the shared state, which may be lost; then
@@ -38,7 +38,7 @@ def orders(paths: Paths) -> dict[str, list[int]]:
 
 @dataclass(frozen=True)
 class Note:
-    """What a warehouse has read: under which accounts which manifests, and how far of the landing area.
+    """The watermark of the warehouse: what it has read of the accounts, the manifests and the landing area.
 
     `warehouse` tells its file, as it was then: inode, size and time. `seals` copies what the warehouse itself says, for
     those who ask while it is busy.
@@ -51,7 +51,7 @@ class Note:
 
 
 def known(agenda: Agenda, settings: Settings) -> Note | None:
-    """What the warehouse, as it is now, is known to have read."""
+    """The watermark of the warehouse as it is now; None where none is stored or the file has changed since."""
     note = _noted(agenda)
     return note if note and note.warehouse == mark_of(settings.paths.warehouse) else None
 
@@ -59,7 +59,7 @@ def known(agenda: Agenda, settings: Settings) -> Note | None:
 def remember(
     agenda: Agenda, settings: Settings, before: Note | None, *, orders: Mapping[str, list[int]] | None, seals: Seals
 ) -> None:
-    """Note what the warehouse, as it is now and closed, has read; of `orders`, if none were, what was known before."""
+    """Store the watermark of the closed warehouse; without `orders` those of `before` stay."""
     mark = mark_of(settings.paths.warehouse)
     if orders is not None:
         accounts = settings.account_keys
@@ -73,7 +73,7 @@ def remember(
 
 
 def is_any(agenda: Agenda, settings: Settings, landing: Landing) -> bool:
-    """Whether the warehouse, as it is now, may have something to read, or somebody to forget."""
+    """Whether the warehouse may have unread input, or an unfinished erasure."""
     note = known(agenda, settings)
     if note is None or [note.accounts, note.orders] != [settings.account_keys, orders(settings.paths)]:
         return True
@@ -81,19 +81,19 @@ def is_any(agenda: Agenda, settings: Settings, landing: Landing) -> bool:
 
 
 def are_read(agenda: Agenda, settings: Settings, manifests_now: dict[str, list[int]]) -> bool:
-    """Whether the warehouse, whatever was done to it since, has read the manifests, as `orders` finds them now."""
+    """Whether the warehouse has read these manifests (from `orders`), whatever was done to it since."""
     note = _noted_of_it(agenda, settings)
     return note is not None and [note.accounts, note.orders] == [settings.account_keys, manifests_now]
 
 
 def unread(agenda: Agenda, settings: Settings, landing: Landing) -> dict[str, int]:
-    """Which landed files go further than the warehouse, whatever was done to it since, has read; how far they go."""
+    """The landed files with unread lines: relative path → size in bytes."""
     note = _noted_of_it(agenda, settings)
     return landing.gained(note.seals if note else {})
 
 
 def unfinished(paths: Paths) -> dict[str, list[int]]:
-    """The erasure that was begun and is not finished, if there is one."""
+    """The unfinished erasure, if there is one: file name → change mark."""
     mark = mark_of(paths.erasure_intent)
     return {paths.erasure_intent.name: mark} if mark else {}
 

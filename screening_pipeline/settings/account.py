@@ -16,7 +16,7 @@ ENVIRONMENTS = ("production", "sandbox")
 
 
 def account_name(declared: Vendor) -> str:
-    """What the template calls an account: after the country where its vendor works."""
+    """The name that the configuration template gives an account: after the country of its vendor's calendar."""
     return declared.calendar.partition("-")[0].lower()
 
 
@@ -189,21 +189,21 @@ class Account:
 
     @property
     def key(self) -> str:
-        """`vendor/name`, as messages call it."""
+        """`vendor/name`, as messages call the account."""
         return f"{self.vendor}/{self.name}"
 
     @property
     def is_asked(self) -> bool:
-        """Whether anything is asked of the vendor; else it only pushes."""
+        """Whether the account is pulled at all; otherwise it is only pushed to, by webhooks."""
         return self.polling or self.status_updates
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The secrets without which this account cannot be pulled; none where it is only pushed to."""
+        """The roles of the secrets that pulling needs; none for an account that is only pushed to."""
         return vendor(self.vendor).auth[self.auth].secrets if self.is_asked else ()
 
     def secret(self, role: str, environ: Mapping[str, str]) -> str:
-        """The secret of that role, blanks at its ends removed. Raises MissingSecret naming the variable."""
+        """The value of the secret of a role, stripped of blanks. Raises MissingSecret naming the variable."""
         variable = self.secret_names.get(role)
         if variable is None:
             raise MissingSecret(f"for {role}_env", account=self.key, reason="is not named in the configuration")
@@ -215,16 +215,16 @@ class Account:
         return value
 
     def secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Every secret that pulling needs, by role. Raises MissingSecret."""
+        """The values of all secrets that pulling needs, by role. Raises MissingSecret."""
         return {role: self.secret(role, environ) for role in self.roles}
 
     def known_secrets(self, environ: Mapping[str, str]) -> list[str]:
-        """The account's keys, passwords and tokens that are set, those for pushed updates among them; no names."""
+        """The values of all secrets that are set, also those of webhooks, without user names: what must be masked."""
         roles = (role for role in self.secret_names if role.endswith(("key", "password", "secret", "token")))
         return [self.secret(role, environ) for role in roles if self._missing(role, environ) is None]
 
     def missing_secrets(self, environ: Mapping[str, str]) -> tuple[str, ...]:
-        """The variables that pulling needs and that have no usable value."""
+        """The names of the environment variables that pulling needs and that have no usable value."""
         return tuple(variable for role in self.roles if (variable := self._missing(role, environ)))
 
     def _missing(self, role: str, environ: Mapping[str, str]) -> str | None:

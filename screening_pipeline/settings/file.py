@@ -1,4 +1,4 @@
-"""screening.toml read and judged: every key by its own rule, and how they must fit together.
+"""The parser and validator of screening.toml: every key by its own rule, and the rules between keys.
 
 The keys, their rules and defaults are the fields of the dataclasses in `screening_pipeline.settings`. `read` gives
 checked plain values, of which the settings are made.
@@ -32,7 +32,7 @@ _TOP_KEYS = {
 
 
 def account_keys(declared: Vendor) -> dict[str, Key]:
-    """The keys of an account at this vendor, with their rules and the vendor's defaults."""
+    """The keys of an account of this vendor, with their rules and the vendor's defaults."""
     return {**keys_of(Account, declared), **{f"{role}_env": _variable(declared, role) for role in declared.secrets}}
 
 
@@ -48,7 +48,7 @@ def _variable(declared: Vendor, role: str) -> Key:
 
 
 def read(path: Path, *, named_by: str | None = None) -> dict[str, Any]:
-    """The checked values of the file, defaults filled in: a table per section, `accounts` and `sla` as lists.
+    """The validated values of the file, defaults filled in: a table per section, `accounts` and `sla` as lists.
 
     `named_by`: the variable that says where it is. Raises ConfigurationError, which lists every problem of the file.
     """

@@ -1,4 +1,4 @@
-"""The keys of pseudonyms and of the landing area: kept, noted, and no other taken."""
+"""Encryption and pseudonym keys: read from the environment or a key file, and checked against the digest in use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from screening_pipeline.settings.settings import Settings
 
 
 def pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> bytes:
-    """The key from the environment, else the one kept in the data folder, made there the first time.
+    """The pseudonym key from the environment, else from the data folder, where it is created the first time.
 
     Raises what `known_pseudonym_key` does, and EnvironmentFailed where none can be kept.
     """
@@ -28,7 +28,7 @@ def pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> bytes:
 
 
 def known_pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> bytes | None:
-    """The key from the environment, else the one kept in the data folder; None where there is none yet.
+    """The pseudonym key from the environment, else from the data folder; None where there is none yet.
 
     Raises ConfigurationError for a key that is too short, or is not the one by which the people of the warehouse have
     their pseudonyms; EnvironmentFailed where the kept one is damaged.
@@ -46,7 +46,7 @@ def known_pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> bytes
 
 
 def landing_key(settings: Settings, environ: Mapping[str, str]) -> bytes | None:
-    """The key that landed lines are encrypted with; None where the configuration names none.
+    """The encryption key of landed lines, whose digest is recorded; None where the configuration names none.
 
     Raises what `known_landing_key` does.
     """
@@ -58,7 +58,7 @@ def landing_key(settings: Settings, environ: Mapping[str, str]) -> bytes | None:
 
 
 def known_landing_key(settings: Settings, environ: Mapping[str, str]) -> bytes | None:
-    """The same, and nothing is noted.
+    """The encryption key of landed lines, without recording its digest; None where the configuration names none.
 
     Raises MissingSecret where one is named and there is no usable one: nothing may lie in clear for want of a key;
     ConfigurationError where it is not the one that lines were encrypted with before.
@@ -76,7 +76,7 @@ def known_landing_key(settings: Settings, environ: Mapping[str, str]) -> bytes |
 
 
 def kept_key(path: Path) -> bytes:
-    """The key in that file: 64 hex digits, made at random the first time, readable by the owner only.
+    """The key in a key file: 64 hex digits, random, created the first time, readable by the owner only.
 
     Processes that start at once agree on one key. As it is text, it can be moved into the environment
     and stays the same key. Raises EnvironmentFailed where the file is damaged: a new one would not do.

@@ -1,4 +1,4 @@
-"""screening.toml read into settings, or everything that is wrong with it at once."""
+"""screening.toml loaded into Settings, or every problem of it at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from screening_pipeline.settings.settings import (
 
 
 def load(environ: Mapping[str, str], cwd: Path) -> Settings:
-    """The settings of SCREENING_CONFIG or ./screening.toml; without either, of the bundled sandbox.
+    """The settings of SCREENING_CONFIG or ./screening.toml; without either, those of the bundled sandbox.
 
     Raises ConfigurationError, which lists every problem of the file; also where there is none, and the data folder is
     that of configured accounts.

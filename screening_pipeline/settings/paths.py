@@ -1,4 +1,4 @@
-"""Where things lie in the data folder, and which of them only the owner may read."""
+"""The layout of the data folder, and which files only the owner may read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _READABLE = 0o755
 
 @dataclass(frozen=True)
 class Paths:
-    """The data folder and what is in it; nothing is created before `create` is called."""
+    """The layout of the data folder; nothing is created before `create` is called."""
 
     data_dir: Path
     dagster: Path
@@ -37,32 +37,32 @@ class Paths:
 
     @property
     def orders(self) -> Path:
-        """Order manifests, put here by the customer; never changed."""
+        """The folder of order manifests, put here by the customer; never changed."""
         return self.data_dir / "orders"
 
     @property
     def landing(self) -> Path:
-        """Bodies as they came."""
+        """The landing area: response bodies as received."""
         return self.data_dir / "landing"
 
     @property
     def warehouse(self) -> Path:
-        """The live warehouse."""
+        """The live warehouse, a DuckDB file."""
         return self.data_dir / "warehouse.duckdb"
 
     @property
     def warehouse_lock(self) -> Path:
-        """What a writer of the live warehouse holds."""
+        """The lock file of the writer of the live warehouse."""
         return self.data_dir / "warehouse.lock"
 
     @property
     def published(self) -> Path:
-        """The read-only snapshot for analysts, in a folder of its own."""
+        """The published snapshot for analysts, read-only, in a folder of its own."""
         return self.data_dir / "published" / "screening.duckdb"
 
     @property
     def parquet(self) -> Path:
-        """The same tables and views as Parquet, for tools that do not speak DuckDB."""
+        """The folder of Parquet exports, for tools that do not speak DuckDB."""
         return self.data_dir / "published" / "parquet"
 
     @property
@@ -72,55 +72,55 @@ class Paths:
 
     @property
     def state(self) -> Path:
-        """What processes share: slots of rate limits, cool-downs, checks that are due."""
+        """The SQLite file of the shared state: rate limit slots, silences, the pull queue."""
         return self.data_dir / "state.sqlite"
 
     @property
     def pseudonym_key(self) -> Path:
-        """The key of the pseudonyms, where none is given in the environment."""
+        """The key file of pseudonyms, where the environment gives none."""
         return self.data_dir / "pseudonym.key"
 
     @property
     def pseudonym_note(self) -> Path:
-        """The digest of the key by which the people of the warehouse have their pseudonyms."""
+        """The digest of the pseudonym key that this warehouse was built with."""
         return self.data_dir / "pseudonym.digest"
 
     @property
     def landing_note(self) -> Path:
-        """The digest of the key that landed lines are encrypted with, where they are."""
+        """The digest of the encryption key of landed lines, where they are encrypted."""
         return self.data_dir / "landing.digest"
 
     @property
     def spool_key(self) -> Path:
-        """The key that seals bodies between their arrival and their masking."""
+        """The key file of the spool, which encrypts bodies between arrival and masking."""
         return self.data_dir / "spool.key"
 
     @property
     def claim(self) -> Path:
-        """There once accounts of a configuration were at work here: the bundled sandbox keeps out from then on."""
+        """The marker of a data folder that configured accounts have used: the bundled sandbox refuses it."""
         return self.data_dir / "configured"
 
     @property
     def derived_lock(self) -> Path:
-        """What whoever makes files of the snapshot holds, from reading it until they stand in their places."""
+        """The lock file of exports and reports made from the snapshot, held from reading it until they are in place."""
         return self.data_dir / "derived.lock"
 
     @property
     def erasure_lock(self) -> Path:
-        """What whoever erases somebody holds, from looking for them until nothing of them is left."""
+        """The lock file of erasures, held from the search for a person until nothing of them is left."""
         return self.data_dir / "erasure.lock"
 
     @property
     def erasure_intent(self) -> Path:
-        """What an erasure that was begun is to remove, sealed; there until nothing of it is left."""
+        """The sealed write-ahead intent of an erasure; removed when the erasure is complete."""
         return self.data_dir / "erasure.sealed"
 
     def pull_lock(self, vendor: str, account: str) -> Path:
-        """What whoever pulls an account holds."""
+        """The lock file of an account, held while it is pulled."""
         return self.data_dir / f"pull.{vendor}.{account}.lock"
 
     def folders(self) -> Mapping[Path, int]:
-        """Every folder the program makes, with its mode."""
+        """Every folder that the program creates, with its mode."""
         return {
             self.data_dir: _PASS_THROUGH,
             self.orders: _OWNER_ONLY,
@@ -130,7 +130,7 @@ class Paths:
         }
 
     def create(self) -> None:
-        """Make the folders that are missing; those that exist keep their mode. Raises NotWritable."""
+        """Create the missing folders; existing ones keep their mode. Raises NotWritable."""
         for folder, mode in self.folders().items():
             _make(folder, mode)
 
@@ -145,6 +145,6 @@ def _make(folder: Path, mode: int) -> None:
 
 
 def paths_of(environ: Mapping[str, str], cwd: Path) -> Paths:
-    """Where data lies, whatever is configured."""
+    """The layout of the data folder that the environment names, without reading screening.toml."""
     data_dir = cwd / Path(environ.get("SCREENING_DATA_DIR", "").strip() or "data").expanduser()
     return Paths.under(data_dir, environ)

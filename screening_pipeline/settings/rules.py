@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def text(value: Any) -> str:
-    """Text of one line that is not empty."""
+    """Rule: non-empty text of one line."""
     if not isinstance(value, str):
         raise Refused(f"must be text, not {type_word(value)}")
     if not value.strip() or not value.isprintable():
@@ -35,14 +35,14 @@ def text(value: Any) -> str:
 
 
 def flag(value: Any) -> bool:
-    """A TOML boolean."""
+    """Rule: a TOML boolean."""
     if not isinstance(value, bool):
         raise Refused(f"must be true or false, not {type_word(value)}")
     return value
 
 
 def integer(minimum: int, maximum: int) -> Rule:
-    """An integer in this closed range; a boolean is none."""
+    """Rule: an integer in this closed range; a boolean is refused."""
 
     def rule(value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
@@ -55,7 +55,7 @@ def integer(minimum: int, maximum: int) -> Rule:
 
 
 def positive(value: Any) -> float:
-    """A finite number above zero."""
+    """Rule: a finite number above zero."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused(f"must be a number, not {type_word(value)}")
     if not 0 < value < 1e12:
@@ -78,7 +78,7 @@ def duration(value: Any) -> float:
 
 
 def hours_by_vendor(*known: str) -> Rule:
-    """A number of hours for all vendors (key `*`), or a table of hours by vendor."""
+    """Rule: a number of hours for all vendors (key `*`), or a table of hours by vendor."""
 
     def rule(value: Any) -> dict[str, float]:
         if not isinstance(value, dict):
@@ -91,7 +91,7 @@ def hours_by_vendor(*known: str) -> Rule:
 
 
 def one_of(*known: str) -> Rule:
-    """One of these words; the nearest one is named otherwise."""
+    """Rule: one of these words; the refusal suggests the nearest one."""
 
     def rule(value: Any) -> str:
         if text(value) not in known:
@@ -102,7 +102,7 @@ def one_of(*known: str) -> Rule:
 
 
 def list_of(rule: Rule) -> Rule:
-    """A list whose every element keeps the rule, without repetition; becomes a tuple."""
+    """Rule: a list without repetition whose elements each satisfy `rule`; becomes a tuple."""
 
     def rule_of_list(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
@@ -123,21 +123,21 @@ def _element(rule: Rule, element: object, index: int) -> Any:
 
 
 def text_map(value: Any) -> dict[str, str]:
-    """A table of text to text."""
+    """Rule: a table of text to text."""
     if not isinstance(value, dict):
         raise Refused(f"must be a table of texts, not {type_word(value)}")
     return {text(name): text(word) for name, word in value.items()}
 
 
 def table(value: Any) -> dict[str, Any]:
-    """A table, whose own keys are judged elsewhere."""
+    """Rule: a table, whose own keys are validated elsewhere."""
     if not isinstance(value, dict):
         raise Refused(f"must be a table, not {type_word(value)}")
     return value
 
 
 def tables(value: Any) -> list[dict[str, Any]]:
-    """An array of tables with at least one entry."""
+    """Rule: an array of tables with at least one entry."""
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise Refused("must be an array of tables: write its heading in [[double brackets]]")
     if not value:
@@ -146,7 +146,7 @@ def tables(value: Any) -> list[dict[str, Any]]:
 
 
 def connection(value: Any) -> str:
-    """The address of a catalogue without its password, which libpq reads from PGPASSWORD or ~/.pgpass.
+    """Rule: the connection string of a catalogue without its password, which libpq reads from PGPASSWORD or ~/.pgpass.
 
     The value is never shown: it may carry a password.
     """
@@ -157,14 +157,14 @@ def connection(value: Any) -> str:
 
 
 def name(value: Any) -> str:
-    """A name that may stand in a path and in an address: letters, digits, dot, dash, underscore."""
+    """Rule: a name safe in paths and URLs: letters, digits, dot, dash, underscore."""
     if not _NAME.fullmatch(text(value)):
         raise Refused("must be 1 to 63 letters, digits, '.', '-' or '_', and begin with a letter or digit")
     return str(value)
 
 
 def variable(value: Any) -> str:
-    """The name of an environment variable. The value is never shown: it may be the secret itself."""
+    """Rule: the name of an environment variable. The value is never shown: it may be the secret itself."""
     given = value if isinstance(value, str) else ""
     if not _VARIABLE.fullmatch(given) or _RANDOM_LOOKING.fullmatch(given):
         raise Refused("must be the name of an environment variable (A-Z, 0-9, _), not the secret itself")
@@ -172,7 +172,7 @@ def variable(value: Any) -> str:
 
 
 def url(value: Any) -> str:
-    """An https address, http on loopback only, without user, query or fragment; no slash at its end.
+    """Rule: an https URL, http on loopback only, without user, query or fragment; a slash at its end is removed.
 
     The value is never shown: it may carry a password.
     """
@@ -212,7 +212,7 @@ def is_loopback(host: str) -> bool:
 
 
 def endpoint_path(declared: str) -> Rule:
-    """A path in place of the declared one: absolute, and with `{id}` where that has one."""
+    """Rule: a URL path to replace the declared one: absolute, and with `{id}` where that has one."""
     expected = 1 if "{id}" in declared else 0
 
     def rule(value: Any) -> str:
@@ -245,7 +245,7 @@ def date_format(value: Any) -> str:
 
 
 def timezone(value: Any) -> str:
-    """The IANA name of a time zone."""
+    """Rule: the IANA name of a time zone."""
     from zoneinfo import ZoneInfo, available_timezones
 
     zone = text(value)
@@ -261,7 +261,7 @@ _COUNTRY_SLIPS = {"UK": "GB", "EN": "GB", "USA": "US", "AUS": "AU"}
 
 
 def calendar(value: Any) -> str:
-    """A country's ISO 3166-1 alpha-2 code, optionally with a subdivision: `US`, `AU-NSW`."""
+    """Rule: a country's ISO 3166-1 alpha-2 code, optionally with a subdivision: `US`, `AU-NSW`."""
     from holidays.utils import list_supported_countries  # 70 ms, paid only where a calendar is configured
 
     known = list_supported_countries(include_aliases=False)

@@ -15,7 +15,7 @@ from screening_pipeline.vendors import all_vendors, vendor
 
 
 def bundled(environ: Mapping[str, str], cwd: Path) -> Settings:
-    """The settings of the bundled sandbox, whatever is configured."""
+    """The settings of the bundled sandbox, without any configuration file."""
     return _embedded(paths_of(environ, cwd))
 
 
@@ -56,7 +56,7 @@ def _sandbox_account(declared: Vendor, sandbox: Sandbox) -> Account:
 
 
 def at_sandbox(account: Account, url: str) -> Account:
-    """A bundled account at the address where the sandbox runs; any other as it is."""
+    """The account with `base_url` at the running sandbox if it is a bundled one; any other unchanged."""
     sandbox = vendor(account.vendor).sandbox
     if not account.is_bundled or sandbox is None:
         return account
@@ -66,5 +66,5 @@ def at_sandbox(account: Account, url: str) -> Account:
 
 
 def with_sandbox_url(settings: Settings, url: str) -> Settings:
-    """The same, with the bundled accounts talking to the sandbox that runs at `url`."""
+    """The settings with the bundled accounts' `base_url` at the sandbox that runs at `url`."""
     return replace(settings, accounts=tuple(at_sandbox(account, url) for account in settings.accounts))

@@ -32,7 +32,7 @@ SLA_CLOCKS = ("vendor", "total")
 
 @dataclass(frozen=True, kw_only=True)
 class Warehouse:
-    """Where the star lives. `catalog` and `data_path` are given with DuckLake only."""
+    """Settings of the warehouse: engine and place. `catalog` and `data_path` are given with DuckLake only."""
 
     engine: str = setting(
         rules.one_of(*ENGINES),
@@ -49,7 +49,7 @@ class Warehouse:
 
 @dataclass(frozen=True, kw_only=True)
 class Privacy:
-    """Variables that hold keys, and for how many days raw bodies are kept (None: for ever)."""
+    """Settings of privacy: variables that hold keys, and retention of raw bodies in days (None: for ever)."""
 
     pseudonym_key_env: str = setting(
         rules.variable, "SCREENING_PSEUDONYM_KEY", help="made and kept in the data folder when unset"
@@ -64,7 +64,7 @@ class Privacy:
 
 @dataclass(frozen=True, kw_only=True)
 class Analytics:
-    """Which checks the analytics views count, by the environment of their account."""
+    """Settings of the analytics views: which account environments they count."""
 
     environments: tuple[str, ...] = setting(
         rules.list_of(rules.one_of(*ENVIRONMENTS)), ("production",), help="whose checks the views count"
@@ -73,7 +73,7 @@ class Analytics:
 
 @dataclass(frozen=True, kw_only=True)
 class Planning:
-    """What the planner of pulls is asked for; what is None or empty is left to the planner.
+    """Settings of the planner; a value that is None or empty is left to the planner.
 
     `max_lag_seconds`: the expected lag at which a check is asked again. `worst_case_hours`: each open check
     is seen at least that often while the budget allows, by vendor, `*` being all of them. `history_days`:
@@ -97,7 +97,7 @@ class Planning:
 
 @dataclass(frozen=True, kw_only=True)
 class SlaTarget:
-    """A promised turnaround; exactly one of the two targets is set. None in a scope means any."""
+    """A promised turnaround (SLA); exactly one of the two targets is set. None in a scope means any."""
 
     vendor: str | None = setting(rules.text, example=Of(lambda v: toml_text(v.slug)))
     account: str | None = setting(rules.text, example=Of(lambda v: toml_text(account_name(v))))
@@ -122,7 +122,7 @@ class AdverseAction:
 
 @dataclass(frozen=True, kw_only=True)
 class Http:
-    """Whether HTTPS_PROXY and its kin are obeyed; not unless somebody says so."""
+    """Settings of HTTP: whether HTTPS_PROXY and its kin are obeyed (default: no)."""
 
     proxies_from_environment: bool = setting(rules.flag, False, help="true: obey HTTPS_PROXY and its kin")
 
@@ -140,7 +140,7 @@ SECTIONS: Mapping[str, type] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything a command needs to know before it starts. Holds names of secrets, never secrets."""
+    """The whole configuration; holds names of secrets, never secrets."""
 
     accounts: tuple[Account, ...]
     paths: Paths
@@ -156,15 +156,17 @@ class Settings:
 
     @property
     def data_dir(self) -> Path:
+        """The data folder."""
         return self.paths.data_dir
 
     @property
     def engine(self) -> str:
+        """The engine of the warehouse: `duckdb` or `ducklake`."""
         return self.warehouse.engine
 
     @property
     def account_keys(self) -> list[str]:
-        """`vendor/name` of every account, by name."""
+        """`vendor/name` of every account, sorted."""
         return sorted(account.key for account in self.accounts)
 
     def account(self, vendor: str, name: str | None = None) -> Account:
@@ -175,7 +177,7 @@ class Settings:
         return found[0]
 
     def select(self, vendors: Iterable[str] = (), names: Iterable[str] = ()) -> tuple[Account, ...]:
-        """The accounts of these vendors and names, where no choice means every one. Raises UsageError."""
+        """The accounts of these vendors and names; an empty choice selects all. Raises UsageError."""
         wanted_vendors, wanted_names = tuple(vendors), tuple(names)
         _check_choice("vendor", wanted_vendors, {a.vendor for a in self.accounts})
         _check_choice("account", wanted_names, {a.name for a in self.accounts})
@@ -190,7 +192,7 @@ class Settings:
 
 
 def config_path(environ: Mapping[str, str], cwd: Path) -> Path | None:
-    """The configuration file that holds here, if any."""
+    """The path of the configuration file in force: SCREENING_CONFIG or ./screening.toml; None if there is none."""
     named = environ.get(CONFIG_VARIABLE, "").strip()
     if named:
         return cwd / Path(named).expanduser()

@@ -1,4 +1,4 @@
-"""One table of a TOML file read by its keys, with every mistake named."""
+"""The reader of one table of a TOML file by its declared keys; collects every problem."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Rule = Callable[[Any], Any]
 
 
 class Refused(ValueError):
-    """A value that breaks its rule; the message reads on from the name of the key."""
+    """A value that violates its rule; the message continues the name of the key."""
 
 
 class Of(NamedTuple):
-    """Something about a key that depends on what its table is about: a vendor's own limit, say."""
+    """A part of a key declaration that is computed from the table's subject: a vendor's own limit, say."""
 
     told_by: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One key of a table: the rule of its value, what holds when it is absent, and how a person is told of it.
+    """The declaration of one key of a table: rule, default, help text.
 
     `help` is what the template of `init` says of it; `example` the TOML value that it shows, else the default.
     `is_for` tells whether a table about its argument has the key at all; everything but that may be `Of` it.
@@ -37,30 +37,30 @@ class Key:
     is_for: Callable[[Any], bool] | None = None
 
     def checked(self, value: object) -> Any:
-        """What the program works with. Raises Refused."""
+        """The validated and converted value. Raises Refused."""
         if isinstance(self.rule, Of):
             raise TypeError("ask `of` first, which knows what the table is about")
         return self.rule(value)
 
     def of(self, subject: object) -> Key:
-        """The key of a table about `subject`, by which values are judged."""
+        """The key declaration for a table about `subject`, with every `Of` resolved."""
         if not isinstance(self.rule, Of) and not isinstance(self.default, Of):
             return self
         return replace(self, rule=part_of(self.rule, subject), default=part_of(self.default, subject))
 
     @property
     def is_particular(self) -> bool:
-        """Whether it is not the same in all tables of its kind; to be asked before `of`."""
+        """Whether the declaration depends on the subject (has an `Of`); meaningful before `of` only."""
         return self.is_for is not None or isinstance(self.default, Of) or isinstance(self.example, Of)
 
 
 def part_of(part: Any, subject: object) -> Any:
-    """A part of a key, as it is in a table about `subject`."""
+    """One part of a key declaration, resolved for a table about `subject`."""
     return part.told_by(subject) if isinstance(part, Of) else part
 
 
 def setting(rule: Rule | Of, default: Any = None, **others: Any) -> Any:
-    """A field of a dataclass that is also a key of a file: name, type, rule, default and help stand in one place.
+    """A dataclass field that also declares a key of the file: name, type, rule, default and help in one place.
 
     `others` as in Key. Where a key is required, or its default is `Of` something, the field has no default.
     """
@@ -74,7 +74,7 @@ def setting(rule: Rule | Of, default: Any = None, **others: Any) -> Any:
 
 
 def keys_of(table: type, subject: object = None) -> dict[str, Key]:
-    """The keys of the tables that a dataclass stands for; those of one about `subject`, where they depend on it."""
+    """The key declarations of a settings dataclass, resolved for `subject` where they depend on it."""
     found = {f.name: f.metadata["key"] for f in fields(table) if "key" in f.metadata}
     if subject is None:
         return found
@@ -98,7 +98,7 @@ _TYPE_WORDS = {
 
 
 def read_table(raw: object, keys: Mapping[str, Key], at: str, problems: list[str]) -> dict[str, Any]:
-    """The values of one table by key, defaults filled in; what is wrong is added to `problems`.
+    """The validated values of one table by key, defaults filled in; problems are appended to `problems`.
 
     A refused value is left out of the answer, so that later checks do not trip over it.
     """
@@ -118,7 +118,7 @@ def read_table(raw: object, keys: Mapping[str, Key], at: str, problems: list[str
 
 
 def toml_text(value: object) -> str:
-    """A value as TOML writes it: text, numbers, booleans, and lists of them."""
+    """A value as TOML text: strings, numbers, booleans, and lists of them."""
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(toml_text, value))}]"
     import json  # 1 ms that reading a file need not pay
@@ -127,7 +127,7 @@ def toml_text(value: object) -> str:
 
 
 def unknown_key(name: str, keys: Collection[str], at: str) -> str:
-    """What to say of a key that no table knows: a literal secret, a slip of the pen, or neither."""
+    """The error message for an unknown key: a literal secret, a misspelling, or neither."""
     where = dotted(at, name if name.isprintable() else ascii(name))
     if SECRET_WORDS.search(name) and not _is_meant_as_variable(name):
         variables = [key for key in keys if key.endswith("_env")]
@@ -142,7 +142,7 @@ def _is_meant_as_variable(name: str) -> bool:
 
 
 def nearest(given: str, known: Iterable[str]) -> str:
-    """The end of a message: the known word most like the given one, else all of them if they are few."""
+    """The suffix of an error message: the known word nearest to the given one, else all of them if they are few."""
     choices = sorted(known)
     lowered = {choice.lower(): choice for choice in choices}
     found = get_close_matches(given.lower(), lowered, n=1, cutoff=0.5)
@@ -157,5 +157,5 @@ def dotted(at: str, name: str) -> str:
 
 
 def type_word(value: object) -> str:
-    """What a value of TOML is called."""
+    """The name of a value's TOML type."""
     return _TYPE_WORDS.get(type(value), "a date or time")

@@ -1,4 +1,4 @@
-"""The commented screening.toml that `init` writes, made of the keys themselves and of what vendors declare."""
+"""The commented screening.toml that `init` writes, generated from key declarations and vendor declarations."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _Told = set[tuple[str, str]]
 
 
 def text() -> str:
-    """The whole file. It is a good configuration as it stands, and with every key in force."""
+    """The configuration template, valid as it stands and with every commented key in force."""
     told: _Told = set()
     first = next(iter(all_vendors().values()))
     lines = [_HEAD, *_heading(_ACCOUNTS)]

@@ -1,4 +1,4 @@
-"""What is known of an account: silences, stops, outages, ids nobody knows."""
+"""The shared state of an account: silence, stop (open circuit), outage, unknown ids."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OUTAGES = ("unreachable", "token_unavailable", "token_unreadable")
 
 @dataclass(frozen=True)
 class AccountState:
-    """What is known of one account beyond its configuration; instants are aware, in UTC.
+    """The runtime state of one account, shared by all processes; instants are aware, in UTC.
 
     `silent_seconds` is what is left of a silence (0.0: none). `stopped_code` is set while the account is not
     to be asked. `no_polling_at` is set where the vendor seems to offer no polling, `answered_at` where it
@@ -37,11 +37,11 @@ class AccountState:
 
     @property
     def knows_none(self) -> bool:
-        """Whether the vendor has answered for no id so far, but that it does not know it or offers no polling."""
+        """Whether every id asked so far was answered with 404 or "polling not offered"."""
         return self.no_polling_at is not None
 
     def reason_to_wait(self, now: datetime) -> str | None:
-        """Why nobody should ask now, unless a person wants it; None where nothing speaks against it."""
+        """Why the account should not be pulled now (silent, stopped, outage), in words; None if nothing is wrong."""
         if self.silent_seconds > 0:
             return f"silent for {self.silent_seconds:.0f} s, as the vendor asked"
         if self.stopped_code and self.stopped_at and abs(now - self.stopped_at) < STOPPED_FOR:

@@ -1,4 +1,4 @@
-"""Which checks are to be asked for when, kept where sensors and limiters can read it while the warehouse is busy.
+"""The pull queue: which checks are to be pulled when, in the shared state, readable while the warehouse is busy.
 
 The plan is made from the warehouse (`replan`) and kept there, in `ops.pull_plan`. The agenda is a copy of it in the
 shared state, which may be lost: the next cycle copies it again. Only here is a check put off that was just asked.
@@ -28,7 +28,7 @@ create table if not exists note (name text primary key, value text not null) wit
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One check that may be asked for, and when."""
+    """One queued pull: a check, when it is due, and the reason in words."""
 
     check_key: int
     vendor: str
@@ -42,7 +42,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How an account's agenda stands at an instant."""
+    """The state of an account's pull queue at an instant: open and due checks, the next due time."""
 
     open: int
     due: int
@@ -50,7 +50,7 @@ class Summary:
 
 
 class Agenda:
-    """The agenda in the shared state; every method is one short transaction."""
+    """The pull queue in the shared state; every method is one short transaction."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -59,13 +59,13 @@ class Agenda:
                 db.execute(statement)
 
     def replace(self, vendor: str, account: str, items: Iterable[Item]) -> None:
-        """Make `items` all that is planned for the account."""
+        """Replace the account's whole queue by `items`."""
         with self._state.writing() as db:
             db.execute("delete from agenda where vendor = ? and account = ?", (vendor, account))
             db.executemany("insert or replace into agenda values (?, ?, ?, ?, ?, ?, ?, ?)", map(_row, items))
 
     def keep_only(self, accounts: Iterable[tuple[str, str]]) -> None:
-        """Drop what is planned for any other account (vendor, name): those were renamed or removed."""
+        """Delete the queues of all other accounts (vendor, name), which were renamed or removed."""
         kept = [*accounts]
         with self._state.writing() as db:
             named = ", ".join(["(?, ?)"] * len(kept))
@@ -83,7 +83,7 @@ class Agenda:
         is_full: bool = False,
         without: Sequence[str] = (),
     ) -> list[Item]:
-        """What is due at `now` (with `is_full`: everything open), the most urgent first.
+        """The pulls due at `now` (with `is_full`: all open ones), most urgent first, at most `limit`.
 
         `without` leaves out subjects.
         """
@@ -98,7 +98,7 @@ class Agenda:
             return [_item(row) for row in found]
 
     def postpone(self, check_keys: Iterable[int], until: datetime) -> None:
-        """Have these asked no earlier than `until`: they were just asked, and the plan is not made anew yet."""
+        """Defer these pulls to `until` at the earliest: they were just made, and the next plan is not there yet."""
         with self._state.writing() as db:
             db.executemany(
                 "update agenda set next_pull_at = max(next_pull_at, ?), is_requested = 0 where check_key = ?",
@@ -106,7 +106,7 @@ class Agenda:
             )
 
     def summary(self, vendor: str, account: str, now: datetime, *, without: Sequence[str] = ()) -> Summary:
-        """How many are open and due, and when the next one is due."""
+        """Counts of open and due checks, and the next due time."""
         left_out = "".join(" and subject <> ?" for _ in without)
         with self._state.reading() as db:
             row = db.execute(
@@ -117,18 +117,18 @@ class Agenda:
         return Summary(row[0], row[1], datetime.fromtimestamp(row[2], UTC) if row[2] is not None else None)
 
     def note(self, name: str) -> str | None:
-        """A remembered value."""
+        """The value stored under a name in the shared state; None if there is none."""
         with self._state.reading() as db:
             row = db.execute("select value from note where name = ?", (name,)).fetchone()
         return str(row[0]) if row else None
 
     def remember(self, name: str, value: str) -> None:
-        """Keep a value until the state is lost."""
+        """Store a value under a name in the shared state, which may be lost."""
         with self._state.writing() as db:
             db.execute("insert or replace into note values (?, ?)", (name, value))
 
     def forget(self, names: Iterable[str]) -> None:
-        """Forget remembered values."""
+        """Delete stored values by name."""
         with self._state.writing() as db:
             db.executemany("delete from note where name = ?", [(name,) for name in names])
 

@@ -1,4 +1,4 @@
-"""How often an account may be asked: a limit that holds at the server, for all processes together.
+"""The rate limit of an account, held at the vendor's server, for all processes together.
 
 The rule: a slot is given back one window after the answer *arrived*. The k-th call is sent at least a
 window after the answer to the (k - limit)-th was received, so at least a window after the server saw that
@@ -27,11 +27,11 @@ DRIFT = 0.001
 
 
 class NoSlotInTime(TimeoutError):
-    """No slot can be had before the caller's deadline; raised at once, not after waiting for it."""
+    """No slot of the rate limit comes free before the caller's deadline; raised at once, not after the wait."""
 
 
 class Slot:
-    """The right to send one call. `is_used` may be set to False when it was not sent after all."""
+    """One slot of the rate limit: the right to send one call. Set `is_used` to False when it was not sent after all."""
 
     def __init__(self, slot_id: int) -> None:
         self.id = slot_id
@@ -39,7 +39,7 @@ class Slot:
 
 
 class Limiter:
-    """Slots of all accounts, kept in the shared state.
+    """The rate limiter of all accounts, in the shared state.
 
     `window_seconds` is the vendors' window, `deadline_seconds` the longest a call may take. Threads, event
     loops and processes may share one state file, each with a limiter of its own.
@@ -63,7 +63,7 @@ class Limiter:
 
     @asynccontextmanager
     async def slot(self, vendor: str, account: str, limit: int, *, until: float | None = None) -> AsyncIterator[Slot]:
-        """Hold one of the account's `limit` slots while a call is made; waits for one to come free.
+        """Async context manager: holds one of the account's `limit` slots during a call; waits for a free one.
 
         `until` (running time): raises NoSlotInTime as soon as it is plain that none comes free before.
         """
@@ -87,7 +87,7 @@ class Limiter:
             await self._clock.asleep(wait + self._jitter() * self._window * DRIFT / 4)
 
     def used_last_window(self, vendor: str, account: str) -> int:
-        """How many of the account's slots are not back yet: calls of the last window, and those under way."""
+        """Slots of the account in use: calls of the last window, and those under way."""
         with self.state.reading() as db:
             found = db.execute(
                 "select count(*) from slot where account = ? and boot = ? and free_at > ?",

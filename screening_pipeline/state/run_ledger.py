@@ -1,4 +1,4 @@
-"""What the steps of runs have done, kept in the shared state: a step may run in another process than the next one.
+"""The ledger of runs in the shared state: what each step did, since steps may run in different processes.
 
 It is for the run alone: `ops.run` is the record. Whoever loses it loses the counts of the runs under way.
 """
@@ -26,7 +26,7 @@ KEPT_AFTER_THE_LAST_STEP = timedelta(hours=1)
 
 
 class RunLedger:
-    """The ledger in the shared state; every method is one short transaction."""
+    """The ledger of runs in the shared state; every method is one short transaction."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -34,7 +34,7 @@ class RunLedger:
             db.execute(_TABLE)
 
     def note(self, run_id: str, step: str, facts: Mapping[str, Any], *, now: datetime) -> None:
-        """Keep what a step of a run has done, in place of what it did when it was tried before."""
+        """Record what a step of a run has done, in place of the record of an earlier try."""
         at = now.timestamp()
         with self._state.writing() as db:
             db.execute(
@@ -48,7 +48,7 @@ class RunLedger:
             )
 
     def steps(self, run_id: str) -> list[tuple[str, dict[str, Any]]]:
-        """The steps of a run that have ended, in the order in which they did, and what each has done."""
+        """The finished steps of a run in the order they ended: (step, recorded facts)."""
         with self._state.reading() as db:
             rows = db.execute("select step, facts from run_step where run_id = ? order by id", (run_id,)).fetchall()
         return [(row["step"], json.loads(row["facts"])) for row in rows]

@@ -1,4 +1,4 @@
-"""What processes must agree on within seconds: rate slots, silences, stopped accounts, ids nobody knows.
+"""Shared state of all processes: rate limit slots, silences, stopped accounts, unknown ids.
 
 One small SQLite file in WAL mode. It holds no fact about a check: whoever deletes it loses a minute of
 caution and nothing else, and it is made anew where it is missing, broken or of another version.
@@ -21,7 +21,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class State:
-    """The shared file at `path`; safe to use from any thread, process and after a fork.
+    """The shared state: a SQLite file at `path`, safe to use from any thread, process and after a fork.
 
     Every method is one short transaction (tens of microseconds). Raises LockHeld when another process keeps
     the file for `busy_seconds`, NotWritable or DiskFull when it cannot be written.
@@ -69,19 +69,19 @@ class State:
     # ── accounts ───────────────────────────────────────────────────────────────────────────────────
 
     def account(self, vendor: str, account: str, clock: Clock) -> AccountState:
-        """What is known of the account now; a blank one where nothing is."""
+        """The state of one account now; a blank one where nothing is recorded."""
         with self.reading() as db:
             row = db.execute("select * from account where vendor = ? and account = ?", (vendor, account)).fetchone()
         return self._account(row, clock) if row else AccountState(vendor, account)
 
     def accounts(self, clock: Clock) -> list[AccountState]:
-        """Every account something is known of, in alphabetical order."""
+        """The states of all accounts with a record, in alphabetical order."""
         with self.reading() as db:
             rows = db.execute("select * from account order by vendor, account").fetchall()
         return [self._account(row, clock) for row in rows]
 
     def silence(self, vendor: str, account: str, seconds: float, clock: Clock) -> None:
-        """Ask nothing of the account for so long, in any process. A longer silence is never shortened."""
+        """Silence the account for that many seconds, in all processes. A longer silence is never shortened."""
         key, now, running = (vendor, account), clock.now().timestamp(), clock.monotonic()
         with self.writing() as db:
             seconds = max(seconds, self.account(vendor, account, clock).silent_seconds)
@@ -93,7 +93,7 @@ class State:
             )
 
     def stop(self, vendor: str, account: str, code: str, clock: Clock) -> None:
-        """Open the account's circuit: nobody asks it anything until `resume`."""
+        """Open the account's circuit: no call by any process until `resume`."""
         self._set("stopped_code = ?, stopped_at = ?", (code, clock.now().timestamp()), vendor, account)
 
     def resume(self, vendor: str, account: str) -> None:
@@ -101,15 +101,15 @@ class State:
         self._set("stopped_code = ?, stopped_at = ?", (None, None), vendor, account)
 
     def note_error(self, vendor: str, account: str, code: str, clock: Clock) -> None:
-        """Remember the account's last error, by its code alone."""
+        """Record the account's last error, by its code alone."""
         self._set("last_error = ?, last_error_at = ?", (code, clock.now().timestamp()), vendor, account)
 
     def note_no_polling(self, vendor: str, account: str, clock: Clock) -> None:
-        """Remember that the vendor answers no polling for this account. # K9: polling is optional."""
+        """Record that the vendor offers no polling for this account. # K9: polling is optional."""
         self._set("no_polling_at = ?", (clock.now().timestamp(),), vendor, account)
 
     def note_answered(self, vendor: str, account: str, clock: Clock) -> None:
-        """Remember that the vendor has answered for an id of this account: it does offer polling."""
+        """Record that the vendor has answered for an id of this account: it does offer polling."""
         self._set("no_polling_at = ?, answered_at = ?", (None, clock.now().timestamp()), vendor, account)
 
     def _set(self, assignments: str, values: tuple[str | float | None, ...], vendor: str, account: str) -> None:
@@ -148,7 +148,7 @@ class State:
     # ── ids the vendor does not know ───────────────────────────────────────────────────────────────
 
     def count_not_found(self, vendor: str, account: str, subject: str, check_id: str, clock: Clock) -> Missing:
-        """One more 404 in a row for this id."""
+        """Count one more 404 in a row for an id, and return its record."""
         key = (vendor, account, subject, check_id)
         with self.writing() as db:
             db.execute(
@@ -161,7 +161,7 @@ class State:
         return Missing(*key, times)
 
     def forget_not_found(self, vendor: str, account: str, subject: str, check_id: str) -> None:
-        """The id was answered: its row of 404s is over."""
+        """Reset the count of 404s of an id, which was answered."""
         key = (vendor, account, subject, check_id)
         with self.reading() as db:
             if db.execute(_TIMES, key).fetchone() is None:
@@ -170,7 +170,7 @@ class State:
             db.execute(_FORGET_NOT_FOUND, key)
 
     def erase_not_found(self, ids: Iterable[tuple[str, str, str, str]]) -> None:
-        """Forget these ids (vendor, account, subject, id) for good: deleted rows stay in a file as bytes."""
+        """Erase the 404 records of these ids (vendor, account, subject, id) and their bytes in the file."""
         with self.writing() as db:
             db.executemany(_FORGET_NOT_FOUND, list(ids))
         with self.reading() as db:
@@ -178,7 +178,7 @@ class State:
             db.execute("pragma wal_checkpoint(truncate)")
 
     def not_found(self, vendor: str, account: str, *, at_least: int = NOT_FOUND_AFTER) -> list[Missing]:
-        """The account's ids that were missed so many times in a row, in order of id."""
+        """The account's ids with `at_least` so many 404s in a row, in order of id."""
         with self.reading() as db:
             rows = db.execute(
                 "select vendor, account, subject, check_id, times from not_found"
@@ -194,7 +194,7 @@ _MAKE_ACCOUNT = "insert into account (vendor, account) values (?, ?) on conflict
 
 
 def running_boot_id(source: Path = _BOOT_ID) -> str:
-    """The present boot of the machine, to which running times belong; "" where the system does not tell."""
+    """The boot id of the machine, to which monotonic times belong; "" where the system does not provide one."""
     with suppress(OSError):
         return source.read_text(encoding="utf-8").strip()
     return ""

@@ -9,7 +9,10 @@ from screening_pipeline.domain.vocabulary import Json, Message
 
 
 def reshape(endpoint: str, body: Json) -> list[tuple[str, Message]]:
-    """A webhook wraps the report; a subscription spells its link in two ways (G5)."""
+    """Split a body into messages in the documented shape.
+
+    A webhook wraps the report; a subscription spells its link in two ways (G5).
+    """
     if endpoint == "push":
         return [("report", _inner_report(body))]
     if endpoint == "subscription" and "ReportURL" in body:

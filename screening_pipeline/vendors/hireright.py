@@ -9,7 +9,10 @@ from screening_pipeline.domain.vocabulary import Json, Message
 
 
 def reshape(endpoint: str, body: Json) -> list[tuple[str, Message]]:
-    """The feed is a bare array or wrapped in `statusUpdates`; orders and I-9 forms share it and the pushes."""
+    """Split a body into messages in the documented shape.
+
+    The feed is a bare array or wrapped in `statusUpdates`; orders and I-9 forms share it and the pushes.
+    """
     if endpoint == "status_updates":
         return [(_subject(message), _with_fields(message)) for message in _updates(body)]
     if not isinstance(body, dict):

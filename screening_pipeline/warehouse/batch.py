@@ -1,4 +1,4 @@
-"""How tables come to be: created empty, filled from a batch, recomputed for the checks a batch touches.
+"""Batches: tables created empty, filled from landed messages, recomputed for the checks a batch touches.
 
 One way serves the increment and the rebuild: the rows of every check that a batch touches are recomputed from
 all messages about it. So the order in which responses arrive, and how often, makes no difference.
@@ -32,12 +32,12 @@ def name_notations(connection: Connection) -> None:
 
 
 def empty_batch(connection: Connection) -> None:
-    """Begin a batch: nothing was read, nobody is touched. Several loads may follow and add up."""
+    """Create the empty temporary tables of a batch; several loads may then add to it."""
     connection.execute(catalog.statement("begin_batch"))
 
 
 def set_key(connection: Connection, part_key: str) -> None:
-    """Have the session know the key (hex) of the hashes that stand for people: names in labels, and who was erased."""
+    """Set the session variable `part_key` (hex): the key of the hashes for people's names and the suppression list."""
     connection.execute(f"set variable part_key = {quote(part_key)}")
 
 
@@ -119,7 +119,7 @@ def _is_any(connection: Connection, table: str) -> bool:
 
 
 def register_orders(connection: Connection) -> None:
-    """Number the checks of `new_order`, in the order of files and lines, and append it to `raw.order`."""
+    """Append the rows of `new_order` to `raw.order`, and number their checks, in the order of files and lines."""
     connection.execute(catalog.statement("register_orders"))
 
 
@@ -137,7 +137,7 @@ def refresh(connection: Connection) -> set[str]:
 
 
 def recompute(connection: Connection, *, is_packaged: bool) -> set[str]:
-    """Recompute what is told of the checks in `touched`; of packages only if something new is known of them.
+    """Recompute the derived rows of the checks in `touched`; packages only if the batch holds some.
 
     Returns the tables of which rows were written or removed.
     """
@@ -207,36 +207,36 @@ def touched_count(connection: Connection) -> int:
 
 
 def note_unpublished(connection: Connection) -> None:
-    """Remember whom the batch touches until a snapshot shows it."""
+    """Record the checks of the batch as changed since the last published snapshot."""
     connection.execute(catalog.statement("note_unpublished"))
 
 
 def last_check(connection: Connection) -> int:
-    """The number of the check that came last, 0 where there is none."""
+    """The highest check number; 0 where there is no check."""
     found = connection.execute("select max(check_key) from raw.check").fetchone()
     return int(found[0] or 0) if found else 0
 
 
 def touch_numbered(connection: Connection, after: int, last: int) -> None:
-    """Fill `touched` with the checks of these numbers, and `new_order` with all that was ordered of them."""
+    """Fill `touched` with the checks numbered (after, last], and `new_order` with all their orders."""
     connection.execute(catalog.statement("touch_numbered", after=after, last=last))
 
 
 def empty_calls(connection: Connection) -> None:
-    """Forget how calls were judged."""
+    """Empty the tables of judged calls, before they are computed anew."""
     for relation in catalog.refreshed("response"):
         connection.execute(f"delete from {relation.qualified}")
 
 
 def stretches(connection: Connection, calls: int) -> list[tuple[str, str]]:
-    """All time in stretches of about so many calls each, as instants that SQL reads: after the one, until the other."""
+    """All time split into intervals of about `calls` calls each: (since, until], as SQL timestamps."""
     ends = connection.execute(catalog.statement("call_stretches", calls=calls)).fetchall()
     bounds = ["-infinity", *dict.fromkeys(end for (end,) in ends), "infinity"]
     return list(pairwise(bounds))
 
 
 def recount_between(connection: Connection, since: str, until: str) -> None:
-    """Judge the calls of one of the `stretches`, of which none was."""
+    """Compute the judgement of the calls of one interval of `stretches`; none may be there yet."""
     after, last = quote(since), quote(until)
     connection.execute(catalog.statement("recount_between", since=after, until=last))
     _recount(connection, f"where observed_at > {after} and observed_at <= {last}")

@@ -1,4 +1,4 @@
-"""The tables and views of the warehouse, read from ``sql/<schema>/<name>.sql``.
+"""The catalog of the warehouse's tables and views, read from ``sql/<schema>/<name>.sql``.
 
 A file's first comment line is its grain; then come one line per column, and `-- @refresh <how>`:
 
@@ -41,7 +41,7 @@ _COLUMN = re.compile(r"^-- (\w+)\s+(.+)$")
 
 
 class CatalogError(ValueError):
-    """A SQL file without a grain, a column list or a known way of refreshing; the message names the file."""
+    """An invalid SQL file: no grain, no column list or an unknown refresh mode; the message names the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +58,17 @@ class Relation:
 
     @property
     def qualified(self) -> str:
+        """`schema.name`."""
         return f"{self.schema}.{self.name}"
 
     @property
     def known_as(self) -> str:
-        """What SQL calls it: a temporary table has no schema."""
+        """The name in SQL statements: `schema.name`, or the bare name of a temporary table."""
         return self.name if self.schema == "work" else self.qualified
 
     @property
     def query(self) -> str:
-        """What its rows are computed from: nothing where the program puts them there."""
+        """The SELECT that computes its rows; empty for a base table, which the program fills."""
         match self.refresh:
             case "base":
                 return _NOTHING
@@ -79,14 +80,14 @@ class Relation:
 
 @cache
 def relations() -> Mapping[str, Relation]:
-    """Every relation by what SQL calls it, each after those it reads."""
+    """Every relation by its name in SQL, in order of dependency."""
     found = _found()
     order = TopologicalSorter({name: upstream(relation, found) for name, relation in found.items()}).static_order()
     return MappingProxyType({name: found[name] for name in order})
 
 
 def upstream(relation: Relation, known: Iterable[str]) -> tuple[str, ...]:
-    """The relations that this one reads, by name."""
+    """The names of the relations that this one reads."""
     read = reads()[relation.known_as]
     return tuple(name for name in known if name in read and name != relation.known_as)
 
@@ -98,30 +99,33 @@ def _found() -> Mapping[str, Relation]:
 
 @cache
 def reads() -> Mapping[str, frozenset[str]]:
-    """What each relation reads. Parsed all at once: that costs 45 ms of CPU, one by one ten times that."""
+    """The names of the relations that each relation reads.
+
+    Parsed all at once: that costs 45 ms of CPU, one by one ten times that.
+    """
     queries = {name: relation.query for name, relation in _found().items()}
     return dict(zip(queries, tables_read(list(queries.values())), strict=True))
 
 
 def of_schema(schema: str) -> tuple[Relation, ...]:
-    """The relations of one schema, each after those it reads."""
+    """The relations of one schema, in order of dependency."""
     return tuple(r for r in relations().values() if r.schema == schema)
 
 
 def refreshed(how: str) -> tuple[Relation, ...]:
-    """The relations refreshed in one way, each after those it reads."""
+    """The relations with one refresh mode, in order of dependency."""
     return tuple(r for r in relations().values() if r.refresh == how)
 
 
 def macros(*schemas: str) -> str:
-    """The definitions of the scalar macros of these schemas, or of all."""
+    """The CREATE statements of the scalar macros of these schemas, or of all."""
     sources = (files("screening_pipeline").joinpath("sql", schema, "_macros.sql") for schema in schemas or SCHEMAS)
     return "\n".join(source.read_text(encoding="utf-8") for source in sources if source.is_file())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Something that must hold of a table. `query` finds the rows that break it."""
+    """A data quality rule of a table. `query` finds the rows that violate it."""
 
     schema: str
     table: str
@@ -133,17 +137,17 @@ class Rule:
 
     @property
     def shown_at(self) -> str:
-        """The table it is shown at: its own, or for the pipeline's own records what they are about."""
+        """The table whose asset shows the rule: its own, or the subject of the pipeline's own records."""
         return f"{self.schema}.{self.table}" if self.schema != "ops" else "star.fact_check"
 
 
 def rule_shown_as(name: str) -> Rule | None:
-    """The rule that runs and people know by this name, `schema.table.rule` of where it is shown."""
+    """The rule with this display name, `schema.table.rule`; None if there is none."""
     return next((rule for rule in _rules() if f"{rule.shown_at}.{rule.name}" == name), None)
 
 
 def rules(*schemas: str, is_every_run: bool) -> tuple[Rule, ...]:
-    """The rules about tables of these schemas, those of every run or those of once a day."""
+    """The rules of tables in these schemas: those tried in every run (`is_every_run`) or those tried once a day."""
     return tuple(rule for rule in _rules() if rule.schema in schemas and rule.is_every_run is is_every_run)
 
 
@@ -167,7 +171,7 @@ def _rule(qualified: str, source: str) -> Rule:
 
 @cache
 def checks() -> Mapping[str, str]:
-    """The rules' files: `schema.table.rule` → a query for the rows that break it.
+    """The SQL of every rule: `schema.table.rule` → a query for the rows that violate it.
 
     The first line says what must hold; `-- severity: warn` and `-- every run` may follow. Without the latter a
     rule is tried once a day: it reads whole tables.
@@ -177,7 +181,7 @@ def checks() -> Mapping[str, str]:
 
 @cache
 def questions() -> Mapping[str, str]:
-    """What the report asks: the name of a figure → the query in `sql/report/<name>.sql`."""
+    """The SQL of the report: the name of a figure → the query in `sql/report/<name>.sql`."""
     return _texts("report")
 
 
@@ -192,12 +196,12 @@ def _texts(folder: str) -> Mapping[str, str]:
 
 @cache
 def statements() -> Mapping[str, str]:
-    """What is run and is no table: the name → the text of `sql/statements/<name>.sql`, of one statement or more."""
+    """The SQL statements that are no tables: name → the text of `sql/statements/<name>.sql`."""
     return _texts("statements")
 
 
 def statement(name: str, **given: str | int) -> str:
-    """`sql/statements/<name>.sql`, with what is `given` for each `$name`: a number, or SQL that quotes its texts."""
+    """The text of `sql/statements/<name>.sql` with each `$name` substituted from `given` (numbers or quoted SQL)."""
     return _GIVEN.sub(lambda found: str(given[found.group(1)]), _statement(name))
 
 
@@ -211,7 +215,7 @@ def _statement(name: str) -> str:
 
 @cache
 def text() -> str:
-    """All SQL, one string: its fingerprint tells whether a warehouse was built by this version."""
+    """All SQL in one string, of which the schema's fingerprint is computed."""
     return "\n".join([macros(), *(f"{r.qualified}\n{r.sql}" for r in relations().values())])
 
 
@@ -224,7 +228,7 @@ def _read_all() -> Iterable[Relation]:
 
 
 def parse(schema: str, name: str, source: str) -> Relation:
-    """One file as a relation. Raises CatalogError."""
+    """A SQL file parsed into a Relation. Raises CatalogError."""
     header = list(_leading(source.splitlines()))
     how = _REFRESH.search("\n".join(header))
     if not header or not how:

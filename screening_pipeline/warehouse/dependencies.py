@@ -20,7 +20,7 @@ _PARSED = "json_serialize_sql({query}, skip_null := true, skip_empty := true, sk
 
 
 def tables_read(queries: Sequence[str]) -> list[frozenset[str]]:
-    """What each query reads: tables, views and table macros, as `schema.name` or bare `name`, common tables left out.
+    """The tables, views and table macros that each query reads, as `schema.name` or bare `name`, without CTEs.
 
     Raises ValueError with DuckDB's complaint about the first query that is none.
     """
@@ -30,7 +30,7 @@ def tables_read(queries: Sequence[str]) -> list[frozenset[str]]:
 
 
 def tables_filled(texts: Iterable[str]) -> list[tuple[str, frozenset[str]]]:
-    """What each INSERT and CREATE TABLE AS in texts of statements fills, and what it reads for it."""
+    """(target, sources) of each INSERT and CREATE TABLE AS in texts of statements."""
     statements = (statement.query for text in texts for statement in duckdb.extract_statements(text))
     filling = [found for found in map(_FILLING.match, statements) if found]
     tables = [found["table"].replace('"', "") for found in filling]

@@ -1,4 +1,4 @@
-"""From what was landed to the star: one transaction per batch, so that every response is effective exactly once."""
+"""Ingestion of landed lines into the star: one transaction per batch, so that each response counts exactly once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _SETTLED = "settled_at"
 
 
 class Prepared(Enum):
-    """What `prepare` found the warehouse to be."""
+    """The state in which `prepare` found the warehouse."""
 
     READY = "ready"
     NEW = "new"
@@ -64,7 +64,7 @@ def prepare(
     part_key: str,
     progress: Progress = no_progress,
 ) -> Prepared:
-    """Bring reference data up to date; where what words mean has changed, read all history anew.
+    """Update the reference data; where the meaning of words has changed, rebuild from raw.
 
     A rebuild that was stopped is gone on with.
     """
@@ -112,7 +112,7 @@ def _fill_reference(connection: Connection, settings: Settings) -> None:
 
 
 def ingest(connection: Connection, landing: Landing, *, part_key: str) -> None:
-    """Load what was landed since the last time and recompute the checks it is about, and those of `new_order`.
+    """Load everything landed since the last time, and recompute the checks it touches and those of `new_order`.
 
     Each batch is one transaction, together with the note of how far it read.
     """

@@ -1,4 +1,4 @@
-"""Which table feeds which, read from the SQL: staging and work tables are looked through.
+"""Lineage: which table feeds which, parsed from the SQL; staging and work tables are looked through.
 
 What statements insert counts; what they update or delete feeds nothing.
 """
@@ -21,7 +21,7 @@ _CHOICES = {"touched", "recounted", "changed_by", "known_state"}
 
 @cache
 def feeds(name: str) -> frozenset[str]:
-    """The shown relations that `name` (as in `catalog.relations`) is computed from."""
+    """The public relations that `name` (as in `catalog.relations`) is computed from."""
     return frozenset(_shown(name, frozenset()) - {name})
 
 

@@ -1,4 +1,4 @@
-"""Landed lines into the batch, and how far each file was read."""
+"""Loading of landed lines into a batch, with the offsets (watermarks) of what was read of each file."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ LARGE_BYTES = 8 * 1024 * 1024
 
 
 def read_notes(connection: Connection, *names: str) -> dict[str, str]:
-    """The values of `staging.setting` under these names, of those that are there."""
+    """The values stored in `staging.setting` under these names; missing names are left out."""
     wanted = ", ".join(map(quote, names))
     return dict(connection.execute(f"select name, value from staging.setting where name in ({wanted})").fetchall())
 
 
 def write_note(connection: Connection, name: str, value: str) -> None:
-    """Keep a value in `staging.setting`."""
+    """Store a value in `staging.setting`."""
     remove_note(connection, name)
     session.insert(connection, "staging.setting", [{"name": name, "value": value}])
 
 
 def remove_note(connection: Connection, name: str) -> None:
-    """Forget a value of `staging.setting`."""
+    """Delete a value from `staging.setting`."""
     connection.execute(f"delete from staging.setting where name = {quote(name)}")
 
 
 def loaded_offsets(connection: Connection, folder: str) -> dict[str, int]:
-    """How far each landed file has been loaded, in bytes."""
+    """The watermark of each landed file: bytes loaded so far."""
     beginning = quote(f"{folder}/")
     found = connection.execute(
         f"select file, loaded_bytes from staging.landed_file where starts_with(file, {beginning})"
@@ -57,13 +57,13 @@ def loaded_offsets(connection: Connection, folder: str) -> dict[str, int]:
 
 
 def sized_for(connection: Connection, tails: Sequence[Tail]) -> AbstractContextManager[None]:
-    """A block that computes in bulk where these tails are large."""
+    """Context manager: `session.in_bulk` where these tails are large, else nothing."""
     is_large = sum(tail.end - tail.start for tail in tails) > LARGE_BYTES
     return session.in_bulk(connection) if is_large else nullcontext()
 
 
 def read_batch(connection: Connection, landing: Landing, batch: Sequence[Tail], *, part_key: str) -> None:
-    """Scan these tails into the temporary tables of the batch, without those who are suppressed."""
+    """Scan these tails into the batch's temporary tables, without what the suppression list excludes."""
     set_key(connection, part_key)
     scan(connection, landing, batch)
     if suppression.scrub(connection, landing, batch):
@@ -85,7 +85,7 @@ def scan(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> Non
 
 
 def batches_of(tails: Sequence[Tail]) -> Iterator[list[Tail]]:
-    """Tails in groups that fit into memory."""
+    """Tails grouped into batches that fit into memory."""
     batch: list[Tail] = []
     size = 0
     for tail in tails:
@@ -120,21 +120,21 @@ def note(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> Non
 
 
 def ensure_new_order(connection: Connection) -> None:
-    """Have the temporary table of new orders be there, empty where none came."""
+    """Create the temporary table `new_order` if it is missing, empty."""
     connection.execute("create temp table if not exists new_order as from raw.order limit 0")
 
 
 def seals(connection: Connection) -> Seals:
-    """What the warehouse has read of the landing area, folder by folder."""
+    """The day seals of the landing area as the warehouse has read it, by folder."""
     return day_seals.loads(read_notes(connection, SEALS).get(SEALS))
 
 
 def look(connection: Connection, landing: Landing) -> Look:
-    """What the landing area has gained since the warehouse last read it."""
+    """The tails of the landing area that the warehouse has not read."""
     return landing.look(seals(connection), lambda folder: loaded_offsets(connection, folder))
 
 
 def seal(connection: Connection, found: Look) -> None:
-    """Note how far the warehouse reads with this look; in one transaction with what it found, or after it."""
+    """Store the seals of this look: in the transaction that loads its tails, or after it."""
     if found.seals != seals(connection):
         write_note(connection, SEALS, day_seals.dumps(found.seals))

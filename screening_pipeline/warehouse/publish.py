@@ -1,4 +1,4 @@
-"""The snapshot that analysts read, and Parquet files of it, put in place by a rename."""
+"""Publication of the snapshot for analysts and its Parquet export, put in place by a rename."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def is_opened_for_writing(path: Path) -> bool:
-    """Whether somebody holds DuckDB's own lock on a snapshot, or left a log that would be replayed onto it."""
+    """Whether another process has opened a snapshot for writing, or left a write-ahead log beside it."""
     if not path.exists() or log_of(path).exists():
         return path.exists()
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -37,7 +37,7 @@ def is_opened_for_writing(path: Path) -> bool:
 
 
 def publish(connection: Connection, target: Path) -> int:
-    """Make the file at `target` a snapshot of what analysts see; its size in bytes.
+    """Publish the warehouse as the snapshot file `target`, atomically; its size in bytes.
 
     It is written beside and renamed, so a reader has the old one or the new one whole. A write-ahead log that
     somebody left beside it, by opening the old one for writing, would be replayed onto the new one: it goes.
@@ -59,13 +59,13 @@ def publish(connection: Connection, target: Path) -> int:
 
 
 def discard(file: Path) -> None:
-    """Remove a database file that may be there, and its log."""
+    """Delete a database file and its write-ahead log, if they exist."""
     for leftover in (file, log_of(file)):
         leftover.unlink(missing_ok=True)
 
 
 def is_updatable(connection: Connection, target: Path) -> bool:
-    """Whether the snapshot at `target` can be brought up to date, instead of copying everything."""
+    """Whether the snapshot at `target` can be updated incrementally instead of copied as a whole."""
     return target.exists() and snapshot.is_updatable(connection, _told_by(target)) and not is_opened_for_writing(target)
 
 
@@ -104,12 +104,12 @@ def _written(connection: Connection, new: Path, write: Callable[[Connection, str
 
 
 def log_of(path: Path) -> Path:
-    """Where DuckDB keeps the write-ahead log of a database."""
+    """The path of a DuckDB database's write-ahead log."""
     return path.with_name(path.name + ".wal")
 
 
 def export_parquet(connection: Connection, folder: Path, *, is_last_kept: bool = True) -> int:
-    """Write every table and view of a snapshot as `<folder>/<schema>/<name>.parquet`; how many files.
+    """Export every table and view of a snapshot as `<folder>/<schema>/<name>.parquet`; the number of files.
 
     `folder` is a link that is moved to the new files when all are complete; the set before it is kept, for those
     who are reading it, and goes with the next one, or at once where it must not stay.

@@ -1,4 +1,4 @@
-"""Everything derived computed anew, in transactions of bounded size."""
+"""Rebuild of everything derived from raw, in transactions of bounded size."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REBUILT = "rebuilt_check_key"
 
 
 def rebuild(connection: Connection, landing: Landing, *, part_key: str, progress: Progress = no_progress) -> None:
-    """Drop everything derived and compute it again from raw: orders, the registry and the landed lines.
+    """Drop everything derived and compute it again from raw: orders, check numbers and landed lines.
 
     In transactions of bounded size, whatever there is. Where it is stopped in between, `prepare` goes on with it.
     """
@@ -57,7 +57,7 @@ def rebuild(connection: Connection, landing: Landing, *, part_key: str, progress
 
 
 def is_mostly_unread(connection: Connection, landing: Landing) -> bool:
-    """Whether more waits than is read at once, and most of all there is: then a rebuild costs less, and less memory."""
+    """Whether most of the landing area, and more than one batch, is unread: then a rebuild is cheaper."""
     waiting = sum(tail.end - tail.start for tail in look(connection, landing).tails)
     if waiting <= BATCH_BYTES:
         return False
@@ -66,7 +66,7 @@ def is_mostly_unread(connection: Connection, landing: Landing) -> bool:
 
 
 def begin_rebuild(connection: Connection) -> None:
-    """Inside a transaction: drop everything derived, and note that `prepare` is to compute it again."""
+    """Within an open transaction: drop everything derived, and record that a rebuild is under way."""
     schema.drop_derived(connection)
     schema.create_derived(connection)
     connection.execute("delete from staging.landed_file")
@@ -77,7 +77,7 @@ def begin_rebuild(connection: Connection) -> None:
 
 
 def finish_rebuild(connection: Connection, landing: Landing, *, part_key: str, progress: Progress) -> None:
-    """Go on with a rebuild from where it is noted to be."""
+    """Continue an interrupted rebuild from its recorded position."""
     done = int(read_notes(connection, REBUILT)[REBUILT])
     with session.in_bulk(connection):
         if not done:  # what is landed after the first checks were recomputed is the next batch's

@@ -1,4 +1,4 @@
-"""What the warehouse knows before any vendor has spoken: vendors, accounts, the mapping of words, calendars."""
+"""Reference data of the warehouse: vendors, accounts, mappings of words, calendars."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ Row = dict[str, Any]
 
 
 class MappingError(ValueError):
-    """A row of a mapping file that cannot be right; the message names file, line and value."""
+    """An invalid row of a mapping file; the message names file, line and value."""
 
 
 @cache
 def mapping() -> tuple[Row, ...]:
-    """Every row of every vendor's mapping, as `star.dim_vendor_status` has it. Raises MappingError."""
+    """Every row of every vendor's mapping file, as rows of `star.dim_vendor_status`. Raises MappingError."""
     return tuple(row for slug in all_vendors() for row in _mapping_of(slug))
 
 
@@ -79,7 +79,7 @@ def vendors() -> list[Row]:
 
 
 def traits() -> list[Row]:
-    """Rows of `staging.trait`: what a declaration says about how a message's fields hang together."""
+    """Rows of `staging.trait`: the semantics of each vendor's messages, as declared (`Record`)."""
     return [
         {
             "vendor": v.slug,
@@ -154,7 +154,7 @@ def readings(settings: Settings) -> list[Row]:
 
 
 def aliases(settings: Settings) -> list[Row]:
-    """Rows of `staging.alias`."""
+    """Rows of `staging.alias`: an account's own status words, and the vendor's word that each stands for."""
     return [
         {"vendor": a.vendor, "account": a.name, "value": value, "meaning": meaning}
         for a in settings.accounts
@@ -211,7 +211,7 @@ def _holidays(code: str) -> set[date]:
 
 
 def fingerprint(settings: Settings) -> str:
-    """Changes when tables, the meaning of words or what accounts declare change: then history is read anew."""
+    """A digest of tables, mappings and account declarations; when it changes, the warehouse is rebuilt."""
     words = json.dumps(
         [
             mapping(),
@@ -228,5 +228,5 @@ def fingerprint(settings: Settings) -> str:
 
 
 def calendars(settings: Settings) -> Iterable[str]:
-    """The calendars that the accounts name."""
+    """The calendar codes that the accounts use."""
     return sorted({account.calendar for account in settings.accounts})

@@ -1,4 +1,4 @@
-"""Every schema, table, view and macro, made and brought up to date."""
+"""The schema: creation and migration of every table, view and macro."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _INPUTS = ("batch_check", "known_state", "touched", "recounted", "changed_by")
 
 
 def create(connection: Connection) -> None:
-    """Every schema, table, view and macro, with a comment on each table and column."""
+    """Create every schema, table, view and macro, with a comment on each table and column."""
     connection.execute("begin")
     for schema in catalog.SCHEMAS:
         connection.execute(f"create schema if not exists {schema}")
@@ -44,7 +44,7 @@ def create(connection: Connection) -> None:
 
 
 def migrate(connection: Connection) -> None:
-    """Give a warehouse of an earlier version the macros, base tables and columns that it lacks; rows stay."""
+    """Migrate a warehouse of an earlier version: add missing macros, base tables and columns; rows stay."""
     connection.execute(catalog.macros())
     for relation in catalog.refreshed("base"):
         shape = re.sub(r"create table \S+", "create or replace temp table shape", relation.sql, count=1)
@@ -61,7 +61,7 @@ def migrate(connection: Connection) -> None:
 
 
 def name_zones(connection: Connection) -> None:
-    """Have `star.local_time` of the database in use know the time zones of all accounts by their names."""
+    """Create `star.local_time` for the accounts' time zones, by name, in the current database."""
     zones = connection.execute(f"select distinct timezone from {HOME}.star.dim_account order by timezone").fetchall()
     known = " ".join(f"when {quote(zone)} then timezone({quote(zone)}, moment)" for (zone,) in zones)
     if known:
@@ -80,7 +80,7 @@ def _columns(connection: Connection, relation: Relation) -> set[str]:
 
 
 def create_derived(connection: Connection) -> None:
-    """The tables and views that are computed, empty. Base tables must be there."""
+    """Create the derived tables and views, empty. Base tables must exist."""
     _empty_inputs(connection)
     for relation in catalog.relations().values():
         _create(connection, relation)
@@ -91,7 +91,7 @@ def create_derived(connection: Connection) -> None:
 
 
 def drop_derived(connection: Connection) -> None:
-    """Everything that `create_derived` makes."""
+    """Drop the derived tables and views that `create_derived` makes."""
     named = "select schema_name, view_name from duckdb_views() where database_name = current_database()"
     views = set(connection.execute(named).fetchall())
     for relation in reversed(tuple(catalog.relations().values())):
@@ -125,7 +125,7 @@ def _create(connection: Connection, relation: Relation) -> None:
 
 
 def create_empty(connection: Connection, relation: Relation, query: str) -> None:
-    """An empty table for the rows of `query`, in the database in use."""
+    """Create an empty table with the columns of `query`, in the current database."""
     empty = f"from ({query}) limit 0"
     if relation.columns.keys().isdisjoint(KEPT_AS):
         connection.execute(f"create table {relation.qualified} as {empty}")
@@ -139,7 +139,7 @@ def create_empty(connection: Connection, relation: Relation, query: str) -> None
 
 
 def comment(connection: Connection, relation: Relation) -> None:
-    """Say in the database what a relation and its columns are."""
+    """Store the comments of a relation and its columns in the database."""
     kind = {"view": "view", "landed": "view", "macro": "macro table"}.get(relation.refresh, "table")
     comments = [f"comment on {kind} {relation.qualified} is {quote(relation.grain)}"]
     if relation.refresh != "macro":
@@ -151,7 +151,7 @@ def comment(connection: Connection, relation: Relation) -> None:
 
 
 def show_landed(connection: Connection, root: Path, *, is_forced: bool = False) -> None:
-    """Have the views of kind `landed` read the landing area at `root`, made anew only where they do not yet.
+    """Point the views of kind `landed` at the landing area at `root`; recreated only if needed or `is_forced`.
 
     A view knows its files by their absolute place, and one file must be there: an empty one is put there.
     """
@@ -173,7 +173,7 @@ def _view_text(connection: Connection, relation: Relation) -> str:
 
 
 def scan(connection: Connection, sources: Mapping[str, Sequence[Path | str]]) -> None:
-    """Read the landed lines of each vendor into the temporary table `landed`: one typed scan per vendor."""
+    """Scan the landed lines of each vendor (SQL lists of paths) into the temporary table `landed`."""
     scans = []
     for slug, paths in sources.items():
         listed = ", ".join(quote(str(path)) for path in paths)
@@ -182,7 +182,7 @@ def scan(connection: Connection, sources: Mapping[str, Sequence[Path | str]]) ->
 
 
 def drop_work(connection: Connection) -> None:
-    """Forget the batch."""
+    """Drop the temporary tables of the batch."""
     batch = ("landed", "batch_id", "batch_new", "batch_touched", "batch_response", "batch_package", "new_order")
     work = (relation.name for relation in catalog.refreshed("work"))
     names = [*batch, *_INPUTS, *work]

@@ -24,7 +24,7 @@ HOME = "screening"
 
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """All or nothing."""
+    """Context manager: one transaction, committed at the end, rolled back on any exception."""
     connection.execute("begin")
     try:
         yield
@@ -50,7 +50,10 @@ SHARED = f"storage_version 'v1.5.0', {_BLOCKS}"
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """What DuckDB complains of, by its kind: its texts quote values, and ours are stored in event logs and shown."""
+    """Context manager: turns DuckDB errors into EnvironmentFailed by kind.
+
+    Their texts quote values, and ours are stored in event logs and shown.
+    """
     try:
         yield
     except duckdb.Error as problem:
@@ -60,7 +63,7 @@ def failures_told() -> Iterator[None]:
 
 @contextmanager
 def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) -> Iterator[Connection]:
-    """A connection whose default database is the file at `path`, in UTC, spilling nowhere outside its folder.
+    """Context manager: a connection whose default database is the file at `path`, in UTC, spilling only beside it.
 
     `is_new`: it is made, in the newest format, which only the pipeline itself has to be able to read.
     """
@@ -89,7 +92,7 @@ def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) ->
 
 @contextmanager
 def in_bulk(connection: Connection) -> Iterator[None]:
-    """Compute what is large: with more threads, and joined as the statements say.
+    """Context manager: settings for large batches: more threads, joins in the order written.
 
     DuckDB takes a table for empty that the open transaction has filled, and would build its hash tables of the
     larger side. The statements name the side to look up in last. After an error it stays so: the transaction is lost.
@@ -101,14 +104,14 @@ def in_bulk(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def apart(connection: Connection) -> Iterator[Connection]:
-    """A session beside the open transaction, in UTC: what fails in it leaves that alone, and nothing of it is seen."""
+    """Context manager: a second session beside the open transaction, in UTC; its failures leave that one alone."""
     with connection.cursor() as beside:
         beside.execute("set timezone = 'UTC'")
         yield beside
 
 
 def forget_blocks(connection: Connection) -> None:
-    """Have DuckDB let go of the blocks that it has read and written, all of which it would keep up to its limit."""
+    """Free DuckDB's buffer cache, which otherwise grows up to its limit."""
     with suppress(duckdb.OutOfMemoryException):  # more is in use
         connection.execute("set memory_limit = '64MB'")
     connection.execute(_MEMORY)
@@ -129,18 +132,18 @@ def insert(connection: Connection, table: str, rows: Iterable[Mapping[str, Any]]
 
 
 def replace(connection: Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Make `rows` all that `table` holds."""
+    """Replace all rows of `table` by `rows`."""
     connection.execute(f"delete from {table}")
     insert(connection, table, rows)
 
 
 def rows(connection: Connection, query: str) -> list[dict[str, Any]]:
-    """What a query finds, as one dictionary per row."""
+    """The rows of a query as dictionaries."""
     result = connection.execute(query)
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def frame(connection: Connection, query: str) -> pd.DataFrame:
-    """What a query finds, as a pandas DataFrame: instants in UTC, numbers that may be missing as such."""
+    """The rows of a query as a pandas DataFrame: instants in UTC, nullable numbers."""
     return connection.execute(query).df()

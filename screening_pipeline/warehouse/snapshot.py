@@ -1,4 +1,4 @@
-"""What analysts see, in a file of its own: copied as a whole, or brought up to date with what has changed.
+"""The content of the snapshot for analysts: copied as a whole, or updated with what has changed.
 
 What a merge touches is noted in `staging.unpublished_*`, in its own transaction. With that an old snapshot is made
 the new one, as long as it is the very file that was published last, and both then count the same rows: whatever
@@ -33,7 +33,7 @@ _NOTE = "snapshot"
 
 
 def is_updatable(connection: Connection, file: str) -> bool:
-    """Whether the published file, told by `file`, can be brought up to date by little."""
+    """Whether the published file, by its change mark `file`, can be updated incrementally."""
     last = _last(connection)
     if last.get("file") != file or last["updates"] >= UPDATES:
         return False
@@ -45,7 +45,7 @@ def is_updatable(connection: Connection, file: str) -> bool:
 
 
 def is_packed_next(connection: Connection) -> bool:
-    """Whether row groups are put together when files are written next."""
+    """Whether the next write compacts row groups."""
     return bool(_last(connection).get("updates", 0) % PACKED == 0)
 
 
@@ -61,7 +61,7 @@ def _is_true(connection: Connection, condition: str) -> bool:
 
 
 def note(connection: Connection, file: str, *, is_update: bool) -> None:
-    """Remember which file now shows everything there is."""
+    """Record the published file, by its change mark, as up to date with the warehouse."""
     updates = _last(connection)["updates"] + 1 if is_update else 0
     value = quote(json.dumps({"file": file, "updates": updates}))
     connection.execute("begin")
@@ -71,12 +71,12 @@ def note(connection: Connection, file: str, *, is_update: bool) -> None:
 
 
 def forget(connection: Connection) -> None:
-    """Have the next snapshot be a whole copy."""
+    """Force the next snapshot to be a whole copy."""
     connection.execute(catalog.statement("forget_snapshot"))
 
 
 def copy(connection: Connection, database: str) -> bool:
-    """Copy everything into an empty attached database: tables as rows, views and macros as they are. Returns true."""
+    """Copy the public schemas into an empty attached database: tables as rows, views and macros as they are. True."""
     connection.execute(f"use {database}")
     try:
         connection.execute("begin")  # one commit, not one for each comment
@@ -114,7 +114,7 @@ def _copy(connection: Connection, relation: Relation) -> None:
 
 
 def update(connection: Connection, database: str) -> bool:
-    """Bring an attached snapshot up to date; whether it then has as many rows in each table as the warehouse."""
+    """Update an attached snapshot; whether each of its tables then has as many rows as the warehouse's."""
     connection.execute("begin")
     for relation in _tables():
         _update(connection, relation, f"{database}.{relation.qualified}")

@@ -1,4 +1,4 @@
-"""The only module that opens the warehouse: DuckDB files, their lock, their making and their publishing.
+"""The only module that opens the warehouse file: lock, creation, replacement, and readers of the snapshot.
 
 One writer at a time, guarded by a lock of our own beside the file: DuckDB's own is a POSIX lock, which is lost
 as soon as the same process opens and closes the file by any other path. Nothing here, or elsewhere, ever reads
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def writer(path: Path, *, lock_path: Path, clock: Clock, wait_seconds: float = WAIT_SECONDS) -> Iterator[Connection]:
-    """The live warehouse for writing, made if it is missing. Raises LockHeld, NotWritable."""
+    """Context manager: the live warehouse for writing, created if missing. Raises LockHeld, NotWritable."""
     with lock(lock_path, clock=clock, wait_seconds=wait_seconds):
         if not path.exists():
             _make(path)
@@ -43,21 +43,24 @@ def writer(path: Path, *, lock_path: Path, clock: Clock, wait_seconds: float = W
 
 
 def open_once(path: Path, *, lock_path: Path, clock: Clock) -> None:
-    """See whether the live warehouse can be opened and read. Raises LockHeld at once, EnvironmentFailed."""
+    """Try to open and read the live warehouse. Raises LockHeld at once, EnvironmentFailed."""
     with lock(lock_path, clock=clock, wait_seconds=0), attached(path, is_read_only=True) as connection, failures_told():
         connection.execute('select count(*) from raw."check"')
 
 
 @contextmanager
 def reader(path: Path) -> Iterator[Connection]:
-    """A published snapshot, read-only. It is replaced, never changed, so an open handle disturbs nobody."""
+    """Context manager: a published snapshot, read-only.
+
+    It is replaced, never changed, so an open handle disturbs nobody.
+    """
     with _undisturbed(path) as snapshot, attached(snapshot, is_read_only=True) as connection:
         yield connection
 
 
 @contextmanager
 def deriving(paths: Paths) -> Iterator[Connection]:
-    """The published snapshot, for whoever makes files of it: an erasure waits for them, and makes the files anew."""
+    """Context manager: the published snapshot, under the lock of those who export from it (an erasure waits for it)."""
     with (
         telling("the data folder", folder=paths.data_dir),
         locked(paths.derived_lock),
@@ -109,7 +112,7 @@ def _empty(_sql: str) -> bytes:
 
 @contextmanager
 def renewed(path: Path, *, lock_path: Path, clock: Clock) -> Iterator[Connection]:
-    """A new warehouse, empty, that takes the live one's place when the block ends well; `old` is the live one.
+    """Context manager: an empty new warehouse that replaces the live one (attached as `old`) if the block succeeds.
 
     Deleted rows stay in a file as bytes; what is not copied into a new file is gone. Raises LockHeld, NotWritable.
     """

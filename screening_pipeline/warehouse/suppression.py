@@ -1,4 +1,4 @@
-"""Keeps out what is said later about people and checks that were erased, known by keyed hashes alone.
+"""The suppression list: keyed hashes of erased people and checks, whose later messages are kept out.
 
 The hashes are computed where the ids are, in the warehouse, under the session's variable `part_key`.
 """
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def is_anybody(connection: Connection) -> bool:
-    """Whether anything was ever erased."""
+    """Whether the suppression list has any entry."""
     return bool(connection.execute("from staging.erased limit 1").fetchall())
 
 
 def skip_orders(connection: Connection) -> None:
-    """Drop orders of the erased from `new_order`; a new check of an erased person is kept out from now on."""
+    """Remove suppressed orders from `new_order`, and suppress new checks of erased people."""
     if is_anybody(connection):
         _require_key(connection)
         connection.execute(catalog.statement("skip_orders"))
@@ -41,7 +41,7 @@ def _require_key(connection: Connection) -> None:
 
 
 def scrub(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> bool:
-    """Erase from the landed files what the scanned `batch` says of erased checks; whether it said anything.
+    """Erase suppressed checks from the landed files of the scanned `batch`; whether there were any.
 
     Lines keep their places, so that the batch can be scanned again.
     """

@@ -1,4 +1,4 @@
-"""The schemes by which vendors prove what they push, and the tokens issued to those that ask first."""
+"""Authentication of webhooks: the vendors' schemes, and the bearer tokens issued to senders that ask for one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SEAL_BYTES = 32
 
 
 class Proofs:
-    """Judges proofs against the secrets of `environ`, read anew each time. `key` signs our own tokens.
+    """The verifier of webhook authentication; reads the secrets of `environ` anew each time. `key` signs our tokens.
 
     Tokens need no memory: each carries its account and its end under an HMAC. The account's client
     credentials are part of the key, so that tokens end with the credentials they were issued for.
@@ -40,7 +40,7 @@ class Proofs:
         }
 
     def account(self, slug: str, name: str) -> Account | None:
-        """The account that may be pushed to under these names."""
+        """The account that webhooks under this vendor slug and name belong to, if there is one."""
         return next((a for a in self._accounts if (a.vendor, a.name) == (slug, name)), None)
 
     @property
@@ -56,7 +56,7 @@ class Proofs:
         return False
 
     def holds(self, account: Account, header: bytes, body: bytes) -> bool:
-        """Whether the header proves that the body is the vendor's. Raises MissingSecret."""
+        """Whether the header authenticates the body as the vendor's. Raises MissingSecret."""
         push = _push(account)
         return push is not None and self._judges[push.scheme](account, push, header, body)
 
@@ -81,7 +81,7 @@ class Proofs:
     # ── tokens ─────────────────────────────────────────────────────────────────────────────────────────
 
     def issue(self, client_id: str, client_secret: str) -> str | None:
-        """A bearer token for the account whose client credentials these are; None where they are nobody's."""
+        """A new bearer token for the account with these client credentials; None for unknown credentials."""
         given = _joined(client_id.encode("utf-8", "replace"), client_secret.encode("utf-8", "replace"))
         found = [a for a in self._accounts if signatures.is_same(given, self._clients(a) or b"")]
         if not found:

@@ -58,7 +58,7 @@ Tell = Callable[[str], None]
 
 
 class Refused(Exception):
-    """Why a request is not taken: an HTTP status and a code; never anything of the request."""
+    """A refused request: an HTTP status and a code; never anything of the request."""
 
     def __init__(self, http_status: int, code: str) -> None:
         super().__init__(code)

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def in_url(address: str) -> str:
-    """A host as it stands in a URL."""
+    """A host as written in a URL: IPv6 addresses in brackets."""
     return f"[{address}]" if ":" in address else address
 
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that waits for connections. Raises EnvironmentFailed where there can be none."""
+    """Context manager: a listening TCP socket. Raises EnvironmentFailed where it cannot be opened."""
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address[:2], family=family, backlog=128)

@@ -1,4 +1,4 @@
-"""Whether a pushed message comes from whom it says. Pure: bytes and secrets in, yes or no out.
+"""Verification of webhook signatures. Pure: bytes and secrets in, true or false out.
 
 Everything is compared as bytes and in constant time: a header may hold anything, and a comparison of texts
 raises where they are not ASCII.
@@ -21,7 +21,7 @@ _ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r
 
 
 def is_same(given: bytes, expected: bytes) -> bool:
-    """Whether two secrets are one, without telling by the time it takes how much of them agrees."""
+    """Whether two secrets are equal, compared in constant time."""
     return hmac.compare_digest(given, expected)
 
 
@@ -31,7 +31,7 @@ def is_signed(body: bytes, signature: bytes, key: bytes) -> bool:
 
 
 def is_signed_as_javascript(body: bytes, signature: bytes, key: bytes) -> bool:
-    """The same for a sender that signs what `JSON.stringify` prints of the body it sends.
+    """Whether `signature` is the HMAC-SHA-256 of what `JSON.stringify` prints of the parsed body.
 
     # Z: the vendor's own example hashes the parsed body, which need not be the bytes on the wire.
     """
@@ -57,7 +57,7 @@ def is_basic(header: bytes, credentials: bytes) -> bool:
 
 
 def bearer_token(header: bytes) -> bytes:
-    """The token of an Authorization header of the Bearer scheme; empty where it has none."""
+    """The token of an `Authorization: Bearer` header; empty where there is none."""
     scheme, _, token = header.strip().partition(b" ")
     return token.strip() if scheme.lower() == b"bearer" else b""
 
@@ -66,7 +66,7 @@ def bearer_token(header: bytes) -> bytes:
 
 
 def stringified(body: bytes) -> bytes:
-    """The body as JavaScript prints it once it was parsed: compact, keys, numbers and escapes in its own way.
+    """The body re-serialized as JavaScript's `JSON.stringify` prints it: compact, its own key order, numbers, escapes.
 
     Raises ValueError for what JavaScript would not parse either, RecursionError for what is nested too deep.
     """
