@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def read(query: str, snapshot: Path | None = None) -> pd.DataFrame:
-    """What `query` finds in the published snapshot: by default that of the configuration that holds here.
+    """The rows of `query` in the published snapshot (by default of the configuration in force), as a DataFrame.
 
-    Instants are in UTC. The snapshot is only read, and nobody waits for it. Raises UsageError where there is none.
+    Instants are in UTC. The snapshot is opened read-only and without a lock. Raises UsageError where there is none.
     """
     path = snapshot or load.load(os.environ, Path.cwd()).paths.published
     if not path.exists():

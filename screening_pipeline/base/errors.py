@@ -25,10 +25,10 @@ from collections.abc import Iterable
 
 
 class ScreeningError(Exception):
-    """Base of everything this program raises on purpose.
+    """Base class of all errors that this program raises on purpose.
 
-    `code` is a stable machine word, `exit_code` what the command line ends with,
-    `is_retryable` whether the same call may succeed later without anybody changing anything.
+    `code` is a stable machine word, `exit_code` the command line's exit code, `is_retryable` whether the same call may
+    succeed later without any change by a person.
     """
 
     code = "failed"

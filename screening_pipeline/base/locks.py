@@ -20,7 +20,7 @@ _MODE = 0o600
 def take(descriptor: int, *, is_shared: bool = False, is_waiting: bool = True) -> None:
     """Lock an open descriptor, until it and every copy handed to other processes is closed.
 
-    Raises BlockingIOError where somebody holds it, unless `is_waiting`.
+    Raises BlockingIOError where another process holds the lock, unless `is_waiting`.
     """
     fcntl.flock(descriptor, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | (0 if is_waiting else fcntl.LOCK_NB))
 

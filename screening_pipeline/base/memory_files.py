@@ -34,7 +34,7 @@ def _in_memory() -> IO[bytes]:
 
 
 def _on_disk() -> IO[bytes]:
-    """Where open files cannot be reached without a name it has one, for this user alone."""
+    """An anonymous temporary file; a named, owner-only one on systems without paths to open files."""
     return tempfile.TemporaryFile() if _OPEN_FILES.is_dir() else tempfile.NamedTemporaryFile()
 
 

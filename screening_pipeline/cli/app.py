@@ -79,7 +79,7 @@ def _interrupted() -> NoReturn:
 
 
 def _place(problem: Exception) -> str:
-    """Where something failed that nobody foresaw, without its text: that may hold what a vendor said."""
+    """The traceback of an unforeseen failure with its type, without its text, which may quote a payload."""
     frames = "".join(traceback.format_tb(problem.__traceback__))
     return f"{frames}screening-pipeline: a mistake of this program: {type(problem).__name__}, raised above"
 

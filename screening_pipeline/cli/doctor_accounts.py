@@ -110,7 +110,7 @@ def _secrets(account: Account, environ: Mapping[str, str]) -> Iterator[Finding]:
 def _answers(
     accounts: Sequence[Account], environ: Mapping[str, str], probe: Probe
 ) -> dict[str, Probed | ScreeningError]:
-    """What the probes told, all accounts at once; only of accounts that can be asked at all."""
+    """The probes' results, all accounts probed at once; accounts that cannot be called are left out."""
     import asyncio
 
     async def asked(account: Account) -> Probed | ScreeningError:

@@ -32,8 +32,8 @@ _CHECK_HASH = "staging.check_hash(vendor, account, subject, check_id)"
 def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
     """Erase a person; None where they were erased before and nothing has come since.
 
-    Who is known from refused rows of manifests only is kept out from now on. Raises UsageError where nothing is known
-    of them.
+    A person known from refused manifest rows alone is put on the suppression list. Raises UsageError for an unknown
+    person.
     """
     key = pseudonym(runtime.key, candidate_ref.strip())  # as manifests are read
     of_person = f"select vendor, account, subject, check_id from raw.order where candidate_key = {quote(key)}"

@@ -56,9 +56,9 @@ def pull_account(
 ) -> AccountReport:
     """Pull one account: its feed first, then its lists, then checks by id, the most urgent first.
 
-    `check_keys` narrows it to some of what is due, `endpoints` to some of the vendor's calls, `seconds` bounds the
-    time. `is_reconciling` asks instead for checks that have ended lately. What fails is told in the report; only
-    the machine's own troubles are raised.
+    `check_keys` narrows it to some of the due checks, `endpoints` to some of the vendor's calls, `seconds` bounds the
+    time. `is_reconciling` pulls instead checks that ended lately. Vendor failures are in the report; only errors of the
+    machine (EnvironmentFailed) are raised.
     """
     report = AccountReport(vendor=account.vendor, account=account.name)
     if not account.is_asked:
@@ -94,7 +94,10 @@ def pull_account(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Have Ctrl-C end an event loop as asyncio would: what Dagster's handler raises may be lost in a callback."""
+    """Context manager: Ctrl-C ends the event loop as in asyncio.
+
+    What Dagster's own handler raises may be lost in a callback.
+    """
     if threading.current_thread() is not threading.main_thread():  # which alone is told of signals
         yield
         return
@@ -194,7 +197,7 @@ class _Job:
         return landed
 
     async def _drained(self, client: AccountClient, wanted: _Wanted) -> Drained:
-        """What the feed said: it forgets what it hands out, so it comes first. Nothing where it is not asked."""
+        """The result of draining the feed: first, since it forgets what it hands out; empty where it is not asked."""
         from screening_pipeline.http.feed_record import Drained
 
         feed = self._vendor.feed
@@ -276,7 +279,7 @@ def _ended_lately(runtime: Runtime, account: Account) -> list[Item]:
 
 
 def feed_of(runtime: Runtime, account: Account) -> Feed:
-    """The destructive feed of an account, as a client-side object."""
+    """The `Feed` of an account: drains its destructive feed and keeps the gaps on record."""
     from screening_pipeline.http.feed import Feed
 
     is_proxied = runtime.settings.http.proxies_from_environment

@@ -97,10 +97,10 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One call the vendor offers. `subject` is None for feeds and lists that are not about one check.
+    """One call that a vendor offers. `subject` is None for feeds and lists that are not about one check.
 
-    `reports` are the subjects of which a feed is known to tell every change; others are asked for by id as ever.
-    `schedule` is the cron schedule, in UTC, of what is not planned check by check: feeds, lists and subscriptions.
+    `reports`: the subjects of which a feed is known to report every change; others are pulled by id all the same.
+    `schedule`: the cron schedule (UTC) of what is not planned check by check: feeds, lists and subscriptions.
     """
 
     name: str

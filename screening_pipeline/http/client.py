@@ -49,10 +49,10 @@ _NO_ID = "screening-pipeline-doctor"
 
 
 class AccountClient:
-    """The client of one account for one run; an async context manager.
+    """The HTTP client of one account for one run; an async context manager.
 
-    `secrets` holds the values by role, as the vendor's `Auth` names them. The shared state is the limiter's.
-    `gate` tells whether the account may be asked, and keeps what its answers mean for the calls to come.
+    `secrets` holds the values by role, as the vendor's `Auth` names them. The shared state is the limiter's. `gate` is
+    the account's circuit breaker.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ def refused(problem: VendorError) -> Probe:
 
 
 def answered(answer: Answer) -> Probe:
-    """The probe result for an answer; the offset of the vendor's clock is in seconds."""
+    """The probe result for an answer, with the vendor's clock offset in seconds."""
     theirs = wire.instant(answer.headers.get("date", ""))
     offset = (theirs - answer.received_at).total_seconds() + 0.5 if theirs else None  # Date has whole seconds
     code = _code_of(answer)

@@ -183,7 +183,7 @@ class _Draft:
 
 
 def _failure(problem: Exception, draft: _Draft) -> str:
-    """Why there was no usable answer, as a code."""
+    """The failure code of a call without a usable answer."""
     if isinstance(problem, wire.BrokenAnswer):
         return problem.code
     if isinstance(problem, TimeoutError):

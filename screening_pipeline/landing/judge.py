@@ -123,7 +123,7 @@ def _is_nothing_waiting(exchange: Exchange, vendor: Vendor) -> bool:
 
 
 def _salvaged(exchange: Exchange, vendor: Vendor, text: str) -> Examined | None:
-    """What came complete of half a destructive feed's answer: it can be had nowhere else."""
+    """The complete messages of a truncated answer of a destructive feed: they can be had nowhere else."""
     if not _is_feed(exchange, vendor):
         return None
     try:

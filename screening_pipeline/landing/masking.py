@@ -151,7 +151,7 @@ def _without_secrets(text: str, secrets: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=64)
 def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """How secrets may be written, the longest first; what is short enough to be a word of any text is left out."""
+    """The spellings of secrets in a body (escaped, encoded), longest first; too short secrets are left out."""
     forms = {form for one in secrets for form in (one, json.dumps(one)[1:-1], quote(one, safe=""))}
     return tuple(sorted((form for form in forms if len(form) >= _SHORTEST_SECRET), key=lambda form: (-len(form), form)))
 

@@ -132,5 +132,8 @@ def _found(snapshot: Path, sandbox: Sandbox, outcomes: list[Outcome]) -> Played:
 
 
 def _severity(outcome: Outcome) -> int:
-    """What the sandbox says on purpose, to show that it is noticed, is no failure of the demo."""
+    """1 where an account needs attention or an answer was rejected, else 0.
+
+    Failed rules are left out: the sandbox breaks some on purpose, to show that it is noticed.
+    """
     return int(any(report.needs_attention for report in outcome.reports) or bool(outcome.rejects))

@@ -69,7 +69,7 @@ def _put_copy(empty: Path, file: Path) -> bool:
 
 
 def _noted_record(asset: Mapping[str, Any]) -> EventLogRecord | None:
-    """What is noted with an asset of its last materialization, unless the asset may have been wiped since."""
+    """The last materialization as recorded with the asset, unless the asset may have been wiped since."""
     if asset["asset_details"] or not asset["last_materialization"]:
         return None
     noted = deserialize_value(asset["last_materialization"])

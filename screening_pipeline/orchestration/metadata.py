@@ -33,7 +33,7 @@ def table_metadata(connection: Connection, relation: catalog.Relation) -> dict[s
 
 @cache
 def _column_schema(qualified: str, header: tuple[tuple[str, str], ...]) -> dg.TableSchema:
-    """What is told of the columns of a table; the same in every cycle."""
+    """The column schema of a table with its comments; the same in every cycle."""
     told = catalog.relations()[qualified].columns
     return dg.TableSchema([dg.TableColumn(name, kind, description=told.get(name)) for name, kind in header])
 

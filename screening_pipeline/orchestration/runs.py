@@ -58,7 +58,7 @@ def sync(
 ) -> Outcome:
     """One cycle as a Dagster run. Raises ScreeningError when the machine failed (lock, disk).
 
-    Vendors of whom nothing is to be asked now take no part in it; nor do, if it `is_patient`, accounts in trouble.
+    Left out are vendors with nothing to pull now and, if `is_patient`, accounts in trouble (silence, stop, outage).
     """
     from screening_pipeline.orchestration.definitions import defs
 

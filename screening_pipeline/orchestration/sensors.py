@@ -70,7 +70,7 @@ def _recheck(
 
 
 def _obstacle(instance: dg.DagsterInstance, outlook: Outlook, account: Account) -> str | None:
-    """Why a run would be of no use now, though something is due."""
+    """The reason why a run would be useless now, though something is due."""
     if reason := reason_to_wait(outlook.state, account, os.environ, outlook.clock):
         return reason
     if _is_under_way(instance, outlook, account):

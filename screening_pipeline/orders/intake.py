@@ -111,7 +111,7 @@ def is_refused(connection: Connection, settings: Settings, candidate_key: str, *
 
 
 def _take_back(connection: Connection, manifest: Manifest) -> None:
-    """What was said of the refused rows, before they are read again."""
+    """Delete the rejects of the refused rows, before these are read again."""
     prefix = quote(f"{manifest.sha256[:16]}/")
     connection.execute(catalog.statement("take_back_refused_orders", reject_prefix=prefix))
 

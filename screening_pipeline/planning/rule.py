@@ -97,8 +97,8 @@ def _cumulated(hazards: Floats, edges: Floats) -> Floats:
 class Expectation:
     """The expected chance of a change and lag of each check at an instant.
 
-    Whether a call is made is up to `urgency`, who goes first to `worth`: in quiet hours nothing new comes, so there the
-    surest go first.
+    `urgency` decides whether a call is made, `worth` in which order: in quiet hours nothing new comes, so the surest
+    changes go first.
     """
 
     chance: Floats

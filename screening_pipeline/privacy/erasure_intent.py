@@ -65,7 +65,7 @@ def _sealer(runtime: Runtime) -> sealing.Sealer:
 
 
 def write_intent(runtime: Runtime, intent: Intent) -> None:
-    """Write the sealed intent, with which the erasure begins: whoever opens the warehouse next finishes it."""
+    """Write the sealed intent with which the erasure begins. Whoever opens the warehouse next finishes it."""
     with telling(_CONTEXT):
         sealed = _sealer(runtime).seal(json.dumps(asdict(intent)).encode(), _CONTEXT)
         files.write_new(runtime.settings.paths.erasure_intent, sealed)

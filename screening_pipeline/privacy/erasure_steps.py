@@ -86,7 +86,7 @@ def _renew_parquet(paths: Paths, snapshot: Connection) -> None:
 
 
 def _pages(paths: Paths) -> list[Path]:
-    """What may name them and is made anew when it is needed, or was set aside: also what a crash left half written."""
+    """Files that may name the erased and are regenerated or temporary, half written ones of a crash included."""
     return [
         paths.report,
         *paths.data_dir.glob(f"{paths.report.name}.part"),

@@ -95,7 +95,7 @@ def assembled(
 
 
 def _claim(paths: Paths) -> None:
-    """Have the data folder be that of configured accounts."""
+    """Mark the data folder as used by configured accounts."""
     paths.create()
     with telling(paths.claim.name):
         paths.claim.touch(files.FILE_MODE)

@@ -47,7 +47,8 @@ def publish(runtime: Runtime, connection: Connection) -> int | None:
 def due_at(agenda: Agenda, now: datetime, *, is_update: bool = False) -> datetime | None:
     """The earliest time of the next publication; None: at any time.
 
-    `is_update`: it need only be brought up to date, and of how long that takes a whole copy tells nothing.
+    `is_update`: an incremental one is possible, whose time the duration of the last whole copy does not bound. None
+    also where the clock went back since the last publication.
     """
     noted = agenda.note(_MADE)
     made = json.loads(noted) if noted else None

@@ -204,7 +204,7 @@ def _calendars(connection: Connection, accounts: Sequence[Account]) -> dict[str,
 
 
 def _model(connection: Connection, settings: Settings, now: datetime) -> Model:
-    """What was learned of durations within the last hours, else learned now from the events."""
+    """The stored model of durations if it is a few hours old at most, else one learned now from the events."""
     kept = connection.execute("select value from staging.setting where name = 'pull_model'").fetchone()
     if kept:
         learned_at, model = _read_model(kept[0])

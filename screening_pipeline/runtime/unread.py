@@ -40,8 +40,7 @@ def orders(paths: Paths) -> dict[str, list[int]]:
 class Note:
     """The watermark of the warehouse: what it has read of the accounts, the manifests and the landing area.
 
-    `warehouse` tells its file, as it was then: inode, size and time. `seals` copies what the warehouse itself says, for
-    those who ask while it is busy.
+    `warehouse` is the change mark of its file. `seals` copies the warehouse's own, readable while it is busy.
     """
 
     warehouse: list[int]

@@ -157,7 +157,7 @@ def _instead(name: str, keys: Mapping[str, Key]) -> str:
 
 
 def _missing_for_auth(values: Mapping[str, Any], declared: Vendor, at: str) -> list[str]:
-    """What the chosen way of authenticating needs and the account does not name."""
+    """The secrets that the chosen authentication needs and the account does not name."""
     is_asked = values.get("polling", True) or values.get("status_updates", False)
     if "auth" not in values or not is_asked:
         return []

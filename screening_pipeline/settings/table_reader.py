@@ -25,8 +25,8 @@ class Of(NamedTuple):
 class Key:
     """The declaration of one key of a table: rule, default, help text.
 
-    `help` is what the template of `init` says of it; `example` the TOML value that it shows, else the default.
-    `is_for` tells whether a table about its argument has the key at all; everything but that may be `Of` it.
+    `help` is its comment in the template of `init`; `example` the TOML value shown there, else the default. `is_for`
+    tells whether the table about a given subject has the key at all; everything else may be an `Of`.
     """
 
     rule: Rule | Of

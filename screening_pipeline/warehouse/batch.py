@@ -223,7 +223,7 @@ def touch_numbered(connection: Connection, after: int, last: int) -> None:
 
 
 def empty_calls(connection: Connection) -> None:
-    """Empty the tables of judged calls, before they are computed anew."""
+    """Empty the derived tables of calls (`star.fact_pull`), before they are computed anew."""
     for relation in catalog.refreshed("response"):
         connection.execute(f"delete from {relation.qualified}")
 

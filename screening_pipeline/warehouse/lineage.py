@@ -38,13 +38,13 @@ def _shown(name: str, seen: frozenset[str]) -> set[str]:
 
 
 def _read_by(name: str) -> frozenset[str]:
-    """What a relation, or a table of a batch, is made from in one step."""
+    """The relations that a relation, or a table of a batch, is made from in one step."""
     return (catalog.reads().get(name, frozenset()) | _filled().get(name, frozenset())) - _CHOICES
 
 
 @cache
 def _filled() -> Mapping[str, frozenset[str]]:
-    """What statements fill each table from, by the table."""
+    """The sources of each table that statements fill: table → relations read."""
     filled: dict[str, frozenset[str]] = defaultdict(frozenset)
     for table, read in tables_filled(catalog.statements().values()):
         filled[table] |= read

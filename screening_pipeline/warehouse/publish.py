@@ -39,8 +39,8 @@ def is_opened_for_writing(path: Path) -> bool:
 def publish(connection: Connection, target: Path) -> int:
     """Publish the warehouse as the snapshot file `target`, atomically; its size in bytes.
 
-    It is written beside and renamed, so a reader has the old one or the new one whole. A write-ahead log that
-    somebody left beside it, by opening the old one for writing, would be replayed onto the new one: it goes.
+    It is written beside and renamed, so a reader has the old one or the new one whole. A write-ahead log left beside
+    the old one, by opening it for writing, is removed: DuckDB would replay it onto the new one.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     new = target.with_name(f".{target.name}.new")
@@ -70,7 +70,7 @@ def is_updatable(connection: Connection, target: Path) -> bool:
 
 
 def _told_by(path: Path) -> str:
-    """What tells a file from whatever somebody else may put in its place, or make of it."""
+    """The identity of a snapshot file, by which one that was replaced or changed is noticed."""
     return " ".join(map(str, mark_of(path) or ()))
 
 

@@ -50,7 +50,7 @@ def is_packed_next(connection: Connection) -> bool:
 
 
 def _last(connection: Connection) -> dict[str, Any]:
-    """What was noted of the last snapshot, nothing where the next one has to be a whole copy."""
+    """The record of the last snapshot; empty where the next one has to be a whole copy."""
     noted = connection.execute(f"select value from staging.setting where name = {quote(_NOTE)}").fetchone()
     return dict(json.loads(noted[0])) if noted else {}
 
@@ -124,7 +124,7 @@ def update(connection: Connection, database: str) -> bool:
 
 
 def _counts(connection: Connection, database: str) -> dict[str, int]:
-    """How many rows each published table has in a database; one question without joins is planned in half the time."""
+    """Row counts of each published table in a database; one query without joins is planned in half the time."""
     tables = (relation.qualified for relation in _tables())
     counts = " union all ".join(f"select {quote(table)}, count(*) from {database}.{table}" for table in tables)
     return dict(connection.execute(counts).fetchall())

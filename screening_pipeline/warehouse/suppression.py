@@ -35,7 +35,7 @@ def skip_orders(connection: Connection) -> None:
 
 
 def _require_key(connection: Connection) -> None:
-    """Raise where the session has no key: under none of the hashes anybody would be found."""
+    """Raise RuntimeError where the session has no key, without which the suppression list matches nothing."""
     if connection.execute("select coalesce(getvariable('part_key'), '') <> ''").fetchone() != (True,):
         raise RuntimeError("the session has no part_key; nobody who was erased would be recognized")
 
@@ -63,7 +63,7 @@ def _less(envelope: Envelope, gone: set[Told]) -> Envelope | None:
 
 
 def _scrub_unread(connection: Connection, landing: Landing) -> None:
-    """Wipe the texts that were refused and name somebody who was erased. What was read of the lines stays true."""
+    """Wipe refused texts that name an erased check. What was read of the lines stays true."""
     unread = connection.execute(catalog.statement("find_unread_bodies")).fetchall()
     if not unread:
         return
@@ -78,7 +78,7 @@ def _scrub_unread(connection: Connection, landing: Landing) -> None:
 
 
 def _named(envelope: Envelope, part_key: str, erased: Container[str]) -> set[Told]:
-    """Whom the text of a body names of those who were erased."""
+    """The erased checks that the text of a body names."""
     raw = base64.b64decode(envelope["body_base64"] or b"")
     texts = envelope["body_text"] or "", raw.decode("latin-1"), raw.decode("utf-8", "replace")
     whose = envelope["vendor"], envelope["account"]
@@ -92,5 +92,5 @@ def _named(envelope: Envelope, part_key: str, erased: Container[str]) -> set[Tol
 
 
 def _hash(part_key: str, *told: str) -> str:
-    """What `staging.check_hash` is, or `staging.unspecified_hash` where no subject is told."""
+    """The keyed hash of a check as `staging.check_hash` computes it (`unspecified_hash` without a subject)."""
     return hashlib.sha256("\x1f".join((part_key, "erased check", *told)).encode()).hexdigest()

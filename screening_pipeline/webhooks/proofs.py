@@ -116,7 +116,7 @@ class Proofs:
 
 
 def _push(account: Account) -> Push | None:
-    """How the vendor of an account proves what it pushes."""
+    """The webhook authentication that the account's vendor declares."""
     return vendor(account.vendor).push
 
 
