@@ -1,4 +1,4 @@
-"""Which hosts are this machine."""
+"""Loopback hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands do once their arguments are read; each returns its exit code."""
+"""The bodies of the commands, after their arguments are parsed; each returns its exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands print: tables, notes, progress. Whatever comes from a vendor is printed inert."""
+"""Console output: tables, notes, progress. Whatever comes from a vendor is printed inert."""
 
 from __future__ import annotations
 

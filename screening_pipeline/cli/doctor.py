@@ -1,4 +1,4 @@
-"""Is everything in place? Configuration, secrets, hosts, clocks, budgets, warehouse, disk, permissions.
+"""The checks of `doctor`: configuration, secrets, hosts, clocks, budgets, warehouse, disk, permissions.
 
 Each finding is one line with the fix. What needs the network, the state or the warehouse is passed in,
 so the questions asked here can be put to a server on loopback. No finding holds a secret.

@@ -132,7 +132,7 @@ class Overview:
 
     @property
     def needs_attention(self) -> bool:
-        """Whether a person should look at anything."""
+        """Whether any account, or any order reject, needs a person's attention."""
         return bool(self.order_rejects) or any(account.needs_attention for account in self.accounts)
 
     def facts(self) -> list[dict[str, Any]]:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def open_warehouse(runtime: Runtime, *, orders: Mapping[str, list[int]] | None = None) -> Iterator[session.Connection]:
     """Context manager: the live warehouse for writing, created if missing.
 
-    Before it is opened, an erasure that was begun and not finished is finished, which puts another warehouse in its
-    place. When the block ends well and the warehouse is closed, the shared state notes what it has read: of the landing
-    area what the warehouse says, and `orders`, the manifests that the block reads, as `news.orders` found them before.
-    Raises LockHeld where another process keeps it for too long, and EnvironmentFailed.
+    An interrupted erasure is finished first, which replaces the warehouse. After a successful block the shared state
+    stores the watermark: the warehouse's seals of the landing area, and `orders`, the manifests that the block reads,
+    as `unread.orders` found them before. Raises LockHeld where another process keeps it for too long, and
+    EnvironmentFailed.
     """
     if erasure_intent.is_pending(runtime):
         erasure_steps.finish(runtime)

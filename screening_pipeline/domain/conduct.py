@@ -1,4 +1,4 @@
-"""How a vendor behaves beside its payloads: what it pushes, when it is late, how the bundled sandbox plays it."""
+"""A vendor's conduct beside its payloads: webhooks, staleness, its simulation by the bundled sandbox."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Problem = tuple[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Push:
-    """How a vendor authenticates the webhooks that it pushes: header, scheme and secrets.
+    """A vendor's webhook authentication: header, scheme and secrets.
 
     - `header`: the HTTP header with the proof; `scheme`: one of PUSH_SCHEMES.
     - `secrets`: roles of the secrets, in the order the scheme takes them (`basic`: name, then password).
@@ -77,7 +77,7 @@ class Stale:
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """How the bundled sandbox simulates a vendor: its path prefixes, and the settings of its account.
+    """The simulation of a vendor by the bundled sandbox: its path prefixes, and the settings of its account.
 
     `promised_business_days` is a promise of turnaround against which the demo is measured, by the clock of
     `promise_clock` ("vendor": time the vendor had to act; "total": all of it).

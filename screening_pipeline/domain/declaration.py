@@ -132,7 +132,7 @@ class Schedule(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Auth:
-    """How a call authenticates: `scheme` names the flow (the client implements it), `secrets` its roles in order."""
+    """The authentication of calls: `scheme` names the flow (the client implements it), `secrets` its roles in order."""
 
     scheme: str  # one of AUTH_SCHEMES
     secrets: tuple[str, ...]
@@ -150,7 +150,7 @@ Raises ValueError on a shape nobody documented.
 
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """Everything the pipeline knows about a vendor, except what its words mean.
+    """The declaration of a vendor: everything the pipeline knows about it, except what its words mean.
 
     - `base_url`, and `oauth_url` for tokens: where it answers, as `init` writes it; a host of `.example` is for the
       customer to fill in.

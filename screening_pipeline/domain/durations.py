@@ -39,7 +39,7 @@ class Spell(NamedTuple):
         return self.share * (high - low) / (self.high - self.low)
 
     def problem(self) -> str | None:
-        """What makes it an invalid range of ages, in words; None if it is valid."""
+        """The validation problem of its range of ages, in words; None if it is valid."""
         if not 0 < self.share <= 1:
             return "its share is not above 0 and at most 1"
         if not 0 <= self.low < self.high:

@@ -45,7 +45,7 @@ class Exchange:
 
     @property
     def is_success(self) -> bool:
-        """Whether it was answered with a 2xx."""
+        """Whether the call was answered with a 2xx."""
         return self.failure is None and self.http_status is not None and 200 <= self.http_status < 300
 
 

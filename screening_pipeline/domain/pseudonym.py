@@ -1,8 +1,8 @@
-"""Keyed pseudonyms: how a person is called everywhere outside the landing area. And the keys of what is stored.
+"""Keyed pseudonyms of people, used everywhere outside the landing area.
 
-Whoever has the key can tell whether a known reference is the person behind a pseudonym; without it
-nobody can. Another key makes other pseudonyms, so the key is kept for as long as the warehouse is, and
-a digest of it is noted beside the warehouse: where the key is another one, nothing is read or written.
+With the key a known reference can be matched to a pseudonym; without it nothing can. Another key makes other
+pseudonyms, so the key is kept for as long as the warehouse, and its digest is stored beside the warehouse: under
+another key nothing is read or written.
 """
 
 from __future__ import annotations

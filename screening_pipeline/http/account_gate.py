@@ -31,7 +31,7 @@ class Withheld(Exception):
 
 
 def reason_to_wait(state: State, account: Account, environ: Mapping[str, str], clock: Clock) -> str | None:
-    """Why the account should not be pulled now (silence, stop, outage, missing secret); None if nothing is wrong."""
+    """The reason not to pull the account now (silence, stop, outage, missing secret); None if there is none."""
     unset = account.missing_secrets(environ)
     if unset:
         return f"unset: {', '.join(unset)}"

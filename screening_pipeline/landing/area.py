@@ -155,7 +155,7 @@ class Landing(LandedFiles):
         return _landed(exchange, examined)
 
     def _is_late(self, file: str) -> bool:
-        """Whether nobody looks for further lines of the file's day, unless its folder is marked as changed."""
+        """Whether the file's day is (nearly) closed: further lines are seen only if its folder's mark changes."""
         return not is_open(file, self._clock.now() + timedelta(days=1))
 
     def _examined(self, exchange: Exchange) -> Examined:

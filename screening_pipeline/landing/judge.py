@@ -170,7 +170,7 @@ def _messages(exchange: Exchange, vendor: Vendor, value: Json) -> list[tuple[str
 
 
 def _endpoint(exchange: Exchange, vendor: Vendor) -> Endpoint | None:
-    """The declared call, or None for a pushed message. Raises _Refused for a call nobody declared."""
+    """The declared endpoint, or None for a pushed message. Raises Refused for an undeclared call."""
     found = [endpoint for endpoint in vendor.endpoints if endpoint.name == exchange.endpoint]
     if not found and exchange.channel != "push":
         raise Refused("unreadable_shape")

@@ -1,4 +1,4 @@
-"""What Dagster loads: assets, checks, jobs, sensors and schedules."""
+"""Dagster's definitions: assets, checks, jobs, sensors and schedules."""
 
 from screening_pipeline.base import garbage_collection
 

@@ -1,4 +1,4 @@
-"""Which checks were ordered: manifests in data/orders/ → rows of `raw.order`, each file once, by its content.
+"""The intake of orders: manifests in data/orders/ → rows of `raw.order`, each file once, by its content.
 
 Answers to calls that create a check are manifests, too (`orders.creations`): what state they tell is landed.
 

@@ -1,4 +1,4 @@
-"""Which open checks to pull next, given age, history, budget and the time. Pure: no clock, no input, no output."""
+"""The planner: the next pull of each open check, from age, history, budget and the time. Pure, without a clock."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Plan:
 
     @property
     def due(self) -> int:
-        """How many checks are due now."""
+        """The number of checks due now."""
         return self.schedule.due
 
     @property

@@ -1,4 +1,4 @@
-"""Why a check is pulled when it is, in words for people."""
+"""The reason for a planned pull, in words for people."""
 
 from __future__ import annotations
 

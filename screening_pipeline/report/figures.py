@@ -1,4 +1,4 @@
-"""What the report shows, asked of the analytics views: one question in `sql/report/` for each table or chart."""
+"""The report's figures: one query in `sql/report/` of the analytics views for each table or chart."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class World:
 
     @classmethod
     def kept(cls, folder: Path, *, now: datetime) -> World:
-        """The stored world of this data folder; by default one whose thirty days end today."""
+        """The world stored in this data folder; where none is, one whose thirty days end today."""
         file = folder / "world.json"
         if file.exists():
             kept = json.loads(file.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What a cycle works with: settings, clock, keys, landing area, shared state."""
+"""The runtime of a cycle: settings, clock, keys, landing area, shared state."""
 
 from __future__ import annotations
 

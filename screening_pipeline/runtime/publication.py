@@ -1,4 +1,4 @@
-"""When the snapshot is replaced: after every run, unless making it would take more than its share of the time.
+"""The timing of snapshots: one after every run, unless making it would take more than its share of the time.
 
 Mostly it is brought up to date with what has changed; now and then it is copied as a whole, and that grows with the
 warehouse. One that takes longer than `FREE_SECONDS` is made at most every `REST` times as long, so that publishing

@@ -1,9 +1,9 @@
 """Unread input: whether manifests or landed lines arrived since the warehouse last read them, without opening it.
 
-Other accounts are news, too: rows of old manifests may be for them; and so is an erasure that was begun, until it is
-finished, as whoever opens the warehouse next does. The note is kept in the shared state, which may be lost; then
-everything is read as if it were new, which changes nothing. It also says which warehouse did the reading: one put back
-from a copy has not read it.
+A change of the configured accounts counts as unread input: rows of old manifests may be for new ones; so does an
+unfinished erasure, until the next opening of the warehouse finishes it. The watermark is kept in the shared state,
+which may be lost; then everything is read again, which changes nothing. It names the warehouse file that did the
+reading, since one restored from a backup has not.
 """
 
 from __future__ import annotations

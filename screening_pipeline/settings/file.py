@@ -168,7 +168,7 @@ def _missing_for_auth(values: Mapping[str, Any], declared: Vendor, at: str) -> l
 
 
 def _account_problems(accounts: list[dict[str, Any]]) -> list[str]:
-    """Accounts of one vendor that share a name; folders on some disks do not tell US from us."""
+    """Problems of accounts of one vendor whose names clash, capitals aside: some file systems ignore them."""
     seen: dict[tuple[str, str], int] = {}
     problems = []
     for index, account in enumerate(accounts):

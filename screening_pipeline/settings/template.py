@@ -51,7 +51,7 @@ def _heading(words: str) -> list[str]:
 
 
 def _account(declared: Vendor, told: _Told) -> Iterator[str]:
-    """The table of a vendor's account: what it needs in force, then the rest; what is as ever is told but once."""
+    """The TOML table of a vendor's account: required keys in force, others as comments; repeated keys left out."""
     keys = account_keys(declared)
     needed = _needed(declared, keys)
     as_ever = {name for name, key in keys_of(Account).items() if told and not key.is_particular}
@@ -72,7 +72,7 @@ def _needed(declared: Vendor, keys: Mapping[str, Key]) -> dict[str, Key]:
 
 
 def _lines(keys: Mapping[str, Key], subject: Vendor, told: _Told, *, is_in_force: bool = False) -> Iterator[str]:
-    """The lines of these keys, each explained unless it was `told` before; one with nothing to show is left out."""
+    """The lines of these keys, each with its help unless in `told`; keys with nothing to show are left out."""
     for name, key in keys.items():
         if shown := _shown(key, subject):
             words = part_of(key.help, subject)

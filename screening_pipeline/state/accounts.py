@@ -41,7 +41,7 @@ class AccountState:
         return self.no_polling_at is not None
 
     def reason_to_wait(self, now: datetime) -> str | None:
-        """Why the account should not be pulled now (silent, stopped, outage), in words; None if nothing is wrong."""
+        """The reason not to pull the account now (silence, stop, outage), in words; None if there is none."""
         if self.silent_seconds > 0:
             return f"silent for {self.silent_seconds:.0f} s, as the vendor asked"
         if self.stopped_code and self.stopped_at and abs(now - self.stopped_at) < STOPPED_FOR:

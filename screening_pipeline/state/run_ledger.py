@@ -1,6 +1,6 @@
 """The ledger of runs in the shared state: what each step did, since steps may run in different processes.
 
-It is for the run alone: `ops.run` is the record. Whoever loses it loses the counts of the runs under way.
+It serves the run alone; the permanent record is `ops.run`. Losing it loses the counts of the runs under way.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which tables a query reads, by DuckDB's own parser. Queries are parsed and never run, so nothing has to be there."""
+"""The tables that a query reads, by DuckDB's own parser. Queries are parsed and never run, on an empty database."""
 
 from __future__ import annotations
 

@@ -111,8 +111,8 @@ def log_of(path: Path) -> Path:
 def export_parquet(connection: Connection, folder: Path, *, is_last_kept: bool = True) -> int:
     """Export every table and view of a snapshot as `<folder>/<schema>/<name>.parquet`; the number of files.
 
-    `folder` is a link that is moved to the new files when all are complete; the set before it is kept, for those
-    who are reading it, and goes with the next one, or at once where it must not stay.
+    `folder` is a symbolic link, moved to the new files when all are complete. The set before it stays until the next
+    export, for its readers, or goes at once if not `is_last_kept`.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     before = folder.resolve().name if folder.is_symlink() and is_last_kept else None

@@ -65,7 +65,7 @@ def _check(where: str, row: Mapping[str, str | None]) -> None:
 
 
 def vendors() -> list[Row]:
-    """Rows of `star.dim_vendor`."""
+    """Rows of `star.dim_vendor`, one for each declared vendor."""
     return [
         {
             "vendor": v.slug,
@@ -163,12 +163,12 @@ def aliases(settings: Settings) -> list[Row]:
 
 
 def sla_targets(settings: Settings) -> list[Row]:
-    """Rows of `star.dim_sla_target`."""
+    """Rows of `star.dim_sla_target`: the SLA targets of the configuration."""
     return [{"sla_target": number, **asdict(target)} for number, target in enumerate(settings.sla, start=1)]
 
 
 def analysis_settings(settings: Settings) -> list[Row]:
-    """Rows of `star.dim_setting`."""
+    """Rows of `star.dim_setting`: thresholds that the analytics views read."""
     waiting = settings.adverse_action.waiting_business_days
     return [
         _setting("adverse_waiting_business_days", waiting),

@@ -122,7 +122,7 @@ def _column(name: str) -> Callable[[Record], str | None]:
         if address is None:
             return None
         *preferred, last = (_path("m.body", alias) for alias in aliases(address))
-        # An empty text is no word: the next alias has one, or the guard would have refused the message.
+        # An empty text is no word: the next alias has one, or the judge would have refused the message.
         words = [f"nullif({path}, '')" for path in preferred]
         return f"coalesce({', '.join([*words, last])})" if words else last
 

@@ -52,7 +52,7 @@ def open_once(path: Path, *, lock_path: Path, clock: Clock) -> None:
 def reader(path: Path) -> Iterator[Connection]:
     """Context manager: a published snapshot, read-only.
 
-    It is replaced, never changed, so an open handle disturbs nobody.
+    It is replaced, never changed, so an open handle blocks no writer.
     """
     with _undisturbed(path) as snapshot, attached(snapshot, is_read_only=True) as connection:
         yield connection

@@ -1,4 +1,4 @@
-"""What vendors push: proven, made durable, and only then answered 2xx; the next cycle settles it.
+"""The webhook receiver: authenticates, makes durable, and only then answers 2xx; the next cycle ingests.
 
     POST /webhooks/{vendor}/{account}             a message; what it is about stands in its body
     PUT  /webhooks/{vendor}/{account}/{check_id}  a callback whose body does not say what it is about
