@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
+from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.orders import files as orders_files
-from screening_pipeline.orders import intake
-from screening_pipeline.orders import rows as orders_rows
-from screening_pipeline.orders.files import Manifest, Problem
+from screening_pipeline.orders import files, intake, rows
+from screening_pipeline.orders.files import Looks, Problem
 from screening_pipeline.runtime import unread
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.warehouse import ingest, schema, session
@@ -33,8 +32,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def read(stage: Stage, content: str | bytes, name: str = "orders.csv") -> tuple[list[Row], list[Problem]]:
     """What one manifest says; nothing is kept."""
     body = content if isinstance(content, bytes) else content.encode()
-    manifest = Manifest(Path(name), "0" * 64, body)
-    outcomes = list(orders_rows.read(stage.connection, manifest, stage.settings, key=KEY))
+    path = stage.settings.paths.data_dir / name
+    path.write_bytes(body)
+    outcomes = list(rows.read(stage.connection, files.manifest_of(path), stage.settings, key=KEY))
     return [o for o in outcomes if not isinstance(o, Problem)], [o for o in outcomes if isinstance(o, Problem)]
 
 
@@ -193,7 +193,7 @@ def test_columns_of_the_customers_own_are_left_alone(stage: Stage) -> None:
     assert ids(stage, "note,check_id,note,vendor\nx,r1,y,goodhire\n") == ["r1"]
 
 
-MISSPELT = {"vendor": "goodhire", "check_id": "r1", "cadidate_ref": "c", "ordred_at": "2026-03-02", "Tags": "{}"}
+MISSPELT = {"vendor": "goodhire", "check_id": "r1", "cadidate_ref": "c", "ordred_at": "2026-03-02", "cost_centre": "7"}
 SECOND = {"check_id": "r2"}
 
 
@@ -202,7 +202,7 @@ def test_a_column_that_is_nearly_one_of_ours_is_named_once_and_the_rows_load(
     stage: Stage, tmp_path: Path, ending: str
 ) -> None:
     contents = {
-        "csv": f"{','.join(MISSPELT)}\ngoodhire,r1,c,2026-03-02,{{}}\ngoodhire,r2,c,2026-03-02,{{}}\n".encode(),
+        "csv": f"{','.join(MISSPELT)}\ngoodhire,r1,c,2026-03-02,7\ngoodhire,r2,c,2026-03-02,7\n".encode(),
         "ndjson": lines(MISSPELT, MISSPELT | SECOND).encode(),
         "parquet": parquet(
             stage,
@@ -217,7 +217,8 @@ def test_a_column_that_is_nearly_one_of_ours_is_named_once_and_the_rows_load(
     (problem,) = problems
     assert problem.reason == "unknown_column"
     assert problem.line == (1 if ending == "csv" else None)
-    for wrong, right in (("cadidate_ref", "candidate_ref"), ("ordred_at", "ordered_at"), ("Tags", "tags")):
+    slips = {"cadidate_ref": "candidate_ref", "ordred_at": "ordered_at", "cost_centre": "cost_center"}
+    for wrong, right in slips.items():
         assert f"'{wrong}' is no column; did you mean {right}?" in problem.detail
 
 
@@ -469,8 +470,8 @@ def test_only_files_that_are_manifests_are_looked_at(stage: Stage) -> None:
 
 
 def test_an_empty_folder_brings_nothing(stage: Stage, tmp_path: Path) -> None:
-    assert list(orders_files.unread(tmp_path, ())) == []
-    assert list(orders_files.unread(tmp_path / "missing", ())) == []
+    assert list(files.unread(tmp_path, {}, StandingClock(MORNING), Looks())) == []
+    assert list(files.unread(tmp_path / "missing", {}, StandingClock(MORNING), Looks())) == []
 
 
 def test_a_manifest_that_is_taken_away_meanwhile_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -478,9 +479,9 @@ def test_a_manifest_that_is_taken_away_meanwhile_is_not_there(tmp_path: Path, mo
     paths.create()
     left = paths.orders / "left.csv"
     left.write_text(HEADER)
-    for module in (orders_files, unread):
+    for module in (files, unread):
         monkeypatch.setattr(module, "manifests", lambda _: [paths.orders / "gone.csv", left])
-    assert [manifest.path for manifest in orders_files.unread(paths.orders, ())] == [left]
+    assert [m.path for m in files.unread(paths.orders, {}, StandingClock(MORNING), Looks())] == [left]
     assert list(unread.orders(paths)) == ["left.csv"]
 
 

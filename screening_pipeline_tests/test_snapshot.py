@@ -92,9 +92,11 @@ def test_it_knows_the_time_zones_of_the_accounts_for_whoever_attaches_it(played:
     with session.attached(played.paths.warehouse, is_read_only=True) as connection:
         connection.execute(f"attach {quote(str(played.paths.published))} as shown (read_only)")
         macro = "select macro_definition from duckdb_functions() where function_name = 'local_time'"
-        live, shown = connection.execute(f"{macro} order by database_name").fetchall()
-        assert live == shown
-        assert "timezone('Europe/London', moment)" in shown[0]
+        (live,), (shown,) = connection.execute(f"{macro} order by database_name").fetchall()
+        assert "timezone('Europe/London', moment)" in live
+        # Who attaches it may count in another calendar, so there it is arithmetic.
+        assert "'Europe/London'" in shown
+        assert "timezone('Europe/London'" not in shown
         assert connection.execute("select count(*) from shown.analytics.check_clock").fetchone() != (0,)
 
 

@@ -134,6 +134,17 @@ def doctor(json: Json = False) -> None:
 
 
 @app.command()
+def rejects(
+    settle: Annotated[bool, typer.Option("--settle", help="Close them all: nobody has to look at them again.")] = False,
+    json: Json = False,
+) -> None:
+    """List rejected order rows and answers that are still open: until their file is gone or a later one has the row."""
+    from screening_pipeline.cli import rejects as open_rejects
+
+    raise typer.Exit(open_rejects.command(is_settling=settle, is_json=json))
+
+
+@app.command()
 def watch(
     duration: Annotated[
         str | None, typer.Option("--for", help="How long: 90s, 30m, 2h, 1d. By default until Ctrl-C.")

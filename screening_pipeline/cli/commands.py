@@ -26,7 +26,11 @@ def status(*, is_json: bool) -> int:
     else:
         console.table([row.words() for row in found.accounts], Standing.COLUMNS)
         if found.order_rejects:
-            console.say(f"Rejected rows of order files: {found.order_rejects:,}, see ops.reject")
+            console.say(
+                f"Rejected rows of order files: {found.order_rejects:,}; `screening-pipeline rejects` lists them"
+            )
+        for name, words in found.order_files.items():
+            console.say(inert.inert(f"Order file {name}: {words}"))
         for row in found.unconfigured:
             name = inert.inert(f"{row['vendor']}/{row['account']}")
             console.say(

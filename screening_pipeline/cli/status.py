@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from screening_pipeline.base import inert
+from screening_pipeline.runtime import unread
 from screening_pipeline.state.pull_queue import Agenda
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from screening_pipeline.settings.settings import Settings
 
 
-_ORDER_REJECTS = "select count(*) as n from ops.reject where source = 'manifest'"
+_ORDER_REJECTS = "select count(*) as n from ops.open_reject where source = 'manifest'"
 _UNMAPPED = "select distinct vendor, account, field, value from ops.unmapped_value where is_current order by all"
 _KEYS = ("adjudication_expected", "e_verify_expected")
 _EXPECTED = f"select vendor, account, {', '.join(_KEYS)} from star.dim_account"
@@ -121,12 +122,14 @@ class Standing:
 class Overview:
     """The status of all accounts, as configured, and what belongs to no account.
 
-    `order_rejects` counts rows of manifests; each of `unmapped_words` has vendor, account, field and value; each of
+    `order_rejects` counts rows of manifests that are open; `order_files` says of files why they wait, or how they are
+    written where that is not plain CSV; each of `unmapped_words` has vendor, account, field and value; each of
     `unconfigured` has vendor, account and how many checks are known of it.
     """
 
     accounts: list[Standing]
     order_rejects: int
+    order_files: Mapping[str, str]
     unmapped_words: list[dict[str, Any]]
     unconfigured: list[dict[str, Any]]
 
@@ -141,6 +144,7 @@ class Overview:
             {
                 **account.facts(),
                 "order_rejects": self.order_rejects,
+                "order_files": dict(self.order_files),
                 "unconfigured": self.unconfigured,
                 "unmapped_words": [
                     {"field": word["field"], "value": word["value"]}
@@ -167,9 +171,15 @@ def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Ov
             for account in settings.accounts
         ],
         order_rejects=sum(row["n"] for row in rejected),
+        order_files=_order_files(unread.told_of_orders(agenda)),
         unmapped_words=words,
         unconfigured=[row for row in checks if f"{row['vendor']}/{row['account']}" not in settings.account_keys],
     )
+
+
+def _order_files(told: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    written = {name: f"read as {words}" for name, words in told["dialects"].items()}
+    return {**written, **{name: f"waits: {why}" for name, why in told["waiting"].items()}}
 
 
 def unmapped_words(settings: Settings) -> list[dict[str, Any]]:

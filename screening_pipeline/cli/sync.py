@@ -49,6 +49,7 @@ def _sync_facts(outcome: Any) -> dict[str, Any]:
         "responses": outcome.settled.responses,
         "changed": outcome.settled.changed,
         "rejects": outcome.rejects,
+        "waiting": dict(outcome.waiting),
         "accounts": [report.facts() for report in outcome.reports],
         "failed_checks": list(outcome.failed_checks),
         "exit_code": outcome.exit_code,
@@ -77,8 +78,10 @@ def _tell_sync(outcome: Any, settings: configuration.Settings) -> None:
     )
     if others := [name for name in not_manifests(settings.paths.orders) if not name.endswith("/")]:
         console.say(inert.inert(f"Not read in {settings.paths.orders}: {', '.join(others[:3])}; see doctor"))
+    for name, why in outcome.waiting.items():
+        console.say(inert.inert(f"Waits: {name}: {why}"))
     if outcome.rejects:
-        console.say("Rejects are in ops.reject, with the reason of each.")
+        console.say("`screening-pipeline rejects` lists what is rejected, with the reason of each.")
     _tell_failed(outcome, settings)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base.errors import UsageError
 from screening_pipeline.base.sql_text import quote
+from screening_pipeline.domain import ids
 from screening_pipeline.domain.pseudonym import pseudonym
 from screening_pipeline.orders import intake
 from screening_pipeline.privacy.erasure_intent import Erasure, Intent, alone, first_column, is_pending, write_intent
@@ -35,14 +36,25 @@ def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
     A person known from refused manifest rows alone is put on the suppression list. Raises UsageError for an unknown
     person.
     """
-    key = pseudonym(runtime.key, candidate_ref.strip())  # as manifests are read
-    of_person = f"select vendor, account, subject, check_id from raw.order where candidate_key = {quote(key)}"
+    key = pseudonym(runtime.key, ids.person_form(candidate_ref))  # as manifests are read
     itself = f"select staging.candidate_hash({quote(key)})"
+    theirs = f"candidate_key in ({', '.join(map(quote, _keys(runtime, candidate_ref)))})"
+    of_person = f"select vendor, account, subject, check_id from raw.order where {theirs}"
+    kept = f"select distinct staging.candidate_hash(candidate_key) from raw.order where {theirs}"
 
     def is_refused(connection: Connection) -> bool:
-        return intake.is_refused(connection, runtime.settings, key, key=runtime.key)
+        return any(True for _ in intake.refused_spellings(connection, runtime.settings, candidate_ref))
 
-    return _erase(runtime, "candidate", of_person, itself, itself, is_refused=is_refused)
+    return _erase(runtime, "candidate", of_person, itself, itself, kept=kept, is_refused=is_refused)
+
+
+def _keys(runtime: Runtime, candidate_ref: str) -> list[str]:
+    """The pseudonyms of a person in every spelling that any version may have kept, or that a manifest still has."""
+    from screening_pipeline.cycle.writing import open_warehouse
+
+    with open_warehouse(runtime) as connection:
+        written = set(intake.spellings(connection, runtime.settings, candidate_ref))
+    return sorted({pseudonym(runtime.key, one) for one in (*ids.spellings(candidate_ref), *written)})
 
 
 def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | None = None) -> Erasure | None:
@@ -78,9 +90,13 @@ def _erase(
     itself: str,
     before: str,
     *,
+    kept: str = "",
     is_refused: Callable[[Connection], bool] = lambda _: False,
 ) -> Erasure | None:
-    """Erase what `known` finds. `itself` finds the hash of what was named, `before` all that tell of its erasure."""
+    """Erase what `known` finds. `itself` finds the hash of what was named, `before` all that tell of its erasure.
+
+    `kept` finds the hashes of other spellings of it.
+    """
     from screening_pipeline.cycle import take_orders
     from screening_pipeline.cycle.writing import open_warehouse
     from screening_pipeline.runtime import plans
@@ -98,7 +114,8 @@ def _erase(
                     return None
                 if not is_refused(connection):
                     raise UsageError(f"nothing is known of this {kind}; nothing was erased", code="nothing_known")
-            intent = _intended(runtime, connection, kind, own_hash)
+            hashes = {own_hash, *(first_column(connection, kept) if kept else ())}
+            intent = _intended(runtime, connection, kind, own_hash, hashes)
             write_intent(runtime, intent)
             # Whoever waits for the warehouse takes in the next orders: by then they must know who is kept out.
             with session.transaction(connection):
@@ -112,7 +129,7 @@ def _find(connection: Connection, known: str) -> None:
     connection.execute(catalog.statement("find_erased"))
 
 
-def _intended(runtime: Runtime, connection: Connection, kind: str, own_hash: str) -> Intent:
+def _intended(runtime: Runtime, connection: Connection, kind: str, own_hash: str, others: set[str]) -> Intent:
     (orders,) = first_column(
         connection, "select count(*) from raw.order where check_key in (select check_key from gone)"
     )
@@ -127,7 +144,7 @@ def _intended(runtime: Runtime, connection: Connection, kind: str, own_hash: str
         response_count=responses,
         order_count=orders,
     )
-    hashes = {own_hash, *first_column(connection, f"select {_CHECK_HASH} from gone")}
+    hashes = others.union(first_column(connection, f"select {_CHECK_HASH} from gone"))
     return Intent(erasure, now.isoformat(), checks, sorted(hashes))
 
 

@@ -36,6 +36,7 @@ def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
                 run_id=run_id,
                 progress=runtime.progress,
                 landing=runtime.landing,
+                clock=runtime.clock,
             )
             # Pushes, or what a crash left, are this run's too, and planned: what they ended is not asked.
             settled = Settled() if is_anew else advanced(connection, runtime)
@@ -44,5 +45,8 @@ def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
         schema.drop_work(connection)
         if ingest.is_rebuilding(connection):  # more was touched, or is unread, than is computed at once
             written |= written_by(prepare(connection, runtime))
+        for name in unread.waiting(orders, taken.waiting):
+            del orders[name]
+        unread.tell_orders(runtime.agenda, taken.waiting, intake.dialects(connection))
         plan_what_is_old(connection, runtime)
     return Taken(intake=taken, settled=settled + Settled(written=written))

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from screening_pipeline.domain import ids
 from screening_pipeline.domain.declaration import Endpoint, Record, Vendor, aliases
 from screening_pipeline.domain.exchange import Exchange
 from screening_pipeline.domain.vocabulary import Json
@@ -38,6 +39,7 @@ REASONS = (
     "missing_status",
     "missing_id",
     "id_mismatch",
+    "spoiled_id",
     "unreadable_shape",
     "unexpected_status",
 )
@@ -272,7 +274,16 @@ def _check_id(exchange: Exchange, record: Record, message: Mapping[str, Json]) -
         raise Refused("missing_id")
     if own is not None and exchange.check_id is not None and not _is_same_id(own, exchange.check_id):
         raise Refused("id_mismatch", _difference(str(own), exchange.check_id))
-    return exchange.check_id or str(own)
+    return exchange.check_id or _sound_id(str(own))
+
+
+def _sound_id(told: str) -> str:
+    """The id that a message tells, as order files have it. Raises Refused for what names no check."""
+    own = ids.trimmed(told)
+    problem = ids.problem_of(own)
+    if problem:
+        raise Refused("missing_id" if problem == ids.NO_VALUE else "spoiled_id")
+    return own
 
 
 def _own_id(message: Mapping[str, Json], address: str) -> str | int | None:

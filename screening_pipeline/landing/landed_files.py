@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
+from glob import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -154,7 +155,7 @@ class LandedFiles:
         if self._line_sealer is None and tail.start == 0 and is_finished_day:
             with locked(path, is_shared=True) as descriptor:
                 if os.fstat(descriptor).st_size == tail.end:
-                    yield str(path)
+                    yield escape(str(path))  # DuckDB looks for files by patterns
                     return
         with memory_files.in_memory(self.read(tail)) as in_memory:
             yield in_memory

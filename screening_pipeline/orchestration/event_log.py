@@ -14,6 +14,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from threading import RLock
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy
 from dagster import AssetKey, DagsterEventType, __version__
@@ -21,7 +22,10 @@ from dagster._core.event_api import EventLogRecord
 from dagster._core.events import ASSET_CHECK_EVENTS, ASSET_EVENTS, EVENT_TYPE_TO_PIPELINE_RUN_STATUS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import AssetKeyTable, SqlEventLogStorageTable, SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData, deserialize_value
@@ -74,6 +78,16 @@ def _noted_record(asset: Mapping[str, Any]) -> EventLogRecord | None:
         return None
     noted = deserialize_value(asset["last_materialization"])
     return noted if isinstance(noted, EventLogRecord) else None
+
+
+def mind_signs_in_paths() -> None:
+    """Have Dagster's own storage find its files also where a folder's name has signs that mean something in a URL."""
+    for module in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
+        module.create_db_conn_string = _connection_string  # type: ignore[attr-defined]
+
+
+def _connection_string(base_dir: str, db_name: str) -> str:
+    return f"sqlite:///{quote(str(Path(base_dir).absolute()))}/{db_name}.db"
 
 
 class Storage(DagsterSqliteStorage):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base import files
+from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.locks import locked
 from screening_pipeline.settings.paths import Paths
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import dagster as dg
+    from dagster._config import EvaluationError
 
 DAGSTER_YAML = """\
 # Written once by screening-pipeline; yours to change.
@@ -76,12 +78,66 @@ def instance(paths: Paths, environ: Mapping[str, str] = os.environ) -> "dg.Dagst
 
 
 @contextmanager
+def _slips_named(config: Path) -> Iterator[None]:
+    """Turn what Dagster says of its configuration into ConfigurationError, which names the key and no value."""
+    import yaml  # type: ignore[import-untyped]
+    from dagster import DagsterInvalidConfigError
+    from dagster._check import CheckError
+
+    try:
+        yield
+    except DagsterInvalidConfigError as problem:
+        raise ConfigurationError(map(_slip, problem.errors), source=str(config)) from None
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise ConfigurationError([f"is not YAML{where}: {problem.problem}"], source=str(config)) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ConfigurationError(["is not YAML text in UTF-8"], source=str(config)) from None
+    except CheckError as problem:
+        raise ConfigurationError([_failed_check(str(problem))], source=str(config)) from None
+
+
+def _slip(error: "EvaluationError") -> str:
+    """What is wrong in one place, by its key."""
+    keys = [entry.field_name for entry in error.stack.entries if hasattr(entry, "field_name")]
+    told = error.error_data
+    names = [told.field_name] if hasattr(told, "field_name") else list(getattr(told, "field_names", ()))
+    at = ".".join(keys) or "the top level"
+    match error.reason.name:
+        case "FIELD_NOT_DEFINED" | "FIELDS_NOT_DEFINED":
+            return f"{', '.join(names)} at {at} is no key that Dagster knows"
+        case "MISSING_REQUIRED_FIELD" | "MISSING_REQUIRED_FIELDS":
+            return f"{', '.join(names)} at {at} is missing"
+        case "FAILED_POST_PROCESSING":
+            return f"{at} names a variable that is not set in the environment"
+    return f"{at} has a value that Dagster does not take"
+
+
+def _failed_check(text: str) -> str:
+    """What Dagster says of classes that it cannot load; of anything else only that it is so."""
+    found = re.search(r"Couldn't (?:import module|find class) [\w.]+.*", text)
+    return found[0] if found else "is not a table of settings"
+
+
+@contextmanager
 def _alone_in(home: Path) -> Iterator[None]:
     with telling("Dagster's home", folder=home), locked(home / "opening.lock"):
         yield
 
 
 def _opened(paths: Paths, environ: Mapping[str, str]) -> "dg.DagsterInstance":
+    from screening_pipeline.orchestration.event_log import mind_signs_in_paths
+
+    mind_signs_in_paths()
+    with _slips_named(paths.dagster / "dagster.yaml"):
+        opened = _configured(paths, environ)
+        # Else what is wrong with them shows only when a run is begun.
+        _ = opened.run_coordinator, opened.run_launcher, opened.scheduler
+        return opened
+
+
+def _configured(paths: Paths, environ: Mapping[str, str]) -> "dg.DagsterInstance":
     import dagster as dg
 
     if environ.get("DAGSTER_HOME"):

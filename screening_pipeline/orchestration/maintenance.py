@@ -30,7 +30,13 @@ def rebuild_from_raw(context: dg.OpExecutionContext, screening: Screening) -> No
     runtime = screening.runtime
     with open_warehouse(runtime) as connection:
         if plans.prepare(connection, runtime) is not ingest.Prepared.REREAD:  # else it has just been done
-            warehouse_rebuild.rebuild(connection, runtime.landing, part_key=runtime.part_key, progress=runtime.progress)
+            warehouse_rebuild.rebuild(
+                connection,
+                runtime.landing,
+                part_key=runtime.part_key,
+                settings=runtime.settings,
+                progress=runtime.progress,
+            )
         plans.plan_again(connection, runtime)
         for rule in (r for often in (True, False) for r in catalog.rules("raw", "star", "ops", is_every_run=often)):
             # A step that makes no asset has no results; Dagster takes evaluations, whatever it declares.

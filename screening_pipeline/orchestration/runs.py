@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -26,11 +26,15 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The outcome of a Dagster run. `failed_checks` are `schema.table.rule`; `exit_code` as the command line's."""
+    """The outcome of a Dagster run. `failed_checks` are `schema.table.rule`; `exit_code` as the command line's.
+
+    `waiting` says by order file why it is not read to its end yet.
+    """
 
     run_id: str
     orders: int = 0
     order_rejects: int = 0
+    waiting: Mapping[str, str] = field(default_factory=dict)
     reports: tuple[AccountReport, ...] = ()
     settled: Settled = field(default_factory=Settled)
     failed_checks: tuple[str, ...] = ()
@@ -166,6 +170,7 @@ def _outcome(runtime: Runtime, result: Any, idle: Sequence[AccountReport]) -> Ou
         run_id=result.run_id,
         orders=whole.intake.orders,
         order_rejects=whole.intake.rejects,
+        waiting=whole.intake.waiting,
         reports=(*whole.reports, *idle),
         settled=whole.settled,
         failed_checks=_failed_checks(result),

@@ -9,47 +9,72 @@ pseudonym.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base.clock import Clock, StandingClock
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.base.sql_text import quote
+from screening_pipeline.domain import ids
 from screening_pipeline.domain.exchange import Exchange, new_response_id
-from screening_pipeline.domain.pseudonym import pseudonym
-from screening_pipeline.orders import creations
-from screening_pipeline.orders.files import Problem, unread
-from screening_pipeline.orders.readers import manifest_lines
-from screening_pipeline.orders.rows import YEARS, read
+from screening_pipeline.orders import creations, files, readers, settlement
+from screening_pipeline.orders.files import Look, Looks, Manifest, Problem, Row
+from screening_pipeline.orders.rows import CHUNK_ROWS, read
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline.warehouse import catalog, session, suppression
-from screening_pipeline.warehouse.batch import register_orders
+from screening_pipeline.warehouse import batch, catalog, session, suppression
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing
-    from screening_pipeline.orders.files import Manifest, Row
     from screening_pipeline.settings.settings import Settings
     from screening_pipeline.warehouse.session import Connection
 
 
-# Rows that are held in memory at a time.
-CHUNK_ROWS = 10_000
 PROGRESS_ROWS = 1_000
+# The time of a file may be set to anything: outside of these it is no time of an answer.
+_YEARS = range(2000, 9999)
 
 
 @dataclass(frozen=True)
 class Intake:
-    """Counts of one intake of manifests."""
+    """What one look into the folder brought; `waiting` says by file why it is not read, or not to its end."""
 
     files: int = 0
     orders: int = 0
     rejects: int = 0
+    waiting: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __add__(self, other: Intake) -> Intake:
-        return Intake(self.files + other.files, self.orders + other.orders, self.rejects + other.rejects)
+        return Intake(
+            self.files + other.files,
+            self.orders + other.orders,
+            self.rejects + other.rejects,
+            {**self.waiting, **other.waiting},
+        )
+
+
+@dataclass(frozen=True)
+class _Load:
+    """Under which configuration and key files are read, when and by whom, and where what they tell is landed."""
+
+    settings: Settings
+    key: bytes
+    now: datetime
+    run_id: str
+    progress: Progress
+    landing: Landing | None
+
+    @property
+    def accounts(self) -> str:
+        return ", ".join(self.settings.account_keys)
+
+    @property
+    def noted(self) -> Row:
+        return {"loaded_at": self.now.isoformat(), "run_id": self.run_id}
 
 
 def take_in(
@@ -60,6 +85,7 @@ def take_in(
     now: datetime,
     run_id: str,
     progress: Progress = no_progress,
+    clock: Clock | None = None,
     landing: Landing | None = None,
 ) -> Intake:
     """Read every new manifest into `raw.order` and number the checks it announces; land the states that they tell.
@@ -67,28 +93,79 @@ def take_in(
     Of those read before only the rows that were refused for their account, where other accounts are configured now.
     The rows stay in the temporary table `new_order` for the batch that follows.
     """
-    loaded = {"loaded_at": now.isoformat(), "run_id": run_id}
-    accounts = ", ".join(settings.account_keys)
-    refused = _refused(connection, accounts)
+    load = _Load(settings, key, now, run_id, progress, landing)
+    refused = _refused(connection, load.accounts)
     known = {row[0] for row in connection.execute("select file_sha256 from raw.order_file").fetchall()}
     connection.execute("create or replace temp table new_order as from raw.order limit 0")
-    taken = Intake()
-    for manifest in unread(settings.paths.orders, known - refused.keys()):
-        if manifest.created_by and landing is not None:
-            _land_states(landing, manifest, settings, now, run_id)
-        outcomes = _told(read(connection, manifest, settings, key=key), manifest, progress)
-        if manifest.sha256 in refused:
-            _take_back(connection, manifest)
-            kept = _keep(connection, manifest, _only(outcomes, refused[manifest.sha256]), loaded)
-            _note_again(connection, manifest, kept, accounts)
-        else:
-            kept = _keep(connection, manifest, outcomes, loaded)
-            _note(connection, manifest, kept, accounts, loaded)
-        taken += kept
+    found, taken = Looks(), Intake()
+    looks = _known_looks(connection)
+    changed = files.unread(settings.paths.orders, looks, clock or StandingClock(now), found, reread=tuple(refused))
+    for manifest in changed:
+        lines = refused.get(manifest.sha256)
+        if manifest.sha256 not in known or lines is not None:
+            taken += _take(connection, manifest, load, found, lines)
+            known.add(manifest.sha256)
+            refused.pop(manifest.sha256, None)
     if taken.files:
+        settlement.settle_rows(connection, key=key, now=now)
         suppression.skip_orders(connection)
-        register_orders(connection)
-    return taken
+        batch.register_orders(connection)
+    if found.looks != looks:
+        _keep_looks(connection, found)
+        settlement.settle_files(connection, found, now)
+    return taken + Intake(waiting=found.waiting)
+
+
+def _take(
+    connection: Connection, manifest: Manifest, load: _Load, found: Looks, lines: Collection[int] | None
+) -> Intake:
+    """Read one manifest, or only its `lines`; nothing where it was changed meanwhile."""
+    outcomes = _told(read(connection, manifest, load.settings, key=load.key), manifest, load.progress)
+    if lines is not None:
+        connection.execute(catalog.statement("take_back_refused_orders", reject_prefix=_prefix(manifest)))
+        outcomes = _only(outcomes, lines)
+    kept = _keep(connection, manifest, outcomes, load.noted)
+    if files.is_changed(manifest, found):
+        _forget(connection, manifest, found)
+        return Intake()
+    if manifest.created_by and load.landing is not None:
+        _land_states(load.landing, manifest, load)
+    if lines is None:
+        _note(connection, manifest, kept, load)
+    else:
+        _note_again(connection, manifest, kept, load.accounts)
+    return kept
+
+
+def _known_looks(connection: Connection) -> dict[str, Look]:
+    found = connection.execute(
+        "select file, mark, seen_at, seen_monotonic, file_sha256, is_whole from staging.order_look"
+    )
+    return {name: Look(json.loads(mark), *seen) for name, mark, *seen in found.fetchall()}
+
+
+def dialects(connection: Connection) -> dict[str, str]:
+    """How the files that are there are written, by name; those that are written as the README has it are left out."""
+    found = connection.execute(
+        "select o.file, f.dialect from staging.order_look as o inner join raw.order_file as f using (file_sha256) "
+        "where f.dialect is not null order by o.file asc nulls last"
+    )
+    return dict(found.fetchall())
+
+
+def _keep_looks(connection: Connection, found: Looks) -> None:
+    rows = (
+        {
+            "file": name,
+            "mark": json.dumps(look.mark),
+            "file_sha256": look.sha256,
+            "is_whole": look.is_whole,
+            "seen_at": look.seen_at.isoformat(),
+            "seen_monotonic": look.seen_monotonic,
+        }
+        for name, look in found.looks.items()
+    )
+    session.replace(connection, "staging.order_look", rows)
 
 
 def _refused(connection: Connection, accounts: str) -> dict[str, set[int]]:
@@ -100,20 +177,47 @@ def _refused(connection: Connection, accounts: str) -> dict[str, set[int]]:
     return lines
 
 
-def is_refused(connection: Connection, settings: Settings, candidate_key: str, *, key: bytes) -> bool:
-    """Whether an order of this person was refused for an unknown account, and would load once that is configured."""
-    lines = _refused(connection, accounts="")
-    found = (manifest for manifest in unread(settings.paths.orders, known=()) if manifest.sha256 in lines)
-    named = (manifest for manifest in found if not manifest.created_by)
-    rows = (given for m in named for line, given in manifest_lines(connection, m) if line in lines[m.sha256])
-    references = (given.get("candidate_ref", "").strip() for given in rows if not isinstance(given, Problem))
-    return any(reference and pseudonym(key, reference) == candidate_key for reference in references)
+def refused_spellings(connection: Connection, settings: Settings, candidate_ref: str) -> Iterator[str]:
+    """How a person is written in rows that were refused for their account: those come in where that is configured."""
+    refused = _refused(connection, accounts="")
+    for manifest in _of_people(settings) if refused else ():
+        yield from _spellings(connection, manifest, candidate_ref, only=refused.get(manifest.sha256, ()))
 
 
-def _take_back(connection: Connection, manifest: Manifest) -> None:
-    """Delete the rejects of the refused rows, before these are read again."""
-    prefix = quote(f"{manifest.sha256[:16]}/")
-    connection.execute(catalog.statement("take_back_refused_orders", reject_prefix=prefix))
+def spellings(connection: Connection, settings: Settings, candidate_ref: str) -> Iterator[str]:
+    """How a person is written in the manifests that are there, in whatever way."""
+    for manifest in _of_people(settings):
+        yield from _spellings(connection, manifest, candidate_ref)
+
+
+def _of_people(settings: Settings) -> Iterator[Manifest]:
+    """The manifests that may name a person: an answer to a creation is not read for one."""
+    for path in files.manifests(settings.paths.orders):
+        if creations.whose(path, settings.paths.orders) is None:
+            yield files.manifest_of(path)
+
+
+def _spellings(
+    connection: Connection, manifest: Manifest, candidate_ref: str, *, only: Collection[int] | None = None
+) -> Iterator[str]:
+    for line, given in readers.lines(connection, manifest) if only is None or only else ():
+        if not isinstance(given, Problem) and (only is None or line in only):
+            reference = given.get("candidate_ref", "").strip()
+            if reference and ids.is_same_person(reference, candidate_ref):
+                yield reference
+
+
+def _forget(connection: Connection, manifest: Manifest, found: Looks) -> None:
+    """Take back all that was read of a file that was changed meanwhile."""
+    given = {"reject_prefix": _prefix(manifest), "file_sha256": quote(manifest.sha256)}
+    connection.execute(catalog.statement("forget_manifest", **given))
+    files.note(found, manifest.name, None, is_whole=False)
+    found.waiting[manifest.name] = files.BEING_WRITTEN
+
+
+def _prefix(manifest: Manifest) -> str:
+    """With what the ids of the rejects of a manifest begin, as a literal."""
+    return quote(f"{manifest.sha256[:16]}/")
 
 
 def _only(outcomes: Iterator[Row | Problem], lines: Collection[int]) -> Iterator[Row | Problem]:
@@ -123,27 +227,26 @@ def _only(outcomes: Iterator[Row | Problem], lines: Collection[int]) -> Iterator
 
 
 def _told(outcomes: Iterator[Row | Problem], manifest: Manifest, progress: Progress) -> Iterator[Row | Problem]:
-    lines = manifest.content.count(b"\n")
     for number, outcome in enumerate(outcomes, start=1):
         if number % PROGRESS_ROWS == 0:
-            progress("reading orders", number, max(number, lines))
+            progress("reading orders", number, max(number, manifest.line_count))
         yield outcome
 
 
-def _land_states(landing: Landing, manifest: Manifest, settings: Settings, now: datetime, run_id: str) -> None:
+def _land_states(landing: Landing, manifest: Manifest, load: _Load) -> None:
     """Land what the answers say of their checks as the first that was seen of them: at the time of the file.
 
     That it was before anything that is asked now is certain, also where the clock stands still.
     """
     slug, account = manifest.created_by or ("", "")
-    if (slug, account) not in {(a.vendor, a.name) for a in settings.accounts}:
+    if (slug, account) not in {(a.vendor, a.name) for a in load.settings.accounts}:
         return
     written = datetime.fromtimestamp(manifest.path.stat().st_mtime, UTC)
-    seen_at = now - timedelta(seconds=1)
-    if written.year in YEARS:
+    seen_at = load.now - timedelta(seconds=1)
+    if written.year in _YEARS:
         seen_at = min(written, seen_at)
     declared = all_vendors()[slug]
-    told = (c for _, c in creations.read(manifest.content, declared) if isinstance(c, creations.Creation) and c.body)
+    told = (c for _, c in creations.read(manifest.content(), declared) if isinstance(c, creations.Creation) and c.body)
     exchanges = (
         Exchange(
             response_id=new_response_id(seen_at, number / 1e9),
@@ -153,7 +256,7 @@ def _land_states(landing: Landing, manifest: Manifest, settings: Settings, now: 
             channel="push",  # told without being asked for
             requested_at=seen_at,
             received_at=seen_at,
-            run_id=run_id,
+            run_id=load.run_id,
             subject=creation.subject,
             check_id=creation.check_id,
             http_status=200,
@@ -165,22 +268,29 @@ def _land_states(landing: Landing, manifest: Manifest, settings: Settings, now: 
         landing.receive_together(batch)
 
 
-def _keep(connection: Connection, manifest: Manifest, outcomes: Iterator[Row | Problem], loaded: Row) -> Intake:
+def _keep(connection: Connection, manifest: Manifest, outcomes: Iterator[Row | Problem], noted: Row) -> Intake:
     """Append what was read."""
     source = {"file": manifest.name, "file_sha256": manifest.sha256}
     kept = Intake(files=1)
     while chunk := list(islice(outcomes, CHUNK_ROWS)):
         problems = [outcome for outcome in chunk if isinstance(outcome, Problem)]
-        rows = (outcome | source | loaded for outcome in chunk if not isinstance(outcome, Problem))
+        rows = (outcome | source | noted for outcome in chunk if not isinstance(outcome, Problem))
         session.insert(connection, "new_order", rows)
-        session.insert(connection, "ops.reject", [_reject(manifest, problem, loaded) for problem in problems])
+        session.insert(connection, "ops.reject", [_reject(manifest, problem, noted) for problem in problems])
         kept += Intake(orders=len(chunk) - len(problems), rejects=len(problems))
     return kept
 
 
-def _note(connection: Connection, manifest: Manifest, kept: Intake, accounts: str, loaded: Row) -> None:
-    counts = {"row_count": kept.orders + kept.rejects, "reject_count": kept.rejects, "accounts": accounts}
-    row = {"file_sha256": manifest.sha256, "file": manifest.name, **counts, **loaded}
+def _note(connection: Connection, manifest: Manifest, kept: Intake, load: _Load) -> None:
+    row = {
+        "file_sha256": manifest.sha256,
+        "file": manifest.name,
+        "row_count": kept.orders + kept.rejects,
+        "reject_count": kept.rejects,
+        "accounts": load.accounts,
+        "dialect": readers.words_of(manifest),
+        **load.noted,
+    }
     session.insert(connection, "raw.order_file", [row])
 
 
@@ -189,7 +299,7 @@ def _note_again(connection: Connection, manifest: Manifest, kept: Intake, accoun
     connection.execute(catalog.statement("note_manifest_again", taken=kept.orders, **given))
 
 
-def _reject(manifest: Manifest, problem: Problem, loaded: Row) -> Row:
+def _reject(manifest: Manifest, problem: Problem, noted: Row) -> Row:
     return {
         "reject_id": f"{manifest.sha256[:16]}/{problem.line or 0}",
         "source": "manifest",
@@ -197,5 +307,6 @@ def _reject(manifest: Manifest, problem: Problem, loaded: Row) -> Row:
         "line": problem.line,
         "reason": problem.reason,
         "detail": problem.detail,
-        "rejected_at": loaded["loaded_at"],
+        "row_key": problem.row_key,
+        "rejected_at": noted["loaded_at"],
     }

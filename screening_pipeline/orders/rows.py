@@ -1,64 +1,103 @@
-"""A line of a manifest as a row of `raw.order`, or why it cannot be one."""
+"""From the text of a row to an order, or to why it is none. No problem repeats what was written."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from screening_pipeline.base.nearest_word import did_you_mean
+from screening_pipeline.base.nearest_word import did_you_mean, nearest
 from screening_pipeline.base.text import has_lone_surrogate
+from screening_pipeline.domain import ids
 from screening_pipeline.domain.pseudonym import pseudonym
+from screening_pipeline.landing.masking import mask, masked_keys
 from screening_pipeline.landing.strict_json import unique
-from screening_pipeline.orders import creations
-from screening_pipeline.orders.files import COLUMNS, Problem
-from screening_pipeline.orders.readers import manifest_lines
+from screening_pipeline.orders import creations, instants
+from screening_pipeline.orders.files import COLUMNS, Manifest, Problem, Row
+from screening_pipeline.orders.readers import Line, lines
 from screening_pipeline.vendors import all_vendors
 
 if TYPE_CHECKING:
-    from screening_pipeline.orders.files import Manifest, Row
     from screening_pipeline.settings.settings import Settings
     from screening_pipeline.warehouse.session import Connection
 
 
+# Rows that are held in memory at a time.
+CHUNK_ROWS = 10_000
+_SPOILED = {
+    ids.SPREADSHEET_NUMBER: "{} went through a spreadsheet as a number or a formula; have the column written as text",
+    ids.NO_VALUE: "{} is a word for nothing; leave the cell empty, or give the value",
+    ids.INVISIBLE_SIGN: "{} has a sign in it that nobody sees, or a hyphen or blank that looks like another; retype it",
+}
+_IDS = ("check_id", "candidate_ref")
+# What is longer is no slip of a word of ours; to compare it takes time.
+_LONGEST_WORD = 40
+
+
 def read(connection: Connection, manifest: Manifest, settings: Settings, *, key: bytes) -> Iterator[Row | Problem]:
     """The rows of a manifest that can be read, and why the others cannot, in their order."""
-    if manifest.created_by:
-        yield from created(manifest, *manifest.created_by, settings)
-        return
-    for line, given in manifest_lines(connection, manifest):
-        yield given if isinstance(given, Problem) else order(line, given, settings, key)
+    found = _created(manifest) if manifest.created_by else lines(connection, manifest)
+    while chunk := list(islice(found, CHUNK_ROWS)):
+        yield from _orders(connection, chunk, settings, key)
 
 
-def created(manifest: Manifest, slug: str, account: str, settings: Settings) -> Iterator[Row | Problem]:
-    """Orders told by the answers to creation calls, each an order of its own."""
-    for line, found in creations.read(manifest.content, all_vendors()[slug]):
+def _created(manifest: Manifest) -> Iterator[Line]:
+    """What the answers to creation calls tell, each an order of its own."""
+    vendor, account = manifest.created_by or ("", "")
+    for line, found in creations.read(manifest.content(), all_vendors()[vendor]):
         if isinstance(found, creations.Unread):
-            yield Problem(line, found.reason, found.detail)
+            yield line, Problem(line, found.reason, found.detail)
         else:
-            told = {"vendor": slug, "account": account, "subject": found.subject, "check_id": found.check_id}
-            yield order(line, told, settings, b"")
+            yield line, {"vendor": vendor, "account": account, "subject": found.subject, "check_id": found.check_id}
 
 
-def order(line: int, given: Mapping[str, str], settings: Settings, key: bytes) -> Row | Problem:
-    """One line of a manifest as a row of `raw.order`, or why it cannot be one."""
-    row = {name: given.get(name, "").strip() for name in COLUMNS}
-    problem = _unreadable(line, row) or _unknown_vendor(line, row, settings) or _unknown_subject(line, row)
+def _orders(connection: Connection, chunk: Sequence[Line], settings: Settings, key: bytes) -> Iterator[Row | Problem]:
+    judged = [given if isinstance(given, Problem) else _judged(line, given, settings, key) for line, given in chunk]
+    zones = {account.key: account.timezone for account in settings.accounts}
+    told = [
+        (row["ordered_at"], zones[f"{row['vendor']}/{row['account']}"])
+        for row in judged
+        if not isinstance(row, Problem) and row["ordered_at"]
+    ]
+    known = instants.read(connection, told)
+    for row in judged:
+        yield row if isinstance(row, Problem) else _dated(row, zones, known, key)
+
+
+def _dated(row: Row, zones: Mapping[str, str], known: Mapping[instants.Told, str], key: bytes) -> Row | Problem:
+    text = row["ordered_at"]
+    moment = known.get((text, zones[f"{row['vendor']}/{row['account']}"]))
+    if text and moment is None:
+        detail = "ordered_at is not an ISO 8601 time such as 2026-03-02T09:30:00+01:00"
+        return Problem(row["line"], "bad_time", detail, row_key=key_of(row, key))
+    return {name: value or None for name, value in row.items()} | {"ordered_at": moment}
+
+
+def _judged(line: int, given: Mapping[str, str], settings: Settings, key: bytes) -> Row | Problem:
+    """The row, its time as text yet."""
+    row: Row = {name: ids.trimmed(given.get(name, "")) for name in COLUMNS}
+    problem = _unreadable(line, row) or _spoiled(line, row)
+    problem = problem or _unknown_vendor(line, row, settings) or _unknown_subject(line, row) or _bad_tags(line, row)
+    reference = ids.person_form(row.pop("candidate_ref"))
+    row |= {"line": line, "candidate_key": pseudonym(key, reference) if reference else None}
     if problem:
-        return problem
-    moment = _instant(row["ordered_at"], settings.account(row["vendor"], row["account"]).timezone)
-    if moment is None and row["ordered_at"]:
-        return Problem(line, "bad_time", "ordered_at is not an ISO 8601 time such as 2026-03-02T09:30:00+01:00")
-    if row["tags"] and not _is_object(row["tags"]):
-        return Problem(line, "bad_tags", "tags is not a JSON object")
-    reference = row.pop("candidate_ref")
-    return {
-        **{name: value or None for name, value in row.items()},
-        "line": line,
-        "ordered_at": moment,
-        "candidate_key": pseudonym(key, reference) if reference else None,
-    }
+        return Problem(problem.line, problem.reason, problem.detail, row_key=key_of(row, key))
+    if row["tags"]:
+        row["tags"] = mask(row["tags"], masked_keys(all_vendors()[row["vendor"]]))
+    return row
+
+
+def key_of(row: Mapping[str, str | None], key: bytes) -> str | None:
+    """A keyed hash that tells a row by its vendor and id, so that it is known again where a later file holds it mended.
+
+    None where there is no such id, or not even nearly such a vendor.
+    """
+    vendor, check_id = row["vendor"] or "", row["check_id"] or ""
+    meant = vendor if vendor in all_vendors() else nearest(vendor[:_LONGEST_WORD], all_vendors())
+    if meant is None or not check_id or ids.problem_of(check_id):
+        return None
+    return pseudonym(key, f"order row\x1f{meant}\x1f{check_id}")
 
 
 def _unreadable(line: int, row: Row) -> Problem | None:
@@ -70,17 +109,22 @@ def _unreadable(line: int, row: Row) -> Problem | None:
     return None
 
 
+def _spoiled(line: int, row: Row) -> Problem | None:
+    for name in _IDS:
+        if reason := ids.problem_of(row[name]):
+            return Problem(line, reason, _SPOILED[reason].format(name))
+    return None
+
+
 def _unknown_vendor(line: int, row: Row, settings: Settings) -> Problem | None:
     vendor, account = row["vendor"], row["account"]
     if vendor not in all_vendors():
-        return Problem(
-            line,
-            "unknown_vendor",
-            "vendor is none of " + ", ".join(all_vendors()) + did_you_mean(vendor, all_vendors()),
-        )
+        hint = did_you_mean(vendor[:_LONGEST_WORD], all_vendors())
+        return Problem(line, "unknown_vendor", f"vendor is none of {', '.join(all_vendors())}{hint}")
     names = [a.name for a in settings.accounts if a.vendor == vendor]
     if account and account not in names:
-        return Problem(line, "unknown_account", f"no such {vendor} account is configured{did_you_mean(account, names)}")
+        hint = did_you_mean(account[:_LONGEST_WORD], names)
+        return Problem(line, "unknown_account", f"no such {vendor} account is configured{hint}")
     if not names:
         return Problem(line, "unknown_account", f"no {vendor} account is configured")
     if not account and len(names) > 1:
@@ -97,6 +141,12 @@ def _unknown_subject(line: int, row: Row) -> Problem | None:
     return None
 
 
+def _bad_tags(line: int, row: Row) -> Problem | None:
+    if row["tags"] and not _is_object(row["tags"]):
+        return Problem(line, "bad_tags", "tags is not a JSON object")
+    return None
+
+
 def _is_object(text: str) -> bool:
     """Whether DuckDB can read it as one, too: one row that it cannot fails a query over all."""
     try:
@@ -108,21 +158,3 @@ def _is_object(text: str) -> bool:
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
-
-
-YEARS = range(2000, 9999)
-"""No order is of an earlier year; the first and the last are how some say "never", others are slips of the pen."""
-
-
-def _instant(text: str, zone: str) -> str | None:
-    """The instant as ISO 8601 in UTC; a time without an offset is local, a date alone its first moment."""
-    from zoneinfo import ZoneInfo
-
-    try:
-        moment = datetime.fromisoformat(text)
-        local = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
-        # Where clocks go back an hour comes twice: the later is taken, as of what vendors tell (`star.local_time`).
-        instant = max(local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-    except (ValueError, OverflowError):
-        return None
-    return instant.isoformat() if instant.year in YEARS else None

@@ -73,7 +73,7 @@ def _renew(runtime: Runtime, intent: Intent) -> None:
     paths = runtime.settings.paths
     with store.renewed(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
         _copy_what_stays(connection, intent.checks)
-        rebuild.rebuild(connection, runtime.landing, part_key=runtime.part_key)
+        rebuild.rebuild(connection, runtime.landing, part_key=runtime.part_key, settings=runtime.settings)
         record_erasure(connection, intent, completed_at=runtime.clock.now().isoformat())
         plans.plan_again(connection, runtime)
         publish.publish(connection, paths.published)

@@ -9,7 +9,7 @@ reading, since one restored from a backup has not.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base.files import mark_of
 from screening_pipeline.landing import day_seals
 from screening_pipeline.landing.day_seals import Seals
-from screening_pipeline.orders.files import manifests
+from screening_pipeline.orders.files import manifests, shown_name
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing
@@ -28,12 +28,29 @@ if TYPE_CHECKING:
 
 _NOTE = "warehouse_read"
 _SETTLING = "settles_at"
+_ORDERS_NOTE = "orders_told"
 
 
 def orders(paths: Paths) -> dict[str, list[int]]:
     """The manifests that are there now. Take it before reading them: what comes meanwhile is news again."""
     found = {str(path.relative_to(paths.orders)): mark_of(path) for path in manifests(paths.orders)}
     return {name: mark for name, mark in found.items() if mark}
+
+
+def waiting(orders_now: Mapping[str, list[int]], names: Collection[str]) -> list[str]:
+    """Which of the manifests have these names, as a person reads them: those that were not read to their end."""
+    return [name for name in orders_now if shown_name(name) in names]
+
+
+def tell_orders(agenda: Agenda, waiting: Mapping[str, str], dialects: Mapping[str, str]) -> None:
+    """Note what a person should know of the manifests: why some wait, and how others are written."""
+    agenda.remember(_ORDERS_NOTE, json.dumps({"waiting": dict(waiting), "dialects": dict(dialects)}))
+
+
+def told_of_orders(agenda: Agenda) -> dict[str, dict[str, str]]:
+    """What was noted of the manifests, by `waiting` and `dialects`, each by the name of the file."""
+    kept = agenda.note(_ORDERS_NOTE)
+    return json.loads(kept) if kept else {"waiting": {}, "dialects": {}}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from screening_pipeline.base.failures import telling
 _OWNER_ONLY = 0o700
 _PASS_THROUGH = 0o711
 _READABLE = 0o755
+# DuckDB writes its log elsewhere where a path has the one, and finds no landed files where it has the other.
+_UNUSABLE = frozenset("?\\")
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,14 @@ class Paths:
     def under(cls, data_dir: Path, environ: Mapping[str, str]) -> Paths:
         """The layout below `data_dir`; Dagster's storage is at DAGSTER_HOME where that is set.
 
-        Raises ConfigurationError where DAGSTER_HOME is not absolute, as Dagster wants it.
+        Raises ConfigurationError where DAGSTER_HOME is not absolute, as Dagster wants it, or where the path of the
+        folder has a sign that DuckDB takes for something else.
         """
+        if bad := _UNUSABLE.intersection(str(data_dir.absolute())):
+            problem = (
+                f"{data_dir} has a {min(bad)} in it, with which the database does not find its files; name another"
+            )
+            raise ConfigurationError([problem], source="the data folder (SCREENING_DATA_DIR)")
         home = environ.get("DAGSTER_HOME", "").strip()
         dagster = Path(home).expanduser() if home else data_dir / "dagster"
         if home and not dagster.is_absolute():

@@ -244,11 +244,18 @@ def date_format(value: Any) -> str:
     return given
 
 
+# What lies beside the zones on many machines: it names no zone, and the warehouse does not know it.
+_NO_NAMES = ("localtime", "posixrules")
+_COPIES = ("posix/", "right/")
+
+
 def timezone(value: Any) -> str:
     """Rule: the IANA name of a time zone."""
     from zoneinfo import ZoneInfo, available_timezones
 
     zone = text(value)
+    if zone in _NO_NAMES or zone.startswith(_COPIES):
+        raise Refused(f"must not be {_shown(value)}: name the zone itself, such as Europe/London")
     try:
         ZoneInfo(zone)
     except (KeyError, OSError, ValueError):  # an unknown name, a folder's name, no name at all

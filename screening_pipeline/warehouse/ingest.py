@@ -12,8 +12,6 @@ from screening_pipeline.landing.landed_files import Tail
 from screening_pipeline.warehouse import catalog, reference, schema, session, snapshot, suppression
 from screening_pipeline.warehouse.batch import (
     empty_batch,
-    expect,
-    name_notations,
     note_unpublished,
     refresh,
     set_key,
@@ -34,6 +32,7 @@ from screening_pipeline.warehouse.loading import (
     write_note,
 )
 from screening_pipeline.warehouse.rebuild import REBUILT, STEP_CHECKS, begin_rebuild, finish_rebuild
+from screening_pipeline.warehouse.reference_tables import fill_reference
 from screening_pipeline.warehouse.session import transaction
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def prepare(
     if known.get("fingerprint") != wanted:
         with transaction(connection):
             schema.migrate(connection)
-            _fill_reference(connection, settings)
+            fill_reference(connection, settings)
             snapshot.forget(connection)
             session.replace(connection, "staging.setting", [{"name": "fingerprint", "value": wanted}])
             # One of an earlier version has tables of another shape, even where nothing is in them.
@@ -92,23 +91,6 @@ def prepare(
         return Prepared.NEW
     finish_rebuild(connection, landing, part_key=part_key, progress=progress)
     return Prepared.REREAD
-
-
-def _fill_reference(connection: Connection, settings: Settings) -> None:
-    session.replace(connection, "star.dim_vendor", reference.vendors())
-    session.replace(connection, "star.dim_vendor_status", reference.mapping())
-    session.replace(connection, "staging.trait", reference.traits())
-    session.replace(connection, "star.dim_account", reference.accounts(settings))
-    schema.name_zones(connection)
-    session.replace(connection, "staging.account", reference.readings(settings))
-    name_notations(connection)
-    expect(connection)
-    session.replace(connection, "staging.alias", reference.aliases(settings))
-    session.replace(connection, "star.dim_sla_target", reference.sla_targets(settings))
-    session.replace(connection, "star.dim_setting", reference.analysis_settings(settings))
-    known = {row[0] for row in connection.execute("select distinct calendar from star.dim_calendar").fetchall()}
-    for code in set(reference.calendars(settings)) - known:
-        session.insert(connection, "star.dim_calendar", reference.calendar_rows(code))
 
 
 def ingest(connection: Connection, landing: Landing, *, part_key: str) -> None:

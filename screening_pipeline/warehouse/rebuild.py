@@ -29,10 +29,12 @@ from screening_pipeline.warehouse.loading import (
     seal,
     write_note,
 )
+from screening_pipeline.warehouse.reference_tables import fill_reference
 from screening_pipeline.warehouse.session import transaction
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing
+    from screening_pipeline.settings.settings import Settings
     from screening_pipeline.warehouse.session import Connection
 
 
@@ -46,12 +48,23 @@ STEP_CALLS = 245_760
 REBUILT = "rebuilt_check_key"
 
 
-def rebuild(connection: Connection, landing: Landing, *, part_key: str, progress: Progress = no_progress) -> None:
+def rebuild(
+    connection: Connection,
+    landing: Landing,
+    *,
+    part_key: str,
+    settings: Settings | None = None,
+    progress: Progress = no_progress,
+) -> None:
     """Drop everything derived and compute it again from raw: orders, check numbers and landed lines.
 
-    In transactions of bounded size, whatever there is. Where it is stopped in between, `prepare` goes on with it.
+    With `settings` also what the warehouse knows before any vendor has spoken: the mapping, accounts, calendars. In
+    transactions of bounded size, whatever there is. Where it is stopped in between, `prepare` goes on with it.
     """
     with transaction(connection):
+        if settings is not None:
+            schema.migrate(connection)
+            fill_reference(connection, settings)
         begin_rebuild(connection)
     finish_rebuild(connection, landing, part_key=part_key, progress=progress)
 

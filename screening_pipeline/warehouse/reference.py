@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import date, timedelta
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 FIRST_DAY = date(2010, 1, 1)
 LAST_DAY = date(2040, 12, 31)
 ALWAYS = ("0001-01-01", "9999-12-31")
+# Parts whose common holidays are those of the whole, where the library lists others besides: islands far away.
+_PARTS: Mapping[str, Iterable[str]] = {"AU": ("ACT", "NSW", "NT", "QLD", "SA", "TAS", "VIC", "WA")}
+# Raised when days are counted in another way: then calendars are filled anew.
+_CALENDARS_VERSION = 2
 _AXES = {
     "lifecycle": LIFECYCLES,
     "result": RESULTS,
@@ -184,7 +189,8 @@ def _setting(name: str, value: int, vendor: str | None = None, lifecycle: str | 
 def calendar_rows(code: str) -> Iterator[Row]:
     """Rows of `star.dim_calendar` for one calendar: an ISO 3166-1 code, optionally with a subdivision.
 
-    The days are those that hold there by law: federal days for US, England and Wales for GB, national days for AU.
+    The days are those that hold there by law: federal days for US, England and Wales for GB. For a country as a whole
+    that includes what is a holiday in every part of it, as days in lieu are in Australia, which no national list has.
     """
     days = _holidays(code)
     number = 0
@@ -201,13 +207,20 @@ def calendar_rows(code: str) -> Iterator[Row]:
 
 
 def _holidays(code: str) -> set[date]:
-    from holidays import country_holidays
+    from holidays.utils import list_supported_countries
 
     country, _, subdivision = code.partition("-")
     if code == "GB":
         subdivision = "ENG"
-    years = range(FIRST_DAY.year, LAST_DAY.year + 1)
-    return set(country_holidays(country, subdiv=subdivision or None, years=years))
+    days = _holidays_of(country, subdivision or None)
+    parts = () if subdivision else _PARTS.get(country) or list_supported_countries().get(country, ())
+    return days | set.intersection(*(_holidays_of(country, part) for part in parts)) if parts else days
+
+
+def _holidays_of(country: str, part: str | None) -> set[date]:
+    from holidays import country_holidays
+
+    return set(country_holidays(country, subdiv=part, years=range(FIRST_DAY.year, LAST_DAY.year + 1)))
 
 
 def fingerprint(settings: Settings) -> str:
@@ -221,6 +234,7 @@ def fingerprint(settings: Settings) -> str:
             aliases(settings),
             sla_targets(settings),
             analysis_settings(settings),
+            [_CALENDARS_VERSION, version("holidays")],
         ],
         sort_keys=True,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline.warehouse import catalog
+from screening_pipeline.warehouse import catalog, zones
 from screening_pipeline.warehouse.scan import scan_sql
 from screening_pipeline.warehouse.session import HOME
 
@@ -60,15 +60,16 @@ def migrate(connection: Connection) -> None:
     connection.execute("drop table temp.shape")
 
 
-def name_zones(connection: Connection) -> None:
-    """Create `star.local_time` for the accounts' time zones, by name, in the current database."""
-    zones = connection.execute(f"select distinct timezone from {HOME}.star.dim_account order by timezone").fetchall()
-    known = " ".join(f"when {quote(zone)} then timezone({quote(zone)}, moment)" for (zone,) in zones)
-    if known:
-        connection.execute(
-            "create or replace macro star.local_time(zone, moment) as "
-            f"(case zone {known} else timezone(zone, moment) end)"
-        )
+def name_zones(connection: Connection, *, is_shared: bool = False) -> None:
+    """Have `star.local_time` and its like in the database in use know the time zones of all accounts by their names.
+
+    `is_shared`: for sessions whose calendar is not ours. Raises ConfigurationError for a zone that nobody knows.
+    """
+    found = connection.execute(
+        f"select distinct timezone from {HOME}.star.dim_account order by timezone asc nulls last"
+    ).fetchall()
+    named = sorted({"UTC", *(zone for (zone,) in found)})
+    connection.execute(zones.shared_macros(connection, named) if is_shared else zones.macros(connection, named))
 
 
 def _columns(connection: Connection, relation: Relation) -> set[str]:
@@ -124,15 +125,20 @@ def _create(connection: Connection, relation: Relation) -> None:
             create_empty(connection, relation, relation.sql)
 
 
-def create_empty(connection: Connection, relation: Relation, query: str) -> None:
-    """Create an empty table with the columns of `query`, in the current database."""
+def create_empty(connection: Connection, relation: Relation, query: str, *, is_shared: bool = False) -> None:
+    """An empty table for the rows of `query`, in the database in use.
+
+    `is_shared`: others read it, whose sessions may take texts for the same that are not; its columns compare exactly.
+    """
     empty = f"from ({query}) limit 0"
-    if relation.columns.keys().isdisjoint(KEPT_AS):
+    if not is_shared and relation.columns.keys().isdisjoint(KEPT_AS):
         connection.execute(f"create table {relation.qualified} as {empty}")
         return
     kinds = connection.execute(f"describe {empty}").fetchall()
     columns = (
-        f'"{name}" {kind}' + (f" using compression {KEPT_AS[name]}" if name in KEPT_AS else "")
+        f'"{name}" {kind}'
+        + (f" using compression {KEPT_AS[name]}" if name in KEPT_AS else "")
+        + (" collate c" if is_shared and kind == "VARCHAR" else "")
         for name, kind, *_ in kinds
     )
     connection.execute(f"create table {relation.qualified} ({', '.join(columns)})")

@@ -40,6 +40,8 @@ NAME = HOME
 # The two threads of one core are counted as two: with both a rebuild costs a third more, twice the memory, and no
 # less time.
 THREADS = max(1, (os.cpu_count() or 1) // 2)
+# What follows the locale of the process or somebody's settings: the calendar, by which instants are counted in days.
+SESSION = "set timezone = 'UTC'; set calendar = 'gregorian'"
 _MEMORY = "set memory_limit = '4GB'"
 # A quarter of what DuckDB takes: most tables, and what a cycle adds to any, fill a small part of a block.
 _BLOCKS = "block_size 65536"
@@ -69,7 +71,7 @@ def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) ->
     """
     connection = duckdb.connect()
     try:
-        connection.execute(f"set timezone = 'UTC'; set preserve_insertion_order = false; {_MEMORY}")
+        connection.execute(f"{SESSION}; set preserve_insertion_order = false; {_MEMORY}")
         connection.execute("set threads = 1")  # most batches are small, and threads that wait cost more
         # To put small row groups together makes every commit dearer by half; `publish` has it done at times.
         connection.execute("set max_vacuum_tasks = 0")
@@ -106,7 +108,7 @@ def in_bulk(connection: Connection) -> Iterator[None]:
 def apart(connection: Connection) -> Iterator[Connection]:
     """Context manager: a second session beside the open transaction, in UTC; its failures leave that one alone."""
     with connection.cursor() as beside:
-        beside.execute("set timezone = 'UTC'")
+        beside.execute(SESSION)
         yield beside
 
 

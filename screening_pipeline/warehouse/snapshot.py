@@ -83,7 +83,7 @@ def copy(connection: Connection, database: str) -> bool:
         for schema in catalog.PUBLISHED:
             connection.execute(f"create schema {schema}")
         connection.execute(catalog.macros(*catalog.PUBLISHED))
-        name_zones(connection)
+        name_zones(connection, is_shared=True)
         for relation in _published():
             _copy(connection, relation)
             comment(connection, relation)
@@ -109,7 +109,7 @@ def _copy(connection: Connection, relation: Relation) -> None:
             connection.execute(relation.sql)
         case _:
             source = f"from {session.HOME}.{relation.qualified}"
-            create_empty(connection, relation, source)
+            create_empty(connection, relation, source, is_shared=True)
             connection.execute(f"insert into {relation.qualified} by name {source}")
 
 

@@ -35,7 +35,7 @@ decision as (
     from star.fact_check as f
     inner join star.fact_check_event as e on f.check_key = e.check_key and f.adjudicated_at = e.observed_at
     where e.observed_at_earliest is not null
-    qualify row_number() over (partition by f.check_key order by e.event_seq desc) = 1
+    qualify row_number() over (partition by f.check_key order by e.event_seq desc nulls last) = 1
 ),
 
 -- H9: a decision may come before the screening is complete; nobody waited for it then.

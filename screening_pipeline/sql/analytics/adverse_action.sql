@@ -40,7 +40,7 @@ decision as (
         min(event_seq) filter (where adjudication = 'final_adverse') over (partition by check_key) as final_seq
     from star.fact_check_event
     semi join on_the_way using (check_key)
-    window sequence as (partition by check_key order by event_seq)
+    window sequence as (partition by check_key order by event_seq asc nulls last)
 ),
 
 -- A notice that was taken back and given again counts from when it was given again.

@@ -50,7 +50,7 @@ handed as (
     inner join star.fact_check_event as e on c.check_key = e.check_key
     left join done as d on c.check_key = d.check_key
     where e.event_seq < d.event_seq or d.event_seq is null
-    window sequence as (partition by c.check_key order by e.event_seq rows unbounded preceding)
+    window sequence as (partition by c.check_key order by e.event_seq asc nulls last rows unbounded preceding)
 ),
 
 dated as (
@@ -85,7 +85,7 @@ stretch as (
         lead(taken_at_earliest, 1, ended_at_earliest) over sequence as ends_at_earliest,
         lead(taken_day_earliest, 1, ended_day_earliest) over sequence as end_day_earliest
     from dated
-    window sequence as (partition by check_key order by event_seq)
+    window sequence as (partition by check_key order by event_seq asc nulls last)
     union all by name
     select
         check_key,

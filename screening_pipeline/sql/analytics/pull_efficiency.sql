@@ -33,7 +33,7 @@ with
 call as (
     select
         p.*,
-        date_trunc('week', timezone('UTC', p.requested_at))::date as week
+        date_trunc('week', star.local_time('UTC', p.requested_at))::date as week
     from star.fact_pull as p
     inner join analytics.account_horizon as h on p.vendor = h.vendor and p.account = h.account
 ),
@@ -75,13 +75,13 @@ allowance as (
                 1,
                 date_sub(
                     'minute',
-                    greatest(b.first_at, timezone('UTC', w.week::timestamp)),
-                    least(h.latest_at, timezone('UTC', (w.week + 7)::timestamp))
+                    greatest(b.first_at, star.instant_of('UTC', w.week::timestamp)),
+                    least(h.latest_at, star.instant_of('UTC', (w.week + 7)::timestamp))
                 )
             )
         ) as n_allowed
     from called as w
-    inner join begun as b on w.vendor = b.vendor and b.first_at < timezone('UTC', (w.week + 7)::timestamp)
+    inner join begun as b on w.vendor = b.vendor and b.first_at < star.instant_of('UTC', (w.week + 7)::timestamp)
     inner join analytics.account_horizon as h on b.vendor = h.vendor and b.account = h.account
     inner join star.dim_account as a on b.vendor = a.vendor and b.account = a.account
     group by w.vendor, w.week
@@ -103,7 +103,7 @@ change as (
         e.observed_at,
         h.calendar,
         h.timezone,
-        date_trunc('week', timezone('UTC', e.observed_at))::date as week,
+        date_trunc('week', star.local_time('UTC', e.observed_at))::date as week,
         case
             when coalesce(e.occurred_at, e.observed_at_earliest) is not null
                 then least(greatest(e.occurred_at, e.unchanged_at), e.observed_at)
@@ -114,7 +114,7 @@ change as (
             when star.local_time(h.timezone, e.occurred_at)::time = time '00:00:00'
                 then least(
                     greatest(
-                        star.local_time(h.timezone, star.local_time(h.timezone, e.occurred_at) + interval 1 day),
+                        star.instant_of(h.timezone, star.local_time(h.timezone, e.occurred_at) + interval 1 day),
                         e.unchanged_at
                     ),
                     e.observed_at

@@ -35,14 +35,14 @@ followed as (
             or (lifecycle = 'completed' and coalesce(lag(lifecycle_reason) over sequence = 'invitation_expired', false))
         ) as is_reopening
     from star.fact_check_event
-    window sequence as (partition by check_key order by event_seq)
+    window sequence as (partition by check_key order by event_seq asc nulls last)
 ),
 
 reopening as (
     select *
     from followed
     where is_reopening
-    qualify row_number() over (partition by check_key order by event_seq desc) = 1
+    qualify row_number() over (partition by check_key order by event_seq desc nulls last) = 1
 ),
 
 placed as (

@@ -30,7 +30,7 @@ scoped as (
         rank() over (
             partition by c.check_key, t.clock
             order by
-                if(t.package is null, 0, 4) + if(t.account is null, 0, 2) + if(t.vendor is null, 0, 1) desc
+                if(t.package is null, 0, 4) + if(t.account is null, 0, 2) + if(t.vendor is null, 0, 1) desc nulls last
         ) as precedence
     from analytics.check_clock as c
     inner join star.dim_sla_target as t

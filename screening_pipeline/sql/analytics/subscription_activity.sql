@@ -43,7 +43,7 @@ spaced as (
         date_sub('second', lag(run_at) over sequence, run_at) as seconds,
         business_day_number - lag(business_day_number) over sequence as business_days
     from placed
-    window sequence as (partition by check_key order by run_at)
+    window sequence as (partition by check_key order by run_at asc nulls last)
 ),
 
 run as (

@@ -59,7 +59,7 @@ risk as (
         *,
         -- A check censored at an instant was still open at it, so it counts among those at risk then.
         (sum(n_events + n_censored) over (
-            partition by vendor, unit, assumption order by time desc rows unbounded preceding
+            partition by vendor, unit, assumption order by time desc nulls last rows unbounded preceding
         ))::bigint as n_at_risk
     from tally
 )
@@ -73,6 +73,6 @@ select
     n_events,
     n_censored,
     product(1 - n_events / n_at_risk) over (
-        partition by vendor, unit, assumption order by time rows unbounded preceding
+        partition by vendor, unit, assumption order by time asc nulls last rows unbounded preceding
     ) as survival
 from risk

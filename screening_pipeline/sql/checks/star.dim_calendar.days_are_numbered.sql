@@ -8,7 +8,7 @@ from (
         lag(date) over days as day_before,
         lag(business_day_number, 1, 0) over days as number_before
     from star.dim_calendar
-    window days as (partition by calendar order by date)
+    window days as (partition by calendar order by date asc nulls last)
 )
 where
     business_day_number <> number_before + is_business_day::integer

@@ -7,8 +7,8 @@ from (
         check_key,
         event_seq,
         observed_at,
-        row_number() over (partition by check_key order by event_seq) as place,
-        lag(observed_at) over (partition by check_key order by event_seq) as observed_before
+        row_number() over (partition by check_key order by event_seq asc nulls last) as place,
+        lag(observed_at) over (partition by check_key order by event_seq asc nulls last) as observed_before
     from star.fact_check_event
 )
 where event_seq <> place or observed_at < observed_before

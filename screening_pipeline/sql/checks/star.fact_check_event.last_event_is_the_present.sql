@@ -3,7 +3,7 @@ with
 last_event as (
     select *
     from star.fact_check_event
-    qualify row_number() over (partition by check_key order by event_seq desc) = 1
+    qualify row_number() over (partition by check_key order by event_seq desc nulls last) = 1
 )
 
 select f.check_key

@@ -8,7 +8,7 @@ from (
         lead(opened_at) over disputes as next_at,
         row_number() over disputes as place
     from star.fact_dispute
-    window disputes as (partition by check_key order by dispute_seq)
+    window disputes as (partition by check_key order by dispute_seq asc nulls last)
 )
 where
     dispute_seq <> place

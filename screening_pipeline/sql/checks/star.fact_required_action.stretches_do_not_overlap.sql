@@ -8,7 +8,7 @@ from (
         lead(first_observed_at) over stretch as next_at,
         row_number() over stretch as place
     from star.fact_required_action
-    window stretch as (partition by check_key, action_type order by action_seq)
+    window stretch as (partition by check_key, action_type order by action_seq asc nulls last)
 )
 where
     action_seq <> place

@@ -11,6 +11,7 @@
 -- line           line in it
 -- reason         code of what is wrong
 -- detail         for a person, or the address of the part; never a value of a payload
+-- row_key        keyed hash of the vendor and id of a manifest row, by which a later file may be seen to hold it
 -- rejected_at    since when
 -- @refresh base reject_id
 create table ops.reject (
@@ -25,5 +26,6 @@ create table ops.reject (
     line integer,
     reason varchar,
     detail varchar,
+    row_key varchar,
     rejected_at timestamptz
 )

@@ -1,3 +1,3 @@
 -- Who holds the open checks.
 select * from analytics.open_checks_by_actor
-order by vendor asc, n desc
+order by vendor asc nulls last, n desc nulls last

@@ -3,5 +3,5 @@ select
     *,
     count(*) over () as waiting
 from analytics.missing_adjudication
-order by waiting_seconds desc nulls last, check_key asc
+order by waiting_seconds desc nulls last, check_key asc nulls last
 limit 12

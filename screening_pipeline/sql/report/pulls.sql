@@ -13,4 +13,4 @@ select
     arg_max(p50_earliest, week) filter (where p50 is not null) as p50_earliest
 from analytics.pull_efficiency
 group by vendor
-order by vendor
+order by vendor asc nulls last

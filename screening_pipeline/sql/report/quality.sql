@@ -1,3 +1,3 @@
 -- What the figures rest on.
 select * from analytics.data_quality
-order by vendor asc nulls last, account asc
+order by vendor asc nulls last, account asc nulls last

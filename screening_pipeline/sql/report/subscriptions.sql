@@ -1,3 +1,3 @@
 -- What subscriptions have brought.
 select * from analytics.subscriptions_by_vendor
-order by vendor
+order by vendor asc nulls last

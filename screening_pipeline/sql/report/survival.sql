@@ -8,7 +8,7 @@ stepped as (
         floor(lag(survival) over sequence * 200) as previous,
         floor(lag(survival_earliest) over sequence * 200) as previous_earliest
     from analytics.turnaround_survival
-    window sequence as (partition by vendor order by time_seconds)
+    window sequence as (partition by vendor order by time_seconds asc nulls last)
 )
 
 select
@@ -23,4 +23,4 @@ where
     is_first or is_last
     or floor(survival * 200) < previous
     or floor(survival_earliest * 200) < previous_earliest
-order by vendor, time_seconds
+order by vendor asc nulls last, time_seconds asc nulls last

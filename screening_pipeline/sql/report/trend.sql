@@ -10,7 +10,7 @@ named as (
 ranked as (
     select
         *,
-        dense_rank() over (partition by vendor order by n_of_package desc, package asc) as place
+        dense_rank() over (partition by vendor order by n_of_package desc nulls last, package asc nulls last) as place
     from named
 )
 
@@ -24,4 +24,4 @@ select
     p50
 from ranked
 where n > 0 and place <= 4
-order by vendor, place, ordered_on
+order by vendor asc nulls last, place asc nulls last, ordered_on asc nulls last

@@ -1,3 +1,3 @@
 -- How long checks take.
 select * from analytics.turnaround_by_vendor
-order by vendor
+order by vendor asc nulls last

@@ -3,4 +3,4 @@ select
     vendor,
     vendor_name
 from star.dim_vendor
-order by vendor_name
+order by vendor_name asc nulls last

@@ -1,4 +1,12 @@
 -- What several tables need said in one way.
+create or replace macro staging.with_seconds(told) as (
+    regexp_replace(told, '^(.{10}[T ]\d\d:\d\d)($|[Z+-])', '\1:00\2')
+);
+
+create or replace macro staging.is_day_of_a_zone(told) as (
+    regexp_full_match(told, '\d{4}-\d\d-\d\d(Z|[+-](0\d|1[0-4]):[0-5]\d)', 'i')
+);
+
 create or replace macro staging.instant(told, zone) as (
     case
         -- The first and the last years, and where systems begin to count, are how some say "never".
@@ -6,12 +14,15 @@ create or replace macro staging.instant(told, zone) as (
         -- With an offset it is an instant, whatever the zone of the account. No zone was ever 16 hours off.
         when
             regexp_full_match(
-                told, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)', 'i'
+                told, '\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-](0\d|1[0-5])(:?[0-5]\d){0,2})', 'i'
             )
-            then try_cast(upper(told) as timestamptz)
+            then try_cast(staging.with_seconds(upper(told)) as timestamptz)
+        -- A day of a zone that is told with it: its first moment there, never a time of day.
+        when staging.is_day_of_a_zone(told)
+            then try_cast(concat(told[:10], ' 00:00:00', upper(told[11:])) as timestamptz)
         -- Without one it is local time; a date alone is its first moment. Anything else is not guessed at.
         when regexp_full_match(told, '\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?')
-            then star.local_time(zone, try_cast(told as timestamp))
+            then star.instant_of(zone, try_cast(staging.with_seconds(told) as timestamp))
     end
 );
 

@@ -1,6 +1,9 @@
--- The local time of an instant, or the instant of a local time. Made anew with a branch for each time zone of an
--- account (build.name_zones): a zone that is read from a column costs ten times what one known beforehand does.
+-- The local time of an instant (timestamptz), and the instant of a local time (timestamp). Made anew with a branch for
+-- each time zone of an account (build.name_zones): a zone that is read from a column costs ten times what one known
+-- beforehand does. In a snapshot they are arithmetic, since the calendar of whoever reads would bend anything else.
 create or replace macro star.local_time(zone, moment) as (timezone(zone, moment));
+
+create or replace macro star.instant_of(zone, local) as (timezone(zone, local));
 
 -- Whether a check in this state came to an end without being completed.
 create or replace macro star.is_ended_otherwise(lifecycle) as (lifecycle in ('canceled', 'expired', 'declined'));

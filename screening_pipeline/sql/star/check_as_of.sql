@@ -51,4 +51,4 @@ create macro star.check_as_of(t) as table
         e.occurred_at
     from star.fact_check_event as e
     where e.observed_at <= t
-    qualify row_number() over (partition by e.check_key order by e.event_seq desc) = 1
+    qualify row_number() over (partition by e.check_key order by e.event_seq desc nulls last) = 1

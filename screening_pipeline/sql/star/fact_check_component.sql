@@ -41,7 +41,8 @@ named as (
         p.*,
         r.* exclude (check_key, component_id),
         row_number() over (
-            partition by p.check_key, r.component_type order by p.first_place, p.first_position, p.component_id
+            partition by p.check_key, r.component_type
+            order by p.first_place asc nulls last, p.first_position asc nulls last, p.component_id asc nulls last
         ) as ordinal
     from part as p
     inner join told_part as r on p.last_number = r.part_number

@@ -41,8 +41,8 @@ change as (
         lag(lifecycle) over sequence as previous_lifecycle
     from applied
     where is_change
-    window sequence as (partition by check_key order by place)
-    order by place
+    window sequence as (partition by check_key order by place asc nulls last)
+    order by place asc nulls last
 )
 
 select

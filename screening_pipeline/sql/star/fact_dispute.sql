@@ -30,7 +30,7 @@ change as (
     select
         *,
         dispute = 'open'
-        and lag(dispute, 1, 'none') over (partition by check_key order by place) <> 'open' as is_opening
+        and lag(dispute, 1, 'none') over (partition by check_key order by place asc nulls last) <> 'open' as is_opening
     from told
     semi join disputed using (check_key)
 ),
@@ -38,7 +38,9 @@ change as (
 numbered as (
     select
         *,
-        sum(if(is_opening, 1, 0)) over (partition by check_key order by place rows unbounded preceding) as dispute_seq
+        sum(if(is_opening, 1, 0)) over (
+            partition by check_key order by place asc nulls last rows unbounded preceding
+        ) as dispute_seq
     from change
 )
 

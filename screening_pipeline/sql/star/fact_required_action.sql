@@ -39,14 +39,14 @@ presence as (
         lag(list_contains(h.actions, a.action_type), 1, false) over sequence as was_present
     from shown as h
     inner join asked as a on h.check_key = a.check_key
-    window sequence as (partition by h.check_key, a.action_type order by h.place)
+    window sequence as (partition by h.check_key, a.action_type order by h.place asc nulls last)
 ),
 
 stretch as (
     select
         *,
         sum(if(is_present and not was_present, 1, 0)) over (
-            partition by check_key, action_type order by place rows unbounded preceding
+            partition by check_key, action_type order by place asc nulls last rows unbounded preceding
         ) as action_seq
     from presence
 ),

@@ -63,7 +63,7 @@ compared as (
         ran_at,
         word.status as status,
         word.result as result,
-        lag(word.status) over (partition by check_key, ran_at order by place) as status_before
+        lag(word.status) over (partition by check_key, ran_at order by place asc nulls last) as status_before
     from told
 ),
 

@@ -8,7 +8,7 @@ select
         from star.fact_check as f
         where f.vendor = a.vendor and f.account = a.account and f.is_terminal is not true
     ) as oldest_open_at,
-    (select count(*) from ops.reject as r where r.vendor = a.vendor and r.account = a.account) as rejects,
+    (select count(*) from ops.open_reject as r where r.vendor = a.vendor and r.account = a.account) as rejects,
     (
         select count(*)
         from ops.unmapped_value as u

@@ -3,8 +3,8 @@ select received_at::varchar
 from (
     select
         received_at,
-        row_number() over (order by received_at) as place
+        row_number() over (order by received_at asc nulls last) as place
     from staging.response
 )
 where place % $calls = 0
-order by received_at;
+order by received_at asc nulls last;

@@ -6,4 +6,4 @@ select
 from star.fact_check as f
 left join ops.pull_plan as p on f.check_key = p.check_key
 where f.vendor = $vendor and f.check_id = $check_id and coalesce(f.account = $account, true)
-order by f.account, f.subject;
+order by f.account asc nulls last, f.subject asc nulls last;

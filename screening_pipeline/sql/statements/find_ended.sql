@@ -9,4 +9,4 @@ select
     'reconciliation'
 from star.fact_check
 where is_terminal and vendor = $vendor and account = $account and subject <> 'subscription' and closed_at >= $since
-order by closed_at, check_key;
+order by closed_at asc nulls last, check_key asc nulls last;

@@ -20,4 +20,4 @@ select
 from staging.open_check as o
 left join ops.pull_plan as p on o.check_key = p.check_key
 where (o.vendor, o.account) in ($accounts)
-order by o.check_key;
+order by o.check_key asc nulls last;

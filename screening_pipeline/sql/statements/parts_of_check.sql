@@ -8,4 +8,4 @@ select
     completed_at
 from star.fact_check_component
 where check_key = $check_key
-order by first_observed_at, component_name;
+order by first_observed_at asc nulls last, component_name asc nulls last;

@@ -1,7 +1,7 @@
 -- Number the checks of `new_order` that are new, in the order of files and lines, and append it to `raw.order`.
 insert into raw."check"
 select
-    row_number() over (order by min(n.place)) + (select coalesce(max(check_key), 0) from raw."check"),
+    row_number() over (order by min(n.place) asc nulls last) + (select coalesce(max(check_key), 0) from raw."check"),
     n.vendor,
     n.account,
     n.subject,
@@ -13,7 +13,7 @@ from (
     select
         *,
         staging.id_hash(vendor, account, subject, check_id) as id_hash,
-        row_number() over (order by file, line) as place
+        row_number() over (order by file asc nulls last, line asc nulls last) as place
     from new_order
 ) as n
 where not exists (select 1 from raw."check" as c where n.id_hash = c.id_hash)
@@ -23,7 +23,7 @@ create or replace temp table new_order as
 select
     o.* replace (
         c.check_key as check_key,
-        row_number() over (order by o.file, o.line) + (select coalesce(max(order_seq), 0) from raw."order") as order_seq
+        row_number() over (order by o.file asc nulls last, o.line asc nulls last) + (select coalesce(max(order_seq), 0) from raw."order") as order_seq
     )
 from new_order as o
 inner join raw."check" as c on c.id_hash = staging.id_hash(o.vendor, o.account, o.subject, o.check_id);

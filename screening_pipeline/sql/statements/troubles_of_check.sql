@@ -12,4 +12,4 @@ select
     first_observed_at
 from ops.mapping_conflict
 where check_key = $check_key
-order by since;
+order by since asc nulls last;

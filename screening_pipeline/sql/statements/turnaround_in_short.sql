@@ -10,4 +10,4 @@ select
     t.p90_business_days
 from analytics.turnaround_by_vendor as t
 inner join star.dim_vendor as v on t.vendor = v.vendor
-order by v.vendor_name;
+order by v.vendor_name asc nulls last;

@@ -14,7 +14,7 @@ select
     lead(place) over sequence is null as is_present,
     -- Messages of one answer are one look: only what was told at an instant before bounds a change.
     max(received_at) over (
-        partition by check_key order by received_at groups between unbounded preceding and 1 preceding
+        partition by check_key order by received_at asc nulls last groups between unbounded preceding and 1 preceding
     ) as previous_observed_at,
     coalesce(
         fingerprint <> lag(fingerprint) over sequence or is_unconfirmed <> lag(is_unconfirmed) over sequence, true
@@ -25,5 +25,5 @@ select
     is_terminal and (is_renewal or not coalesce(lag(is_terminal) over sequence, false)) as is_closing
 from sequence
 where is_applied
-window sequence as (partition by check_key order by place)
-order by place
+window sequence as (partition by check_key order by place asc nulls last)
+order by place asc nulls last

@@ -33,18 +33,23 @@ keyed as (
             'adjudication': p.adjudication,
             'is_hidden': p.is_hidden
         }) as components,
-        list_sort(list_distinct(list_transform(parts, lambda p: coalesce(
-            p.status, if(p.is_hidden, '#', '') || coalesce(p.label, '') || ': #' || p.unread, ''
-        )))) as part_words,
+        list_sort(
+            list_distinct(list_transform(parts, lambda p: coalesce(
+                p.status, if(p.is_hidden, '#', '') || coalesce(p.label, '') || ': #' || p.unread, ''
+            ))), 'asc', 'nulls last'
+        ) as part_words,
         if(len(named_fields) > 0, to_json(map_from_entries(named_fields))::varchar, null) as flex_fields,
         told_at is not null as has_vendor_time,
         -- A local day has 23 or 25 hours where clocks change: its end is where the next one begins.
-        if(
-            is_date_only and told_at is not null,
-            star.local_time(timezone, coalesce(written_time, try_cast(vendor_time as timestamp)) + interval 1 day)
-            - interval 1 microsecond,
-            told_at
-        ) as told_until,
+        case
+            when told_at is null then null
+            when is_date_only
+                then star.instant_of(timezone, coalesce(written_time, try_cast(vendor_time as timestamp)) + interval 1 day)
+                    - interval 1 microsecond
+            -- An offset is one for all the day.
+            when is_date_of_a_zone then told_at + interval 24 hours - interval 1 microsecond
+            else told_at
+        end as told_until,
         coalesce(
             if(told_at is null and vendor_time <> '' and vendor_time not like '0001-01-01%', vendor_time, null),
             if(staging.instant(started_on, timezone) > received_at + interval 1 day, started_on, null),
@@ -55,8 +60,8 @@ keyed as (
 
 select
     * exclude (
-        vendor_time, written_time, started_on, time_means, timezone, is_date_only, has_personal_part_names,
-        fields, named_fields
+        vendor_time, written_time, started_on, time_means, timezone, is_date_only, is_date_of_a_zone,
+        has_personal_part_names, fields, named_fields
     ),
     case when message_index is not null then md5_number_lower(concat_ws(
         chr(31), vendor, account, subject,

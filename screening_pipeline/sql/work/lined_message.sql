@@ -20,10 +20,10 @@ lined_up as (
         *,
         -- The feed hands each message out once and in order; while nothing else tells of a check, that counts.
         channel = 'feed' and coalesce(bool_and(channel = 'feed') over earlier, true) as is_in_line,
-        coalesce(state_key <> lag(state_key) over (partition by check_key order by place), true) as is_other_state
+        coalesce(state_key <> lag(state_key) over (partition by check_key order by place asc nulls last), true) as is_other_state
     from message_history
     semi join weighty using (check_key)
-    window earlier as (partition by check_key order by place rows between unbounded preceding and 1 preceding)
+    window earlier as (partition by check_key order by place asc nulls last rows between unbounded preceding and 1 preceding)
 ),
 
 dated as (
@@ -31,19 +31,19 @@ dated as (
         *,
         -- The same message again is one message.
         channel <> 'pull' and row_number() over (
-            partition by check_key, channel = 'pull', state_key, told_at order by place
+            partition by check_key, channel = 'pull', state_key, told_at order by place asc nulls last
         ) > 1 and not (is_in_line and is_other_state and true_at is null) as is_duplicate,
-        row_number() over (partition by check_key, fingerprint order by place) = 1 as is_new_state,
+        row_number() over (partition by check_key, fingerprint order by place asc nulls last) = 1 as is_new_state,
         coalesce(true_at >= max(true_at) over earlier, true_at is not null) as is_timely
     from lined_up
-    window earlier as (partition by check_key order by place rows between unbounded preceding and 1 preceding)
+    window earlier as (partition by check_key order by place asc nulls last rows between unbounded preceding and 1 preceding)
 ),
 
 followed as (
     select
         *,
         min(if(is_other_state, received_at, null)) over (
-            partition by check_key order by place rows between 1 following and unbounded following
+            partition by check_key order by place asc nulls last rows between 1 following and unbounded following
         ) as other_said_at
     from dated
 ),
@@ -63,6 +63,6 @@ select
     *,
     not is_duplicate and (true_at is null or is_timely) as is_counted,
     sum(if((is_timely or is_quiet) and not is_duplicate, 1, 0)) over (
-        partition by check_key order by place rows unbounded preceding
+        partition by check_key order by place asc nulls last rows unbounded preceding
     ) as stretch
 from settled

@@ -32,9 +32,9 @@ select
     end as quiet_until,
     row_number() over (
         order by
-            o.check_key, o.received_at, o.response_id,
-            case when o.channel = 'feed' then o.told_at end nulls last,
-            o.message_index
+            o.check_key asc nulls last, o.received_at asc nulls last, o.response_id asc nulls last,
+            case when o.channel = 'feed' then o.told_at end asc nulls last,
+            o.message_index asc nulls last
     ) as place
 from touched_message as o
 inner join staging.state as s on o.state_key = s.state_key

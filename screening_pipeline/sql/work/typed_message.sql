@@ -13,7 +13,7 @@ select
     a.timezone,
     staging.written(a.date_format, l.vendor_time) as written_time,
     coalesce(
-        if(year(written_time) between 2000 and 9998, star.local_time(a.timezone, written_time), null),
+        if(year(written_time) between 2000 and 9998, star.instant_of(a.timezone, written_time), null),
         staging.instant(l.vendor_time, a.timezone)
     ) as told_at,
     staging.instant(l.started_on, a.timezone) as started_at,
@@ -22,6 +22,7 @@ select
         not regexp_matches(a.date_format, '%[HI]'),
         regexp_full_match(l.vendor_time, '\d{4}-\d{2}-\d{2}')
     ) as is_date_only,
+    staging.is_day_of_a_zone(l.vendor_time) as is_date_of_a_zone,
     -- Of the customer's own fields only those that the account names, each once.
     list_filter(
         list_transform(a.flex_fields, lambda n: {

@@ -8,14 +8,14 @@ reached as (
         max(if(is_counted, lifecycle_rank, null)) over so_far as rank_so_far,
         max(if(is_counted, evidence, null)) over so_far as evidence_so_far
     from lined_message
-    window so_far as (partition by check_key, stretch order by place rows unbounded preceding)
+    window so_far as (partition by check_key, stretch order by place asc nulls last rows unbounded preceding)
 ),
 
 weighed as (
     select
         *,
-        lag(rank_so_far) over (partition by check_key order by place) as known_rank,
-        lag(evidence_so_far) over (partition by check_key order by place) as known_evidence
+        lag(rank_so_far) over (partition by check_key order by place asc nulls last) as known_rank,
+        lag(evidence_so_far) over (partition by check_key order by place asc nulls last) as known_evidence
     from reached
 ),
 
@@ -48,7 +48,7 @@ stretched as (
     select
         *,
         sum(if(is_admitted and not is_terminal, 1, 0)) over (
-            partition by check_key order by place rows unbounded preceding
+            partition by check_key order by place asc nulls last rows unbounded preceding
         ) as opened
     from judged
 ),
@@ -59,7 +59,7 @@ ended as (
         -- Once ended it stays ended in the first way, until something opens it again.
         is_terminal and lifecycle <> first_value(
             case when is_admitted and is_terminal and not is_soft_end then lifecycle end ignore nulls
-        ) over (partition by check_key, opened order by place rows unbounded preceding) as is_second_end
+        ) over (partition by check_key, opened order by place asc nulls last rows unbounded preceding) as is_second_end
     from stretched
 ),
 
@@ -68,7 +68,7 @@ taken as (
         *,
         is_admitted and not coalesce(is_second_end, false) as is_applied,
         last_value(if(is_applied, fingerprint, null) ignore nulls) over (
-            partition by check_key order by place rows between unbounded preceding and 1 preceding
+            partition by check_key order by place asc nulls last rows between unbounded preceding and 1 preceding
         ) as fingerprint_before
     from ended
 ),
@@ -83,7 +83,7 @@ confirmed as (
                 when is_news then false
                 when fingerprint is distinct from fingerprint_before then true
             end ignore nulls
-        ) over (partition by check_key order by place rows unbounded preceding), false) as is_unconfirmed
+        ) over (partition by check_key order by place asc nulls last rows unbounded preceding), false) as is_unconfirmed
     from taken
 )
 

@@ -1,0 +1,29 @@
+"""What the warehouse knows before any vendor has spoken: the tables of `reference`, filled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from screening_pipeline.warehouse import reference, schema, session
+from screening_pipeline.warehouse.batch import expect, name_notations
+
+if TYPE_CHECKING:
+    from screening_pipeline.settings.settings import Settings
+    from screening_pipeline.warehouse.session import Connection
+
+
+def fill_reference(connection: Connection, settings: Settings) -> None:
+    """Inside a transaction: put there what configuration, mapping and calendars say now, in place of what they said."""
+    session.replace(connection, "star.dim_vendor", reference.vendors())
+    session.replace(connection, "star.dim_vendor_status", reference.mapping())
+    session.replace(connection, "staging.trait", reference.traits())
+    session.replace(connection, "star.dim_account", reference.accounts(settings))
+    schema.name_zones(connection)
+    session.replace(connection, "staging.account", reference.readings(settings))
+    name_notations(connection)
+    expect(connection)
+    session.replace(connection, "staging.alias", reference.aliases(settings))
+    session.replace(connection, "star.dim_sla_target", reference.sla_targets(settings))
+    session.replace(connection, "star.dim_setting", reference.analysis_settings(settings))
+    days = (row for code in reference.calendars(settings) for row in reference.calendar_rows(code))
+    session.replace(connection, "star.dim_calendar", days)
