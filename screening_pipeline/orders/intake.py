@@ -146,10 +146,7 @@ def _known_looks(connection: Connection) -> dict[str, Look]:
 
 def dialects(connection: Connection) -> dict[str, str]:
     """How the files that are there are written, by name; those that are written as the README has it are left out."""
-    found = connection.execute(
-        "select o.file, f.dialect from staging.order_look as o inner join raw.order_file as f using (file_sha256) "
-        "where f.dialect is not null order by o.file asc nulls last"
-    )
+    found = connection.execute(catalog.statement("find_dialects"))
     return dict(found.fetchall())
 
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.orders.rows import key_of
+from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
     from screening_pipeline.orders.files import Looks
     from screening_pipeline.warehouse.session import Connection
-
-
-_OF_MANIFESTS = "from ops.reject as r anti join ops.reject_settlement as s using (reject_id) where source = 'manifest'"
 
 
 def settle_files(connection: Connection, found: Looks, now: datetime) -> None:
@@ -23,20 +21,14 @@ def settle_files(connection: Connection, found: Looks, now: datetime) -> None:
     Where a file is put back, its rejects are open again.
     """
     there = [look.sha256[:16] for look in found.looks.values() if look.sha256]
-    held = f"(r.reject_id[:16] in ({_texts(there)}) or r.file in ({_texts(found.waiting)}))"
-    connection.execute(
-        "delete from ops.reject_settlement where settled_by = 'file_gone' and reject_id in "
-        f"(select reject_id from ops.reject as r where source = 'manifest' and {held})"
-    )
-    _settle(connection, f"select reject_id {_OF_MANIFESTS} and not {held}", "file_gone", now)
+    given = {"held": f"({_texts(there)})", "waiting": f"({_texts(found.waiting)})", "now": quote(now.isoformat())}
+    connection.execute(catalog.statement("settle_files", **given))
 
 
 def settle_rows(connection: Connection, *, key: bytes, now: datetime) -> None:
     """Settle the rejects of rows that another file among those of `new_order` holds."""
     wanted: dict[str, list[str]] = {}
-    for row_key, reject_id in connection.execute(
-        f"select row_key, reject_id {_OF_MANIFESTS} and row_key is not null"
-    ).fetchall():
+    for row_key, reject_id in connection.execute(catalog.statement("find_open_rows")).fetchall():
         wanted.setdefault(row_key, []).append(reject_id)
     if not wanted:
         return

@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.errors import ConfigurationError
+from screening_pipeline.base.sql_text import quote
+from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
     from screening_pipeline.warehouse.session import Connection
@@ -21,44 +23,6 @@ _SINCE, _UNTIL = "2009-12-01 00:00:00+00", "2041-02-01 00:00:00+00"
 _LAST = int(datetime.fromisoformat(_UNTIL).timestamp()) * 1_000_000
 Change = tuple[int, int]
 """Since when (microseconds since 1970, UTC), and the offset from then on in microseconds."""
-
-# The days on which an offset is another than the day before, the hours in these, and the minutes in those.
-_CHANGES = """
-with
-day as (
-    select
-        d,
-        epoch_us(timezone({zone}, d)) - epoch_us(d) as offset_us
-    from generate_series(timestamptz '{since}', timestamptz '{until}', interval 24 hours) as s (d)
-),
-
-hour as (
-    select
-        h,
-        epoch_us(timezone({zone}, h)) - epoch_us(h) as offset_us
-    from (
-        select d from day
-        qualify offset_us is distinct from lag(offset_us) over (order by d asc nulls last)
-    ), unnest(generate_series(d - interval 24 hours, d, interval 1 hour)) as t (h)
-),
-
-minute as (
-    select
-        m,
-        epoch_us(timezone({zone}, m)) - epoch_us(m) as offset_us
-    from (
-        select h from hour
-        qualify offset_us is distinct from lag(offset_us) over (order by h asc nulls last)
-    ), unnest(generate_series(h - interval 1 hour, h, interval 1 minute)) as t (m)
-)
-
-select
-    epoch_us(m) as since,
-    offset_us
-from minute
-qualify offset_us is distinct from lag(offset_us) over (order by m asc nulls last)
-order by since asc nulls last
-"""
 
 
 def macros(connection: Connection, zones: Sequence[str]) -> str:
@@ -82,7 +46,7 @@ def macros(connection: Connection, zones: Sequence[str]) -> str:
 
 
 def _named(zones: Iterable[str], given: str) -> str:
-    return " ".join(f"when zone = {_literal(zone)} then timezone({_literal(zone)}, {given})" for zone in zones)
+    return " ".join(f"when zone = {quote(zone)} then timezone({quote(zone)}, {given})" for zone in zones)
 
 
 def shared_macros(connection: Connection, zones: Sequence[str]) -> str:
@@ -107,14 +71,10 @@ def _offset(changes: Mapping[str, Sequence[Change]]) -> str:
     """The offset in a zone at `u`, null before and after what is known of it."""
     day = 86_400_000_000
     arms = (
-        f"when zone = {_literal(zone)} and u >= {known[0][0] + day} and u < {_LAST - day} then {_tree(known)}"
+        f"when zone = {quote(zone)} and u >= {known[0][0] + day} and u < {_LAST - day} then {_tree(known)}"
         for zone, known in changes.items()
     )
     return f"(case {' '.join(arms)} end)"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _tree(changes: Sequence[Change]) -> str:
@@ -131,6 +91,6 @@ _KNOWN: dict[str, Sequence[Change]] = {}
 
 def _changes_of(connection: Connection, zone: str) -> Sequence[Change]:
     if zone not in _KNOWN:
-        query = _CHANGES.format(zone=_literal(zone), since=_SINCE, until=_UNTIL)
-        _KNOWN[zone] = connection.execute(query).fetchall()
+        given = {"zone": quote(zone), "since": quote(_SINCE), "until": quote(_UNTIL)}
+        _KNOWN[zone] = connection.execute(catalog.statement("zone_changes", **given)).fetchall()
     return _KNOWN[zone]

@@ -20,4 +20,4 @@ anti join ops.reject_settlement as s on r.reject_id = s.reject_id
 anti join star.fact_check as f
     on
         r.vendor = f.vendor and r.account = f.account and r.check_id = f.check_id
-        and f.last_observed_at > r.rejected_at
+        and r.rejected_at < f.last_observed_at

@@ -3,5 +3,7 @@ select
     *,
     count(*) over () as breaches
 from analytics.sla_breaches
-order by is_certain desc nulls last, coalesce(overrun_seconds, overrun_business_days * 86400) desc nulls last, check_key asc nulls last
+order by
+    is_certain desc nulls last, coalesce(overrun_seconds, overrun_business_days * 86400) desc nulls last,
+    check_key asc nulls last
 limit 12

@@ -1,7 +1,12 @@
 -- Number the checks of which the batch tells for the first time, in the order in which they were seen.
 insert into raw."check"
 select
-    row_number() over (order by seen_at asc nulls last, vendor asc nulls last, account asc nulls last, subject asc nulls last, check_id asc nulls last)
+    row_number()
+        over (
+            order by
+                seen_at asc nulls last, vendor asc nulls last, account asc nulls last, subject asc nulls last,
+                check_id asc nulls last
+        )
     + (select coalesce(max(check_key), 0) from raw."check"),
     vendor,
     account,

@@ -8,4 +8,4 @@ from star.fact_check as f
 inner join star.dim_vendor as v on f.vendor = v.vendor
 where f.is_terminal is not true
 group by v.vendor_name, f.next_actor
-order by v.vendor_name asc nulls last, open_checks desc nulls last asc nulls asc nulls last last;
+order by v.vendor_name asc nulls last, open_checks desc nulls last;

@@ -23,7 +23,8 @@ create or replace temp table new_order as
 select
     o.* replace (
         c.check_key as check_key,
-        row_number() over (order by o.file asc nulls last, o.line asc nulls last) + (select coalesce(max(order_seq), 0) from raw."order") as order_seq
+        row_number() over (order by o.file asc nulls last, o.line asc nulls last)
+        + (select coalesce(max(order_seq), 0) from raw."order") as order_seq
     )
 from new_order as o
 inner join raw."check" as c on c.id_hash = staging.id_hash(o.vendor, o.account, o.subject, o.check_id);

@@ -44,8 +44,9 @@ keyed as (
         case
             when told_at is null then null
             when is_date_only
-                then star.instant_of(timezone, coalesce(written_time, try_cast(vendor_time as timestamp)) + interval 1 day)
-                    - interval 1 microsecond
+                then star.instant_of(
+                    timezone, coalesce(written_time, try_cast(vendor_time as timestamp)) + interval 1 day
+                ) - interval 1 microsecond
             -- An offset is one for all the day.
             when is_date_of_a_zone then told_at + interval 24 hours - interval 1 microsecond
             else told_at
