@@ -17,7 +17,8 @@ select
     (
         select count(distinct c.check_key)
         from ops.mapping_conflict as c
-        where c.vendor = a.vendor and c.account = a.account and c.conflict = 'unconfirmed_message'
+        where
+            c.vendor = a.vendor and c.account = a.account and c.conflict = 'unconfirmed_message'
             and c.is_current
     ) as unconfirmed,
     (

@@ -19,10 +19,16 @@ told_of as (
         check_key,
         max(received_at) as last_asked_at
     from (
-        select check_key, received_at from asked
+        select
+            check_key,
+            received_at
+        from asked
         where is_told or http_status is null or http_status not in (401, 403, 429)
         union all
-        select check_key, received_at from sequence where channel = 'feed'
+        select
+            check_key,
+            received_at
+        from sequence where channel = 'feed'
     )
     group by check_key
 ),

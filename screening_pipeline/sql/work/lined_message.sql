@@ -20,10 +20,14 @@ lined_up as (
         *,
         -- The feed hands each message out once and in order; while nothing else tells of a check, that counts.
         channel = 'feed' and coalesce(bool_and(channel = 'feed') over earlier, true) as is_in_line,
-        coalesce(state_key <> lag(state_key) over (partition by check_key order by place asc nulls last), true) as is_other_state
+        coalesce(state_key <> lag(state_key) over (partition by check_key order by place asc nulls last), true)
+            as is_other_state
     from message_history
     semi join weighty using (check_key)
-    window earlier as (partition by check_key order by place asc nulls last rows between unbounded preceding and 1 preceding)
+    window
+        earlier as (
+            partition by check_key order by place asc nulls last rows between unbounded preceding and 1 preceding
+        )
 ),
 
 dated as (
@@ -36,7 +40,10 @@ dated as (
         row_number() over (partition by check_key, fingerprint order by place asc nulls last) = 1 as is_new_state,
         coalesce(true_at >= max(true_at) over earlier, true_at is not null) as is_timely
     from lined_up
-    window earlier as (partition by check_key order by place asc nulls last rows between unbounded preceding and 1 preceding)
+    window
+        earlier as (
+            partition by check_key order by place asc nulls last rows between unbounded preceding and 1 preceding
+        )
 ),
 
 followed as (
