@@ -20,6 +20,9 @@ WARNINGS = {
 
 # Rule → what somebody might do to a table behind the pipeline's back.
 DAMAGE = {
+    "star.fact_check.who_is_done_waits_for_nobody": (
+        "update star.fact_check set next_actor = 'client' where is_terminal and result = 'clear'"
+    ),
     "star.fact_pull.every_answer_is_accounted_for": (
         "update star.fact_pull set outcome = 'failed' where outcome = 'changed'"
     ),

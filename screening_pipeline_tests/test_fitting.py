@@ -114,7 +114,11 @@ def test_a_message_that_fits_is_the_message_itself() -> None:
 
 @told.story
 def test_the_only_product_of_an_order_is_its_component(s: Story) -> Iterator[None]:
-    s.of("hireright").say(orderStatus="Completed", products={"name": "Criminal", "status": "Completed"})
+    s.of("hireright").say(
+        orderStatus="Completed",
+        adjudicationStatus="Meets Company Standards",
+        products={"name": "Criminal", "status": "Completed"},
+    )
     yield
     assert s.check()["is_terminal"]
     assert [part["component_name"] for part in s.components()] == ["Criminal"]

@@ -362,11 +362,16 @@ def test_an_answer_without_an_id_speaks_of_the_check_asked_for_where_none_is_doc
 
 
 @pytest.mark.parametrize(
-    "result", [{"mvr": "clear"}, {"mvr": {"status": "clear"}}, [{"name": "mvr", "status": "clear"}]]
+    ("result", "word"),
+    [
+        ({"mvr": "clear"}, "value"),  # free text: a word only if the vocabulary has it
+        ({"mvr": {"status": "clear"}}, "status"),
+        ([{"name": "mvr", "status": "clear"}], "status"),
+    ],
 )
-def test_results_in_three_shapes_are_read_alike(result: Any) -> None:
+def test_results_in_three_shapes_are_read_alike(result: Any, word: str) -> None:
     found = examined("workable", "checks", "k1", changed(WORKABLE, check={"result": result}))
-    assert found.messages[0].body["check"]["result"] == [{"name": "mvr", "status": "clear"}]
+    assert found.messages[0].body["check"]["result"] == [{"name": "mvr", word: "clear"}]
     assert found.is_verbatim is isinstance(result, list)
 
 

@@ -401,7 +401,7 @@ def test_a_row_that_cannot_be_right_says_why(stage: Stage, cells: str, reason: s
     ],
 )
 def test_a_time_without_an_offset_is_that_of_the_account(stage: Stage, vendor: str, given: str, instant: str) -> None:
-    rows, problems = read(stage, f"vendor,check_id,ordered_at\n{vendor},r1,{given}\n")
+    rows, problems = read(stage, f"vendor,account,check_id,ordered_at\n{vendor},main,r1,{given}\n")
     assert problems == []
     assert rows[0]["ordered_at"] == instant
 
