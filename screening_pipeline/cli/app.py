@@ -126,11 +126,16 @@ def status(json: Json = False) -> None:
 
 
 @app.command()
-def doctor(json: Json = False) -> None:
+def doctor(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also compare every landed line with the digest of its body.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Check configuration, secrets, accounts, the warehouse, the disk and permissions; one line each with the fix."""
     from screening_pipeline.cli import commands
 
-    raise typer.Exit(commands.doctor(is_json=json))
+    raise typer.Exit(commands.doctor(is_deep=deep, is_json=json))
 
 
 @app.command()

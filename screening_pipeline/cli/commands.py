@@ -46,10 +46,10 @@ def status(*, is_json: bool) -> int:
     return int(found.needs_attention)
 
 
-def doctor(*, is_json: bool) -> int:
+def doctor(*, is_deep: bool = False, is_json: bool) -> int:
     """The `doctor` command: every finding with its fix; returns the exit code."""
     from screening_pipeline.cli import doctor as examination
-    from screening_pipeline.cli import doctor_accounts
+    from screening_pipeline.cli import doctor_accounts, doctor_stores
     from screening_pipeline.cli.status import inferred
     from screening_pipeline.runtime import opening
     from screening_pipeline.state.rate_limit import Limiter
@@ -71,6 +71,8 @@ def doctor(*, is_json: bool) -> int:
             knows_none=lambda account: state.account(account.vendor, account.name, clock).knows_none,
             inferred=lambda account: expected[account.key],
         )
+        if is_deep:
+            findings.append(doctor_stores.landing(reachable, os.environ, clock))
     if is_json:
         console.say_json([asdict(finding) for finding in findings])
     else:

@@ -118,7 +118,7 @@ def _holds_data(folder: Path) -> bool:
 
 def _private_files(settings: Settings) -> Iterator[Finding]:
     paths = settings.paths
-    for file in (paths.warehouse, paths.state, paths.pseudonym_key, paths.spool_key):
+    for file in (paths.warehouse, paths.state, paths.erasure_register, paths.pseudonym_key, paths.spool_key):
         if file.exists() and _is_open_to_others(file):
             yield Finding(f"file {file.name}", "warn", "others can read it", f"chmod 600 {file}")
 
@@ -158,7 +158,11 @@ def _warehouse(settings: Settings, inspect: Callable[[Settings], str]) -> Findin
     except LockHeld as held:
         return Finding("warehouse", "warn", str(held), "wait for that run, then ask again")
     except ScreeningError as error:
-        fix = "restore it, or move it away and run screening-pipeline rebuild"
+        register = settings.paths.erasure_register
+        erased = (
+            f"{register.name} keeps out who was erased" if register.exists() else "refused if that undid an erasure"
+        )
+        fix = f"restore it, or move it away and run screening-pipeline rebuild: {erased}"
         return Finding("warehouse", "fail", str(error), fix)
 
 

@@ -17,7 +17,7 @@ from screening_pipeline.domain import ids
 from screening_pipeline.domain.pseudonym import pseudonym
 from screening_pipeline.orders import intake
 from screening_pipeline.privacy.erasure_intent import Erasure, Intent, alone, first_column, is_pending, write_intent
-from screening_pipeline.privacy.erasure_steps import finish_intent, record_erasure
+from screening_pipeline.privacy.erasure_steps import finish_intent, record_erasure, register
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, session
 
@@ -120,6 +120,7 @@ def _erase(
             # Whoever waits for the warehouse takes in the next orders: by then they must know who is kept out.
             with session.transaction(connection):
                 record_erasure(connection, intent, completed_at=None)
+            register(runtime, intent, completed_at=None)
         finish_intent(runtime)
     return intent.erasure
 

@@ -17,7 +17,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.failures import telling
@@ -25,11 +27,13 @@ from screening_pipeline.base.files import append_line, append_lines, make_folder
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import Exchange, Landed
+from screening_pipeline.landing.damage import fault
 from screening_pipeline.landing.day_seals import is_open, mark_changed
 from screening_pipeline.landing.judge import Examined, examine
 from screening_pipeline.landing.landed_files import LandedFiles, segment
 from screening_pipeline.landing.line import Envelope, Told, beginning_of, begins_with, dumps, line_of, without
 from screening_pipeline.landing.masking import masked_keys
+from screening_pipeline.landing.mentions import names_any
 from screening_pipeline.landing.reduction import PartWords, reduced
 from screening_pipeline.landing.spool import Spool
 
@@ -165,23 +169,32 @@ class Landing(LandedFiles):
         file = self.file_of(exchange)
         beginning = begins_with(exchange.response_id)
         return (self.root / file).exists() and any(
-            line.startswith(beginning) for line in self._lines(file, (self.root / file).read_bytes())
+            line is not None and line.startswith(beginning)
+            for line in map(partial(self._readable, file), (self.root / file).read_bytes().split(b"\n")[:-1])
         )
 
     # -- forgetting ---------------------------------------------------------------------------------------
 
-    def rewrite(self, file: str, transform: Transform, *, response_ids: Iterable[str] | None = None) -> int:
+    def rewrite(
+        self,
+        file: str,
+        transform: Transform,
+        *,
+        response_ids: Iterable[str] | None = None,
+        wiped_ids: Collection[str] = (),
+    ) -> int:
         """Transform lines in place (or only those of `response_ids`), without moving any other; the number changed.
 
         The file is replaced as a whole, so a crash leaves the old or the new one. An envelope that would be
-        longer than its line loses its messages; ValueError where even that is too long.
+        longer than its line loses its messages; ValueError where even that is too long. A line that cannot be read
+        stays, unless it may speak of one of `wiped_ids`: of that nothing but blanks is left.
         """
         path = self.root / file
         with self._telling(), locked(path):
             content = path.read_bytes()
             *old, torn = content.split(b"\n")
             wanted = None if response_ids is None else set(map(begins_with, response_ids))
-            new = [self._rewritten(line, file, transform, wanted) for line in old]
+            new = [self._rewritten(line, file, transform, wanted, wiped_ids) for line in old]
             count = sum(before != after for before, after in zip(old, new, strict=True))
             if count or torn:
                 write_new(path, b"".join(line + b"\n" for line in new))
@@ -195,7 +208,8 @@ class Landing(LandedFiles):
         """
         folder = f"{segment(vendor)}/{segment(account)}/"
         files = [file for file in self.files(vendor) if file.startswith(folder)]
-        return sum(self.rewrite(file, lambda envelope: without(envelope, gone)) for file in files)
+        ids = {check_id for _, check_id in gone}
+        return sum(self.rewrite(file, lambda envelope: without(envelope, gone), wiped_ids=ids) for file in files)
 
     def purge(
         self,
@@ -223,8 +237,14 @@ class Landing(LandedFiles):
 
         return change
 
-    def _rewritten(self, stored: bytes, file: str, transform: Transform, wanted: Collection[bytes] | None) -> bytes:
-        line = self._read_line(stored, file)
+    def _rewritten(
+        self, stored: bytes, file: str, transform: Transform, wanted: Collection[bytes] | None, wiped: Collection[str]
+    ) -> bytes:
+        line = self._readable(file, stored)
+        if line is None or fault(line, *map(unquote, file.split("/")[:2])):
+            is_sealed = self._line_sealer is not None and not stored.startswith(b"{")
+            is_wiped = wiped and (line is None or is_sealed or names_any(line.decode(errors="replace"), wiped))
+            return b" " * len(stored) if is_wiped else stored
         is_wanted = wanted is None or beginning_of(line) in wanted
         changed = transform(json.loads(line)) if is_wanted else None
         if changed is None:

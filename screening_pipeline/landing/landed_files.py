@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from glob import escape
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from screening_pipeline.base import memory_files, sealing
 from screening_pipeline.base.clock import Clock
@@ -25,7 +26,10 @@ from screening_pipeline.base.files import end_of_lines
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.landing.damage import UNSEALED, ZEROED, Damage, digest_fault, fault
 from screening_pipeline.landing.day_seals import Seal, Seals, mark_of_folder, sealed
+
+_SEALED = re.compile(rb"[A-Za-z0-9_-]{38,}={0,2}")
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,12 @@ class LandedFiles:
         slugs = [vendor] if vendor else sorted(self._vendors)
         found = [path for slug in slugs for path in (self.root / segment(slug)).glob("*/*.ndjson")]
         return sorted(str(path.relative_to(self.root)) for path in found)
+
+    def contents(self) -> Iterator[bytes]:
+        """The lines of one landed file after the other, decrypted."""
+        for file in self.files():
+            size = (self.root / file).stat().st_size
+            yield self.read(Tail(file.partition("/")[0], file, 0, size))
 
     def _tails(self, offsets: Mapping[str, int]) -> list[Tail]:
         return [tail for file, start in offsets.items() if (tail := self._tail(file, start))]
@@ -144,6 +154,65 @@ class LandedFiles:
         is_clear = (b"\n" + content).count(b"\n{") == content.count(b"\n")
         return content if is_clear else b"".join(line + b"\n" for line in self._lines(tail.file, content))
 
+    def sift(self, tail: Tail) -> tuple[bytes, list[Damage]]:
+        """The lines of a tail that can be believed, decrypted, and where the others are.
+
+        Raises EnvironmentFailed where none of its file can be decrypted: the key is wrong, and not the lines.
+        """
+        with self._telling():
+            content = (self.root / tail.file).read_bytes()
+        good, damages, start = [], [], tail.start
+        for stored in content[tail.start : tail.end].split(b"\n")[:-1]:
+            line = self._readable(tail.file, stored)
+            reason = self._fault(line, stored, tail.file, content)
+            if reason:
+                damages.append(Damage(tail.file, start, reason))
+            else:
+                good.append(line or b"")
+            start += len(stored) + 1
+        if b"\0" in (rest := content[content.rfind(b"\n") + 1 :]):
+            damages.append(Damage(tail.file, len(content) - len(rest), ZEROED))
+        return b"".join(line + b"\n" for line in good), damages
+
+    def _fault(self, line: bytes | None, stored: bytes, file: str, content: bytes) -> str | None:
+        if not stored.strip():
+            return None  # wiped
+        if line is None:
+            if not any(map(partial(self._unsealed, file), content.split(b"\n")[:-1])):
+                self._read_line(stored, file)
+            return UNSEALED
+        vendor, account, _ = map(unquote, file.split("/"))
+        return fault(line, vendor, account)
+
+    def _readable(self, file: str, stored: bytes) -> bytes | None:
+        """A line, decrypted; None where it cannot be."""
+        try:
+            return self._read_line(stored, file)
+        except (EnvironmentFailed, ValueError):
+            return None
+
+    def _unsealed(self, file: str, stored: bytes) -> bool:
+        return bool(_SEALED.fullmatch(stored)) and self._readable(file, stored) is not None
+
+    def is_doubtful(self, tail: Tail) -> bool:
+        """Whether a line of the tail cannot be decrypted, or its body is not the one received; quicker than `sift`."""
+        try:
+            lines = self.read(tail).split(b"\n")
+        except (EnvironmentFailed, ValueError):
+            return True
+        return any(map(digest_fault, lines)) or self._is_zeroed_after(tail)
+
+    def _is_zeroed_after(self, tail: Tail) -> bool:
+        with self._telling(), (self.root / tail.file).open("rb") as landed:
+            landed.seek(tail.end)
+            return b"\0" in landed.read()
+
+    def damages(self) -> Iterator[Damage]:
+        """Every line of the landing area that cannot be taken for what was received."""
+        for file in self.files():
+            tail = Tail(file.partition("/")[0], file, 0, (self.root / file).stat().st_size)
+            yield from self.sift(tail)[1]
+
     @contextmanager
     def scan_path(self, tail: Tail) -> Iterator[str]:
         """A path under which this process reads exactly the lines of a tail, for as long as the block runs.
@@ -174,7 +243,7 @@ class LandedFiles:
         return (self._read_line(stored, file) for stored in content.split(b"\n")[:-1])
 
     def _read_line(self, stored: bytes, file: str) -> bytes:
-        if stored.startswith(b"{"):  # landed before there was a key
+        if not _SEALED.fullmatch(stored):  # landed before there was a key, or damaged
             return stored
         if self._line_sealer is None:
             raise EnvironmentFailed(f"{file} is encrypted and no landing key is set", code="wrong_key")

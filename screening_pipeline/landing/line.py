@@ -28,6 +28,8 @@ _MESSAGES = b',"messages":['
 _BODY = b',"body":'
 _END = b"}]}"
 _ERASED = "erased"
+ERASED_LINE = b'"reject":"erased"'
+"""What stands in a line of which everything was erased."""
 
 
 def line_of(exchange: Exchange, examined: Examined) -> tuple[bytes, Examined]:

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base import files
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.privacy.erasure_intent import alone, first_column, is_pending, read_intent
-from screening_pipeline.warehouse import catalog, ingest, publish, rebuild, session, store
+from screening_pipeline.warehouse import catalog, erasure_register, ingest, publish, rebuild, session, store
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.line import Told
@@ -36,6 +36,7 @@ def finish_intent(runtime: Runtime) -> None:
         ingest.prepare(connection, runtime.settings, runtime.landing, part_key=runtime.part_key)
         with session.transaction(connection):
             record_erasure(connection, intent, completed_at=None)
+    register(runtime, intent, completed_at=None)
     _erase_landed(runtime, intent.checks)
     _renew(runtime, intent)
     with store.deriving(paths) as snapshot:  # what others made of the old snapshot stands in its place by now
@@ -43,16 +44,26 @@ def finish_intent(runtime: Runtime) -> None:
         for page in _pages(paths):
             page.unlink(missing_ok=True)
     runtime.state.erase_not_found(intent.checks)  # the plan was made anew without them
+    register(runtime, intent, completed_at=runtime.clock.now().isoformat())
     with telling("the data folder"):
         paths.erasure_intent.unlink(missing_ok=True)
         files.sync_folder(paths.data_dir)
 
 
+def register(runtime: Runtime, intent: Intent, *, completed_at: str | None) -> None:
+    """Have the erasure outlive the warehouse, which knows of it: from here on every new one keeps them out."""
+    erasure_register.enter(runtime.settings.paths, runtime.part_key, _row_of(intent, completed_at), intent.hashes)
+
+
+def _row_of(intent: Intent, completed_at: str | None) -> dict[str, Any]:
+    """The row of `ops.erasure`."""
+    return {**asdict(intent.erasure), "requested_at": intent.requested_at, "completed_at": completed_at}
+
+
 def record_erasure(connection: Connection, intent: Intent, *, completed_at: str | None) -> None:
     """Insert the row of `ops.erasure`, and the hashes into the suppression list."""
-    row = {**asdict(intent.erasure), "requested_at": intent.requested_at, "completed_at": completed_at}
     connection.execute(f"delete from ops.erasure where erasure_id = {quote(intent.erasure.erasure_id)}")
-    session.insert(connection, "ops.erasure", [row])
+    session.insert(connection, "ops.erasure", [_row_of(intent, completed_at)])
     known = set(first_column(connection, "select pseudonym from staging.erased"))
     session.insert(connection, "staging.erased", [{"pseudonym": one} for one in intent.hashes if one not in known])
 

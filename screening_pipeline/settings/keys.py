@@ -31,7 +31,7 @@ def known_pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> bytes
     """The pseudonym key from the environment, else from the data folder; None where there is none yet.
 
     Raises ConfigurationError for a key that is too short, or is not the one by which the people of the warehouse have
-    their pseudonyms; EnvironmentFailed where the kept one is damaged.
+    their pseudonyms, and who was erased is known; EnvironmentFailed where the kept one is damaged.
     """
     variable, paths = settings.privacy.pseudonym_key_env, settings.paths
     given = environ.get(variable, "").strip()
@@ -39,7 +39,8 @@ def known_pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> bytes
         raise ConfigurationError([TOO_SHORT], source=variable)
     is_kept = not given and paths.pseudonym_key.exists()
     key = kept_key(paths.pseudonym_key) if is_kept else given.encode()
-    if paths.warehouse.exists() and _is_another(key, paths.pseudonym_note):
+    is_in_use = paths.warehouse.exists() or paths.erasure_register.exists()
+    if is_in_use and _is_another(key, paths.pseudonym_note):
         problem = ANOTHER_PSEUDONYM_KEY if key else "is not set, and people have their pseudonyms by the key in it"
         raise ConfigurationError([problem], source=paths.pseudonym_key.name if is_kept else variable)
     return key or None

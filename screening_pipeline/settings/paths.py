@@ -119,6 +119,11 @@ class Paths:
         return self.data_dir / "erasure.lock"
 
     @property
+    def erasure_register(self) -> Path:
+        """Who was erased, by keyed hashes alone; outlives the warehouse. Belongs into backups."""
+        return self.data_dir / "erasures.ndjson"
+
+    @property
     def erasure_intent(self) -> Path:
         """The sealed write-ahead intent of an erasure; removed when the erasure is complete."""
         return self.data_dir / "erasure.sealed"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base.files import mark_of
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.landed_files import Tail
-from screening_pipeline.warehouse import catalog, reference, schema, session, snapshot, suppression
+from screening_pipeline.warehouse import catalog, erasure_register, reference, schema, session, snapshot, suppression
 from screening_pipeline.warehouse.batch import (
     empty_batch,
     note_unpublished,
@@ -65,13 +65,13 @@ def prepare(
 ) -> Prepared:
     """Update the reference data; where the meaning of words has changed, rebuild from raw.
 
-    A rebuild that was stopped is gone on with.
+    A rebuild that was stopped is gone on with. Raises EnvironmentFailed where nothing tells who was erased.
     """
     set_key(connection, part_key)
     wanted = reference.fingerprint(settings)
     known = read_notes(connection, "fingerprint", REBUILT)
-    is_new = False
-    if known.get("fingerprint") != wanted:
+    is_new, is_changed = False, known.get("fingerprint") != wanted
+    if is_changed:
         with transaction(connection):
             schema.migrate(connection)
             fill_reference(connection, settings)
@@ -83,12 +83,10 @@ def prepare(
             )
             if not is_new:  # else the batch that follows reads all there is
                 begin_rebuild(connection)
-    elif REBUILT not in known:
+    erasure_register.reconcile(connection, settings.paths, landing, part_key=part_key)
+    if is_new or not (is_changed or REBUILT in known):
         schema.show_landed(connection, landing.root)
-        return Prepared.READY
-    if is_new:
-        schema.show_landed(connection, landing.root)
-        return Prepared.NEW
+        return Prepared.NEW if is_new else Prepared.READY
     finish_rebuild(connection, landing, part_key=part_key, progress=progress)
     return Prepared.REREAD
 

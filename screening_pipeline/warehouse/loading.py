@@ -6,22 +6,31 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
+from screening_pipeline.base import memory_files
+from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.files import mark_of
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.landing import day_seals
-from screening_pipeline.landing.landed_files import Tail
+from screening_pipeline.landing.damage import REASONS
 from screening_pipeline.warehouse import batch as warehouse_batch
 from screening_pipeline.warehouse import schema, session, suppression
 from screening_pipeline.warehouse.batch import load, set_key
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing
+    from screening_pipeline.landing.damage import Damage
     from screening_pipeline.landing.day_seals import Seals
     from screening_pipeline.landing.landed_files import Look, Tail
     from screening_pipeline.warehouse.session import Connection
 
 
+_DAMAGED = """
+    from landed
+    where
+        response_id is null or vendor is null or account is null or channel is null or endpoint is null
+        or received_at is null or requested_at is null or message_count is null"""
 # Lines of today and of encrypted days are read in memory: this much at a time.
 BATCH_BYTES = 256 * 1024 * 1024
 BATCH_FILES = 200
@@ -62,10 +71,17 @@ def sized_for(connection: Connection, tails: Sequence[Tail]) -> AbstractContextM
     return session.in_bulk(connection) if is_large else nullcontext()
 
 
-def read_batch(connection: Connection, landing: Landing, batch: Sequence[Tail], *, part_key: str) -> None:
-    """Scan these tails into the batch's temporary tables, without what the suppression list excludes."""
+def read_batch(
+    connection: Connection, landing: Landing, batch: Sequence[Tail], *, part_key: str, is_compared: bool = False
+) -> None:
+    """Scan these tails into the batch's temporary tables, without what the suppression list excludes.
+
+    Lines that are damaged are left out, and listed in `ops.reject`; with `is_compared` also those whose body is not the
+    one whose digest stands in them.
+    """
     set_key(connection, part_key)
-    scan(connection, landing, batch)
+    is_doubtful = is_compared and any(map(landing.is_doubtful, batch))
+    scan(connection, landing, batch, is_sifted=is_doubtful)
     if suppression.scrub(connection, landing, batch):
         scan(connection, landing, batch)
     warehouse_batch.read(connection)
@@ -78,10 +94,59 @@ def load_batch(connection: Connection, landing: Landing, batch: Sequence[Tail]) 
     return is_inferred
 
 
-def scan(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> None:
-    """Read these tails into the temporary tables of the batch."""
-    with _sources(landing, batch) as sources:
+def scan(connection: Connection, landing: Landing, batch: Sequence[Tail], *, is_sifted: bool = False) -> None:
+    """Read these tails into the temporary tables of the batch, without the lines that are damaged.
+
+    Those are listed in `ops.reject`. With `is_sifted` every line is compared with its digest first.
+    """
+    if not is_sifted:
+        try:
+            with _sources(landing, batch) as sources:
+                schema.scan(connection, sources)
+        except (EnvironmentFailed, ValueError) as problem:
+            if isinstance(problem, EnvironmentFailed) and problem.code != "wrong_key":
+                raise
+            is_sifted = True
+    if is_sifted or _is_any_damaged(connection, batch):
+        _scan_what_is_good(connection, landing, batch)
+
+
+def _is_any_damaged(connection: Connection, batch: Sequence[Tail]) -> bool:
+    """Whether a row lacks what every line says of its answer, or says that it is of another account."""
+    accounts = {tuple(map(unquote, tail.file.split("/")[:2])) for tail in batch}
+    named = ", ".join(f"({quote(vendor)}, {quote(account)})" for vendor, account in sorted(accounts))
+    found = f"{_DAMAGED} or (vendor, account) not in ({named}) limit 1"
+    return bool(batch) and bool(connection.execute(found).fetchall())
+
+
+def _scan_what_is_good(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> None:
+    sources, damages = defaultdict(list), []
+    with ExitStack() as stack:
+        for tail in batch:
+            good, damaged = landing.sift(tail)
+            sources[tail.vendor].append(stack.enter_context(memory_files.in_memory(good)))
+            damages += damaged
         schema.scan(connection, sources)
+    _list_damages(connection, damages)
+
+
+def _list_damages(connection: Connection, damages: Sequence[Damage]) -> None:
+    rows = [
+        {
+            "reject_id": f"{one.file}@{one.byte}",
+            "source": "landing",
+            "vendor": unquote(one.file.split("/")[0]),
+            "account": unquote(one.file.split("/")[1]),
+            "file": one.file,
+            "reason": one.reason,
+            "detail": f"the line at byte {one.byte} is left out: {REASONS[one.reason]}",
+            "rejected_at": unquote(one.file.split("/")[2]).removesuffix(".ndjson"),
+        }
+        for one in damages
+    ]
+    ids = ", ".join(quote(row["reject_id"]) for row in rows) or "null"
+    connection.execute(f"delete from ops.reject where reject_id in ({ids})")
+    session.insert(connection, "ops.reject", rows)
 
 
 def batches_of(tails: Sequence[Tail]) -> Iterator[list[Tail]]:

@@ -107,7 +107,8 @@ def _load_anew(connection: Connection, landing: Landing, *, part_key: str, progr
     batches = list(batches_of(found.tails))
     for number, batch in enumerate(batches):
         progress("reading what was landed", number, len(batches))
-        read_batch(connection, landing, batch, part_key=part_key)  # what this drops is only freed outside a transaction
+        # What this drops is only freed outside a transaction.
+        read_batch(connection, landing, batch, part_key=part_key, is_compared=True)
         with _step(connection):
             empty_batch(connection)
             load_batch(connection, landing, batch)

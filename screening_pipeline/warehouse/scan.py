@@ -53,9 +53,9 @@ def scan_sql(vendor: Vendor, source: str) -> str:
     typed = ", ".join(f"{name}: {quote(kind)}" for name, kind in columns.items())
     return (
         f"with line as (select * from read_json({source}, format = 'newline_delimited', "
-        f"maximum_object_size = 67108864, columns = {{{typed}}})), "
+        f"ignore_errors = true, maximum_object_size = 67108864, columns = {{{typed}}})), "
         f"message as (select * exclude (messages, subject, check_id), subject as asked_subject, "
-        f"check_id as asked_check_id, coalesce(len(messages), 0)::integer as message_count, "
+        f"check_id as asked_check_id, len(messages)::integer as message_count, "
         f"unnest(case when len(messages) > 0 then messages else [null] end) as m, "
         f"generate_subscripts(case when len(messages) > 0 then messages else [null] end, 1) as i from line) "
         f"select * exclude (m, i), case when m is null then null else i end as message_index, "

@@ -36,6 +36,7 @@ head as (
         }') as e,
         line[head_length:] as messages
     from line
+    where head_length > 0
 ),
 
 readable as (
@@ -55,10 +56,11 @@ readable as (
                 then messages[strpos(messages, ',"body":') + 8:-4]
         end as body,
         e.body_sha256,
-        e.requested_at::timestamptz as requested_at,
-        e.received_at::timestamptz as received_at,
+        try_cast(e.requested_at as timestamptz) as requested_at,
+        try_cast(e.received_at as timestamptz) as received_at,
         e.run_id
     from head
+    where e.response_id is not null
 )
 
 select * from readable
