@@ -33,6 +33,15 @@ def disk_full(where: str, folder: Path | None, needed_bytes: int) -> DiskFull:
     return DiskFull(where, needed_bytes=needed_bytes, free_bytes=free_bytes(folder) if folder else 0)
 
 
+def is_full(folder: Path, needed_bytes: int = 65536) -> bool:
+    """Whether the disk of a folder has no room for that much, or for another file."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < needed_bytes or (found.f_files > 0 and found.f_favail == 0)
+
+
 def free_bytes(folder: Path) -> int:
     """Bytes that this process may still write on the disk of a folder."""
     found = os.statvfs(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -57,20 +58,26 @@ def doctor(*, is_deep: bool = False, is_json: bool) -> int:
 
     clock, settings = system_clock(os.environ), load.load(os.environ, Path.cwd())
     opening.require_writable(settings)
-    with opening.addressed(settings, clock) as reachable:
+    with ExitStack() as stack:
+        reachable = doctor_stores.reachable(settings, lambda: stack.enter_context(opening.addressed(settings, clock)))
         state = State(reachable.paths.state)
         limiter = Limiter(state, clock)
-        expected = inferred(reachable)
+        expected: dict[str, list[str]] = doctor_stores.unless_broken(lambda: inferred(reachable), {})
         findings = examination.diagnose(
             reachable,
             os.environ,
             clock,
             probe=doctor_accounts.client_probe(limiter, clock, is_proxied=reachable.http.proxies_from_environment),
-            used_last_minute=lambda account: limiter.used_last_window(account.vendor, account.name),
+            used_last_minute=lambda account: doctor_stores.unless_broken(
+                lambda: limiter.used_last_window(account.vendor, account.name), 0
+            ),
             inspect_warehouse=_inspected,
-            knows_none=lambda account: state.account(account.vendor, account.name, clock).knows_none,
-            inferred=lambda account: expected[account.key],
+            knows_none=lambda account: doctor_stores.unless_broken(
+                lambda: state.account(account.vendor, account.name, clock).knows_none, False
+            ),
+            inferred=lambda account: expected.get(account.key, []),
         )
+        findings += doctor_stores.stores(reachable, state)
         if is_deep:
             findings.append(doctor_stores.landing(reachable, os.environ, clock))
     if is_json:

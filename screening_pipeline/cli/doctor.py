@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base.clock import VARIABLE as NOW_VARIABLE
 from screening_pipeline.base.clock import Clock
-from screening_pipeline.base.errors import LockHeld, ScreeningError
+from screening_pipeline.base.errors import DiskFull, LockHeld, NotWritable, ScreeningError
 from screening_pipeline.cli.doctor_accounts import account_findings, fixed_instant, stranger
 from screening_pipeline.cli.findings import Finding
 from screening_pipeline.orders.files import ENDINGS, not_manifests
@@ -157,6 +157,8 @@ def _warehouse(settings: Settings, inspect: Callable[[Settings], str]) -> Findin
         return Finding("warehouse", "ok", inspect(settings))
     except LockHeld as held:
         return Finding("warehouse", "warn", str(held), "wait for that run, then ask again")
+    except (DiskFull, NotWritable) as error:
+        return Finding("warehouse", "fail", str(error), "make room, and the disk writable")
     except ScreeningError as error:
         register = settings.paths.erasure_register
         erased = (

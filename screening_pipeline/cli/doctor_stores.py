@@ -2,19 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from screening_pipeline.base.errors import ScreeningError
+from screening_pipeline.base.errors import DiskFull, EnvironmentFailed, NotWritable, ScreeningError
 from screening_pipeline.cli.findings import Finding
 
 if TYPE_CHECKING:
     from screening_pipeline.base.clock import Clock
     from screening_pipeline.landing.damage import Damage
     from screening_pipeline.settings.settings import Settings
+    from screening_pipeline.state.store import State
 
 _SHOWN = 3
+_T = TypeVar("_T")
+
+
+def unless_broken(ask: Callable[[], _T], otherwise: _T) -> _T:
+    """What a store answers; where it cannot, that is a finding of its own, and no end of the list."""
+    try:
+        return ask()
+    except ScreeningError:
+        return otherwise
+
+
+def reachable(settings: Settings, addressed: Callable[[], Settings]) -> Settings:
+    """The settings with an address for every account; as they are where the data folder takes nothing."""
+    try:
+        return addressed()
+    except EnvironmentFailed:
+        return settings
+
+
+def stores(settings: Settings, state: State) -> Iterator[Finding]:
+    """Whether the shared state and Dagster's storage can be read and written."""
+    from screening_pipeline.orchestration.storage_failures import LOST, damaged_files
+
+    yield _state(state)
+    for file in damaged_files(settings.paths.dagster):
+        yield Finding("dagster", "fail", f"{file.name} is damaged", f"move {file}* away; what is lost is {LOST}")
+
+
+def _state(state: State) -> Finding:
+    from screening_pipeline.base import sqlite_failures
+    from screening_pipeline.state.connection import LOST
+
+    fix = f"move {state.path}* away; what is lost is {LOST}"
+    try:
+        with state.writing():
+            pass
+    except (DiskFull, NotWritable) as error:
+        return Finding("shared state", "fail", str(error), "make room, and the disk writable")
+    except ScreeningError as error:
+        return Finding("shared state", "fail", str(error), fix)
+    if not sqlite_failures.is_sound(state.path):
+        return Finding("shared state", "fail", f"{state.path.name} is damaged", fix)
+    return Finding("shared state", "ok", "can be read and written")
 
 
 def landing(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Finding:

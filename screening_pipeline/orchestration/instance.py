@@ -11,6 +11,7 @@ from screening_pipeline.base import files
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.locks import locked
+from screening_pipeline.orchestration.storage_failures import storage_told
 from screening_pipeline.settings.paths import Paths
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ def ensure_instance_files(paths: Paths) -> None:
 def instance(paths: Paths, environ: Mapping[str, str] = os.environ) -> "dg.DagsterInstance":
     """The Dagster instance that records every run: at DAGSTER_HOME, else in the data folder.
 
-    Raises NotWritable, DiskFull.
+    Raises NotWritable, DiskFull, and EnvironmentFailed where the storage is damaged.
     """
     ensure_instance_files(paths)
     # Whoever opens a new storage makes its tables, and two at once fail in each other's migrations.
-    with _alone_in(paths.dagster):
+    with _alone_in(paths.dagster), storage_told(paths.dagster):
         return _opened(paths, environ)
 
 

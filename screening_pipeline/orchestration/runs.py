@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.cycle import pull
+from screening_pipeline.orchestration.storage_failures import storage_told
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.opening import active
 from screening_pipeline.runtime.results import AccountReport, Settled, exit_code, whole_run
@@ -104,7 +106,8 @@ def _in_process(job: dg.JobDefinition, instance: dg.DagsterInstance, **options: 
 
     run_id = str(uuid4())
     try:
-        return job.execute_in_process(instance=instance, run_id=run_id, **options)
+        with storage_told(Path(instance.root_directory)):
+            return job.execute_in_process(instance=instance, run_id=run_id, **options)
     # Whatever Dagster wraps: ours is found inside, the rest goes on.
     except (Exception, KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as problem:  # noqa: BLE001
         cause = _cause(problem)

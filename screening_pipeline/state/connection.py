@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from screening_pipeline.base.errors import EnvironmentFailed, LockHeld, NotWritable
-from screening_pipeline.base.failures import disk_full, telling
+from screening_pipeline.base.failures import telling
 from screening_pipeline.base.locks import locked
+from screening_pipeline.base.sqlite_failures import PAGE_BYTES, failure
 
 VERSION = 1
 
@@ -43,7 +43,7 @@ create table if not exists not_found (
     primary key (vendor, account, subject, check_id)
 ) without rowid;
 """
-_PAGE_BYTES = 4096
+LOST = "how often vendors were asked in the last minute, silences, and ids that were not found"
 
 
 class Opened:
@@ -151,18 +151,8 @@ def _remove(path: Path) -> None:
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """SQLite's and the system's complaints as ours."""
-    with telling(path.name, _PAGE_BYTES, path.parent):
+    with telling(path.name, PAGE_BYTES, path.parent):
         try:
             yield
         except sqlite3.DatabaseError as problem:
-            raise _failure(path, getattr(problem, "sqlite_errorcode", 0) & 0xFF) from problem
-
-
-def _failure(path: Path, code: int) -> EnvironmentFailed:
-    made: dict[int, Callable[[], EnvironmentFailed]] = {
-        sqlite3.SQLITE_BUSY: lambda: LockHeld(path.name),
-        sqlite3.SQLITE_FULL: lambda: disk_full(path.name, path.parent, _PAGE_BYTES),
-        sqlite3.SQLITE_READONLY: lambda: NotWritable(path.name, "it is read-only"),
-        sqlite3.SQLITE_CANTOPEN: lambda: NotWritable(path.name, "it cannot be opened"),
-    }
-    return made.get(code, lambda: EnvironmentFailed(f"{path.name} is damaged (SQLite {code}); delete it"))()
+            raise failure(problem, path, LOST) from problem

@@ -18,7 +18,7 @@ from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import FILE_MODE, append_line, mark_of
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.landing.line import ERASED_LINE
-from screening_pipeline.warehouse import session
+from screening_pipeline.warehouse import catalog, session
 from screening_pipeline.warehouse.loading import read_notes, write_note
 
 if TYPE_CHECKING:
@@ -31,13 +31,6 @@ NOTE = "erasure_register"
 _ROWS = (
     "select * replace (requested_at::varchar as requested_at, completed_at::varchar as completed_at) from ops.erasure"
 )
-_FORGOTTEN = """
-    select 1 from raw.check
-    where staging.check_hash(vendor, account, subject, check_id) in ({hashes})
-        or staging.unspecified_hash(vendor, account, check_id) in ({hashes})
-    union all
-    select 1 from raw.order where candidate_key is not null and staging.candidate_hash(candidate_key) in ({hashes})
-    limit 1"""
 
 
 @dataclass
@@ -146,7 +139,7 @@ def _add_to_warehouse(
 
 
 def _require_none_held(connection: Connection, hashes: Iterable[str]) -> None:
-    query = _FORGOTTEN.format(hashes=", ".join(map(quote, sorted(hashes))))
+    query = catalog.statement("find_erased_held", hashes=", ".join(map(quote, sorted(hashes))))
     if connection.execute(query).fetchall():
         raise EnvironmentFailed(
             "this warehouse is older than an erasure, and still holds who was erased; move it away and run "

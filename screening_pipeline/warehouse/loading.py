@@ -15,7 +15,7 @@ from screening_pipeline.base.sql_text import quote
 from screening_pipeline.landing import day_seals
 from screening_pipeline.landing.damage import REASONS
 from screening_pipeline.warehouse import batch as warehouse_batch
-from screening_pipeline.warehouse import schema, session, suppression
+from screening_pipeline.warehouse import catalog, schema, session, suppression
 from screening_pipeline.warehouse.batch import load, set_key
 
 if TYPE_CHECKING:
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from screening_pipeline.warehouse.session import Connection
 
 
-_DAMAGED = """
-    from landed
-    where
-        response_id is null or vendor is null or account is null or channel is null or endpoint is null
-        or received_at is null or requested_at is null or message_count is null"""
 # Lines of today and of encrypted days are read in memory: this much at a time.
 BATCH_BYTES = 256 * 1024 * 1024
 BATCH_FILES = 200
@@ -115,7 +110,7 @@ def _is_any_damaged(connection: Connection, batch: Sequence[Tail]) -> bool:
     """Whether a row lacks what every line says of its answer, or says that it is of another account."""
     accounts = {tuple(map(unquote, tail.file.split("/")[:2])) for tail in batch}
     named = ", ".join(f"({quote(vendor)}, {quote(account)})" for vendor, account in sorted(accounts))
-    found = f"{_DAMAGED} or (vendor, account) not in ({named}) limit 1"
+    found = catalog.statement("find_damaged_rows", accounts=named)
     return bool(batch) and bool(connection.execute(found).fetchall())
 
 

@@ -13,6 +13,7 @@ import duckdb
 
 from screening_pipeline.base import memory_files
 from screening_pipeline.base.errors import EnvironmentFailed
+from screening_pipeline.base.failures import disk_full, is_full
 from screening_pipeline.base.sql_text import quote
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ NAME = HOME
 THREADS = max(1, (os.cpu_count() or 1) // 2)
 # What follows the locale of the process or somebody's settings: the calendar, by which instants are counted in days.
 SESSION = "set timezone = 'UTC'; set calendar = 'gregorian'"
+_FULL_SIGNS = ("No space left", "Disk quota exceeded", "Could not write all bytes")
+_LEAST_BYTES = 4 * 1024 * 1024
+"""With less than that free DuckDB can keep neither its log nor what it spills."""
 _MEMORY = "set memory_limit = '4GB'"
 # A quarter of what DuckDB takes: most tables, and what a cycle adds to any, fill a small part of a block.
 _BLOCKS = "block_size 65536"
@@ -51,16 +55,24 @@ SHARED = f"storage_version 'v1.5.0', {_BLOCKS}"
 
 
 @contextmanager
-def failures_told() -> Iterator[None]:
-    """Context manager: turns DuckDB errors into EnvironmentFailed by kind.
+def failures_told(folder: Path | None = None) -> Iterator[None]:
+    """Context manager: turns DuckDB errors into DiskFull (of the disk of `folder`) or EnvironmentFailed, by kind.
 
     Their texts quote values, and ours are stored in event logs and shown.
     """
     try:
         yield
     except duckdb.Error as problem:
+        _require_room(problem, folder)
         failure = EnvironmentFailed(f"the warehouse failed: {type(problem).__name__}", code="warehouse_failed")
         raise failure.with_traceback(problem.__traceback__) from None
+
+
+def _require_room(problem: duckdb.Error, folder: Path | None) -> None:
+    """Raise DiskFull where DuckDB means that; it says so in several ways, and by now the room may be there again."""
+    is_said = any(sign in str(problem) for sign in _FULL_SIGNS)
+    if folder and (is_said or is_full(folder, _LEAST_BYTES)):
+        raise disk_full("the warehouse", folder, _LEAST_BYTES) from None
 
 
 @contextmanager
@@ -83,6 +95,7 @@ def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) ->
         try:
             connection.execute(f"attach {quote(str(path))} as {NAME}{mode}; use {NAME}")
         except duckdb.Error as problem:
+            _require_room(problem, path.parent)
             raise EnvironmentFailed(
                 f"cannot open {path.name}: {type(problem).__name__}; `screening-pipeline doctor` looks into it",
                 code="warehouse_unreadable",

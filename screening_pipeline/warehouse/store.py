@@ -38,13 +38,17 @@ def writer(path: Path, *, lock_path: Path, clock: Clock, wait_seconds: float = W
     with lock(lock_path, clock=clock, wait_seconds=wait_seconds):
         if not path.exists():
             _make(path)
-        with attached(path) as connection, failures_told():
+        with attached(path) as connection, failures_told(path.parent):
             yield connection
 
 
 def open_once(path: Path, *, lock_path: Path, clock: Clock) -> None:
     """Try to open and read the live warehouse. Raises LockHeld at once, EnvironmentFailed."""
-    with lock(lock_path, clock=clock, wait_seconds=0), attached(path, is_read_only=True) as connection, failures_told():
+    with (
+        lock(lock_path, clock=clock, wait_seconds=0),
+        attached(path, is_read_only=True) as connection,
+        failures_told(path.parent),
+    ):
         connection.execute('select count(*) from raw."check"')
 
 
@@ -123,7 +127,7 @@ def renewed(path: Path, *, lock_path: Path, clock: Clock) -> Iterator[Connection
             connection.execute("checkpoint")  # a log that stayed would be replayed onto the new file
         with attached(new) as connection:
             connection.execute(f"attach {quote(str(path))} as old (read_only)")
-            with failures_told():
+            with failures_told(path.parent):
                 yield connection
             connection.execute("detach old")
             connection.execute("checkpoint")
