@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from screening_pipeline.base.clock import StandingClock
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.landing.judge import examine
 from screening_pipeline.landing.line import line_of
@@ -56,11 +56,11 @@ def looks(check: Check, count: int) -> list[State]:
     return found
 
 
-def exchange_of(check: Check, state: State, number: int) -> Exchange:
+def exchange_of(check: Check, state: State, number: int) -> HttpExchange:
     """The answer to a look at a check in this state; `number` makes its id unique."""
     order = check.order
     body = {**state.body, "SectionResults": _unread(number)}
-    return Exchange(
+    return HttpExchange(
         response_id=f"{state.at:%Y%m%dT%H%M%S%f}Z-{number:016x}-0000",
         vendor=order.vendor,
         account="sandbox",
@@ -95,7 +95,7 @@ def _unread(number: int) -> list[dict[str, Any]]:
     ]
 
 
-def exchanges(of: World, responses: int) -> Iterator[Exchange]:
+def exchanges(of: World, responses: int) -> Iterator[HttpExchange]:
     """So many answers about all checks of a world, check by check."""
     for number in range(of.checks):
         first, end = responses * number // of.checks, responses * (number + 1) // of.checks
@@ -104,7 +104,7 @@ def exchanges(of: World, responses: int) -> Iterator[Exchange]:
             yield exchange_of(check, state, place)
 
 
-def land(landing: Landing, answers: Iterable[Exchange]) -> int:
+def land(landing: Landing, answers: Iterable[HttpExchange]) -> int:
     """Append the line of each answer to its file; how many bytes."""
     size = 0
     for batch in _batches(answers):
@@ -117,7 +117,7 @@ def land(landing: Landing, answers: Iterable[Exchange]) -> int:
     return size
 
 
-def _batches(answers: Iterable[Exchange]) -> Iterator[list[Exchange]]:
+def _batches(answers: Iterable[HttpExchange]) -> Iterator[list[HttpExchange]]:
     remaining = iter(answers)
     while batch := list(islice(remaining, 50_000)):
         yield batch

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from screening_pipeline.sandbox.server import Sandbox
     from screening_pipeline.sandbox.world import World
     from screening_pipeline.settings.account import Account
-    from screening_pipeline.state.pull_queue import Item
+    from screening_pipeline.state.pull_queue import QueuedPull
 
 
 DUE = 100
@@ -72,7 +72,7 @@ class Stage:
     world: World
     watch: Stopwatch = field(default_factory=Stopwatch)
 
-    def step(self, *, due: int = DUE) -> list[Item]:
+    def step(self, *, due: int = DUE) -> list[QueuedPull]:
         """Let some hours pass; `due` checks that have changed in them are due now, and no others."""
         from screening_pipeline.runtime import bundled_sandbox
 
@@ -82,7 +82,7 @@ class Stage:
         bundled_sandbox.announce(self.runtime.settings, self.sandbox, until=now)
         self._take_orders()
         self._learn()
-        items = [i for a in self.accounts for i in self.runtime.agenda.due(a.vendor, a.name, now, is_full=True)]
+        items = [i for a in self.accounts for i in self.runtime.pull_queue.due(a.vendor, a.name, now, is_full=True)]
         chosen = [item for item in items if self._has_changed(item, before, now)][:due]
         if len(chosen) < due:
             raise SystemExit(f"only {len(chosen)} checks have changed: ask for a larger world with --checks")
@@ -108,15 +108,15 @@ class Stage:
             plans.plan_again(connection, self.runtime)  # learns
             plans.plan_again(connection, self.runtime)  # reads back what was learned, as later cycles do
 
-    def _has_changed(self, item: Item, before: datetime, now: datetime) -> bool:
+    def _has_changed(self, item: QueuedPull, before: datetime, now: datetime) -> bool:
         check = self.world.by_key.get((item.vendor, item.subject, item.check_id))
         return check is not None and check.state_at(before) is not check.state_at(now)
 
-    def _make_due(self, items: Sequence[Item], wanted: set[int], now: datetime) -> None:
+    def _make_due(self, items: Sequence[QueuedPull], wanted: set[int], now: datetime) -> None:
         for account in self.accounts:
             mine = [item for item in items if (item.vendor, item.account) == (account.vendor, account.name)]
             moved = [replace(i, next_pull_at=now if i.check_key in wanted else now + 9 * STEP) for i in mine]
-            self.runtime.agenda.replace(account.vendor, account.name, moved)
+            self.runtime.pull_queue.replace(account.vendor, account.name, moved)
 
     # ── what is measured ───────────────────────────────────────────────────────────────────────────────
 
@@ -207,18 +207,20 @@ def _broken_rules(connection: Any) -> Iterator[str]:
             yield rule.name
 
 
-def _of(account: Account, items: Sequence[Item]) -> list[Item]:
+def _of(account: Account, items: Sequence[QueuedPull]) -> list[QueuedPull]:
     return [item for item in items if (item.vendor, item.account) == (account.vendor, account.name)]
 
 
 @contextmanager
 def _client_of(runtime: Runtime, account: Account) -> Iterator[AccountClient]:
-    from screening_pipeline.domain.exchange import Exchange, Landed
+    from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
     from screening_pipeline.http.client import AccountClient
     from screening_pipeline.vendors import vendor
 
-    def forget(exchange: Exchange) -> Landed:
-        return Landed(response_id=exchange.response_id, http_status=exchange.http_status, failure=exchange.failure)
+    def forget(exchange: HttpExchange) -> LandingReceipt:
+        return LandingReceipt(
+            response_id=exchange.response_id, http_status=exchange.http_status, failure=exchange.failure
+        )
 
     yield AccountClient(
         account,
@@ -231,7 +233,7 @@ def _client_of(runtime: Runtime, account: Account) -> Iterator[AccountClient]:
     )
 
 
-async def _ask_by_client(runtime: Runtime, account: Account, items: Sequence[Item]) -> None:
+async def _ask_by_client(runtime: Runtime, account: Account, items: Sequence[QueuedPull]) -> None:
     from screening_pipeline.http.batch import Pull
 
     with _client_of(runtime, account) as made:
@@ -239,7 +241,7 @@ async def _ask_by_client(runtime: Runtime, account: Account, items: Sequence[Ite
             await client.pull_all([Pull(subject=i.subject, check_id=i.check_id) for i in items])
 
 
-async def _requests(runtime: Runtime, account: Account, items: Sequence[Item]) -> list[tuple[str, str]]:
+async def _requests(runtime: Runtime, account: Account, items: Sequence[QueuedPull]) -> list[tuple[str, str]]:
     with _client_of(runtime, account) as made:
         async with made as client:
             header = await client.authorization()
@@ -284,7 +286,7 @@ def staged(folder: Path, checks: int) -> Iterator[Stage]:
         placed = bundled_sandbox.at(given, sandbox.url)
         # 100 checks by id, and not whatever else a feed has to tell.
         polled = replace(placed, accounts=tuple(replace(a, status_updates=False) for a in placed.accounts))
-        work = opening.assembled(polled, {}, clock)
+        work = opening.build_runtime(polled, {}, clock)
         recorded = stack.enter_context(instance(given.paths))
         stock = stack.enter_context(_stock_instance(folder / "stock"))
         yield _caught_up(Stage(work, recorded, stock, sandbox, clock, world))
@@ -378,9 +380,9 @@ def _turn(wanted: dict[str, Callable[[], Cost]]) -> dict[str, Cost]:
 def start() -> Cost:
     """What a process pays before its first cycle: imports, Dagster's among them."""
     with metered() as cost:
-        from screening_pipeline.orchestration import runs  # noqa: F401 - what a command imports
+        from screening_pipeline.orchestration import runs  # MOVER: unused  # noqa: F401 - what a command imports
         from screening_pipeline.orchestration.definitions import defs
-        from screening_pipeline.runtime import opening  # noqa: F401 - the same
+        from screening_pipeline.runtime import opening  # MOVER: unused  # noqa: F401 - the same
 
         defs.resolve_job_def("sync")
     return cost

@@ -27,7 +27,7 @@ from measuring import Cost, Options, is_installed, main, medians, metered, run_p
 if TYPE_CHECKING:
     import subprocess
 
-    from screening_pipeline.domain.exchange import Exchange, Landed
+    from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
     from screening_pipeline.settings.account import Account
 
 
@@ -54,10 +54,10 @@ def ours(url: str, folder: str, calls: int, at_once: int, is_landing: bool) -> C
     return cost
 
 
-def _forget(exchange: Exchange) -> Landed:
-    from screening_pipeline.domain.exchange import Landed
+def _forget(exchange: HttpExchange) -> LandingReceipt:
+    from screening_pipeline.domain.exchange import LandingReceipt
 
-    return Landed(response_id=exchange.response_id, http_status=exchange.http_status, failure=exchange.failure)
+    return LandingReceipt(response_id=exchange.response_id, http_status=exchange.http_status, failure=exchange.failure)
 
 
 def _ids(calls: int) -> list[str]:
@@ -83,7 +83,7 @@ def _account(url: str, requests_per_minute: int, at_once: int) -> Account:
 async def _pull(
     account: Account,
     folder: Path,
-    sink: Callable[[Exchange], Landed],
+    sink: Callable[[HttpExchange], LandingReceipt],
     ids: list[str],
     *,
     window: float = 60.0,

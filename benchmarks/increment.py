@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from measuring import Cost, Options, cpu_seconds, main, metered, middle, run_part, say, table
 
 if TYPE_CHECKING:
-    from screening_pipeline.domain.exchange import Exchange
+    from screening_pipeline.domain.exchange import HttpExchange
     from screening_pipeline.warehouse.session import Connection
 
 
@@ -156,7 +156,7 @@ def _number(connection: Connection, query: str) -> int:
     return int(row[0]) if row else 0
 
 
-def _first_looks(recent: int) -> Iterator[Exchange]:
+def _first_looks(recent: int) -> Iterator[HttpExchange]:
     """The first state of every recent check."""
     from corpus import exchange_of, world
 
@@ -189,7 +189,7 @@ def merge(folder: str, recent: int, batch: int, seed: int) -> Cost:
     return cost
 
 
-def _next_looks(folder: Path, recent: int, batch: int, seed: int) -> Iterator[Exchange]:
+def _next_looks(folder: Path, recent: int, batch: int, seed: int) -> Iterator[HttpExchange]:
     """The next state of `batch` recent checks that have one; how far each has come is kept beside the star.
 
     The answers come one every two seconds, each batch after those before.
@@ -220,18 +220,18 @@ def follow_up(folder: str, recent: int, batch: int) -> Cost:
     from corpus import NOW, PART_KEY, Place, broken_rules, land
 
     from screening_pipeline.runtime.replan import replan
-    from screening_pipeline.state.pull_queue import Agenda
+    from screening_pipeline.state.pull_queue import PullQueue
     from screening_pipeline.state.store import State
     from screening_pipeline.warehouse import ingest, publish
 
     place = Place(Path(folder))
-    agenda = Agenda(State(place.settings.paths.state))
+    pull_queue = PullQueue(State(place.settings.paths.state))
     with metered() as cost, place.opened() as connection:
         marks = [cpu_seconds()]
         broken_rules(connection, is_every_run=True)
         marks.append(cpu_seconds())
         for _ in range(2):  # the first learns from history, as once a day
-            replan(connection, place.settings, agenda, now=NOW)
+            replan(connection, place.settings, pull_queue, now=NOW)
             marks.append(cpu_seconds())
         started = time.perf_counter()
         publish.publish(connection, place.settings.paths.published)

@@ -85,15 +85,15 @@ def ticks(folder: str) -> Cost:
 
     from screening_pipeline.orchestration.sensors import SENSORS
     from screening_pipeline.settings.paths import Paths
-    from screening_pipeline.state.pull_queue import Agenda
+    from screening_pipeline.state.pull_queue import PullQueue
     from screening_pipeline.state.store import State
 
-    agenda = Agenda(State(Paths.under(Path(folder), os.environ).state))
+    pull_queue = PullQueue(State(Paths.under(Path(folder), os.environ).state))
     by_name = {sensor.name: sensor for sensor in SENSORS}
     cost = Cost()
     with tempfile.TemporaryDirectory() as home, dg.DagsterInstance.local_temp(home) as instance:
         for name, due in TICKED:
-            _make_due(agenda, due)
+            _make_due(pull_queue, due)
             _tick(by_name[name], instance)
             started = time.process_time()
             for _ in range(TICKS):
@@ -103,14 +103,15 @@ def ticks(folder: str) -> Cost:
     return cost
 
 
-def _make_due(agenda: Any, due: int) -> None:
-    from screening_pipeline.state.pull_queue import Item
+def _make_due(pull_queue: Any, due: int) -> None:
+    from screening_pipeline.state.pull_queue import QueuedPull
 
     now = datetime.now(UTC)
     moments = [now - timedelta(minutes=1)] * due + [now + timedelta(days=1)] * (1_000 - due)
     keys = [("workerchecks", "sandbox", "check", f"check-{key}") for key in range(len(moments))]
-    items = [Item(10**6 + n, *key, moment, "bench") for n, (key, moment) in enumerate(zip(keys, moments, strict=True))]
-    agenda.replace("workerchecks", "sandbox", items)
+    due_keys = enumerate(zip(keys, moments, strict=True))
+    items = [QueuedPull(10**6 + n, *key, moment, "bench") for n, (key, moment) in due_keys]
+    pull_queue.replace("workerchecks", "sandbox", items)
 
 
 def _tick(sensor: dg.SensorDefinition, instance: dg.DagsterInstance) -> None:

@@ -1,4 +1,4 @@
-"""Dagster's definitions under the module name that workspaces know; they are made in `orchestration`."""
+"""What Dagster loads, by the name that workspaces know; it is made in `orchestration`."""
 
 from screening_pipeline.orchestration.definitions import defs
 

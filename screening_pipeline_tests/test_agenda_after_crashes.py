@@ -28,7 +28,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 def open_in(house: House, vendor: str) -> list[str]:
     """What a full pull would ask for."""
-    items = house.work.agenda.due(vendor, "main", house.clock.now(), is_full=True)
+    items = house.work.pull_queue.due(vendor, "main", house.clock.now(), is_full=True)
     return sorted(item.check_id for item in items)
 
 

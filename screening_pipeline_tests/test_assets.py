@@ -13,7 +13,7 @@ from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.assets import raw_order
 from screening_pipeline.orchestration.resource import Screening
-from screening_pipeline.runtime.opening import active
+from screening_pipeline.runtime.opening import use_runtime
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, rebuild, session
 from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, definitions, playing
@@ -117,7 +117,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 @pytest.fixture(scope="module")
 def result(played: Play, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
     played.wake(day=5)
-    with active(played.runtime):
+    with use_runtime(played.runtime):
         return DEFS.resolve_job_def("sync").execute_in_process(instance=instance)
 
 
@@ -181,7 +181,7 @@ def test_the_daily_run_tries_every_other_rule_and_brings_what_no_cycle_does(
     result: dg.ExecuteInProcessResult, played: Play, instance: dg.DagsterInstance
 ) -> None:
     assert result.success
-    with active(played.runtime):
+    with use_runtime(played.runtime):
         daily = DEFS.resolve_job_def("daily_report_job").execute_in_process(instance=instance)
     evaluations = {evaluation.check_name: evaluation for evaluation in daily.get_asset_check_evaluations()}
     assert {rule.name for rule in catalog.rules("raw", "star", "ops", is_every_run=False)} == set(evaluations)
@@ -198,7 +198,7 @@ def test_the_daily_run_goes_on_with_a_rebuild_that_was_stopped(
     with open_warehouse(played.runtime) as connection, session.transaction(connection):
         rebuild.begin_rebuild(connection)
         assert connection.execute("select count(*) from star.fact_check").fetchone() == (0,)
-    with active(played.runtime):
+    with use_runtime(played.runtime):
         daily = DEFS.resolve_job_def("daily_report_job").execute_in_process(instance=instance)
     assert [e.check_name for e in daily.get_asset_check_evaluations() if not e.passed] == []
     checks = played.rows("select count(*) as n from star.fact_check")[0]["n"]
@@ -222,11 +222,11 @@ def test_what_dagster_keeps_of_a_run_names_no_secret_and_nobody(
 def test_a_second_run_with_nothing_due_asks_nothing_and_changes_nothing(
     result: dg.ExecuteInProcessResult, played: Play, instance: dg.DagsterInstance
 ) -> None:
-    with active(played.runtime):  # whatever other tests have left to be asked
+    with use_runtime(played.runtime):  # whatever other tests have left to be asked
         DEFS.resolve_job_def("sync").execute_in_process(instance=instance)
     before = played.rows("select * exclude (next_pull_at) from star.fact_check order by check_key")
     asked = sum(played.sandbox.stats()["by_check"].values())
-    with active(played.runtime):
+    with use_runtime(played.runtime):
         again = DEFS.resolve_job_def("sync").execute_in_process(instance=instance)
     assert again.success
     assert sum(played.sandbox.stats()["by_check"].values()) == asked
@@ -254,12 +254,12 @@ def test_what_a_push_has_ended_is_not_asked_for_by_the_next_run(
     result: dg.ExecuteInProcessResult, played: Play, instance: dg.DagsterInstance
 ) -> None:
     played.wake(day=12)
-    open_requests = played.runtime.agenda.due("zinc", "sandbox", played.clock.now(), is_full=True)
+    open_requests = played.runtime.pull_queue.due("zinc", "sandbox", played.clock.now(), is_full=True)
     assert open_requests
     ended = open_requests[0].check_id
     played.push("zinc", ended, {"id": ended, "status": "completed", "statusV2": "all-clear", "result": "clear"})
     before = played.sandbox.stats()["by_check"].get(f"zinc/request/{ended}")
-    with active(played.runtime):
+    with use_runtime(played.runtime):
         assert DEFS.resolve_job_def("sync").execute_in_process(instance=instance).success
     assert played.sandbox.stats()["by_check"].get(f"zinc/request/{ended}") == before
     assert played.rows(f"select is_terminal from star.fact_check where check_id = '{ended}'") == [{"is_terminal": True}]
@@ -273,7 +273,7 @@ def test_a_run_of_which_orders_are_no_part_tells_of_itself_alone(
     begun = played.clock.now()
     played.push("zinc", "anybody", {"id": "anybody", "status": "pending", "statusV2": "awaiting-candidate"})
     for expected in (1, 0):
-        with active(played.runtime):
+        with use_runtime(played.runtime):
             again = DEFS.resolve_job_def("publish").execute_in_process(instance=instance)
         (row,) = played.rows(f"select started_at, changed_count from ops.run where run_id = '{again.run_id}'")
         assert (row["started_at"], row["changed_count"]) == (begun, expected)
@@ -294,7 +294,7 @@ def test_a_single_step_of_a_run_can_be_run_again_from_dagsters_page(
     played.push("zinc", "somebody", {"id": "somebody", "status": "pending", "statusV2": "awaiting-candidate"})
     options = dg.ReexecutionOptions(parent_run_id=result.run_id, step_selection=["star"])
     with (
-        active(played.runtime),
+        use_runtime(played.runtime),
         dg.execute_job(dg.reconstructable(sync_job), instance=instance, reexecution_options=options) as again,
     ):
         assert again.success
@@ -305,7 +305,7 @@ def test_a_single_step_of_a_run_can_be_run_again_from_dagsters_page(
 def test_the_order_asset_by_itself_says_what_it_read(tmp_path_factory: pytest.TempPathFactory) -> None:
     with playing(tmp_path_factory.mktemp("orders"), checks=5, days=2) as stage:
         (stage.paths.orders / "mine.csv").write_text("vendor,check_id\ngoodhire,r1\ngoodhire,\n")
-        with active(stage.runtime), dg.DagsterInstance.ephemeral() as empty:
+        with use_runtime(stage.runtime), dg.DagsterInstance.ephemeral() as empty:
             made = dg.materialize([raw_order], instance=empty, resources={"screening": Screening()})
         shown = made.asset_materializations_for_node("raw__order")[0].metadata
     assert {name: value.value for name, value in shown.items()} == {"files": 1, "orders": 1, "rejects": 1}

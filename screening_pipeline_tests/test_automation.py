@@ -19,10 +19,10 @@ from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration.sensors import ASKED_AGAIN, RECHECK_TAG
 from screening_pipeline.runtime import unread
-from screening_pipeline.runtime.opening import assembled
+from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.settings import load
 from screening_pipeline.settings.paths import Paths
-from screening_pipeline.state.pull_queue import Agenda, Item
+from screening_pipeline.state.pull_queue import PullQueue, QueuedPull
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors
@@ -71,10 +71,12 @@ class Desk:
 
     def plan(self, account: str, *due_in_minutes: float, subject: str = "report", first_key: int = 1) -> None:
         items = [
-            Item(key, "goodhire", account, subject, f"secret-id-{key}", NOW + timedelta(minutes=minutes), "planned")
+            QueuedPull(
+                key, "goodhire", account, subject, f"secret-id-{key}", NOW + timedelta(minutes=minutes), "planned"
+            )
             for key, minutes in enumerate(due_in_minutes, start=first_key)
         ]
-        Agenda(State(self.paths.state)).replace("goodhire", account, items)
+        PullQueue(State(self.paths.state)).replace("goodhire", account, items)
 
     def evaluate(self, name: str, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
         context = dg.build_sensor_context(instance=self.instance, cursor=cursor)
@@ -307,8 +309,8 @@ def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Des
     desk.paths.warehouse.touch()
     (desk.paths.orders / "a.csv").write_text("vendor,check_id\n")
     settings = load.load(os.environ, Path.cwd())
-    agenda = Agenda(State(desk.paths.state))
-    unread.remember(agenda, settings, None, orders=unread.orders(desk.paths), seals={})
+    pull_queue = PullQueue(State(desk.paths.state))
+    unread.store_watermark(pull_queue, settings, None, orders=unread.manifest_marks(desk.paths), seals={})
     for cursor in (None, "{}", json.dumps({"a.csv": [16, 1]})):
         answer = desk.evaluate("order_manifest", cursor)
         assert isinstance(answer, dg.SkipReason)
@@ -328,7 +330,7 @@ def push(number: int) -> None:
     """Have a message arrive, as the receiver takes it."""
     settings = load.load(os.environ, Path.cwd())
     body = {"id": f"z{number}", "status": "pending", "statusV2": "awaiting-candidate"}
-    landing = assembled(settings, os.environ, StandingClock(NOW)).landing
+    landing = build_runtime(settings, os.environ, StandingClock(NOW)).landing
     landing.receive(pushed("zinc", "pushed", body, NOW, number=number))
 
 
@@ -365,7 +367,7 @@ def test_an_erasure_that_was_begun_and_not_finished_wakes_a_run(desk: Desk) -> N
 
 def test_a_message_that_was_read_wakes_nobody(desk: Desk) -> None:
     push(1)
-    work = assembled(load.load(os.environ, Path.cwd()), os.environ, StandingClock(NOW))
+    work = build_runtime(load.load(os.environ, Path.cwd()), os.environ, StandingClock(NOW))
     take_orders.take_orders(work, run_id="test")
     assert "everything that was landed is read" in desk.skipped("landed_messages")
     with open_warehouse(work):
@@ -394,8 +396,8 @@ def tick_of(desk: Desk, name: str) -> ScheduleExecutionData:
 def test_every_schedule_asks_for_one_run_that_can_be_made(desk: Desk, name: str) -> None:
     Path("screening.toml").unlink()  # the bundled accounts have all there is
     for number, slug in enumerate(all_vendors()):
-        item = Item(number, slug, "sandbox", all_vendors()[slug].default_subject, f"id-{number}", NOW, "planned")
-        Agenda(State(desk.paths.state)).replace(slug, "sandbox", [item])
+        item = QueuedPull(number, slug, "sandbox", all_vendors()[slug].default_subject, f"id-{number}", NOW, "planned")
+        PullQueue(State(desk.paths.state)).replace(slug, "sandbox", [item])
     requests = list(tick_of(desk, name).run_requests or [])
     assert len(requests) == 1
     job_name = definitions().resolve_schedule_def(name).job_name

@@ -793,7 +793,7 @@ def test_a_turnaround_of_days_that_no_calendar_has_is_told_in_calendar_time_alon
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     check = defaultdict(lambda: None, vendor="zinc", turnaround_seconds=864_000, ordered_at=NOW, is_terminal=True)
-    show.tell(show.Story(check=check, events=[], parts=[], actions=[], troubles=[]))
+    show.tell(show.CheckHistory(check=check, events=[], parts=[], actions=[], troubles=[]))
     shown = capsys.readouterr().out
     assert "turnaround 10.0 d\n" in shown
     assert "None business days" not in shown
@@ -802,7 +802,7 @@ def test_a_turnaround_of_days_that_no_calendar_has_is_told_in_calendar_time_alon
 def test_a_message_that_nobody_can_confirm_is_for_the_vendor_to_explain(capsys: pytest.CaptureFixture[str]) -> None:
     check = defaultdict(lambda: None, vendor="zinc", is_terminal=True)
     trouble = {"kind": "conflict", "what": "unconfirmed_message", "since": NOW}
-    show.tell(show.Story(check=check, events=[], parts=[], actions=[], troubles=[trouble]))
+    show.tell(show.CheckHistory(check=check, events=[], parts=[], actions=[], troubles=[trouble]))
     assert "(polling = false): ask the vendor" in capsys.readouterr().out
 
 
@@ -810,7 +810,7 @@ def test_an_ended_check_of_which_a_message_says_otherwise_is_told_as_in_doubt(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     check = defaultdict(lambda: None, vendor="zinc", is_terminal=True, is_in_doubt=True)
-    show.tell(show.Story(check=check, events=[], parts=[], actions=[], troubles=[]))
+    show.tell(show.CheckHistory(check=check, events=[], parts=[], actions=[], troubles=[]))
     shown = capsys.readouterr().out
     assert "a message that came since says otherwise" in shown
     assert "not asked for again" not in shown

@@ -26,7 +26,7 @@ from screening_pipeline.base.errors import (
     RateLimited,
     VendorUnavailable,
 )
-from screening_pipeline.domain.exchange import Exchange, Landed
+from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
 from screening_pipeline.http.batch import AccountOutcome, Pull
 from screening_pipeline.http.client import AccountClient
 from screening_pipeline.http.probe import Probe
@@ -60,12 +60,12 @@ class Place:
         self.clock = ManualClock(NOW, monotonic=1000.0)
         self.state = State(folder / "state.sqlite", boot_id="boot")
         self.limiter = Limiter(self.state, self.clock)
-        self.sunk: list[Exchange] = []
+        self.sunk: list[HttpExchange] = []
         self.rejected: Mapping[bytes, str] = {}
 
-    def sink(self, exchange: Exchange) -> Landed:
+    def sink(self, exchange: HttpExchange) -> LandingReceipt:
         self.sunk.append(exchange)
-        return Landed(
+        return LandingReceipt(
             response_id=exchange.response_id,
             http_status=exchange.http_status,
             failure=exchange.failure,
@@ -122,7 +122,7 @@ def account(slug: str, url: str, auth: str | None = None, *, per_minute: int = 1
     )
 
 
-def asking(endpoint: str, check_id: str | None = "c-1") -> Task[Landed]:
+def asking(endpoint: str, check_id: str | None = "c-1") -> Task[LandingReceipt]:
     return lambda client: client.call(endpoint, check_id)
 
 
@@ -838,7 +838,7 @@ def test_the_accounts_limit_holds_for_retries_too(place: Place) -> None:
 
 
 def test_what_the_sink_raises_ends_the_batch_as_it_is(place: Place) -> None:
-    def full(_: Exchange) -> Landed:
+    def full(_: HttpExchange) -> LandingReceipt:
         raise LookupError("the disk is full")
 
     async def pull(client: AccountClient) -> AccountOutcome:

@@ -14,7 +14,7 @@ from screening_pipeline.base.errors import UsageError
 from screening_pipeline.orchestration import demo
 from screening_pipeline.orchestration.demo import VirtualClock
 from screening_pipeline.runtime import bundled_sandbox
-from screening_pipeline.runtime.opening import assembled
+from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
 from screening_pipeline.settings import sandbox_accounts
 from screening_pipeline.settings import settings as configuration
@@ -51,7 +51,7 @@ def test_the_demo_refuses_a_folder_in_which_configured_accounts_were_at_work_aft
     settings = settings_at(tmp_path)
     bundled_sandbox.World.kept(tmp_path / "sandbox", now=NOW)
     real = replace(settings, is_embedded_sandbox=False, accounts=(account("zinc"),))
-    landed = assembled(real, {}, StandingClock(NOW)).landing.root / "zinc" / "sandbox" / "2026-03-02.ndjson"
+    landed = build_runtime(real, {}, StandingClock(NOW)).landing.root / "zinc" / "sandbox" / "2026-03-02.ndjson"
     landed.parent.mkdir(parents=True)
     landed.write_bytes(b"real")
     with pytest.raises(UsageError, match="not the demo's"):

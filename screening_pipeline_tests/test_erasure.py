@@ -28,14 +28,14 @@ from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle import settle, take_orders
 from screening_pipeline.cycle.erase import erase_candidate, erase_check
 from screening_pipeline.cycle.writing import open_warehouse
-from screening_pipeline.domain.exchange import Exchange, new_response_id
+from screening_pipeline.domain.exchange import HttpExchange, new_response_id
 from screening_pipeline.domain.pseudonym import pseudonym
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.orders import intake
 from screening_pipeline.privacy import erasure_intent, erasure_steps
 from screening_pipeline.runtime import plans
 from screening_pipeline.runtime.context import Runtime
-from screening_pipeline.runtime.opening import assembled
+from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.store import State
@@ -82,7 +82,7 @@ class House:
         now, declared = self.clock.now(), vendor(slug)
         wanted = subject or declared.default_subject
         self.work.landing.receive(
-            Exchange(
+            HttpExchange(
                 response_id=new_response_id(now, self.clock.monotonic()),
                 vendor=slug,
                 account="main",
@@ -187,7 +187,7 @@ def house_in(folder: Path) -> House:
     paths = Paths.under(folder, {})
     paths.create()
     clock = ManualClock(MORNING)
-    return House(assembled(Settings(accounts=ACCOUNTS, paths=paths), {}, clock), clock)
+    return House(build_runtime(Settings(accounts=ACCOUNTS, paths=paths), {}, clock), clock)
 
 
 @pytest.fixture(scope="module")
@@ -507,7 +507,7 @@ def test_without_the_key_of_its_hashes_nobody_is_looked_for(house_left: House) -
     with session.attached(house_left.work.settings.paths.warehouse) as connection:
         connection.execute("create temp table new_order as from raw.order limit 0")
         with pytest.raises(RuntimeError, match="part_key"):
-            suppression.skip_orders(connection)
+            suppression.suppress_orders(connection)
 
 
 def test_who_is_known_from_refused_rows_only_is_kept_out_when_these_are_accepted(house: House) -> None:
@@ -797,7 +797,7 @@ def _killed_after(house: House, seconds: float | None) -> float:
 
 def _in_real_time(folder: Path) -> Runtime:
     """The same house as another process finds it, which waits for locks."""
-    return assembled(Settings(accounts=ACCOUNTS, paths=Paths.under(folder, {})), {}, system_clock({}))
+    return build_runtime(Settings(accounts=ACCOUNTS, paths=Paths.under(folder, {})), {}, system_clock({}))
 
 
 def _erase_slowly(folder: Path, go: Event, reference: str, arriving: Mapping[str, str] | None = None) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from screening_pipeline.cli import status
 from screening_pipeline.runtime.replan import replan
-from screening_pipeline.state.pull_queue import Agenda, Item
+from screening_pipeline.state.pull_queue import PullQueue, QueuedPull
 from screening_pipeline.state.store import State
 from screening_pipeline.warehouse import ingest, publish
 from screening_pipeline_tests.support.stage import (
@@ -50,9 +50,9 @@ def order(stage: Stage, name: str, whose: str = "one", *, subject: str = "order"
     return story
 
 
-def agenda(stage: Stage, now: datetime, whose: str = "one") -> dict[str, Item]:
+def pull_queue(stage: Stage, now: datetime, whose: str = "one") -> dict[str, QueuedPull]:
     """What is planned to be asked of an account."""
-    kept = Agenda(State(stage.settings.paths.state))
+    kept = PullQueue(State(stage.settings.paths.state))
     replan(stage.connection, stage.settings, kept, now=now)
     return {item.check_id: item for item in kept.due("hireright", whose, now, is_full=True)}
 
@@ -75,7 +75,7 @@ def test_from_the_first_adjudication_on_completed_orders_without_one_are_pending
     assert state(decided) == ("meets", "none", True)
     assert state(elsewhere) == ("not_expected", "none", True)
     assert before.check()["reopened_count"] == 0, "it was never done"
-    replan(stage.connection, stage.settings, Agenda(State(stage.settings.paths.state)), now=EVENING)
+    replan(stage.connection, stage.settings, PullQueue(State(stage.settings.paths.state)), now=EVENING)
     assert broken_rules(stage.connection) == []
     expected = {row["account"]: row["adjudication_expected"] for row in stage.rows("from star.dim_account")}
     assert expected == {"one": True, "other": False, "never": False, "always": True, "fed": False}
@@ -106,13 +106,13 @@ def test_a_decision_that_is_only_inferred_is_asked_for_daily_for_a_fortnight_the
     asked: list[float] = []
     for day in range(1, 80):
         now = MORNING + timedelta(days=day)
-        due = agenda(stage, now, whose)
+        due = pull_queue(stage, now, whose)
         if "waiting" in due and due["waiting"].next_pull_at <= now:
             asked.append(day)
             waiting.say(orderStatus="Completed", when=now.isoformat())
             stage.settle(now)
     assert asked == [*range(1, 15), 21, 28, 35, 42, 49, 56]
-    assert agenda(stage, MORNING + timedelta(days=80), whose) == {}
+    assert pull_queue(stage, MORNING + timedelta(days=80), whose) == {}
     assert state(waiting) == ("pending", "client", False)
     assert waiting.check()["next_pull_at"] is None
     assert broken_rules(stage.connection) == []
@@ -125,7 +125,7 @@ def test_a_late_adjudication_ends_the_order_and_is_not_asked_for_again(stage: St
     waiting.say(orderStatus="Completed", adjudicationStatus=MEETS, when="2026-03-05T09:00Z")
     stage.settle(EVENING)
     assert state(waiting) == ("meets", "none", True)
-    assert agenda(stage, MORNING + timedelta(days=4)) == {}
+    assert pull_queue(stage, MORNING + timedelta(days=4)) == {}
 
 
 def test_from_the_first_e_verify_word_on_a_finished_form_is_open_until_its_last_one(stage: Stage) -> None:

@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from screening_pipeline.base.clock import StandingClock, SystemClock
-from screening_pipeline.cli.status import overview
+from screening_pipeline.cli.status import status_report
 from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.pull import pull_account
-from screening_pipeline.domain.exchange import Exchange, Landed
+from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
 from screening_pipeline.http.batch import AccountOutcome, Pull
 from screening_pipeline.http.client import AccountClient
 from screening_pipeline.http.feed import Feed
-from screening_pipeline.http.feed_record import Drained, FeedLimits
+from screening_pipeline.http.feed_record import DrainResult, FeedLimits
 from screening_pipeline.http.transport import Limits
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.runtime import bundled_sandbox
-from screening_pipeline.runtime.opening import assembled
+from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.sandbox.faults import KINDS
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
 from screening_pipeline.settings import sandbox_accounts
@@ -83,11 +83,11 @@ class Site:
     settings: Settings
     elsewhere: Loopback
 
-    def client(self, slug: str, folder: Path, sunk: list[Exchange], kind: str = "") -> AccountClient:
+    def client(self, slug: str, folder: Path, sunk: list[HttpExchange], kind: str = "") -> AccountClient:
         account = self.settings.account(slug, None)
         landing = landing_at(folder)
 
-        def sink(exchange: Exchange) -> Landed:
+        def sink(exchange: HttpExchange) -> LandingReceipt:
             sunk.append(exchange)
             return landing.receive(exchange)
 
@@ -108,8 +108,8 @@ class Site:
 
     def pull(
         self, slug: str, subject: str, folder: Path, count: int = 1, *, kind: str = ""
-    ) -> tuple[AccountOutcome, list[Exchange]]:
-        sunk: list[Exchange] = []
+    ) -> tuple[AccountOutcome, list[HttpExchange]]:
+        sunk: list[HttpExchange] = []
         if kind:
             self.sandbox.set_faults(1, kind)
 
@@ -119,12 +119,12 @@ class Site:
 
         return asyncio.run(run()), sunk
 
-    def drain(self, folder: Path, kind: str = "") -> Drained:
+    def drain(self, folder: Path, kind: str = "") -> DrainResult:
         """Drain the feed; the call for a token goes well, and the calls of the feed go wrong like `kind`."""
         limits = FeedLimits(deadline=deadline(kind), calls=3)
         feed = Feed(landing_at(folder), vendor("hireright"), "sandbox", clock=SystemClock(), limits=limits)
 
-        async def run() -> Drained:
+        async def run() -> DrainResult:
             async with self.client("hireright", folder, []) as client:
                 await client.authorization()
                 if kind:
@@ -272,16 +272,16 @@ def test_a_gap_has_every_open_check_asked_for_also_by_a_run_that_was_to_ask_the_
         (tmp_path / "sandbox").mkdir()
         now = VIRTUAL_EPOCH + timedelta(days=10)
         sandbox.set_clock(now)
-        work = assembled(bundled_sandbox.at(settings, sandbox.url), {}, StandingClock(now))
+        work = build_runtime(bundled_sandbox.at(settings, sandbox.url), {}, StandingClock(now))
         bundled_sandbox.announce(work.settings, sandbox, until=now)
         take_orders.take_orders(work, run_id="orders")
         account = work.settings.account("hireright", None)
-        open_checks = work.agenda.summary("hireright", account.name, now).open
+        open_checks = work.pull_queue.summary("hireright", account.name, now).open
         assert open_checks
         feed = Feed(work.landing, vendor("hireright"), account.name, clock=work.clock)
         client = Site(sandbox, work.settings, Loopback("")).client("hireright", tmp_path, [])
 
-        async def spoiled() -> Drained:
+        async def spoiled() -> DrainResult:
             async with client:
                 await client.authorization()
                 sandbox.set_faults(1, "not_utf8")
@@ -327,7 +327,7 @@ def test_a_secret_that_a_vendor_quotes_is_in_no_file(tmp_path: Path) -> None:
         account = replace(scene_account("zinc"), base_url=server.url, secret_names=names)
         paths = Paths.under(tmp_path, {})
         paths.create()
-        work = assembled(Settings(accounts=(account,), paths=paths), environ, SystemClock())
+        work = build_runtime(Settings(accounts=(account,), paths=paths), environ, SystemClock())
         (paths.orders / "orders.csv").write_text("vendor,check_id\nzinc,z1\n")
         take_orders.take_orders(work, run_id="orders")
         assert pull_account(work, account, run_id="pull", is_full=True).failed == 1
@@ -341,13 +341,13 @@ def test_a_vendor_that_knows_none_of_our_ids_is_for_a_person_to_look_at(tmp_path
         account = replace(scene_account("zinc"), base_url=server.url, secret_names={"api_key": "ZINC_KEY"})
         paths = Paths.under(tmp_path, {})
         paths.create()
-        work = assembled(Settings(accounts=(account,), paths=paths), {"ZINC_KEY": "a key"}, SystemClock())
+        work = build_runtime(Settings(accounts=(account,), paths=paths), {"ZINC_KEY": "a key"}, SystemClock())
         rows = "".join(f"zinc,stranger-{number}\n" for number in range(3))
         (paths.orders / "orders.csv").write_text(f"vendor,check_id\n{rows}")
         take_orders.take_orders(work, run_id="orders")
         report = pull_account(work, account, run_id="pull", is_full=True)
     assert (report.missing, report.code, report.needs_attention) == (3, "knows_none", True)
     assert "base_url" in str(report.message)
-    (standing,) = overview(work.settings, work.environ, work.clock).accounts
+    (standing,) = status_report(work.settings, work.environ, work.clock).accounts
     assert (standing.knows_none, standing.needs_attention) == (True, True)
     assert "knows none of the ids" in standing.words()["trouble"]

@@ -28,8 +28,8 @@ from screening_pipeline.base.errors import DiskFull, EnvironmentFailed
 from screening_pipeline.http.client import AccountClient
 from screening_pipeline.http.feed import Feed
 from screening_pipeline.http.feed_answer import heard
-from screening_pipeline.http.feed_process import OPENED, Pieces
-from screening_pipeline.http.feed_record import Drained
+from screening_pipeline.http.feed_process import OPENED, ResponseParts
+from screening_pipeline.http.feed_record import DrainResult
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.settings.account import Account
 from screening_pipeline.state.rate_limit import Limiter
@@ -70,7 +70,7 @@ def landing(tmp_path: Path) -> Landing:
     return opened(tmp_path / "landing")
 
 
-def drained(landing: Landing, *replies: Any, **others: Any) -> tuple[Drained, Loopback]:
+def drained(landing: Landing, *replies: Any, **others: Any) -> tuple[DrainResult, Loopback]:
     with serving(answers(*replies)) as server:
         return drain(feed_of(landing, **others), PlainClient(server.url)), server
 
@@ -89,7 +89,7 @@ def leftovers(landing: Landing) -> list[str]:
 def test_the_feed_is_drained_until_it_is_empty(landing: Landing) -> None:
     found, server = drained(landing, orders(1, 2), {"statusUpdates": orders(3)})
     told = frozenset(("order", f"HR-{number}") for number in (1, 2, 3))
-    assert found == Drained(calls=3, messages=3, is_empty=True, told=told)
+    assert found == DrainResult(calls=3, messages=3, is_empty=True, told=told)
     assert landed_orders(landing) == ["HR-1", "HR-2", "HR-3"]
     assert [(e["channel"], e["http_status"], e["reject"], e["run_id"]) for e in envelopes(landing)] == [
         ("feed", 200, None, "run")
@@ -115,7 +115,7 @@ def test_each_answer_is_landed_before_the_next_call(landing: Landing) -> None:
 
 def test_no_content_ends_it_too(landing: Landing) -> None:
     found, _ = drained(landing, orders(1), Reply(204, b""))
-    assert found == Drained(calls=2, messages=1, is_empty=True, told=frozenset({("order", "HR-1")}))
+    assert found == DrainResult(calls=2, messages=1, is_empty=True, told=frozenset({("order", "HR-1")}))
 
 
 def test_a_feed_without_an_end_is_left_after_some_rounds(landing: Landing) -> None:
@@ -130,8 +130,8 @@ def test_a_second_drainer_leaves_the_first_alone(landing: Landing) -> None:
         first = threading.Thread(target=lambda: drain(feed_of(landing), PlainClient(server.url)))
         first.start()
         wait_until(lambda: bool(server.asked))
-        assert drain(feed_of(landing), PlainClient(server.url)) == Drained(code="busy")
-        assert feed_of(landing).recover() == Drained(code="busy")
+        assert drain(feed_of(landing), PlainClient(server.url)) == DrainResult(code="busy")
+        assert feed_of(landing).recover() == DrainResult(code="busy")
         first.join()
     assert len(server.asked) == 2
 
@@ -171,7 +171,7 @@ def test_the_real_client_brings_token_slot_and_address(landing: Landing, tmp_pat
         )
         limiter = Limiter(State(tmp_path / "state.sqlite"), clock)
 
-        async def work() -> Drained:
+        async def work() -> DrainResult:
             secrets = {"username": "u", "password": "p"}
             async with AccountClient(
                 account,
@@ -184,7 +184,8 @@ def test_the_real_client_brings_token_slot_and_address(landing: Landing, tmp_pat
             ) as client:
                 return await feed_of(landing).drain(client, run_id="run")
 
-        assert asyncio.run(work()) == Drained(calls=2, messages=1, is_empty=True, told=frozenset({("order", "HR-1")}))
+        told = frozenset({("order", "HR-1")})
+        assert asyncio.run(work()) == DrainResult(calls=2, messages=1, is_empty=True, told=told)
     assert server.targets == ["/connect/orders/status-updates"] * 2
     assert server.asked[0].headers["authorization"] == "Basic dTpw"
     assert limiter.used_last_window("hireright", "us") == 2
@@ -220,7 +221,7 @@ def test_nobody_there_is_no_gap(landing: Landing) -> None:
     with serving(answers()) as server:
         pass
     found = drain(feed_of(landing), PlainClient(server.url))
-    assert found == Drained(calls=1, code="connect")
+    assert found == DrainResult(calls=1, code="connect")
     assert envelopes(landing)[0]["failure"] == "connect"
 
 
@@ -383,7 +384,7 @@ def test_a_fetcher_outlives_its_parent_and_is_waited_for(landing: Landing) -> No
             wait_until(lambda: bool(server.asked))
         assert leftovers(landing) == [".intent", ".lock", ".pieces"]
         found = feed_of(landing).recover()
-        assert found == Drained(calls=1, messages=2, told=frozenset({("order", "HR-1"), ("order", "HR-2")}))
+        assert found == DrainResult(calls=1, messages=2, told=frozenset({("order", "HR-1"), ("order", "HR-2")}))
         assert len(server.asked) == 1
     assert landed_orders(landing) == ["HR-1", "HR-2"]
     (line,) = envelopes(landing)
@@ -415,7 +416,7 @@ def test_when_the_fetcher_is_killed_the_complete_messages_are_saved_and_the_gap_
 ) -> None:
     body = json.dumps(orders(*range(10))).encode()
     with serving(answers(dripped(body, seconds=2.0))) as server:
-        result: list[Drained] = []
+        result: list[DrainResult] = []
         working = threading.Thread(target=lambda: result.append(drain(feed_of(landing), PlainClient(server.url))))
         working.start()
         wait_until(lambda: bool(server.asked))
@@ -452,11 +453,11 @@ def test_a_call_that_was_never_sent_is_no_gap(landing: Landing) -> None:
     with feed._alone():
         intent = feed._new_intent("killed")
         pieces = os.open(feed._path(intent.id, "pieces"), os.O_RDWR | os.O_CREAT, 0o600)
-        Pieces(pieces, feed._key, intent.id, count=0).add(OPENED)
+        ResponseParts(pieces, feed._key, intent.id, count=0).add(OPENED)
         os.close(pieces)
         feed._write_intent(intent)
         feed._path("without-intent", "pieces").write_bytes(b"")
-    assert feed_of(landing).recover() == Drained()
+    assert feed_of(landing).recover() == DrainResult()
     assert leftovers(landing) == [".lock"]
     assert landing.files() == []
 
@@ -506,7 +507,7 @@ def test_giving_up_waiting_leaves_the_fetcher_at_work(landing: Landing) -> None:
     with serving(answers(dripped(body, seconds=1.0))) as server:
         with pytest.raises(TimeoutError):
             asyncio.run(impatient(server.url))
-        assert feed_of(landing).recover() == Drained(calls=1, messages=1, told=frozenset({("order", "HR-1")}))
+        assert feed_of(landing).recover() == DrainResult(calls=1, messages=1, told=frozenset({("order", "HR-1")}))
 
 
 # ── TLS and proxies ──────────────────────────────────────────────────────────────────────────────────────
@@ -562,11 +563,11 @@ def pump(source: socket.socket, target: socket.socket) -> None:
 def test_a_server_that_nobody_vouches_for_gets_no_credential(landing: Landing, certificate: Path) -> None:
     with secure(certificate, b"[]") as port:
         client = PlainClient(f"https://localhost:{port}")
-        assert drain(feed_of(landing), client) == Drained(calls=1, code="tls")
+        assert drain(feed_of(landing), client) == DrainResult(calls=1, code="tls")
         trusting = feed_of(landing, environ={"SSL_CERT_FILE": str(certificate)})
-        assert drain(trusting, client) == Drained(calls=1, is_empty=True)
+        assert drain(trusting, client) == DrainResult(calls=1, is_empty=True)
         wrong_name = drain(trusting, PlainClient(f"https://127.0.0.1:{port}"))
-        assert wrong_name == Drained(calls=1, code="tls")
+        assert wrong_name == DrainResult(calls=1, code="tls")
 
 
 def test_a_proxy_is_used_only_where_that_was_asked_for_and_sees_no_credential(

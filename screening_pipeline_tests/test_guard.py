@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from screening_pipeline.domain.declaration import Vendor
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.landing.judge import REASONS, Examined, examine
 from screening_pipeline.landing.line import line_of
 from screening_pipeline.landing.masking import MASK, mask, mask_words, masked_keys
@@ -74,7 +74,7 @@ GOOD: tuple[tuple[str, str, str | None, Any], ...] = (
 )
 
 
-def exchange(slug: str, endpoint: str, check_id: str | None, body: Any, **others: Any) -> Exchange:
+def exchange(slug: str, endpoint: str, check_id: str | None, body: Any, **others: Any) -> HttpExchange:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     given_values = {
         "headers": {"content-type": "application/json; charset=utf-8"},
@@ -82,7 +82,7 @@ def exchange(slug: str, endpoint: str, check_id: str | None, body: Any, **others
         "channel": "pull",
         **others,
     }
-    return Exchange(
+    return HttpExchange(
         response_id="20260302T120000000000Z-0000000000000001-abcd",
         vendor=slug,
         account="us",

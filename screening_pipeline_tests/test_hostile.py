@@ -157,7 +157,7 @@ def synced(victim: Victim) -> Result:
 @pytest.fixture(scope="module")
 def reported(victim: Victim, synced: Result) -> str:
     """The daily job's page, after it showed every view in Dagster."""
-    with opening.opened({**os.environ, **victim.environ}, victim.folder) as work:
+    with opening.open_runtime({**os.environ, **victim.environ}, victim.folder) as work:
         runs.daily_report(work, instance(work.settings.paths))
     return (victim.data / "report.html").read_text(encoding="utf-8")
 

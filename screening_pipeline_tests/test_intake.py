@@ -52,7 +52,7 @@ def lines(*rows: Any) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def take_in(stage: Stage, **files: str | bytes) -> intake.Intake:
+def take_in(stage: Stage, **files: str | bytes) -> intake.IntakeCounts:
     """Put these files (`name__ending`) into the folder and read what is new, as a cycle does."""
     for name, content in files.items():
         body = content if isinstance(content, bytes) else content.encode()
@@ -77,7 +77,7 @@ def test_a_long_manifest_is_read_in_parts_and_tells_how_far_it_is(
         taken = intake.take_in(
             stage.connection, stage.settings, key=KEY, now=MORNING, run_id="test", progress=lambda *t: told.append(t)
         )
-        assert taken == intake.Intake(files=2, orders=9, rejects=2)
+        assert taken == intake.IntakeCounts(files=2, orders=9, rejects=2)
         read_ids = [row["check_id"] for row in stage.rows("select check_id from raw.order order by order_seq")]
         assert read_ids == [f"r{number}" for number in range(11) if number not in (2, 5)]
         rejected = stage.rows("select line from ops.reject order by line")
@@ -92,13 +92,13 @@ def test_rows_refused_for_their_account_are_read_again_once_others_are_configure
 ) -> None:
     content = "vendor,account,check_id\ngoodhire,main,r1\ngoodhire,later,r2\ngoodhire,never,r3\ngoodhire,later,\n"
     with opened(tmp_path_factory) as stage:
-        assert take_in(stage, a__csv=content) == intake.Intake(files=1, orders=1, rejects=3)
-        assert take_in(stage) == intake.Intake()
+        assert take_in(stage, a__csv=content) == intake.IntakeCounts(files=1, orders=1, rejects=3)
+        assert take_in(stage) == intake.IntakeCounts()
         before = stage.settings
         (first, *_) = (account for account in before.accounts if account.vendor == "goodhire")
         stage.settings = replace(before, accounts=(*before.accounts, replace(first, name="later")))
-        assert take_in(stage) == intake.Intake(files=1, orders=1, rejects=1)
-        assert take_in(stage) == intake.Intake()
+        assert take_in(stage) == intake.IntakeCounts(files=1, orders=1, rejects=1)
+        assert take_in(stage) == intake.IntakeCounts()
         orders = stage.rows("select check_id, account, line from raw.order order by order_seq")
         assert [tuple(row.values()) for row in orders] == [("r1", "main", 2), ("r2", "later", 3)]
         rejects = stage.rows("select line, reason from ops.reject order by line")
@@ -424,15 +424,15 @@ def test_a_refusal_never_repeats_what_was_written(stage: Stage) -> None:
 
 def test_a_file_is_read_once_whatever_it_is_called_and_never_changed(stage: Stage) -> None:
     content = HEADER + "goodhire,once-1\n"
-    assert take_in(stage, once_a__csv=content, once_b__csv=content) == intake.Intake(1, 1, 0)
-    assert take_in(stage, once_c__csv=content) == intake.Intake(0, 0, 0)
+    assert take_in(stage, once_a__csv=content, once_b__csv=content) == intake.IntakeCounts(1, 1, 0)
+    assert take_in(stage, once_c__csv=content) == intake.IntakeCounts(0, 0, 0)
     assert (stage.settings.paths.orders / "once_a.csv").read_text() == content
     assert len(stage.rows("from raw.order where check_id = 'once-1'")) == 1
 
 
 def test_rejected_rows_are_listed_with_file_line_and_reason(stage: Stage) -> None:
     taken = take_in(stage, broken__csv=HEADER + "goodhire,\ngoodhire,kept-1\nnobody,r1\n")
-    assert taken == intake.Intake(1, 1, 2)
+    assert taken == intake.IntakeCounts(1, 1, 2)
     listed = stage.rows("select source, file, line, reason from ops.reject where file = 'broken.csv' order by line")
     assert listed == [
         {"source": "manifest", "file": "broken.csv", "line": 2, "reason": "empty_id"},
@@ -465,7 +465,7 @@ def test_only_files_that_are_manifests_are_looked_at(stage: Stage) -> None:
         note__txt=content.format("note-1"),
         **{"_half__csv".replace("_", ".", 1): content.format("half-1")},
     )
-    assert taken == intake.Intake(1, 1, 0)
+    assert taken == intake.IntakeCounts(1, 1, 0)
     assert len(stage.rows("from raw.order where check_id = 'upper-1'")) == 1
 
 
@@ -482,7 +482,7 @@ def test_a_manifest_that_is_taken_away_meanwhile_is_not_there(tmp_path: Path, mo
     for module in (files, unread):
         monkeypatch.setattr(module, "manifests", lambda _: [paths.orders / "gone.csv", left])
     assert [m.path for m in files.unread(paths.orders, {}, StandingClock(MORNING), Looks())] == [left]
-    assert list(unread.orders(paths)) == ["left.csv"]
+    assert list(unread.manifest_marks(paths)) == ["left.csv"]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from screening_pipeline.base.clock import ManualClock
 from screening_pipeline.base.errors import DiskFull, EnvironmentFailed, LockHeld, NotWritable
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.locks import locked
-from screening_pipeline.domain.exchange import Exchange, new_response_id
+from screening_pipeline.domain.exchange import HttpExchange, new_response_id
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.landing.landed_files import Tail
 from screening_pipeline.vendors import all_vendors, vendor
@@ -60,7 +60,7 @@ def exchange(
     body: Any = None,
     at: datetime = NOON,
     **others: Any,
-) -> Exchange:
+) -> HttpExchange:
     found = judged_exchange(slug, endpoint, check_id, {"checkId": "w1", "status": "Pending"} if body is None else body)
     names = {
         "received_at": at,
@@ -281,7 +281,7 @@ def test_no_answer_whatsoever_breaks_the_scan(cases: list[tuple[str, str, str | 
 # ── crashes ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def spooled(landing: Landing, given_exchange: Exchange) -> None:
+def spooled(landing: Landing, given_exchange: HttpExchange) -> None:
     """What a process leaves that is killed between the spool and the line."""
     landing._spool.put(given_exchange)
 
@@ -376,7 +376,7 @@ import sys, time
 from datetime import datetime
 from pathlib import Path
 from screening_pipeline.base.clock import SystemClock
-from screening_pipeline.domain.exchange import Exchange, new_response_id
+from screening_pipeline.domain.exchange import HttpExchange, new_response_id
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.vendors import all_vendors
 root, key, at = Path(sys.argv[1]), sys.argv[2].encode(), datetime.fromisoformat(sys.argv[3])
@@ -388,7 +388,7 @@ while True:
     print("?", flush=True)
     response_id = new_response_id(at, time.monotonic())
     given = {**names, "response_id": response_id, "requested_at": at, "received_at": at, "http_status": 200}
-    landed = landing.receive(Exchange(**given, body=body))
+    landed = landing.receive(HttpExchange(**given, body=body))
     print(landed.response_id, flush=True)
 """
 

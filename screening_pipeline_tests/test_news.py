@@ -29,7 +29,7 @@ def read(tmp_path: Path) -> Iterator[Play]:
 
 
 def is_any(work: context.Runtime) -> bool:
-    return unread.is_any(work.agenda, work.settings, work.landing)
+    return unread.has_unread_input(work.pull_queue, work.settings, work.landing)
 
 
 def test_what_was_read_is_no_news(read: Play) -> None:
@@ -92,7 +92,7 @@ def test_another_account_is_news_for_rows_may_have_been_refused_that_are_for_it(
     assert is_any(grown)
     assert take_orders.take_orders(grown, run_id="test").intake.orders == 1
     assert not is_any(grown)
-    assert grown.agenda.summary("goodhire", "later", grown.clock.now()).open == 1
+    assert grown.pull_queue.summary("goodhire", "later", grown.clock.now()).open == 1
 
 
 def test_a_manifest_of_the_same_name_with_other_content_is_news(read: Play) -> None:
@@ -138,7 +138,7 @@ def test_a_warehouse_that_was_put_back_from_a_copy_reads_everything_again(read: 
 
 
 def test_without_the_shared_state_everything_is_news(read: Play) -> None:
-    read.runtime.agenda.remember("read", "null")
+    read.runtime.pull_queue.remember("read", "null")
     with read.runtime.state.writing() as db:
         db.execute("delete from note")
     assert is_any(read.runtime)

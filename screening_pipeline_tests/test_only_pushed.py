@@ -90,12 +90,12 @@ def test_where_nobody_is_asked_the_newest_message_is_the_state_after_a_quiet_tim
 
 def test_a_message_that_waits_for_quiet_is_brought_to_its_end_without_another_message(only_pushed: Office) -> None:
     told(only_pushed, Office.goodhire, CLEAR, ALERT)
-    agenda, clock = only_pushed.work.agenda, only_pushed.clock
-    assert unread.settling(agenda, clock.now()) == {}
+    pull_queue, clock = only_pushed.work.pull_queue, only_pushed.clock
+    assert unread.settling(pull_queue, clock.now()) == {}
     clock.advance(QUIET)
-    assert unread.settling(agenda, clock.now()).keys() == {"settles_at"}
+    assert unread.settling(pull_queue, clock.now()).keys() == {"settles_at"}
     only_pushed.settle()
-    assert unread.settling(agenda, clock.now()) == {}
+    assert unread.settling(pull_queue, clock.now()) == {}
 
 
 def test_how_long_quiet_has_to_last_is_the_accounts_to_say(tmp_path: Path) -> None:
@@ -189,8 +189,8 @@ def test_what_can_only_come_later_is_applied_at_once(tmp_path: Path, case: str, 
         told(office, Office.hireright, first, second)
         assert {name: check(office)[name] for name in expected} == expected
         assert (check(office)["has_conflict"], unconfirmed(office)) == (False, 0)
-        agenda = office.work.agenda.due("hireright", "main", office.clock.now(), is_full=True)
-        assert not any(item.is_requested for item in agenda)
+        pull_queue = office.work.pull_queue.due("hireright", "main", office.clock.now(), is_full=True)
+        assert not any(item.is_requested for item in pull_queue)
 
 
 def test_a_dispute_opened_and_closed_by_pushes_has_its_row_and_its_count(only_pushed: Office) -> None:
@@ -217,7 +217,7 @@ def test_where_the_account_is_asked_what_takes_something_back_waits_for_one_pull
     quiet(office, 2 * QUIET)
     assert not any(check(office)[name] == value for name, value in expected.items())
     slug = check(office)["vendor"]
-    (item,) = office.work.agenda.due(slug, "main", office.clock.now())
+    (item,) = office.work.pull_queue.due(slug, "main", office.clock.now())
     assert (item.check_id, item.is_requested) == ("c1", True)
 
 

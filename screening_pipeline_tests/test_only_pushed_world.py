@@ -37,7 +37,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
     """Every state of the world as a message, in order of time, with a cycle a day."""
     settings = _only_pushed(tmp_path_factory.mktemp("pushed"))
     clock = VirtualClock(VIRTUAL_EPOCH)
-    found = opening.assembled(settings, {}, clock)
+    found = opening.build_runtime(settings, {}, clock)
     told = sorted(((state.at, number, state) for number, check in enumerate(CHECKS) for state in check.states))
     for place, (at, number, state) in enumerate(told):
         if at.date() != clock.now().date():

@@ -386,7 +386,7 @@ def test_values_that_must_never_be_stored_are_masked_in_tags_before_anything_is_
 # ── files that are being written ───────────────────────────────────────────────────────────────────
 
 
-def take_in(stage: Stage, clock: ManualClock) -> intake.Intake:
+def take_in(stage: Stage, clock: ManualClock) -> intake.IntakeCounts:
     with session.transaction(stage.connection):
         taken = intake.take_in(stage.connection, stage.settings, key=KEY, now=clock.now(), run_id="test", clock=clock)
         ingest.advance(stage.connection, stage.landing, part_key=PART_KEY)
@@ -469,7 +469,7 @@ def test_a_file_that_is_known_by_size_and_time_is_not_read_again(
     written(own_stage, "o.csv", HEADER + ORDER.format("r1"), clock)
     assert take_in(own_stage, clock).orders == 1
     monkeypatch.setattr(files, "_measured", None)  # whoever hashed it would fail
-    assert take_in(own_stage, clock) == intake.Intake()
+    assert take_in(own_stage, clock) == intake.IntakeCounts()
 
 
 # What a cycle reads of a file full of holes, in a process of its own whose largest size is told.

@@ -25,7 +25,7 @@ from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.settings.paths import Paths
-from screening_pipeline.state.pull_queue import Agenda
+from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.store import State
 from screening_pipeline.warehouse import publish, session, store
 from screening_pipeline.webhooks.signatures import is_basic, is_signed, is_signed_as_javascript
@@ -199,7 +199,7 @@ def _at_work(program: str, folder: Path) -> str:
         "from screening_pipeline.settings import sandbox_accounts\n"
         "environ = {'SCREENING_DATA_DIR': sys.argv[1]}\n"
         "chosen = sandbox_accounts.bundled(environ, pathlib.Path(sys.argv[1]))\n"
-        "work = opening.assembled(chosen, environ, clock.SystemClock())\n"
+        "work = opening.build_runtime(chosen, environ, clock.SystemClock())\n"
     )
     paths = Paths.under(folder / "data", {})
     paths.create()
@@ -304,7 +304,7 @@ def test_a_snapshot_whose_run_was_lost_is_asked_for_again(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SCREENING_NOW", MORNING.isoformat())
-    Agenda(State(paths.state)).remember("snapshot_put_off", MORNING.isoformat())
+    PullQueue(State(paths.state)).remember("snapshot_put_off", MORNING.isoformat())
     sensor = definitions().resolve_sensor_def("snapshot_put_off")
     with dg.DagsterInstance.ephemeral() as recorded:
 

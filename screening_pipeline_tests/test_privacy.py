@@ -300,10 +300,10 @@ def test_where_a_landing_key_is_named_and_missing_nothing_is_landed_in_clear(
     settings = load.load(environ, tmp_path)
     clock = ManualClock(MORNING)
     with pytest.raises(MissingSecret, match="LANDING_KEY") as refused:
-        opening.assembled(settings, environ, clock)
+        opening.build_runtime(settings, environ, clock)
     assert refused.value.exit_code == 2
     assert "too short" not in str(refused.value)
-    work = opening.assembled(settings, environ | {"LANDING_KEY": "a landing key of a test"}, clock)
+    work = opening.build_runtime(settings, environ | {"LANDING_KEY": "a landing key of a test"}, clock)
     land(work, clock)
     landed = [path.read_text() for path in work.landing.root.rglob("*.ndjson")]
     assert len(landed) == 1

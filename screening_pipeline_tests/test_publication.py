@@ -46,13 +46,13 @@ class Office:
 
     def overdue(self, after: float) -> str | None:
         """What waits to be published so many seconds after noon."""
-        return publication.overdue(self.work.agenda, NOW + timedelta(seconds=after))
+        return publication.overdue(self.work.pull_queue, NOW + timedelta(seconds=after))
 
 
 @pytest.fixture
 def office(tmp_path: Path) -> Iterator[Office]:
     environ = {"SCREENING_DATA_DIR": str(tmp_path / "data")}
-    with opening.opened(environ, tmp_path, settings=sandbox_accounts.bundled(environ, tmp_path)) as work:
+    with opening.open_runtime(environ, tmp_path, settings=sandbox_accounts.bundled(environ, tmp_path)) as work:
         yield Office(work)
 
 

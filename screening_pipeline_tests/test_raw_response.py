@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, ingest, publish, schema, session, store
@@ -131,7 +131,7 @@ def test_encrypted_lines_have_rows_without_bodies_once_they_are_loaded(stage: St
     )
     say(stage, b'{"checkId":"007","status":"Pending"}')
     sealed.receive(
-        Exchange(
+        HttpExchange(
             response_id="20260303T000000000000Z-0-0000",
             vendor="workerchecks",
             account="main",

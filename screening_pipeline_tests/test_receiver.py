@@ -21,14 +21,14 @@ from urllib.parse import urlencode
 import pytest
 
 from screening_pipeline.base.clock import ManualClock
-from screening_pipeline.cli.status import Standing, overview
+from screening_pipeline.cli.status import AccountStatus, status_report
 from screening_pipeline.cycle import notes, take_orders
 from screening_pipeline.cycle import settle as cycle_settle
 from screening_pipeline.cycle.pull import is_wanted, pull_account
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.runtime import plans
 from screening_pipeline.runtime.context import Runtime
-from screening_pipeline.runtime.opening import assembled
+from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.runtime.results import StepResult, exit_code
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.paths import Paths
@@ -121,9 +121,9 @@ class Office:
     def column(self, sql: str) -> list[Any]:
         return [next(iter(row.values())) for row in self.rows(sql)]
 
-    def standing(self, key: str) -> Standing:
+    def standing(self, key: str) -> AccountStatus:
         """How an account stands where no secret is set."""
-        accounts = overview(self.work.settings, {}, self.clock).accounts
+        accounts = status_report(self.work.settings, {}, self.clock).accounts
         return next(account for account in accounts if account.account == key)
 
     def landed(self) -> int:
@@ -134,14 +134,14 @@ class Office:
 
     def pull(self, slug: str, check_id: str, body: Mapping[str, Any]) -> None:
         """The vendor's answer to a call for this check."""
-        from screening_pipeline.domain.exchange import Exchange, new_response_id
+        from screening_pipeline.domain.exchange import HttpExchange, new_response_id
         from screening_pipeline.vendors import vendor
 
         self.clock.advance(10)
         now = self.clock.now()
         declared = vendor(slug)
         self.work.landing.receive(
-            Exchange(
+            HttpExchange(
                 response_id=new_response_id(now, self.clock.monotonic()),
                 vendor=slug,
                 account="main",
@@ -186,7 +186,7 @@ def opened(folder: Path, accounts: Sequence[Account] = ACCOUNTS, **environ: str)
     if made.exists():
         shutil.copyfile(made, paths.warehouse)
     clock = ManualClock(MORNING)
-    work = assembled(settings, SECRETS | environ, clock)
+    work = build_runtime(settings, SECRETS | environ, clock)
     if not made.exists():
         with open_warehouse(work) as connection:
             plans.prepare(connection, work)
@@ -194,7 +194,7 @@ def opened(folder: Path, accounts: Sequence[Account] = ACCOUNTS, **environ: str)
     told: list[str] = []
     with listening("127.0.0.1", 0) as listener, pytest.MonkeyPatch.context() as patch:
         patch.setattr(refusals, "SLOWED_SECONDS", 0.01)
-        app = receiver.application(work.landing, work.settings, work.environ, work.agenda, work.clock, told.append)
+        app = receiver.application(work.landing, work.settings, work.environ, work.pull_queue, work.clock, told.append)
         server = http_server(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -619,11 +619,11 @@ def test_late_and_reordered_messages_never_move_a_check_backwards(office: Office
 def test_a_push_without_a_time_about_an_ended_check_only_asks_for_one_confirming_pull(office: Office) -> None:
     office.goodhire({"Id": "r1", "Status": "CompletedClear", "StatusDetails": "Clear"})
     office.settle()
-    assert office.work.agenda.due("goodhire", "main", office.clock.now(), is_full=True) == []
+    assert office.work.pull_queue.due("goodhire", "main", office.clock.now(), is_full=True) == []
     office.goodhire({"Id": "r1", "Status": "Processing"})
     office.settle()
     assert office.column("select lifecycle from star.fact_check") == ["completed"]
-    (item,) = office.work.agenda.due("goodhire", "main", office.clock.now())
+    (item,) = office.work.pull_queue.due("goodhire", "main", office.clock.now())
     assert (item.check_id, item.is_requested) == ("r1", True)
 
 
@@ -642,7 +642,7 @@ def test_a_confirming_pull_that_agrees_opens_the_check_and_one_that_does_not_set
         {"check_id": "agrees", "is_terminal": False, "reopened_count": 1},
         {"check_id": "differs", "is_terminal": True, "reopened_count": 0},
     ]
-    due = office.work.agenda.due("goodhire", "main", office.clock.now(), is_full=True)
+    due = office.work.pull_queue.due("goodhire", "main", office.clock.now(), is_full=True)
     assert [item.check_id for item in due] == ["agrees"]
 
 

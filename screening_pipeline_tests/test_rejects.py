@@ -152,7 +152,7 @@ def test_a_person_is_erased_in_every_spelling_that_an_earlier_version_has_kept(d
     (desk.orders / "orders.csv").write_text(HEADER + "".join(GOOD.replace("417", str(n)) for n in range(417, 421)))
     desk.sync()
     kept = dict(zip(range(417, 421), ("Zo\u00eb", "Zoe\u0308", "\u200bZo\u00eb", "Zo\u00e9"), strict=True))
-    with opening.opened(os.environ, Path.cwd()) as work, open_warehouse(work) as connection:
+    with opening.open_runtime(os.environ, Path.cwd()) as work, open_warehouse(work) as connection:
         for check_id, reference in kept.items():
             key = quote(pseudonym(work.key, reference))
             connection.execute(f"update raw.order set candidate_key = {key} where check_id = '{check_id}'")

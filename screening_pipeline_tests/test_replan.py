@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from screening_pipeline.planning import priors
 from screening_pipeline.planning.model import Model
 from screening_pipeline.runtime.replan import declared_priors, replan
-from screening_pipeline.state.pull_queue import Agenda, Item
+from screening_pipeline.state.pull_queue import PullQueue, QueuedPull
 from screening_pipeline.state.store import State
 from screening_pipeline_tests.support.stage import MORNING, Stage, Story, account, opened
 
@@ -59,12 +59,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield found
 
 
-def planned(stage: Stage, now: datetime = EVENING) -> dict[str, Item]:
+def planned(stage: Stage, now: datetime = EVENING) -> dict[str, QueuedPull]:
     """Everything on the agenda after a settled load and a new plan, by the vendor's id."""
     stage.settle()
-    agenda = Agenda(State(stage.settings.paths.state))
-    replan(stage.connection, stage.settings, agenda, now=now)
-    items = [i for a in stage.settings.accounts for i in agenda.due(a.vendor, a.name, now, is_full=True)]
+    pull_queue = PullQueue(State(stage.settings.paths.state))
+    replan(stage.connection, stage.settings, pull_queue, now=now)
+    items = [i for a in stage.settings.accounts for i in pull_queue.due(a.vendor, a.name, now, is_full=True)]
     return {item.check_id: item for item in items}
 
 
@@ -94,11 +94,11 @@ def test_whatever_a_check_went_through_it_is_on_the_agenda_if_and_only_if_it_is_
         story.order(ordered_at=MORNING.isoformat())
         for place, word in enumerate(words, start=1):
             story.say(when=(MORNING + timedelta(seconds=place * pace)).isoformat(), **word)
-    agenda = planned(stage)
+    pull_queue = planned(stage)
     ended = {row["check_id"] for row in stage.rows("select check_id from star.fact_check where is_terminal")}
     still = {row["check_id"] for row in stage.rows("select check_id from star.fact_check where not is_terminal")}
-    assert set(agenda) == still
-    assert not set(agenda) & ended
+    assert set(pull_queue) == still
+    assert not set(pull_queue) & ended
 
 
 @pytest.mark.parametrize("year", [2027, 2062, 9998])
@@ -114,14 +114,14 @@ def test_what_a_feed_does_not_report_is_asked_for_as_if_there_were_none(
         for name, whose in (("form", "main"), ("alone", "without")):
             fed.story(name).of("hireright", subject="i9", account=whose).order(ordered_at=MORNING.isoformat())
         fed.story("order").of("hireright").order(ordered_at=MORNING.isoformat())
-        agenda = planned(fed, MORNING)
-        assert max(item.next_pull_at for item in agenda.values()) <= MORNING, "nobody has ever seen them"
+        pull_queue = planned(fed, MORNING)
+        assert max(item.next_pull_at for item in pull_queue.values()) <= MORNING, "nobody has ever seen them"
         for name, whose in (("form", "main"), ("alone", "without")):
             story = fed.story(name).of("hireright", subject="i9", account=whose)
             story.say(i9Status="Sent to Employee", when="09:00")
         fed.story("order").of("hireright").say(orderStatus="Sent to Applicant", when="09:00")
-        agenda = planned(fed, MORNING)
-        assert agenda["form"].next_pull_at == agenda["alone"].next_pull_at < agenda["order"].next_pull_at
+        pull_queue = planned(fed, MORNING)
+        assert pull_queue["form"].next_pull_at == pull_queue["alone"].next_pull_at < pull_queue["order"].next_pull_at
         budgets = {row["account"]: row["open_checks"] for row in fed.rows("from ops.pull_budget")}
         assert budgets == {"main": 2, "without": 1}
 
@@ -180,15 +180,15 @@ def test_what_is_the_accounts_fault_keeps_no_check_waiting(stage: Stage, http_st
 def test_the_warehouse_and_the_agenda_hold_the_same_plan(stage: Stage) -> None:
     worker_check(stage, "in-both", EVENING)
     stage.story("of-another-vendor").of("zinc").order(ordered_at=MORNING.isoformat())
-    agenda = planned(stage)
-    assert {agenda[name].vendor for name in ("in-both", "of-another-vendor")} == {"workerchecks", "zinc"}
+    pull_queue = planned(stage)
+    assert {pull_queue[name].vendor for name in ("in-both", "of-another-vendor")} == {"workerchecks", "zinc"}
     rows = stage.rows(
         "select f.check_id, p.vendor, p.account, p.next_pull_at, p.reason, p.planned_at, f.next_pull_at as of_fact "
         "from ops.pull_plan as p inner join star.fact_check as f using (check_key)"
     )
-    assert {row["check_id"] for row in rows} == set(agenda)
+    assert {row["check_id"] for row in rows} == set(pull_queue)
     for row in rows:
-        item = agenda[row["check_id"]]
+        item = pull_queue[row["check_id"]]
         assert (row["vendor"], row["account"], row["reason"]) == (item.vendor, item.account, item.reason)
         assert abs(row["next_pull_at"] - item.next_pull_at) <= timedelta(microseconds=1)
         assert row["of_fact"] == row["next_pull_at"]

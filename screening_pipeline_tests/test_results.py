@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from screening_pipeline.http.feed_record import Gap
-from screening_pipeline.orders.intake import Intake
-from screening_pipeline.runtime.results import AccountReport, Settled, StepResult, note_step, steps_before, whole_run
+from screening_pipeline.orders.intake import IntakeCounts
+from screening_pipeline.runtime.results import (
+    AccountReport,
+    BatchCounts,
+    StepResult,
+    note_step,
+    steps_before,
+    whole_run,
+)
 from screening_pipeline.state.run_ledger import KEPT, KEPT_AFTER_THE_LAST_STEP, LAST_STEP, RunLedger
 from screening_pipeline.state.store import State
 
@@ -17,7 +24,7 @@ NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 GAP = Gap(id="g1", vendor="hireright", account="us", requested_at=NOW, reason="cut", salvaged=2)
 REPORT = AccountReport(vendor="hireright", account="us", accepted=3, left=1, code="deadline", gaps=(GAP,), message="m")
 ORDERS = StepResult(
-    begun_at=NOW, intake=Intake(1, 2, 3), settled=Settled(responses=4, written=frozenset({"raw.order"}))
+    begun_at=NOW, intake=IntakeCounts(1, 2, 3), settled=BatchCounts(responses=4, written=frozenset({"raw.order"}))
 )
 PULLED = StepResult(begun_at=NOW + timedelta(minutes=1), reports=(REPORT,))
 

@@ -18,7 +18,7 @@ from screening_pipeline.landing.area import Transform
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.privacy import retention
 from screening_pipeline.runtime.context import Runtime
-from screening_pipeline.runtime.opening import active, assembled
+from screening_pipeline.runtime.opening import build_runtime, use_runtime
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Privacy, Settings
 from screening_pipeline.warehouse.reference import part_words
@@ -131,16 +131,16 @@ def runtime(folder: Path, keep_raw_days: int | None) -> tuple[Runtime, ManualClo
     paths.create()
     clock = ManualClock(MORNING)
     settings = Settings(accounts=(account("workerchecks"),), paths=paths, privacy=Privacy(keep_raw_days=keep_raw_days))
-    return assembled(settings, {}, clock), clock
+    return build_runtime(settings, {}, clock), clock
 
 
 def land(work: Runtime, clock: ManualClock) -> None:
-    from screening_pipeline.domain.exchange import Exchange, new_response_id
+    from screening_pipeline.domain.exchange import HttpExchange, new_response_id
 
     now = clock.now()
     body: dict[str, Any] = {"checkId": "1", "status": "Pending", "name": NAME}
     work.landing.receive(
-        Exchange(
+        HttpExchange(
             response_id=new_response_id(now, clock.monotonic()),
             vendor="workerchecks",
             account="main",
@@ -197,12 +197,12 @@ def test_every_old_file_is_read_once_more_by_other_rules_and_where_the_note_was_
     tmp_path: Path, note: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = nights(tmp_path)
-    noted = json.loads(str(work.agenda.note("bodies_reduced")))
+    noted = json.loads(str(work.pull_queue.note("bodies_reduced")))
     assert list(noted["files"]) == work.landing.files()
     if note is None:
-        work.agenda.forget(["bodies_reduced"])
+        work.pull_queue.forget(["bodies_reduced"])
     else:
-        work.agenda.remember("bodies_reduced", note.replace("FILES", json.dumps(noted["files"])))
+        work.pull_queue.remember("bodies_reduced", note.replace("FILES", json.dumps(noted["files"])))
     read, rewrite = [], work.landing.rewrite
 
     def noticed(file: str, change: Transform) -> int:
@@ -241,7 +241,7 @@ def test_a_schedule_runs_the_job_every_night_and_the_job_reduces(tmp_path: Path)
     work, clock = runtime(tmp_path, 7)
     land(work, clock)
     clock.advance(30 * 86_400)
-    with active(replace(work)), instance(work.settings.paths) as storage:
+    with use_runtime(replace(work)), instance(work.settings.paths) as storage:
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         result = defs.resolve_job_def("retention").execute_in_process(instance=storage, run_config=quiet)
     assert result.success
@@ -260,7 +260,7 @@ def test_runs_of_every_minute_are_forgotten_after_two_days_and_others_after_two_
 
         def left_after(days: float) -> list[str]:
             clock.advance(days * 86_400)
-            with active(work):
+            with use_runtime(work):
                 assert defs.resolve_job_def("retention").execute_in_process(instance=storage).success
             return sorted(kept.job_name for kept in storage.get_runs() if kept.job_name != "retention")
 

@@ -12,7 +12,7 @@ import pytest
 
 from screening_pipeline.orchestration.sensors import RECHECK_TAG
 from screening_pipeline.settings.paths import Paths
-from screening_pipeline.state.pull_queue import Agenda, Item
+from screening_pipeline.state.pull_queue import PullQueue, QueuedPull
 from screening_pipeline.state.store import State
 from screening_pipeline_tests.support.end_to_end_world import dagster_words
 from screening_pipeline_tests.test_automation import CONFIGURATION, NOW, Desk, asked_keys
@@ -36,9 +36,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         yield Desk(paths, instance)
 
 
-def open_check(number: int, due_in: float) -> Item:
+def open_check(number: int, due_in: float) -> QueuedPull:
     due_at = NOW + timedelta(seconds=due_in)
-    return Item(number * KEYS_APART, "goodhire", "east", "report", f"id-{number}", due_at, "31 % chance of a change")
+    key, reason = number * KEYS_APART, "31 % chance of a change"
+    return QueuedPull(key, "goodhire", "east", "report", f"id-{number}", due_at, reason)
 
 
 def run_of(account: str, status: dg.DagsterRunStatus) -> dg.DagsterRun:
@@ -48,7 +49,7 @@ def run_of(account: str, status: dg.DagsterRunStatus) -> dg.DagsterRun:
 @pytest.mark.parametrize("first_due_in", [60.0, -3_600.0], ids=["nothing due", "many due"])
 def test_a_tick_over_fifty_thousand_open_checks_takes_under_a_second(desk: Desk, first_due_in: float) -> None:
     items = [open_check(number, first_due_in + number / 10) for number in range(OPEN)]
-    Agenda(State(desk.paths.state)).replace("goodhire", "east", items)
+    PullQueue(State(desk.paths.state)).replace("goodhire", "east", items)
     desk.evaluate("zinc_recheck")  # what is imported once is not what a tick costs
     started = time.process_time()
     answer = desk.evaluate("goodhire_recheck")

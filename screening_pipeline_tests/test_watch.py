@@ -12,7 +12,7 @@ import pytest
 
 from screening_pipeline.base.clock import ManualClock, StandingClock
 from screening_pipeline.base.errors import UsageError
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.orchestration.watch import watch
@@ -56,7 +56,7 @@ class Watched:
         return sum(target.endswith(f"/results/{check_id}") for target in self.server.targets)
 
     def open_checks(self) -> int:
-        return self.runtime.agenda.summary("zinc", "uk", self.runtime.clock.now()).open
+        return self.runtime.pull_queue.summary("zinc", "uk", self.runtime.clock.now()).open
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def watched(folder: Path, answering: Answering, *, environ: dict[str, str] | Non
         settings = load.load({}, folder)
         settings.paths.create()
         secrets = {"ZINC_KEY": "key-of-a-test"} if environ is None else environ
-        yield Watched(opening.assembled(settings, secrets, ManualClock(MORNING)), server, folder)
+        yield Watched(opening.build_runtime(settings, secrets, ManualClock(MORNING)), server, folder)
 
 
 def pending(asked: Asked) -> Reply:
@@ -155,12 +155,12 @@ def test_a_push_alone_is_reason_enough_for_a_cycle(tmp_path: Path) -> None:
 def test_under_a_standing_clock_nothing_would_ever_fall_due(tmp_path: Path) -> None:
     settings = load.load({"SCREENING_DATA_DIR": str(tmp_path)}, tmp_path)
     settings.paths.create()
-    work = opening.assembled(settings, {}, StandingClock(MORNING))
+    work = opening.build_runtime(settings, {}, StandingClock(MORNING))
     with instance(settings.paths) as recorded, pytest.raises(UsageError, match="SCREENING_NOW"):
         watch(work, recorded, seconds=1, tell=lambda _: None)
 
 
-def ended(office: Watched, check_id: str) -> Exchange:
+def ended(office: Watched, check_id: str) -> HttpExchange:
     """The vendor's message that a check has ended."""
     body = {"id": check_id, "status": "completed", "statusV2": "all-clear"}
     return pushed("zinc", "uk", body, office.runtime.clock.now())

@@ -122,7 +122,7 @@ def _prepare(data: Path, checks: int) -> None:
 def _runtime(data: Path) -> Runtime:
     environ = {"SCREENING_DATA_DIR": str(data)}
     settings = sandbox_accounts.bundled(environ, data)
-    return opening.assembled(settings, environ, SystemClock())
+    return opening.build_runtime(settings, environ, SystemClock())
 
 
 def _publish(data: Path, times: int) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from screening_pipeline.http import feed_process
-from screening_pipeline.http.feed_process import BODY, Order, Pieces
+from screening_pipeline.http.feed_process import BODY, FeedRequest, ResponseParts
 
 SIZES = (2_000, 20_000, 200_000)
 KEY = b"a key for measuring only"
@@ -35,7 +35,7 @@ class Window(NamedTuple):
     synced: float
 
 
-class _Timed(Pieces):
+class _Timed(ResponseParts):
     """Pieces that remember when the last one of the body was written."""
 
     written = 0.0
@@ -89,7 +89,7 @@ def measured(vendor: _Vendor, folder: Path, size: int) -> Window:
     try:
         pieces = _Timed(descriptor, KEY, "window", count=1)
         url = f"http://127.0.0.1:{vendor.server_port}/{size}"
-        order = Order(intent="window", url=url, headers={}, deadline=30, limit=10**7, pieces=descriptor, key="")
+        order = FeedRequest(intent="window", url=url, headers={}, deadline=30, limit=10**7, pieces=descriptor, key="")
         failure = feed_process._Call(order, pieces).run()  # noqa: SLF001 - what its process does, without the process
         pieces.add_json(feed_process.END, {"failure": failure})
         synced = time.monotonic()

@@ -7,6 +7,6 @@ AFTER = 50_000
 through after every 700, as it comes, they are a tenth of a start and of a `sync` in a process of its own."""
 
 
-def look_seldom() -> None:
+def tune_garbage_collection() -> None:
     """Raise the garbage collector's threshold for this process; best called before large imports."""
     gc.set_threshold(AFTER)

@@ -38,8 +38,8 @@ def main() -> NoReturn:
     """Run the command line; end with 0 done, 1 needs attention, 2 wrong use, 3 machine or program, 130 stopped."""
     os.umask(0o077)
     _be_calm()
-    console.mind_nobody()
-    garbage_collection.look_seldom()
+    console.ignore_broken_pipes()
+    garbage_collection.tune_garbage_collection()
     try:
         app(standalone_mode=True)
     except ScreeningError as problem:

@@ -17,15 +17,15 @@ from screening_pipeline.settings import settings as configuration
 
 def status(*, is_json: bool) -> int:
     """The `status` command: every account, from the published snapshot and the shared state; returns the exit code."""
-    from screening_pipeline.cli.status import Standing, overview
+    from screening_pipeline.cli.status import AccountStatus, status_report
     from screening_pipeline.runtime import bundled_sandbox
 
     settings = bundled_sandbox.unlimited(load.load(os.environ, Path.cwd()))
-    found = overview(settings, os.environ, system_clock(os.environ))
+    found = status_report(settings, os.environ, system_clock(os.environ))
     if is_json:
         console.say_json(found.facts())
     else:
-        console.table([row.words() for row in found.accounts], Standing.COLUMNS)
+        console.table([row.words() for row in found.accounts], AccountStatus.COLUMNS)
         if found.order_rejects:
             console.say(
                 f"Rejected rows of order files: {found.order_rejects:,}; `screening-pipeline rejects` lists them"
@@ -105,10 +105,10 @@ def _inspected(settings: configuration.Settings) -> str:
 def show(vendor: str, check_id: str, account: str | None, *, is_json: bool) -> int:
     """The `show` command: the history of one check; returns the exit code."""
     from screening_pipeline.cli import show as cli_show
-    from screening_pipeline.cli.show import stories
+    from screening_pipeline.cli.show import check_histories
 
     settings = load.load(os.environ, Path.cwd())
-    found = stories(settings, vendor, check_id, account)
+    found = check_histories(settings, vendor, check_id, account)
     if is_json:
         console.say_json([asdict(one) for one in found])
     else:

@@ -39,7 +39,7 @@ class _Outlet(io.FileIO):
             raise
 
 
-def mind_nobody() -> None:
+def ignore_broken_pipes() -> None:
     """Replace stdout and stderr by streams that ignore a broken pipe or a closed stream."""
     sys.stdout, sys.stderr = (_outlet(stream) for stream in (sys.stdout, sys.stderr))
 

@@ -10,7 +10,7 @@ from screening_pipeline.base.clock import VARIABLE as NOW_VARIABLE
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import MissingSecret, ScreeningError
 from screening_pipeline.cli.findings import Finding
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.rate_limit import Limiter
@@ -67,7 +67,7 @@ def client_probe(limiter: Limiter, clock: Clock, *, is_proxied: bool = False) ->
     return probe
 
 
-def _nothing_lands(exchange: Exchange) -> NoReturn:
+def _nothing_lands(exchange: HttpExchange) -> NoReturn:
     raise AssertionError(f"a probe of {exchange.vendor}/{exchange.account} is no answer about a check")
 
 

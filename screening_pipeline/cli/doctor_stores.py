@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from screening_pipeline.settings.settings import Settings
     from screening_pipeline.state.store import State
 
+
 _SHOWN = 3
 _T = TypeVar("_T")
 

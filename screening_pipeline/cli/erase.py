@@ -23,7 +23,7 @@ def command(candidate_ref: str | None, check: tuple[str, str] | None, account: s
         raise UsageError("name either --candidate-ref REF or --check VENDOR CHECK_ID", code="usage")
     settings = load.load(os.environ, Path.cwd())
     settings.paths.create()
-    work = opening.assembled(settings, os.environ, system_clock(os.environ))
+    work = opening.build_runtime(settings, os.environ, system_clock(os.environ))
     erased = erase_check(work, *check, account) if check else erase_candidate(work, _given(candidate_ref or ""))
     if is_json:
         console.say_json(asdict(erased) if erased else None)

@@ -48,7 +48,7 @@ def _settle(settings: Settings) -> int:
     from screening_pipeline.runtime import opening, plans
 
     clock = system_clock(os.environ)
-    work = opening.assembled(settings, os.environ, clock)
+    work = opening.build_runtime(settings, os.environ, clock)
     with open_warehouse(work) as connection:
         plans.prepare(connection, work)
         settled = settlement.settle_all(connection, clock.now())

@@ -21,7 +21,7 @@ _ACTIONS = "select * from star.fact_required_action where check_key = {key} orde
 
 
 @dataclass(frozen=True, kw_only=True)
-class Story:
+class CheckHistory:
     """The history of one check, as rows of the star."""
 
     check: dict[str, Any]
@@ -31,7 +31,7 @@ class Story:
     troubles: list[dict[str, Any]]
 
 
-def stories(settings: Settings, vendor: str, check_id: str, account: str | None) -> list[Story]:
+def check_histories(settings: Settings, vendor: str, check_id: str, account: str | None) -> list[CheckHistory]:
     """The histories of all checks with that id, one per account and subject. Raises UsageError where there is none."""
     if not settings.paths.published.exists():
         raise UsageError("nothing is published yet; run `screening-pipeline sync` first", code="nothing_published")
@@ -53,9 +53,9 @@ def stories(settings: Settings, vendor: str, check_id: str, account: str | None)
         return [_story(connection, check) for check in found]
 
 
-def _story(connection: Connection, check: dict[str, Any]) -> Story:
+def _story(connection: Connection, check: dict[str, Any]) -> CheckHistory:
     key = check["check_key"]
-    return Story(
+    return CheckHistory(
         check=check,
         events=session.rows(connection, _EVENTS.format(key=key)),
         parts=session.rows(connection, catalog.statement("parts_of_check", check_key=key)),
@@ -64,7 +64,7 @@ def _story(connection: Connection, check: dict[str, Any]) -> Story:
     )
 
 
-def tell(story: Story) -> None:
+def tell(story: CheckHistory) -> None:
     """Print the history of a check for a person."""
     check = story.check
     name = f"{check['vendor']}/{check['account']}  {check['subject']} {check['check_id']}  (times in UTC)"
@@ -116,7 +116,7 @@ def _standing(check: dict[str, Any]) -> str:
     return "; ".join(words)
 
 
-def _timeline(story: Story) -> list[dict[str, Any]]:
+def _timeline(story: CheckHistory) -> list[dict[str, Any]]:
     rows = [_event_row(event) for event in story.events]
     rows += [_action_row(action, "first_observed_at", "has to be done") for action in story.actions]
     rows += [_action_row(action, "resolved_at", "is done") for action in story.actions if action["resolved_at"]]
@@ -142,7 +142,7 @@ def _action_row(action: dict[str, Any], when: str, what: str) -> dict[str, Any]:
     return {**blank, "at": _moment(action[when]), "words": words, "next_actor": action["next_actor"]}
 
 
-def _outlook(story: Story) -> str:
+def _outlook(story: CheckHistory) -> str:
     check = story.check
     if any(trouble["what"] == "unconfirmed_message" for trouble in story.troubles):
         return (

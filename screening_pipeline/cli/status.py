@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from screening_pipeline.base import inert
 from screening_pipeline.runtime import unread
-from screening_pipeline.state.pull_queue import Agenda
+from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 from screening_pipeline.warehouse import catalog, session, store
@@ -29,7 +29,7 @@ _CHECKS = "select vendor, account, count(*) as checks from star.fact_check group
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class AccountStatus:
     """The status of one account. Counts are of checks, answers and words; times are UTC; `used` is calls per minute."""
 
     account: str
@@ -119,7 +119,7 @@ class Standing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overview:
+class StatusReport:
     """The status of all accounts, as configured, and what belongs to no account.
 
     `order_rejects` counts rows of manifests that are open; `order_files` says of files why they wait, or how they are
@@ -127,7 +127,7 @@ class Overview:
     `unconfigured` has vendor, account and how many checks are known of it.
     """
 
-    accounts: list[Standing]
+    accounts: list[AccountStatus]
     order_rejects: int
     order_files: Mapping[str, str]
     unmapped_words: list[dict[str, Any]]
@@ -156,22 +156,24 @@ class Overview:
         ]
 
 
-def overview(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Overview:
+def status_report(settings: Settings, environ: Mapping[str, str], clock: Clock) -> StatusReport:
     """The status of everything that is configured."""
     settings.paths.create()
     state = State(settings.paths.state)
-    agenda, limiter = Agenda(state), Limiter(state, clock)
+    pull_queue, limiter = PullQueue(state), Limiter(state, clock)
     known, rejected, words, checks = _published(
         settings, catalog.statement("account_status"), _ORDER_REJECTS, _UNMAPPED, _CHECKS
     )
     facts = {(row["vendor"], row["account"]): row for row in known}
-    return Overview(
+    return StatusReport(
         accounts=[
-            _standing(account, facts.get((account.vendor, account.name), {}), state, agenda, limiter, environ, clock)
+            _standing(
+                account, facts.get((account.vendor, account.name), {}), state, pull_queue, limiter, environ, clock
+            )
             for account in settings.accounts
         ],
         order_rejects=sum(row["n"] for row in rejected),
-        order_files=_order_files(unread.told_of_orders(agenda)),
+        order_files=_order_files(unread.told_of_orders(pull_queue)),
         unmapped_words=words,
         unconfigured=[row for row in checks if f"{row['vendor']}/{row['account']}" not in settings.account_keys],
     )
@@ -210,16 +212,16 @@ def _standing(
     account: Account,
     facts: Mapping[str, Any],
     state: State,
-    agenda: Agenda,
+    pull_queue: PullQueue,
     limiter: Limiter,
     environ: Mapping[str, str],
     clock: Clock,
-) -> Standing:
+) -> AccountStatus:
     now = clock.now()
-    summary = agenda.summary(account.vendor, account.name, now)
+    summary = pull_queue.summary(account.vendor, account.name, now)
     known = state.account(account.vendor, account.name, clock)
     oldest = facts.get("oldest_open_at")
-    return Standing(
+    return AccountStatus(
         account=account.key,
         checks=facts.get("checks", 0),
         open=summary.open,
@@ -241,5 +243,5 @@ def _standing(
         missing_secrets=account.missing_secrets(environ),
         is_overloaded=facts.get("is_overloaded", False),
         states_lost_per_day=facts.get("states_lost_per_day", 0.0),
-        refused_pushes=refusals(agenda, account.key, now).count,
+        refused_pushes=refusals(pull_queue, account.key, now).count,
     )

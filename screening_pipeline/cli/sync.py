@@ -26,7 +26,7 @@ def sync(vendors: Sequence[str], accounts: Sequence[str], *, is_full: bool, is_j
     settings.select(vendors, accounts)
     with (
         console.progress("pulling") as tell,
-        opening.opened(os.environ, Path.cwd(), settings=settings, progress=tell) as work,
+        opening.open_runtime(os.environ, Path.cwd(), settings=settings, progress=tell) as work,
     ):
         outcome = runs.sync(
             work,
@@ -110,7 +110,7 @@ def watch(duration: str | None) -> int:
     from screening_pipeline.runtime import opening
 
     seconds = watching.seconds_of(duration) if duration else None
-    with opening.opened(os.environ, Path.cwd()) as work:
+    with opening.open_runtime(os.environ, Path.cwd()) as work:
         return watching.watch(work, instance(work.settings.paths), seconds=seconds, tell=_tell_cycle)
 
 
@@ -137,7 +137,7 @@ def rebuild(*, is_json: bool) -> int:
     settings.paths.create()
     started = clock.monotonic()
     with console.progress("rebuilding") as tell:
-        work = opening.assembled(settings, os.environ, clock, tell)
+        work = opening.build_runtime(settings, os.environ, clock, tell)
         outcome = runs.rebuild(work, instance(settings.paths))
     seconds = clock.monotonic() - started
     if is_json:

@@ -19,10 +19,10 @@ def webhooks(host: str, port: int) -> int:
     settings = load.load(os.environ, Path.cwd())
     settings.paths.create()
     allow_connections()
-    work = opening.assembled(settings, os.environ, system_clock(os.environ))
+    work = opening.build_runtime(settings, os.environ, system_clock(os.environ))
     if not is_loopback(host):
         console.warn("this is not loopback: put TLS before it, since tokens and messages cross the wire in clear")
     work.landing.recover()  # what a crash left
-    app = application(work.landing, settings, os.environ, work.agenda, work.clock, console.say)
+    app = application(work.landing, settings, os.environ, work.pull_queue, work.clock, console.say)
     serve(app, settings.accounts, host=host, port=port, tell=console.say)
     return 0

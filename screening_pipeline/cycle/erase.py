@@ -16,7 +16,14 @@ from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain import ids
 from screening_pipeline.domain.pseudonym import pseudonym
 from screening_pipeline.orders import intake
-from screening_pipeline.privacy.erasure_intent import Erasure, Intent, alone, first_column, is_pending, write_intent
+from screening_pipeline.privacy.erasure_intent import (
+    Erasure,
+    ErasureIntent,
+    alone,
+    first_column,
+    is_pending,
+    write_intent,
+)
 from screening_pipeline.privacy.erasure_steps import finish_intent, record_erasure, register
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, session
@@ -130,7 +137,7 @@ def _find(connection: Connection, known: str) -> None:
     connection.execute(catalog.statement("find_erased"))
 
 
-def _intended(runtime: Runtime, connection: Connection, kind: str, own_hash: str, others: set[str]) -> Intent:
+def _intended(runtime: Runtime, connection: Connection, kind: str, own_hash: str, others: set[str]) -> ErasureIntent:
     (orders,) = first_column(
         connection, "select count(*) from raw.order where check_key in (select check_key from gone)"
     )
@@ -146,7 +153,7 @@ def _intended(runtime: Runtime, connection: Connection, kind: str, own_hash: str
         order_count=orders,
     )
     hashes = others.union(first_column(connection, f"select {_CHECK_HASH} from gone"))
-    return Intent(erasure, now.isoformat(), checks, sorted(hashes))
+    return ErasureIntent(erasure, now.isoformat(), checks, sorted(hashes))
 
 
 # ── the intent ─────────────────────────────────────────────────────────────────────────────────────────

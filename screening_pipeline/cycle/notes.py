@@ -26,7 +26,7 @@ def note_gaps(connection: session.Connection, runtime: Runtime) -> list[tuple[Fe
             continue
         feed = feed_of(runtime, account)
         for gap in feed.gaps():
-            settled_at = runtime.agenda.note(gap_note(gap))
+            settled_at = runtime.pull_queue.note(gap_note(gap))
             connection.execute(f"delete from ops.feed_gap where gap_id = {quote(gap.id)}")
             session.insert(connection, "ops.feed_gap", [_gap_row(gap, runtime.clock.now(), settled_at)])
             if settled_at:

@@ -17,15 +17,15 @@ from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.http.account_gate import reason_to_wait
 from screening_pipeline.runtime.results import AccountReport
-from screening_pipeline.state.pull_queue import Agenda, Item
+from screening_pipeline.state.pull_queue import PullQueue, QueuedPull
 from screening_pipeline.vendors import vendor
 from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
-    from screening_pipeline.domain.exchange import Exchange, Landed
+    from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
     from screening_pipeline.http.client import AccountClient
     from screening_pipeline.http.feed import Feed
-    from screening_pipeline.http.feed_record import Drained, Gap
+    from screening_pipeline.http.feed_record import DrainResult, Gap
     from screening_pipeline.runtime.context import Runtime
     from screening_pipeline.settings.account import Account
     from screening_pipeline.state.accounts import AccountState
@@ -110,13 +110,13 @@ def _interruptible() -> Iterator[None]:
 
 def is_wanted(runtime: Runtime, account: Account) -> bool:
     """Whether an account has a pull due now, or a problem to report."""
-    now, agenda = runtime.clock.now(), runtime.agenda
+    now, pull_queue = runtime.clock.now(), runtime.pull_queue
     declared = vendor(account.vendor)
     known = runtime.state.account(account.vendor, account.name, runtime.clock)
     return bool(
-        (account.polling and agenda.summary(account.vendor, account.name, now).due)
+        (account.polling and pull_queue.summary(account.vendor, account.name, now).due)
         or (declared.feed and account.status_updates)
-        or any(is_list_due(agenda, account, endpoint.name, now) for endpoint in declared.lists)
+        or any(is_list_due(pull_queue, account, endpoint.name, now) for endpoint in declared.lists)
         or known.stopped_code
         or account.missing_secrets(runtime.environ)
     )
@@ -127,11 +127,11 @@ def is_to_wait(runtime: Runtime, account: Account) -> bool:
     return reason_to_wait(runtime.state, account, runtime.environ, runtime.clock) is not None
 
 
-def is_list_due(agenda: Agenda, account: Account, endpoint: str, now: datetime) -> bool:
+def is_list_due(pull_queue: PullQueue, account: Account, endpoint: str, now: datetime) -> bool:
     """Whether a list of the vendor's is to be asked for again."""
     if not account.polling:
         return False
-    last = agenda.note(list_note(account, endpoint))
+    last = pull_queue.note(list_note(account, endpoint))
     return last is None or abs(now - datetime.fromisoformat(last)) >= LISTS_EVERY
 
 
@@ -190,22 +190,22 @@ class _Job:
             except VendorError as problem:
                 return replace(fed, code=problem.code, message=str(problem))
 
-    def _land(self, exchange: Exchange) -> Landed:
+    def _land(self, exchange: HttpExchange) -> LandingReceipt:
         landed = self._runtime.landing.receive(exchange)
         self._made += 1
         self._runtime.progress(self._account.key, self._made, max(self._planned, self._made))
         return landed
 
-    async def _drained(self, client: AccountClient, wanted: _Wanted) -> Drained:
+    async def _drained(self, client: AccountClient, wanted: _Wanted) -> DrainResult:
         """The result of draining the feed: first, since it forgets what it hands out; empty where it is not asked."""
-        from screening_pipeline.http.feed_record import Drained
+        from screening_pipeline.http.feed_record import DrainResult
 
         feed = self._vendor.feed
         if feed is None or not self._account.status_updates or feed.name not in wanted.endpoints:
-            return Drained()
+            return DrainResult()
         return await feed_of(self._runtime, self._account).drain(client, run_id=self._run_id)
 
-    def _widened(self, wanted: _Wanted, drained: Drained) -> _Wanted:
+    def _widened(self, wanted: _Wanted, drained: DrainResult) -> _Wanted:
         """A gap in the feed is settled by asking every open id, also where the feed alone was to be asked."""
         if not drained.is_in_doubt:
             return wanted
@@ -213,13 +213,13 @@ class _Job:
         return replace(wanted, is_full=True, check_keys=frozenset(), endpoints=wanted.endpoints | by_id)
 
     async def _ask_lists(self, client: AccountClient, wanted: _Wanted, until: float | None) -> None:
-        agenda, now = self._runtime.agenda, self._runtime.clock.now()
+        pull_queue, now = self._runtime.pull_queue, self._runtime.clock.now()
         for endpoint in self._vendor.lists:
             is_wanted = endpoint.name in wanted.endpoints
-            if is_wanted and is_list_due(agenda, self._account, endpoint.name, now):
+            if is_wanted and is_list_due(pull_queue, self._account, endpoint.name, now):
                 landed = await client.call(endpoint.name, until=until)
                 if landed.is_accepted:
-                    agenda.remember(list_note(self._account, endpoint.name), now.isoformat())
+                    pull_queue.remember(list_note(self._account, endpoint.name), now.isoformat())
 
     async def _asked_by_id(
         self,
@@ -242,11 +242,11 @@ class _Job:
         left = {(pull.subject, pull.check_id) for pull in outcome.left_pulls}
         now = self._runtime.clock.now()
         asked = (item.check_key for item in items if (item.subject, item.check_id) not in left)
-        self._runtime.agenda.postpone(asked, now + JUST_ASKED)
+        self._runtime.pull_queue.postpone(asked, now + JUST_ASKED)
         # Those that were asked in vain are asked again by themselves: for one of them not all are asked every time.
         if outcome.code is None and not outcome.left:
             for gap in fed.gaps:
-                self._runtime.agenda.remember(gap_note(gap), now.isoformat())
+                self._runtime.pull_queue.remember(gap_note(gap), now.isoformat())
         report = replace(fed, **outcome.counts())
         if outcome.code is None and outcome.missing and self._known.knows_none:
             return replace(report, code=KNOWS_NONE, message=_KNOWS_NONE_SAYS)
@@ -256,12 +256,12 @@ class _Job:
     def _known(self) -> AccountState:
         return self._runtime.state.account(self._account.vendor, self._account.name, self._runtime.clock)
 
-    def _due(self, wanted: _Wanted, told: Collection[tuple[str, str]]) -> list[Item]:
+    def _due(self, wanted: _Wanted, told: Collection[tuple[str, str]]) -> list[QueuedPull]:
         runtime, account = self._runtime, self._account
         if wanted.is_reconciling:
             return _ended_lately(runtime, account)
         without = [e.subject for e in self._vendor.endpoints if e.subject and e.name not in wanted.endpoints]
-        items = runtime.agenda.due(
+        items = runtime.pull_queue.due(
             account.vendor, account.name, runtime.clock.now(), is_full=wanted.is_full, without=without
         )
         # A check that the feed has just ended must not be asked.
@@ -269,13 +269,13 @@ class _Job:
         return [item for item in items if not wanted.check_keys or item.check_key in wanted.check_keys]
 
 
-def _ended_lately(runtime: Runtime, account: Account) -> list[Item]:
+def _ended_lately(runtime: Runtime, account: Account) -> list[QueuedPull]:
     since = (runtime.clock.now() - RECONCILED).isoformat()
     given = {"vendor": account.vendor, "account": account.name, "since": since}
     query = catalog.statement("find_ended", **{name: quote(value) for name, value in given.items()})
     with open_warehouse(runtime) as connection:
         rows = connection.execute(query).fetchall()
-    return [Item(*row) for row in rows]
+    return [QueuedPull(*row) for row in rows]
 
 
 def feed_of(runtime: Runtime, account: Account) -> Feed:

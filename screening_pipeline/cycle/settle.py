@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from screening_pipeline.cycle.notes import note_accounts, note_gaps
-from screening_pipeline.orders.intake import Intake
+from screening_pipeline.orders.intake import IntakeCounts
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.plans import forget_plans, plan_what_is_old, prepare, touched_accounts
-from screening_pipeline.runtime.results import Settled
+from screening_pipeline.runtime.results import BatchCounts
 from screening_pipeline.warehouse import catalog, ingest, schema, session
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 class Taken:
     """The result of the first step of a run: counts of the intake and of its batch."""
 
-    intake: Intake = field(default_factory=Intake)
-    settled: Settled = field(default_factory=Settled)
+    intake: IntakeCounts = field(default_factory=IntakeCounts)
+    settled: BatchCounts = field(default_factory=BatchCounts)
 
 
-def advanced(connection: session.Connection, runtime: Runtime) -> Settled:
+def advanced(connection: session.Connection, runtime: Runtime) -> BatchCounts:
     """Inside a transaction: bring what was landed since into the star; what that did to it. Its plans are forgotten."""
     written = ingest.advance(connection, runtime.landing, part_key=runtime.part_key, now=runtime.clock.now())
     forget_plans(runtime, touched_accounts(connection))
-    return counted(connection) + Settled(written=frozenset(written))
+    return counted(connection) + BatchCounts(written=frozenset(written))
 
 
 def written_by(prepared: ingest.Prepared) -> frozenset[str]:
@@ -40,7 +40,7 @@ def written_by(prepared: ingest.Prepared) -> frozenset[str]:
     return frozenset() if prepared is ingest.Prepared.READY else frozenset(catalog.relations())
 
 
-def settle(runtime: Runtime, connection: session.Connection) -> Settled:
+def settle(runtime: Runtime, connection: session.Connection) -> BatchCounts:
     """Ingest everything that was landed into the star, and make new plans; counts of what changed."""
     written = written_by(prepare(connection, runtime))
     with session.transaction(connection):
@@ -52,13 +52,13 @@ def settle(runtime: Runtime, connection: session.Connection) -> Settled:
     schema.drop_work(connection)
     if ingest.is_rebuilding(connection):  # more was touched than is recomputed at once
         written |= written_by(prepare(connection, runtime))
-    unread.note_settling(runtime.agenda, ingest.settles_at(connection))
+    unread.note_settling(runtime.pull_queue, ingest.settles_at(connection))
     plan_what_is_old(connection, runtime)
-    return settled + Settled(written=written)
+    return settled + BatchCounts(written=written)
 
 
-def counted(connection: session.Connection) -> Settled:
+def counted(connection: session.Connection) -> BatchCounts:
     """Counts of the open batch, from its temporary tables."""
     row = connection.execute(catalog.statement("count_batch")).fetchone()
     responses, changed, rejects = row or (0, 0, 0)
-    return Settled(responses=responses, changed=changed, rejects=rejects)
+    return BatchCounts(responses=responses, changed=changed, rejects=rejects)

@@ -9,7 +9,7 @@ from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orders import intake
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.plans import PLANNED, plan_what_is_old, prepare
-from screening_pipeline.runtime.results import Settled
+from screening_pipeline.runtime.results import BatchCounts
 from screening_pipeline.warehouse import ingest, rebuild, schema, session
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
     """Load new manifests, land what a crash left in the spool, and plan the new checks."""
     runtime.landing.recover()
-    orders = unread.orders(runtime.settings.paths)
-    if runtime.agenda.note(PLANNED) is not None and not unread.is_any(
-        runtime.agenda, runtime.settings, runtime.landing
+    orders = unread.manifest_marks(runtime.settings.paths)
+    if runtime.pull_queue.note(PLANNED) is not None and not unread.has_unread_input(
+        runtime.pull_queue, runtime.settings, runtime.landing
     ):
         return Taken()
     with open_warehouse(runtime, orders=orders) as connection:
@@ -39,7 +39,7 @@ def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
                 clock=runtime.clock,
             )
             # Pushes, or what a crash left, are this run's too, and planned: what they ended is not asked.
-            settled = Settled() if is_anew else advanced(connection, runtime)
+            settled = BatchCounts() if is_anew else advanced(connection, runtime)
             if is_anew:
                 rebuild.begin_rebuild(connection)
         schema.drop_work(connection)
@@ -47,6 +47,6 @@ def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
             written |= written_by(prepare(connection, runtime))
         for name in unread.waiting(orders, taken.waiting):
             del orders[name]
-        unread.tell_orders(runtime.agenda, taken.waiting, intake.dialects(connection))
+        unread.tell_orders(runtime.pull_queue, taken.waiting, intake.dialects(connection))
         plan_what_is_old(connection, runtime)
-    return Taken(intake=taken, settled=settled + Settled(written=written))
+    return Taken(intake=taken, settled=settled + BatchCounts(written=written))

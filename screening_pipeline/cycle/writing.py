@@ -20,7 +20,7 @@ def open_warehouse(runtime: Runtime, *, orders: Mapping[str, list[int]] | None =
 
     An interrupted erasure is finished first, which replaces the warehouse. After a successful block the shared state
     stores the watermark: the warehouse's seals of the landing area, and `orders`, the manifests that the block reads,
-    as `unread.orders` found them before; the block takes those out that are to be read again. Raises LockHeld where
+    as `unread.manifest_marks` found them before; the block takes those out that are to be read again. Raises LockHeld where
     another process keeps it for too long, and EnvironmentFailed.
     """
     if erasure_intent.is_pending(runtime):
@@ -32,7 +32,7 @@ def open_warehouse(runtime: Runtime, *, orders: Mapping[str, list[int]] | None =
         clock=runtime.clock,
         wait_seconds=runtime.lock_wait_seconds,
     ) as connection:
-        before = unread.known(runtime.agenda, runtime.settings)
+        before = unread.current_watermark(runtime.pull_queue, runtime.settings)
         yield connection
         seals = loading.seals(connection)
-    unread.remember(runtime.agenda, runtime.settings, before, orders=orders, seals=seals)
+    unread.store_watermark(runtime.pull_queue, runtime.settings, before, orders=orders, seals=seals)

@@ -19,7 +19,7 @@ _BARE = str.maketrans("", "", "-:.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exchange:
+class HttpExchange:
     """One HTTP call or one received webhook. `http_status` is None where no answer came; `failure` says why.
 
     `received_at` is when the last byte arrived (or the attempt was given up). The body is as received and may
@@ -50,7 +50,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Landed:
+class LandingReceipt:
     """The receipt of a landed exchange: its outcome and the checks it mentions. `reject` is a code, never a value."""
 
     response_id: str

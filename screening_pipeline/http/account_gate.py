@@ -38,7 +38,7 @@ def reason_to_wait(state: State, account: Account, environ: Mapping[str, str], c
     return state.account(account.vendor, account.name, clock).reason_to_wait(clock.now())
 
 
-class Gate:
+class CircuitBreaker:
     """The circuit breaker of one account. `patience`: the longest silence, in seconds, that is waited out.
 
     `cool_down`: the silence, in seconds, after a 429 that does not say how long.

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from screening_pipeline.domain.exchange import Landed
+from screening_pipeline.domain.exchange import LandingReceipt
 from screening_pipeline.domain.pull_counts import PullCounts
 from screening_pipeline.settings.account import Account
 
@@ -73,7 +73,7 @@ class Batch:
         )
 
 
-def kind_of(landed: Landed) -> str:
+def kind_of(landed: LandingReceipt) -> str:
     """The name of the count of `AccountOutcome` that an answer belongs to."""
     if landed.is_accepted:
         return "accepted"

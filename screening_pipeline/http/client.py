@@ -18,8 +18,8 @@ from urllib.parse import quote
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import PollingNotOffered, VendorError
 from screening_pipeline.domain.declaration import Endpoint, Vendor
-from screening_pipeline.domain.exchange import Exchange, Landed, new_response_id
-from screening_pipeline.http.account_gate import Gate, Withheld
+from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt, new_response_id
+from screening_pipeline.http.account_gate import CircuitBreaker, Withheld
 from screening_pipeline.http.batch import Batch, kind_of
 from screening_pipeline.http.credentials import (
     Credential,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from screening_pipeline.http.transport import Limits
 
 
-Sink = Callable[[Exchange], Landed]
+Sink = Callable[[HttpExchange], LandingReceipt]
 
 _NO_ID = "screening-pipeline-doctor"
 
@@ -69,7 +69,9 @@ class AccountClient:
     ) -> None:
         self.account = account
         self.vendor = vendor
-        self.gate = Gate(account, limiter, clock, patience=limits.patience, cool_down=vendor.cool_down_seconds)
+        self.gate = CircuitBreaker(
+            account, limiter, clock, patience=limits.patience, cool_down=vendor.cool_down_seconds
+        )
         if limits.deadline > limiter.deadline_seconds:
             raise ValueError("a call may not take longer than the limiter keeps a slot for it")
         self._clock = clock
@@ -97,7 +99,7 @@ class AccountClient:
         *,
         due_at: datetime | None = None,
         until: float | None = None,
-    ) -> Landed:
+    ) -> LandingReceipt:
         """Make one call with retries; the receipt of its last attempt, whatever its status.
 
         Raises AccountStopped (403, or 401 after a fresh token), RateLimited, PollingNotOffered,
@@ -114,7 +116,7 @@ class AccountClient:
             raise
         return landed
 
-    async def _asked(self, ask: _Ask, until: float | None) -> tuple[Answer, Landed]:
+    async def _asked(self, ask: _Ask, until: float | None) -> tuple[Answer, LandingReceipt]:
         tries, is_renewed = 0, False
         while True:
             answer, landed = await self._attempt(ask, until, is_renewed=is_renewed)
@@ -127,7 +129,7 @@ class AccountClient:
             if answer.is_worth_retrying and not answer.is_throttled:  # a silence is waited out anyway
                 await self._back_off(tries)
 
-    async def _attempt(self, ask: _Ask, until: float | None, *, is_renewed: bool) -> tuple[Answer, Landed]:
+    async def _attempt(self, ask: _Ask, until: float | None, *, is_renewed: bool) -> tuple[Answer, LandingReceipt]:
         answer, header = await self._sent(ask, until)
         landed = self._sink(self._exchange(ask, answer))
         self._judge(answer, header, is_renewed=is_renewed)
@@ -146,8 +148,8 @@ class AccountClient:
         longest = self._limits.backoff * 2**tries
         await self._clock.asleep(self._limits.jitter(longest / 2, longest))
 
-    def _exchange(self, ask: _Ask, answer: Answer) -> Exchange:
-        return Exchange(
+    def _exchange(self, ask: _Ask, answer: Answer) -> HttpExchange:
+        return HttpExchange(
             response_id=new_response_id(answer.received_at, self._clock.monotonic()),
             vendor=self.vendor.slug,
             account=self.account.name,
@@ -215,7 +217,7 @@ class AccountClient:
         elif answer.http_status == 403:  # the account is flagged as a whole, never the check
             raise self.gate.stopped("forbidden", 403)
 
-    def _conclude(self, ask: _Ask, answer: Answer, landed: Landed) -> None:
+    def _conclude(self, ask: _Ask, answer: Answer, landed: LandingReceipt) -> None:
         if answer.failure != NO_ADDRESS:
             self._unanswered = self._unanswered + 1 if answer.http_status is None else 0
         if self._unanswered >= self._limits.unreachable_after:
@@ -225,7 +227,7 @@ class AccountClient:
         if not landed.is_accepted:
             self.gate.note(landed.reject or answer.failure or f"http_{answer.http_status}")
 
-    def _conclude_id(self, subject: str, check_id: str, answer: Answer, landed: Landed) -> None:
+    def _conclude_id(self, subject: str, check_id: str, answer: Answer, landed: LandingReceipt) -> None:
         if answer.http_status in (405, 501):
             raise self.gate.not_offered(answer.http_status)
         if answer.http_status == 404:

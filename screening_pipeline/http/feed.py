@@ -31,10 +31,10 @@ from screening_pipeline.base.errors import LockHeld, VendorError
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.declaration import Vendor
-from screening_pipeline.domain.exchange import Exchange, Landed, new_response_id
+from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt, new_response_id
 from screening_pipeline.http.feed_answer import Heard, as_exchange, doubt, heard
-from screening_pipeline.http.feed_process import OPENED, PURPOSE, Order, Pieces, room_for
-from screening_pipeline.http.feed_record import DEFAULT_LIMITS, Drained, Gap, Intent, packed, read
+from screening_pipeline.http.feed_process import OPENED, PURPOSE, FeedRequest, ResponseParts, room_for
+from screening_pipeline.http.feed_record import DEFAULT_LIMITS, CallIntent, DrainResult, Gap, packed, read
 from screening_pipeline.http.feed_start import ended, headers, started
 from screening_pipeline.landing.area import Landing
 
@@ -61,7 +61,7 @@ class FeedClient(Protocol):
 class _Settled:
     http_status: int | None
     headers: Mapping[str, str]
-    landed: Landed
+    landed: LandingReceipt
     gap: Gap | None
 
     @property
@@ -103,22 +103,22 @@ class Feed:
 
     # ── for the caller ─────────────────────────────────────────────────────────────────────────────
 
-    async def drain(self, client: FeedClient, *, run_id: str) -> Drained:
+    async def drain(self, client: FeedClient, *, run_id: str) -> DrainResult:
         """Finish interrupted calls of earlier runs, then call until the feed is empty; each answer is durable first.
 
         Raises EnvironmentFailed (disk, locks); then no call was made that is not on record.
         """
         with self._alone() as is_alone:
             if not is_alone:
-                return Drained(code="busy", gaps=self.gaps())
+                return DrainResult(code="busy", gaps=self.gaps())
             drained = await asyncio.to_thread(self._recovered)
             drained = await self._drained(client, run_id, drained)
             return replace(drained, gaps=self.gaps())
 
-    def recover(self) -> Drained:
+    def recover(self) -> DrainResult:
         """Land the answers that earlier runs left, without any call; waits for a feed process still running."""
         with self._alone() as is_alone:
-            drained = self._recovered() if is_alone else Drained(code="busy")
+            drained = self._recovered() if is_alone else DrainResult(code="busy")
             return replace(drained, gaps=self.gaps())
 
     def gaps(self) -> tuple[Gap, ...]:
@@ -144,7 +144,7 @@ class Feed:
                     return
             yield True
 
-    async def _drained(self, client: FeedClient, run_id: str, drained: Drained) -> Drained:
+    async def _drained(self, client: FeedClient, run_id: str, drained: DrainResult) -> DrainResult:
         is_renewed = False
         for _ in range(self._limits.calls):
             try:
@@ -173,7 +173,7 @@ class Feed:
         with telling("the landing area", self._limits.body_bytes, self._folder):
             return self._settled(intent, self._clock.now())
 
-    async def _fetched(self, url: str, header: str, run_id: str) -> Intent:
+    async def _fetched(self, url: str, header: str, run_id: str) -> CallIntent:
         """Write the intent down, have the call made, and wait for the fetcher to end."""
         intent = self._new_intent(run_id)
         with telling("the landing area", self._limits.body_bytes, self._folder):
@@ -181,26 +181,26 @@ class Feed:
             try:
                 locks.take(pieces)  # handed on to the fetcher: held while either lives
                 files.allocate(pieces, room_for(self._limits.body_bytes))
-                Pieces(pieces, self._key, intent.id, count=0).add(OPENED)
+                ResponseParts(pieces, self._key, intent.id, count=0).add(OPENED)
                 self._write_intent(intent)
                 await ended(started(self._order(intent, url, header, pieces), self._environ))
             finally:
                 os.close(pieces)
         return intent
 
-    def _new_intent(self, run_id: str) -> Intent:
+    def _new_intent(self, run_id: str) -> CallIntent:
         now = self._clock.now()
         intent_id = new_response_id(now, self._clock.monotonic())
-        return Intent(id=intent_id, endpoint=self._endpoint, run_id=run_id, requested_at=now)
+        return CallIntent(id=intent_id, endpoint=self._endpoint, run_id=run_id, requested_at=now)
 
-    def _write_intent(self, intent: Intent) -> None:
+    def _write_intent(self, intent: CallIntent) -> None:
         files.write_new(self._path(intent.id, "intent"), packed(intent))
 
-    def _intent(self, path: Path) -> Intent:
-        return Intent(**read(path))
+    def _intent(self, path: Path) -> CallIntent:
+        return CallIntent(**read(path))
 
-    def _order(self, intent: Intent, url: str, header: str, pieces: int) -> Order:
-        return Order(
+    def _order(self, intent: CallIntent, url: str, header: str, pieces: int) -> FeedRequest:
+        return FeedRequest(
             intent=intent.id,
             url=url,
             headers=headers(header),
@@ -213,8 +213,8 @@ class Feed:
 
     # ── settling ───────────────────────────────────────────────────────────────────────────────────
 
-    def _recovered(self) -> Drained:
-        drained = Drained()
+    def _recovered(self) -> DrainResult:
+        drained = DrainResult()
         with telling("the landing area", self._limits.body_bytes, self._folder):
             for path in sorted(self._folder.glob("*.intent")):
                 settled = self._resumed(self._intent(path))
@@ -224,7 +224,7 @@ class Feed:
                 orphan.unlink()
         return drained
 
-    def _resumed(self, intent: Intent) -> _Settled | None:
+    def _resumed(self, intent: CallIntent) -> _Settled | None:
         pieces = self._path(intent.id, "pieces")
         if not pieces.exists():  # landed, and then interrupted while tidying up
             self._forget(intent)
@@ -232,7 +232,7 @@ class Feed:
         with locked(pieces):  # a fetcher that lives holds it, for no longer than its deadline
             return self._settled(intent, None)
 
-    def _settled(self, intent: Intent, now: datetime | None) -> _Settled | None:
+    def _settled(self, intent: CallIntent, now: datetime | None) -> _Settled | None:
         """Land what came of a call, once; None if it was never sent. `now` is None for an earlier run's."""
         found = heard(self._path(intent.id, "pieces"), self._key, intent.id, self._limits.body_bytes)
         if not found.is_sent and found.failure == "interrupted":
@@ -246,7 +246,7 @@ class Feed:
         self._forget(intent)
         return _Settled(http_status=found.http_status, headers=found.headers, landed=landed, gap=gap)
 
-    def _identity(self, intent: Intent, found: Heard, now: datetime | None) -> tuple[str, datetime]:
+    def _identity(self, intent: CallIntent, found: Heard, now: datetime | None) -> tuple[str, datetime]:
         """The response id and the time of receipt, decided once and kept, however often we are killed."""
         path = self._path(intent.id, "settled")
         if not path.exists():
@@ -256,14 +256,14 @@ class Feed:
         kept = read(path)
         return kept["response_id"], kept["received_at"]
 
-    def _seconds(self, intent: Intent, found: Heard) -> float:
+    def _seconds(self, intent: CallIntent, found: Heard) -> float:
         """How long after the intent the last byte came."""
         if found.seconds is not None:
             return found.seconds
         begun, ended = (self._path(intent.id, kind).stat().st_mtime for kind in ("intent", "pieces"))
         return max(0.0, ended - begun)
 
-    def _gap(self, intent: Intent, found: Heard, exchange: Exchange, landed: Landed) -> Gap | None:
+    def _gap(self, intent: CallIntent, found: Heard, exchange: HttpExchange, landed: LandingReceipt) -> Gap | None:
         reason = doubt(found, exchange, landed, self.vendor)
         if reason is None:
             return None
@@ -276,7 +276,7 @@ class Feed:
             salvaged=landed.message_count,
         )
 
-    def _forget(self, intent: Intent) -> None:
+    def _forget(self, intent: CallIntent) -> None:
         """Remove the traces of a call, the pieces first: without them there is nothing left to land."""
         self._path(intent.id, "pieces").unlink(missing_ok=True)
         files.sync_folder(self._folder)
@@ -287,7 +287,7 @@ class Feed:
         return self._folder / f"{intent_id}.{kind}"
 
 
-def _added(drained: Drained, settled: _Settled) -> Drained:
+def _added(drained: DrainResult, settled: _Settled) -> DrainResult:
     messages = drained.messages + settled.landed.message_count
     told = drained.told | settled.landed.told
     return replace(drained, calls=drained.calls + 1, messages=messages, told=told)

@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 
 from screening_pipeline.domain.declaration import Vendor
-from screening_pipeline.domain.exchange import Exchange, Landed
+from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
 from screening_pipeline.http import wire
 from screening_pipeline.http.feed_process import BODY, END, HEAD, SENT, frames
-from screening_pipeline.http.feed_record import Intent
+from screening_pipeline.http.feed_record import CallIntent
 from screening_pipeline.landing.judge import examine
 
 
@@ -55,14 +55,14 @@ def _decoded(found: Heard, raw: bytes, limit: int) -> Heard:
 
 
 def as_exchange(
-    intent: Intent, found: Heard, names: tuple[str, str], response_id: str, received_at: datetime
-) -> Exchange:
+    intent: CallIntent, found: Heard, names: tuple[str, str], response_id: str, received_at: datetime
+) -> HttpExchange:
     """The call as an exchange; `names` are those of vendor and account.
 
     Part of an answer is judged as a whole one: nobody else has the rest.
     """
     is_answer = found.http_status is not None and 200 <= found.http_status < 300
-    return Exchange(
+    return HttpExchange(
         response_id=response_id,
         vendor=names[0],
         account=names[1],
@@ -79,7 +79,7 @@ def as_exchange(
     )
 
 
-def doubt(found: Heard, exchange: Exchange, landed: Landed, vendor: Vendor) -> str | None:
+def doubt(found: Heard, exchange: HttpExchange, landed: LandingReceipt, vendor: Vendor) -> str | None:
     """Why something may have been handed out that we do not have, or None."""
     is_refused = found.http_status is not None and 300 <= found.http_status < 500
     if not found.is_sent or is_refused:  # who refuses a call hands nothing out

@@ -39,7 +39,7 @@ _GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class FeedRequest:
     """The request for one feed call: `deadline` in seconds, `limit` in bytes of body, `pieces` a file descriptor."""
 
     intent: str
@@ -61,7 +61,7 @@ class Order:
         return cls(**json.loads(content))
 
 
-class Pieces:
+class ResponseParts:
     """The writer of a response in sealed frames, as they arrive; a written frame survives this process."""
 
     def __init__(self, descriptor: int, key: bytes, intent: str, *, count: int) -> None:
@@ -113,7 +113,7 @@ class _Broken(Exception):
 
 
 class _Call:
-    def __init__(self, order: Order, pieces: Pieces) -> None:
+    def __init__(self, order: FeedRequest, pieces: ResponseParts) -> None:
         self._order = order
         self._pieces = pieces
         self._connection = _connection(order)
@@ -177,7 +177,7 @@ def _wanted(expected: int | None, received: int) -> int:
     return _PIECE_BYTES if expected is None else min(_PIECE_BYTES, expected - received)
 
 
-def _connection(order: Order) -> http.client.HTTPConnection:
+def _connection(order: FeedRequest) -> http.client.HTTPConnection:
     parts = urlsplit(order.url)
     host, port = parts.hostname or "", parts.port
     if parts.scheme != "https":  # loopback only; the configuration sees to that
@@ -218,10 +218,10 @@ def _target(url: str) -> str:
 
 def main() -> None:
     """Entry point: read the request from standard input and make the call."""
-    order = Order.unpacked(sys.stdin.buffer.read())
+    order = FeedRequest.unpacked(sys.stdin.buffer.read())
     clock = SystemClock()
     started = clock.monotonic()
-    pieces = Pieces(order.pieces, base64.b64decode(order.key), order.intent, count=1)
+    pieces = ResponseParts(order.pieces, base64.b64decode(order.key), order.intent, count=1)
     failure = _Call(order, pieces).run()
     pieces.add_json(END, {"failure": failure, "seconds": clock.monotonic() - started})
 

@@ -22,7 +22,7 @@ DEFAULT_LIMITS = FeedLimits()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Intent:
+class CallIntent:
     """The write-ahead intent of a feed call: on disk before the call is made."""
 
     id: str
@@ -44,7 +44,7 @@ class Gap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drained:
+class DrainResult:
     """The result of draining a feed. Counts include calls of earlier runs that were landed now.
 
     `is_empty`: the vendor said that nothing waits. Otherwise `code` says why it ended: `busy` (another

@@ -11,7 +11,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from screening_pipeline.http.feed_process import Order
+from screening_pipeline.http.feed_process import FeedRequest
 
 _INHERITED = (
     "PATH",
@@ -35,7 +35,7 @@ def headers(authorization: str) -> dict[str, str]:
     }
 
 
-def started(order: Order, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def started(order: FeedRequest, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """The fetcher at work. Nothing of the order is in its arguments or its environment."""
     fetcher = subprocess.Popen(
         [sys.executable, "-m", "screening_pipeline.http.feed_process"],

@@ -26,7 +26,7 @@ from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import append_line, append_lines, make_folder, reserved, write_new
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.declaration import Vendor
-from screening_pipeline.domain.exchange import Exchange, Landed
+from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
 from screening_pipeline.landing.damage import fault
 from screening_pipeline.landing.day_seals import is_open, mark_changed
 from screening_pipeline.landing.judge import Examined, examine
@@ -50,7 +50,7 @@ class Line:
 
     file: str
     content: bytes = field(repr=False)
-    landed: Landed
+    landed: LandingReceipt
 
 
 class Landing(LandedFiles):
@@ -88,7 +88,7 @@ class Landing(LandedFiles):
         """Where a destructive feed keeps its intents, and what has come of them."""
         return self.root / "feed" / f"{segment(vendor)}.{segment(account)}"
 
-    def receive(self, exchange: Exchange) -> Landed:
+    def receive(self, exchange: HttpExchange) -> LandingReceipt:
         """Make an exchange durable, judge it and append its line. Blocks for a millisecond or some.
 
         Raises DiskFull, NotWritable or EnvironmentFailed; then it is either safe in the spool, for the next
@@ -103,7 +103,7 @@ class Landing(LandedFiles):
             self._spool.remove(exchange.response_id)
             return landed
 
-    def receive_together(self, exchanges: Sequence[Exchange]) -> list[Landed]:
+    def receive_together(self, exchanges: Sequence[HttpExchange]) -> list[LandingReceipt]:
         """`receive` for several that belong into one file, with one sync; all or nothing.
 
         For what its sender keeps until it is told that it is stored: nothing of it waits in the spool.
@@ -113,7 +113,7 @@ class Landing(LandedFiles):
         self.append(file, [line.content for line in lines])
         return [line.landed for line in lines]
 
-    def judged(self, exchange: Exchange) -> Line:
+    def judged(self, exchange: HttpExchange) -> Line:
         """What `append` makes durable of an exchange. Writes nothing."""
         line, examined = line_of(exchange, self._examined(exchange))
         file = self.file_of(exchange)
@@ -125,7 +125,7 @@ class Landing(LandedFiles):
             make_folder((self.root / file).parent)
             append_lines(self.root / file, contents)
 
-    def receive_once(self, exchange: Exchange) -> Landed:
+    def receive_once(self, exchange: HttpExchange) -> LandingReceipt:
         """`receive`, unless this response was landed before: for those who cannot know whether they did."""
         with self._telling(), self._spool.locked(is_shared=True):
             if self._is_landed(exchange):
@@ -134,12 +134,12 @@ class Landing(LandedFiles):
                 return _landed(exchange, line_of(exchange, self._examined(exchange))[1])
         return self.receive(exchange)
 
-    def recover(self) -> list[Landed]:
+    def recover(self) -> list[LandingReceipt]:
         """Land what a crash left in the spool, each exchange once. Waits for those being received now."""
         with self._telling(), self._spool.locked():
             return [landed for exchange in self._spool.waiting() for landed in self._recovered(exchange)]
 
-    def _recovered(self, exchange: Exchange) -> list[Landed]:
+    def _recovered(self, exchange: HttpExchange) -> list[LandingReceipt]:
         if exchange.vendor not in self._vendors:
             return []  # stays until its vendor is declared again
         landed = [] if self._is_landed(exchange) else [self._append(exchange)]
@@ -147,7 +147,7 @@ class Landing(LandedFiles):
         self._spool.remove(exchange.response_id)
         return landed
 
-    def _append(self, exchange: Exchange) -> Landed:
+    def _append(self, exchange: HttpExchange) -> LandingReceipt:
         line, examined = line_of(exchange, self._examined(exchange))
         file = self.file_of(exchange)
         path = self.root / file
@@ -162,10 +162,10 @@ class Landing(LandedFiles):
         """Whether the file's day is (nearly) closed: further lines are seen only if its folder's mark changes."""
         return not is_open(file, self._clock.now() + timedelta(days=1))
 
-    def _examined(self, exchange: Exchange) -> Examined:
+    def _examined(self, exchange: HttpExchange) -> Examined:
         return examine(exchange, self._vendors[exchange.vendor], self._secrets)
 
-    def _is_landed(self, exchange: Exchange) -> bool:
+    def _is_landed(self, exchange: HttpExchange) -> bool:
         file = self.file_of(exchange)
         beginning = begins_with(exchange.response_id)
         return (self.root / file).exists() and any(
@@ -266,8 +266,8 @@ class Landing(LandedFiles):
         return hmac.digest(self._spool_key, purpose.encode(), "sha256")
 
 
-def _landed(exchange: Exchange, examined: Examined) -> Landed:
-    return Landed(
+def _landed(exchange: HttpExchange, examined: Examined) -> LandingReceipt:
+    return LandingReceipt(
         response_id=exchange.response_id,
         http_status=exchange.http_status,
         failure=exchange.failure,

@@ -15,7 +15,7 @@ from typing import Any
 
 from screening_pipeline.domain import ids
 from screening_pipeline.domain.declaration import Endpoint, Record, Vendor, aliases
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.domain.vocabulary import Json
 from screening_pipeline.landing.fitting import fitted
 from screening_pipeline.landing.masking import mask_words, masked_body, masked_keys
@@ -51,7 +51,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECA
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class AcceptedMessage:
     """One accepted message in its documented shape, masked, with its subject and check id."""
 
     subject: str
@@ -71,7 +71,7 @@ class Examined:
 
     reject: str | None = None
     detail: str | None = None
-    messages: tuple[Reading, ...] = field(default=(), repr=False)
+    messages: tuple[AcceptedMessage, ...] = field(default=(), repr=False)
     message_rejects: tuple[tuple[int, str], ...] = ()
     part_rejects: tuple[tuple[int, str], ...] = ()
     text: str | None = field(default=None, repr=False)
@@ -79,7 +79,7 @@ class Examined:
     is_verbatim: bool = False
 
 
-def examine(exchange: Exchange, vendor: Vendor, secrets: tuple[str, ...] = ()) -> Examined:
+def examine(exchange: HttpExchange, vendor: Vendor, secrets: tuple[str, ...] = ()) -> Examined:
     """Judge one exchange: validate and mask its body. Failures and non-2xx answers are masked, and not judged.
 
     `secrets` are masked wherever they stand: some answers quote the credential they refuse.
@@ -115,16 +115,16 @@ def _reread(text: str) -> Json:
         raise Refused("not_json") from None
 
 
-def _is_feed(exchange: Exchange, vendor: Vendor) -> bool:
+def _is_feed(exchange: HttpExchange, vendor: Vendor) -> bool:
     return vendor.feed is not None and exchange.endpoint == vendor.feed.name
 
 
-def _is_nothing_waiting(exchange: Exchange, vendor: Vendor) -> bool:
+def _is_nothing_waiting(exchange: HttpExchange, vendor: Vendor) -> bool:
     """A feed that says "no content" says the same as one that sends an empty list."""
     return _is_feed(exchange, vendor) and exchange.http_status == 204 and not exchange.body
 
 
-def _salvaged(exchange: Exchange, vendor: Vendor, text: str) -> Examined | None:
+def _salvaged(exchange: HttpExchange, vendor: Vendor, text: str) -> Examined | None:
     """The complete messages of a truncated answer of a destructive feed: they can be had nowhere else."""
     if not _is_feed(exchange, vendor):
         return None
@@ -153,7 +153,7 @@ def _closed(text: str) -> str:
     return text[:kept] + open_brackets
 
 
-def _messages(exchange: Exchange, vendor: Vendor, value: Json) -> list[tuple[str, Json]] | None:
+def _messages(exchange: HttpExchange, vendor: Vendor, value: Json) -> list[tuple[str, Json]] | None:
     """(subject, message) of each message in a decoded body; None where it is not about checks at all."""
     endpoint = _endpoint(exchange, vendor)
     if endpoint is not None and endpoint.subject is None and not endpoint.is_destructive:
@@ -171,7 +171,7 @@ def _messages(exchange: Exchange, vendor: Vendor, value: Json) -> list[tuple[str
         raise Refused("error_body" if is_error else "unreadable_shape") from None
 
 
-def _endpoint(exchange: Exchange, vendor: Vendor) -> Endpoint | None:
+def _endpoint(exchange: HttpExchange, vendor: Vendor) -> Endpoint | None:
     """The declared endpoint, or None for a pushed message. Raises Refused for an undeclared call."""
     found = [endpoint for endpoint in vendor.endpoints if endpoint.name == exchange.endpoint]
     if not found and exchange.channel != "push":
@@ -179,7 +179,7 @@ def _endpoint(exchange: Exchange, vendor: Vendor) -> Endpoint | None:
     return found[0] if found else None
 
 
-def _subject(exchange: Exchange, endpoint: Endpoint | None, vendor: Vendor) -> str:
+def _subject(exchange: HttpExchange, endpoint: Endpoint | None, vendor: Vendor) -> str:
     return (endpoint.subject if endpoint else exchange.subject) or vendor.default_subject
 
 
@@ -211,10 +211,10 @@ def _is_error(vendor: Vendor, message: Mapping[str, Json]) -> bool:
 
 
 def _judged(
-    exchange: Exchange, vendor: Vendor, found: list[tuple[str, Json]] | None, text: str, value: Json
+    exchange: HttpExchange, vendor: Vendor, found: list[tuple[str, Json]] | None, text: str, value: Json
 ) -> Examined:
     """Keep the messages that can be believed; when none of them can, the whole answer is refused."""
-    good: list[Reading] = []
+    good: list[AcceptedMessage] = []
     bad: list[tuple[int, Refused]] = []
     unread: list[tuple[int, str]] = []
     for index, (subject, message) in enumerate(found or ()):
@@ -243,7 +243,9 @@ def _fits_a_line(text: str) -> bool:
     return "\n" not in text and "\r" not in text and not text.startswith("\ufeff")
 
 
-def _reading(exchange: Exchange, vendor: Vendor, subject: str, message: Json) -> tuple[Reading, tuple[str, ...]]:
+def _reading(
+    exchange: HttpExchange, vendor: Vendor, subject: str, message: Json
+) -> tuple[AcceptedMessage, tuple[str, ...]]:
     """One message, judged against the declaration of its subject, and where it could not be read. Raises _Refused."""
     record = vendor.records.get(subject)
     if record is None:
@@ -253,7 +255,7 @@ def _reading(exchange: Exchange, vendor: Vendor, subject: str, message: Json) ->
     _check_required(vendor, record, message)
     check_id = _check_id(exchange, record, message)
     body, unread = fitted(message, vendor.records.values())
-    return Reading(subject=subject, check_id=check_id, body=body), unread
+    return AcceptedMessage(subject=subject, check_id=check_id, body=body), unread
 
 
 def _check_required(vendor: Vendor, record: Record, message: Mapping[str, Json]) -> None:
@@ -267,7 +269,7 @@ def _check_required(vendor: Vendor, record: Record, message: Mapping[str, Json])
     raise Refused("wrong_type" if any(value not in (None, "") for value in given) else "missing_status")
 
 
-def _check_id(exchange: Exchange, record: Record, message: Mapping[str, Json]) -> str:
+def _check_id(exchange: HttpExchange, record: Record, message: Mapping[str, Json]) -> str:
     """The message's own id as text, or else the one asked for. G6: they must be the same."""
     own = next((value for address in aliases(record.id) if (value := _own_id(message, address)) is not None), None)
     if own is None and (record.is_id_required or not exchange.check_id):

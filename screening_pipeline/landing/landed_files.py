@@ -25,7 +25,7 @@ from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import end_of_lines
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.declaration import Vendor
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.landing.damage import UNSEALED, ZEROED, Damage, digest_fault, fault
 from screening_pipeline.landing.day_seals import Seal, Seals, mark_of_folder, sealed
 
@@ -59,7 +59,7 @@ class LandedFiles:
         self._clock = clock
         self._line_sealer = sealing.Sealer(landing_key, "landing") if landing_key else None
 
-    def file_of(self, exchange: Exchange) -> str:
+    def file_of(self, exchange: HttpExchange) -> str:
         """The file, relative to the root, that the line of this exchange belongs into."""
         return self.file_for(exchange.vendor, exchange.account, exchange.received_at.astimezone(UTC).isoformat()[:10])
 

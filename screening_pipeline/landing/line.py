@@ -12,9 +12,9 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.domain.vocabulary import Json
-from screening_pipeline.landing.judge import Examined, Reading
+from screening_pipeline.landing.judge import AcceptedMessage, Examined
 from screening_pipeline.landing.mentions import names_any
 
 MAX_LINE_BYTES = 32 * 1024 * 1024
@@ -32,7 +32,7 @@ ERASED_LINE = b'"reject":"erased"'
 """What stands in a line of which everything was erased."""
 
 
-def line_of(exchange: Exchange, examined: Examined) -> tuple[bytes, Examined]:
+def line_of(exchange: HttpExchange, examined: Examined) -> tuple[bytes, Examined]:
     """The landed line of an exchange, without its newline, and the verdict that it holds.
 
     An answer that makes no line of a bearable length is refused as `too_large`, with its body kept.
@@ -47,7 +47,7 @@ def line_of(exchange: Exchange, examined: Examined) -> tuple[bytes, Examined]:
     return _head(exchange, refused) + _MESSAGES + b"]}", refused
 
 
-def _head(exchange: Exchange, examined: Examined) -> bytes:
+def _head(exchange: HttpExchange, examined: Examined) -> bytes:
     """Everything but the messages; the closing brace is left out."""
     is_in_text = examined.text is not None and not examined.is_verbatim
     head = {
@@ -84,7 +84,7 @@ def _messages(examined: Examined) -> bytes:
     return b",".join(_message(reading, dumps(reading.body)) for reading in examined.messages)
 
 
-def _message(reading: Reading, body: bytes) -> bytes:
+def _message(reading: AcceptedMessage, body: bytes) -> bytes:
     return dumps({"subject": reading.subject, "check_id": reading.check_id})[:-1] + _BODY + body + b"}"
 
 

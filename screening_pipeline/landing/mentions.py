@@ -30,7 +30,7 @@ def names_any(text: str, ids: Collection[str]) -> bool:
     return any(wanted.search(form) for form in forms(text))
 
 
-def candidates(text: str) -> set[str]:
+def possible_ids(text: str) -> set[str]:
     """All substrings of a text that may be a check id: words, up to four joined words, quoted strings."""
     return {name for form in forms(text) for name in _names(form) if len(name) <= _LONGEST_ID}
 

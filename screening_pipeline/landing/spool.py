@@ -16,7 +16,7 @@ from pathlib import Path
 from screening_pipeline.base import sealing
 from screening_pipeline.base.files import write_new
 from screening_pipeline.base.locks import locked
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 
 _INSTANTS = ("requested_at", "received_at", "due_at")
 
@@ -32,7 +32,7 @@ class Spool:
         """Hold the spool: together with others who receive, or alone."""
         return locked(self.folder / "lock", is_shared=is_shared)
 
-    def put(self, exchange: Exchange) -> None:
+    def put(self, exchange: HttpExchange) -> None:
         """Make an exchange durable as it came."""
         write_new(self._file(exchange.response_id), self._sealer.seal(_packed(exchange), exchange.response_id))
 
@@ -40,7 +40,7 @@ class Spool:
         """Its line is there, or it was never here."""
         self._file(response_id).unlink(missing_ok=True)
 
-    def waiting(self) -> Iterator[Exchange]:
+    def waiting(self) -> Iterator[HttpExchange]:
         """What was left here, the earliest first. Hold the spool alone."""
         for draft in self.folder.glob("*.part"):
             draft.unlink()  # its writer died before it could say that it had received anything
@@ -51,16 +51,16 @@ class Spool:
         return self.folder / f"{response_id}.sealed"
 
 
-def _packed(exchange: Exchange) -> bytes:
+def _packed(exchange: HttpExchange) -> bytes:
     head = {name: value for name, value in vars(exchange).items() if name != "body"}
     for name in _INSTANTS:
         head[name] = head[name].isoformat() if head[name] else None
     return json.dumps({**head, "headers": dict(exchange.headers)}).encode() + b"\n" + exchange.body
 
 
-def _unpacked(plain: bytes) -> Exchange:
+def _unpacked(plain: bytes) -> HttpExchange:
     head, _, body = plain.partition(b"\n")
     values = json.loads(head)
     for name in _INSTANTS:
         values[name] = datetime.fromisoformat(values[name]) if values[name] else None
-    return Exchange(**values, body=body)
+    return HttpExchange(**values, body=body)

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import NoReturn
 
 from screening_pipeline.base.text import has_lone_surrogate
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.domain.vocabulary import Json
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -45,7 +45,7 @@ def is_any_json(text: str) -> bool:
     return True
 
 
-def decoded(exchange: Exchange) -> str:
+def decoded(exchange: HttpExchange) -> str:
     """The body as text. Raises Refused for what cannot be JSON by its size, content type or encoding."""
     if len(exchange.body) > MAX_BODY_BYTES:
         raise Refused("too_large")
@@ -59,11 +59,11 @@ def decoded(exchange: Exchange) -> str:
         raise Refused(_unless_foreign(exchange, "not_utf8")) from None
 
 
-def _content_type(exchange: Exchange) -> str:
+def _content_type(exchange: HttpExchange) -> str:
     return exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _unless_foreign(exchange: Exchange, reason: str) -> str:
+def _unless_foreign(exchange: HttpExchange, reason: str) -> str:
     """`reason`, but `html` or `content_type` where the vendor itself says that this is no JSON."""
     kind = _content_type(exchange)
     if "html" in kind:  # what many send JSON as is HTML only where it is not JSON
@@ -71,7 +71,7 @@ def _unless_foreign(exchange: Exchange, reason: str) -> str:
     return reason if not kind or kind.endswith("json") else "content_type"
 
 
-def parsed(text: str, exchange: Exchange) -> Json:
+def parsed(text: str, exchange: HttpExchange) -> Json:
     """The strictly parsed JSON value. Raises Refused."""
     if _is_too_deep(text):
         raise Refused("too_deep")

@@ -1,11 +1,6 @@
 """Dagster's definitions: assets, checks, jobs, sensors and schedules."""
 
 from screening_pipeline.base import garbage_collection
-
-garbage_collection.look_seldom()
-
-import dagster as dg
-
 from screening_pipeline.orchestration.assets import ASSETS
 from screening_pipeline.orchestration.jobs import JOBS
 from screening_pipeline.orchestration.maintenance import (
@@ -20,6 +15,10 @@ from screening_pipeline.orchestration.maintenance import (
 from screening_pipeline.orchestration.resource import Screening
 from screening_pipeline.orchestration.schedules import SCHEDULES
 from screening_pipeline.orchestration.sensors import SENSORS
+
+garbage_collection.tune_garbage_collection()
+
+import dagster as dg
 
 defs = dg.Definitions(
     assets=[*ASSETS, analytics, daily_report_page, parquet],

@@ -40,7 +40,7 @@ class VirtualClock(StandingClock):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Played:
+class DemoResult:
     """The result of the demo: counts, turnaround and open checks as rows for printing."""
 
     runs: int
@@ -52,7 +52,7 @@ class Played:
     exit_code: int
 
 
-def play(environ: Mapping[str, str], settings: Settings, *, now: datetime, tell: Progress = no_progress) -> Played:
+def play(environ: Mapping[str, str], settings: Settings, *, now: datetime, tell: Progress = no_progress) -> DemoResult:
     """Play the demo in the data folder of `settings`, from a clean start. Raises UsageError, ScreeningError."""
     _clear(settings)
     end = now.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -64,7 +64,7 @@ def play(environ: Mapping[str, str], settings: Settings, *, now: datetime, tell:
     dagster_instance = instance(settings.paths)
     with bundled_sandbox.sandbox(settings, now=world.epoch) as (placed, sandbox):
         clock = VirtualClock(world.epoch)
-        work = opening.assembled(placed, environ, clock)
+        work = opening.build_runtime(placed, environ, clock)
         outcomes = []
         for number, instant in enumerate(instants, start=1):
             tell(f"{instant:%d %b %H:%M}", number - 1, len(instants))
@@ -117,10 +117,10 @@ def _holds_others(settings: Settings) -> bool:
     return not landed <= {credentials.ACCOUNT} or (not is_the_demos and (bool(landed) or paths.warehouse.exists()))
 
 
-def _found(snapshot: Path, sandbox: Sandbox, outcomes: list[Outcome]) -> Played:
+def _found(snapshot: Path, sandbox: Sandbox, outcomes: list[Outcome]) -> DemoResult:
     with store.reader(snapshot) as connection:
         checks = connection.execute("select count(*) from star.fact_check").fetchone()
-        return Played(
+        return DemoResult(
             runs=len(outcomes),
             calls=sum(report.calls for outcome in outcomes for report in outcome.reports),
             checks=checks[0] if checks else 0,

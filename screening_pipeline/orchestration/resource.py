@@ -9,7 +9,7 @@ from pydantic import PrivateAttr
 
 from screening_pipeline.orchestration.liveness import alive
 from screening_pipeline.runtime.context import Runtime
-from screening_pipeline.runtime.opening import current
+from screening_pipeline.runtime.opening import runtime_of_process
 from screening_pipeline.runtime.results import StepResult, note_step
 
 
@@ -24,7 +24,8 @@ class Screening(dg.ConfigurableResource[Any]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Screening"]:
         """Open the runtime for the length of the run, and hold the run's liveness lock."""
-        with current() as runtime, alive(runtime.settings.paths, context.run.run_id if context.run else "none"):
+        run_id = context.run.run_id if context.run else "none"
+        with runtime_of_process() as runtime, alive(runtime.settings.paths, run_id):
             self._runtime = runtime
             yield self
 

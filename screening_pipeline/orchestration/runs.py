@@ -13,8 +13,8 @@ from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.cycle import pull
 from screening_pipeline.orchestration.storage_failures import storage_told
 from screening_pipeline.runtime import unread
-from screening_pipeline.runtime.opening import active
-from screening_pipeline.runtime.results import AccountReport, Settled, exit_code, whole_run
+from screening_pipeline.runtime.opening import use_runtime
+from screening_pipeline.runtime.results import AccountReport, BatchCounts, exit_code, whole_run
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -38,7 +38,7 @@ class Outcome:
     order_rejects: int = 0
     waiting: Mapping[str, str] = field(default_factory=dict)
     reports: tuple[AccountReport, ...] = ()
-    settled: Settled = field(default_factory=Settled)
+    settled: BatchCounts = field(default_factory=BatchCounts)
     failed_checks: tuple[str, ...] = ()
 
     @property
@@ -72,7 +72,7 @@ def sync(
     chosen = runtime.settings.select(vendors, accounts)
     asked = [a for a in chosen if not (is_patient and pull.is_to_wait(runtime, a))]
     wanted = asked if is_full or _is_news(runtime) else [a for a in asked if pull.is_wanted(runtime, a)]
-    with active(runtime):
+    with use_runtime(runtime):
         result = _executed(job, instance, _config(wanted, is_full=is_full), trigger)
     idle = [AccountReport(vendor=a.vendor, account=a.name) for a in chosen if a not in wanted]
     return _outcome(runtime, result, idle)
@@ -80,14 +80,14 @@ def sync(
 
 def _is_news(runtime: Runtime) -> bool:
     """Whether something waits to be read: only then is it known which checks there are and what is due."""
-    return unread.is_any(runtime.agenda, runtime.settings, runtime.landing)
+    return unread.has_unread_input(runtime.pull_queue, runtime.settings, runtime.landing)
 
 
 def rebuild(runtime: Runtime, instance: dg.DagsterInstance) -> Outcome:
     """Rebuild everything derived and try every rule, as a Dagster run. Raises ScreeningError."""
     from screening_pipeline.orchestration.definitions import defs
 
-    with active(runtime):
+    with use_runtime(runtime):
         result = _in_process(defs.resolve_job_def("rebuild"), instance, run_config=_QUIET)
     return Outcome(run_id=result.run_id, failed_checks=_failed_checks(result))
 
@@ -96,7 +96,7 @@ def daily_report(runtime: Runtime, instance: dg.DagsterInstance) -> str:
     """Materialize the analytics views and the report, as a Dagster run; its id. Raises ScreeningError."""
     from screening_pipeline.orchestration.definitions import defs
 
-    with active(runtime):
+    with use_runtime(runtime):
         return str(_in_process(defs.resolve_job_def("daily_report_job"), instance, run_config=_QUIET).run_id)
 
 

@@ -17,9 +17,9 @@ from screening_pipeline.orchestration.jobs import RECHECKS, order_job, publish_j
 from screening_pipeline.orchestration.liveness import under_way
 from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook, prepared_settings
 from screening_pipeline.runtime import publication, unread
-from screening_pipeline.runtime.opening import assembled
+from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.settings.account import Account
-from screening_pipeline.state.pull_queue import Agenda, Summary
+from screening_pipeline.state.pull_queue import PullQueue, Summary
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors
 
@@ -112,10 +112,10 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     """Ask for one run at a time; without a key, for one that was used is skipped for good, also when its run failed."""
     try:
         settings = prepared_settings()
-        agenda = Agenda(State(settings.paths.state))
+        pull_queue = PullQueue(State(settings.paths.state))
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
-    since = publication.overdue(agenda, system_clock(os.environ).now())
+    since = publication.overdue(pull_queue, system_clock(os.environ).now())
     if since is None:
         return dg.SkipReason("no snapshot waits to be made")
     runs = under_way(context.instance, settings.paths, job_name=publish_job.name)
@@ -135,11 +135,11 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
     """Ask for a run while something waits on disk; for the same again only when some time has gone by."""
     try:
         settings = prepared_settings()
-        work = assembled(settings, os.environ, system_clock(os.environ))
+        work = build_runtime(settings, os.environ, system_clock(os.environ))
         waiting = {
-            **unread.unread(work.agenda, settings, work.landing),
+            **unread.unread_files(work.pull_queue, settings, work.landing),
             **unread.unfinished(settings.paths),
-            **unread.settling(work.agenda, work.clock.now()),
+            **unread.settling(work.pull_queue, work.clock.now()),
         }
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
@@ -165,11 +165,11 @@ def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     """
     try:
         settings = prepared_settings()
-        agenda = Agenda(State(settings.paths.state))
+        pull_queue = PullQueue(State(settings.paths.state))
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
-    now, folder = system_clock(os.environ).now(), unread.orders(settings.paths)
-    if not folder or unread.are_read(agenda, settings, folder):
+    now, folder = system_clock(os.environ).now(), unread.manifest_marks(settings.paths)
+    if not folder or unread.are_manifests_read(pull_queue, settings, folder):
         return dg.SkipReason(f"{len(folder)} manifests in {settings.paths.orders.name}/, none is new")
     return _asking(context.cursor, {"accounts": settings.account_keys, "orders": folder}, now, trigger="orders")
 

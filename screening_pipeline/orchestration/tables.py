@@ -105,7 +105,7 @@ def _published(
     """Replace the published snapshot by the warehouse as it is now, if its time has come."""
     size = publication.publish(runtime, connection)
     if size is None:
-        due = publication.due_at(runtime.agenda, runtime.clock.now())
+        due = publication.due_at(runtime.pull_queue, runtime.clock.now())
         context.log.info("making a snapshot takes long by now: the next one is made after %s", due)
         return
     path = str(runtime.settings.paths.published)

@@ -59,16 +59,17 @@ def watch(
 def _is_wanted(runtime: Runtime, begun_at: datetime) -> bool:
     """Whether a cycle is wanted now; the last one began at `begun_at`."""
     is_due = any(_is_due(runtime, account) for account in runtime.settings.accounts)
-    is_put_off = publication.overdue(runtime.agenda, runtime.clock.now()) is not None
-    is_news = unread.is_any(runtime.agenda, runtime.settings, runtime.landing)  # a manifest, or what a vendor pushed
-    is_settling = bool(unread.settling(runtime.agenda, runtime.clock.now()))  # what nobody can be asked to confirm
+    is_put_off = publication.overdue(runtime.pull_queue, runtime.clock.now()) is not None
+    # A manifest, or what a vendor pushed.
+    is_news = unread.has_unread_input(runtime.pull_queue, runtime.settings, runtime.landing)
+    is_settling = bool(unread.settling(runtime.pull_queue, runtime.clock.now()))  # what nobody can be asked to confirm
     return is_due or is_put_off or _is_feed_due(runtime, begun_at) or is_news or is_settling
 
 
 def _is_due(runtime: Runtime, account: Account) -> bool:
     if not account.polling or pull.is_to_wait(runtime, account):
         return False
-    return runtime.agenda.summary(account.vendor, account.name, runtime.clock.now()).due > 0
+    return runtime.pull_queue.summary(account.vendor, account.name, runtime.clock.now()).due > 0
 
 
 def _is_feed_due(runtime: Runtime, begun_at: datetime) -> bool:
@@ -85,7 +86,7 @@ def _pause(runtime: Runtime, until: float | None) -> float:
     for account in runtime.settings.accounts:
         if pull.is_to_wait(runtime, account):
             continue
-        next_due_at = runtime.agenda.summary(account.vendor, account.name, now).next_due_at
+        next_due_at = runtime.pull_queue.summary(account.vendor, account.name, now).next_due_at
         if next_due_at is not None:
             waits.append(max(1.0, (next_due_at - now).total_seconds()))
     if until is not None:

@@ -21,7 +21,7 @@ from screening_pipeline.base.clock import Clock, StandingClock
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain import ids
-from screening_pipeline.domain.exchange import Exchange, new_response_id
+from screening_pipeline.domain.exchange import HttpExchange, new_response_id
 from screening_pipeline.orders import creations, files, readers, settlement
 from screening_pipeline.orders.files import Look, Looks, Manifest, Problem, Row
 from screening_pipeline.orders.rows import CHUNK_ROWS, read
@@ -40,7 +40,7 @@ _YEARS = range(2000, 9999)
 
 
 @dataclass(frozen=True)
-class Intake:
+class IntakeCounts:
     """What one look into the folder brought; `waiting` says by file why it is not read, or not to its end."""
 
     files: int = 0
@@ -48,8 +48,8 @@ class Intake:
     rejects: int = 0
     waiting: Mapping[str, str] = field(default_factory=dict, compare=False)
 
-    def __add__(self, other: Intake) -> Intake:
-        return Intake(
+    def __add__(self, other: IntakeCounts) -> IntakeCounts:
+        return IntakeCounts(
             self.files + other.files,
             self.orders + other.orders,
             self.rejects + other.rejects,
@@ -87,7 +87,7 @@ def take_in(
     progress: Progress = no_progress,
     clock: Clock | None = None,
     landing: Landing | None = None,
-) -> Intake:
+) -> IntakeCounts:
     """Read every new manifest into `raw.order` and number the checks it announces; land the states that they tell.
 
     Of those read before only the rows that were refused for their account, where other accounts are configured now.
@@ -97,7 +97,7 @@ def take_in(
     refused = _refused(connection, load.accounts)
     known = {row[0] for row in connection.execute("select file_sha256 from raw.order_file").fetchall()}
     connection.execute("create or replace temp table new_order as from raw.order limit 0")
-    found, taken = Looks(), Intake()
+    found, taken = Looks(), IntakeCounts()
     looks = _known_looks(connection)
     changed = files.unread(settings.paths.orders, looks, clock or StandingClock(now), found, reread=tuple(refused))
     for manifest in changed:
@@ -108,17 +108,17 @@ def take_in(
             refused.pop(manifest.sha256, None)
     if taken.files:
         settlement.settle_rows(connection, key=key, now=now)
-        suppression.skip_orders(connection)
+        suppression.suppress_orders(connection)
         batch.register_orders(connection)
     if found.looks != looks:
         _keep_looks(connection, found)
         settlement.settle_files(connection, found, now)
-    return taken + Intake(waiting=found.waiting)
+    return taken + IntakeCounts(waiting=found.waiting)
 
 
 def _take(
     connection: Connection, manifest: Manifest, load: _Load, found: Looks, lines: Collection[int] | None
-) -> Intake:
+) -> IntakeCounts:
     """Read one manifest, or only its `lines`; nothing where it was changed meanwhile."""
     outcomes = _told(read(connection, manifest, load.settings, key=load.key), manifest, load.progress)
     if lines is not None:
@@ -127,7 +127,7 @@ def _take(
     kept = _keep(connection, manifest, outcomes, load.noted)
     if files.is_changed(manifest, found):
         _forget(connection, manifest, found)
-        return Intake()
+        return IntakeCounts()
     if manifest.created_by and load.landing is not None:
         _land_states(load.landing, manifest, load)
     if lines is None:
@@ -245,7 +245,7 @@ def _land_states(landing: Landing, manifest: Manifest, load: _Load) -> None:
     declared = all_vendors()[slug]
     told = (c for _, c in creations.read(manifest.content(), declared) if isinstance(c, creations.Creation) and c.body)
     exchanges = (
-        Exchange(
+        HttpExchange(
             response_id=new_response_id(seen_at, number / 1e9),
             vendor=slug,
             account=account,
@@ -265,20 +265,20 @@ def _land_states(landing: Landing, manifest: Manifest, load: _Load) -> None:
         landing.receive_together(batch)
 
 
-def _keep(connection: Connection, manifest: Manifest, outcomes: Iterator[Row | Problem], noted: Row) -> Intake:
+def _keep(connection: Connection, manifest: Manifest, outcomes: Iterator[Row | Problem], noted: Row) -> IntakeCounts:
     """Append what was read."""
     source = {"file": manifest.name, "file_sha256": manifest.sha256}
-    kept = Intake(files=1)
+    kept = IntakeCounts(files=1)
     while chunk := list(islice(outcomes, CHUNK_ROWS)):
         problems = [outcome for outcome in chunk if isinstance(outcome, Problem)]
         rows = (outcome | source | noted for outcome in chunk if not isinstance(outcome, Problem))
         session.insert(connection, "new_order", rows)
         session.insert(connection, "ops.reject", [_reject(manifest, problem, noted) for problem in problems])
-        kept += Intake(orders=len(chunk) - len(problems), rejects=len(problems))
+        kept += IntakeCounts(orders=len(chunk) - len(problems), rejects=len(problems))
     return kept
 
 
-def _note(connection: Connection, manifest: Manifest, kept: Intake, load: _Load) -> None:
+def _note(connection: Connection, manifest: Manifest, kept: IntakeCounts, load: _Load) -> None:
     row = {
         "file_sha256": manifest.sha256,
         "file": manifest.name,
@@ -291,7 +291,7 @@ def _note(connection: Connection, manifest: Manifest, kept: Intake, load: _Load)
     session.insert(connection, "raw.order_file", [row])
 
 
-def _note_again(connection: Connection, manifest: Manifest, kept: Intake, accounts: str) -> None:
+def _note_again(connection: Connection, manifest: Manifest, kept: IntakeCounts, accounts: str) -> None:
     given = {"accounts": quote(accounts), "file_sha256": quote(manifest.sha256)}
     connection.execute(catalog.statement("note_manifest_again", taken=kept.orders, **given))
 

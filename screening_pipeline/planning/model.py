@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from screening_pipeline.planning.histogram import Sojourn
     from screening_pipeline.planning.learning import Numbers
 
+
 HALF_LIFE_DAYS = 10.0
 """History counts half as much after this many days, so that a vendor that changes is followed."""
 

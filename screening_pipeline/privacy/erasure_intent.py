@@ -35,7 +35,7 @@ class Erasure:
 
 
 @dataclass(frozen=True)
-class Intent:
+class ErasureIntent:
     """The write-ahead intent of an erasure: everything it is to remove."""
 
     erasure: Erasure
@@ -64,14 +64,14 @@ def _sealer(runtime: Runtime) -> sealing.Sealer:
     return sealing.Sealer(runtime.landing.key_for("erasure"), "erasure")
 
 
-def write_intent(runtime: Runtime, intent: Intent) -> None:
+def write_intent(runtime: Runtime, intent: ErasureIntent) -> None:
     """Write the sealed intent with which the erasure begins. Whoever opens the warehouse next finishes it."""
     with telling(_CONTEXT):
         sealed = _sealer(runtime).seal(json.dumps(asdict(intent)).encode(), _CONTEXT)
         files.write_new(runtime.settings.paths.erasure_intent, sealed)
 
 
-def read_intent(runtime: Runtime) -> Intent:
+def read_intent(runtime: Runtime) -> ErasureIntent:
     """The intent of the unfinished erasure. Raises EnvironmentFailed where it cannot be read."""
     try:
         sealed = runtime.settings.paths.erasure_intent.read_bytes()
@@ -83,7 +83,7 @@ def read_intent(runtime: Runtime) -> Intent:
             code="wrong_key",
         ) from None
     checks = [check for given in values["checks"] for check in _with_subjects(*given)]
-    return Intent(Erasure(**values["erasure"]), values["requested_at"], checks, values["hashes"])
+    return ErasureIntent(Erasure(**values["erasure"]), values["requested_at"], checks, values["hashes"])
 
 
 def _with_subjects(vendor: str, account: str, *rest: str) -> list[Check]:

@@ -16,7 +16,7 @@ from screening_pipeline.warehouse import catalog, erasure_register, ingest, publ
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.line import Told
-    from screening_pipeline.privacy.erasure_intent import Check, Intent
+    from screening_pipeline.privacy.erasure_intent import Check, ErasureIntent
     from screening_pipeline.runtime.context import Runtime
     from screening_pipeline.settings.paths import Paths
     from screening_pipeline.warehouse.session import Connection
@@ -50,17 +50,17 @@ def finish_intent(runtime: Runtime) -> None:
         files.sync_folder(paths.data_dir)
 
 
-def register(runtime: Runtime, intent: Intent, *, completed_at: str | None) -> None:
+def register(runtime: Runtime, intent: ErasureIntent, *, completed_at: str | None) -> None:
     """Have the erasure outlive the warehouse, which knows of it: from here on every new one keeps them out."""
     erasure_register.enter(runtime.settings.paths, runtime.part_key, _row_of(intent, completed_at), intent.hashes)
 
 
-def _row_of(intent: Intent, completed_at: str | None) -> dict[str, Any]:
+def _row_of(intent: ErasureIntent, completed_at: str | None) -> dict[str, Any]:
     """The row of `ops.erasure`."""
     return {**asdict(intent.erasure), "requested_at": intent.requested_at, "completed_at": completed_at}
 
 
-def record_erasure(connection: Connection, intent: Intent, *, completed_at: str | None) -> None:
+def record_erasure(connection: Connection, intent: ErasureIntent, *, completed_at: str | None) -> None:
     """Insert the row of `ops.erasure`, and the hashes into the suppression list."""
     connection.execute(f"delete from ops.erasure where erasure_id = {quote(intent.erasure.erasure_id)}")
     session.insert(connection, "ops.erasure", [_row_of(intent, completed_at)])
@@ -77,7 +77,7 @@ def _erase_landed(runtime: Runtime, checks: Iterable[Check]) -> None:
         runtime.landing.erase(vendor, account, theirs)
 
 
-def _renew(runtime: Runtime, intent: Intent) -> None:
+def _renew(runtime: Runtime, intent: ErasureIntent) -> None:
     """Put a warehouse in the place of the old one, and a snapshot in that of the published one."""
     from screening_pipeline.runtime import plans
 

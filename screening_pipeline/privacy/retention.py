@@ -22,7 +22,7 @@ from screening_pipeline.warehouse.reference import part_words
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
-    from screening_pipeline.state.pull_queue import Agenda
+    from screening_pipeline.state.pull_queue import PullQueue
 
 
 _NOTE = "bodies_reduced"
@@ -39,20 +39,20 @@ def reduce_old_bodies(runtime: Runtime) -> int:
     landing = runtime.landing
     named = {(a.vendor, a.name): a.flex_fields for a in runtime.settings.accounts if a.flex_fields}
     rules = _rules(sorted(named.items()))
-    known = _noted(runtime.agenda, rules)
+    known = _noted(runtime.pull_queue, rules)
     # As they are before they are read: what is appended meanwhile makes another file of them.
     marks = {file: mark_of(landing.root / file) for file in landing.files()}
     done = {file for file, mark in marks.items() if mark and known.get(file) == mark}
     changed = landing.purge(before, part_key=runtime.part_key, part_words=part_words, but=done, flex_fields=named)
     done |= {file for file, lines in changed.items() if file in marks and not lines}
     noted = {"rules": rules, "files": {file: marks[file] for file in sorted(done)}}
-    runtime.agenda.remember(_NOTE, json.dumps(noted))
+    runtime.pull_queue.remember(_NOTE, json.dumps(noted))
     return sum(changed.values())
 
 
-def _noted(agenda: Agenda, rules: str) -> dict[str, list[int]]:
+def _noted(pull_queue: PullQueue, rules: str) -> dict[str, list[int]]:
     """The files in which these rules left nothing to reduce, with their marks."""
-    kept = json.loads(agenda.note(_NOTE) or "{}")
+    kept = json.loads(pull_queue.note(_NOTE) or "{}")
     return dict(kept["files"]) if kept.get("rules") == rules else {}
 
 

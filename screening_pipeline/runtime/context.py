@@ -11,7 +11,7 @@ from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.settings.settings import Settings
-from screening_pipeline.state.pull_queue import Agenda
+from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.run_ledger import RunLedger
 from screening_pipeline.state.store import State
@@ -25,7 +25,7 @@ class Runtime:
     environ: Mapping[str, str] = field(repr=False)
     clock: Clock
     state: State
-    agenda: Agenda
+    pull_queue: PullQueue
     limiter: Limiter
     ledger: RunLedger
     landing: Landing

@@ -19,7 +19,7 @@ from screening_pipeline.settings import load
 from screening_pipeline.settings.keys import kept_key, landing_key, pseudonym_key
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Settings
-from screening_pipeline.state.pull_queue import Agenda
+from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.run_ledger import RunLedger
 from screening_pipeline.state.store import State
@@ -31,7 +31,7 @@ _NO_LINEAR_ALGEBRA = ("OPENBLAS_NUM_THREADS", "1")
 
 
 @contextmanager
-def opened(
+def open_runtime(
     environ: Mapping[str, str],
     cwd: Path,
     *,
@@ -45,7 +45,7 @@ def opened(
     """
     clock = clock or system_clock(environ)
     with addressed(settings or load.load(environ, cwd), clock) as reachable:
-        yield assembled(reachable, environ, clock, progress)
+        yield build_runtime(reachable, environ, clock, progress)
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def addressed(settings: Settings, clock: Clock) -> Iterator[Settings]:
         yield settings
 
 
-def assembled(
+def build_runtime(
     settings: Settings, environ: Mapping[str, str], clock: Clock, progress: Progress = no_progress
 ) -> Runtime:
     """The runtime for settings whose accounts all have URLs.
@@ -78,7 +78,7 @@ def assembled(
         environ=environ,
         clock=clock,
         state=state,
-        agenda=Agenda(state),
+        pull_queue=PullQueue(state),
         limiter=Limiter(state, clock),
         ledger=RunLedger(state),
         landing=Landing(
@@ -112,7 +112,7 @@ _ACTIVE: contextvars.ContextVar[Runtime | None] = contextvars.ContextVar("runtim
 
 
 @contextmanager
-def active(runtime: Runtime) -> Iterator[None]:
+def use_runtime(runtime: Runtime) -> Iterator[None]:
     """Context manager: makes `runtime` the one that Dagster runs in this process use."""
     token = _ACTIVE.set(runtime)
     try:
@@ -122,11 +122,11 @@ def active(runtime: Runtime) -> Iterator[None]:
 
 
 @contextmanager
-def current() -> Iterator[Runtime]:
+def runtime_of_process() -> Iterator[Runtime]:
     """Context manager: the active runtime of this process, or one opened from the environment, as in a run worker."""
     given = _ACTIVE.get()
     if given is not None:
         yield given
         return
-    with opened(os.environ, Path.cwd()) as runtime:
+    with open_runtime(os.environ, Path.cwd()) as runtime:
         yield runtime

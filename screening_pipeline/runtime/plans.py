@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.runtime.replan import replan
-from screening_pipeline.state.pull_queue import Agenda
+from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.warehouse import ingest, session
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ PLAN_EVERY = timedelta(hours=1)
 
 def plan_again(connection: session.Connection, runtime: Runtime, accounts: Sequence[Account] | None = None) -> None:
     """Make new plans for all open checks of these accounts; None means all accounts."""
-    now, agenda = runtime.clock.now(), runtime.agenda
+    now, pull_queue = runtime.clock.now(), runtime.pull_queue
     if accounts is None:
         accounts = runtime.settings.accounts
-        agenda.keep_only((account.vendor, account.name) for account in accounts)
-    replan(connection, runtime.settings, agenda, now=now, accounts=accounts)
+        pull_queue.keep_only((account.vendor, account.name) for account in accounts)
+    replan(connection, runtime.settings, pull_queue, now=now, accounts=accounts)
     for account in accounts:
         _forget_strangers(connection, runtime, account)
-        agenda.remember(_planned_note(account.key), now.isoformat())
-    agenda.remember(PLANNED, now.isoformat())
+        pull_queue.remember(_planned_note(account.key), now.isoformat())
+    pull_queue.remember(PLANNED, now.isoformat())
 
 
 def _forget_strangers(connection: session.Connection, runtime: Runtime, account: Account) -> None:
@@ -50,16 +50,16 @@ def _forget_strangers(connection: session.Connection, runtime: Runtime, account:
 def plan_what_is_old(connection: session.Connection, runtime: Runtime) -> None:
     """Make new plans for accounts with changed checks, and for those whose plans are old."""
     now = runtime.clock.now()
-    plan_again(connection, runtime, [a for a in runtime.settings.accounts if _is_old(runtime.agenda, a, now)])
+    plan_again(connection, runtime, [a for a in runtime.settings.accounts if _is_old(runtime.pull_queue, a, now)])
 
 
 def forget_plans(runtime: Runtime, keys: Iterable[str]) -> None:
     """Invalidate these accounts' plans, before the change commits, so that a crash leaves no stale plan."""
-    runtime.agenda.forget(map(_planned_note, keys))
+    runtime.pull_queue.forget(map(_planned_note, keys))
 
 
-def _is_old(agenda: Agenda, account: Account, now: datetime) -> bool:
-    planned = agenda.note(_planned_note(account.key))
+def _is_old(pull_queue: PullQueue, account: Account, now: datetime) -> bool:
+    planned = pull_queue.note(_planned_note(account.key))
     return planned is None or abs(now - datetime.fromisoformat(planned)) >= PLAN_EVERY
 
 

@@ -16,7 +16,7 @@ from screening_pipeline.warehouse.publish import is_updatable
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
-    from screening_pipeline.state.pull_queue import Agenda
+    from screening_pipeline.state.pull_queue import PullQueue
     from screening_pipeline.warehouse.session import Connection
 
 
@@ -28,29 +28,29 @@ _PUT_OFF = "snapshot_put_off"
 
 def publish(runtime: Runtime, connection: Connection) -> int | None:
     """Publish the snapshot of the warehouse; its size in bytes, or None where publication was deferred."""
-    agenda, clock = runtime.agenda, runtime.clock
+    pull_queue, clock = runtime.pull_queue, runtime.clock
     now = clock.now()
     target = runtime.settings.paths.published
     is_update = is_updatable(connection, target)
-    due = due_at(agenda, now, is_update=is_update)
+    due = due_at(pull_queue, now, is_update=is_update)
     if due is not None and now < due and target.exists():
-        agenda.remember(_PUT_OFF, now.isoformat())
+        pull_queue.remember(_PUT_OFF, now.isoformat())
         return None
     started = clock.monotonic()
     size = warehouse_publish.publish(connection, target)
     made = {"at": now.isoformat(), "seconds": clock.monotonic() - started, "is_update": is_update}
-    agenda.remember(_MADE, json.dumps(made))
-    agenda.remember(_PUT_OFF, "")
+    pull_queue.remember(_MADE, json.dumps(made))
+    pull_queue.remember(_PUT_OFF, "")
     return size
 
 
-def due_at(agenda: Agenda, now: datetime, *, is_update: bool = False) -> datetime | None:
+def due_at(pull_queue: PullQueue, now: datetime, *, is_update: bool = False) -> datetime | None:
     """The earliest time of the next publication; None: at any time.
 
     `is_update`: an incremental one is possible, whose time the duration of the last whole copy does not bound. None
     also where the clock went back since the last publication.
     """
-    noted = agenda.note(_MADE)
+    noted = pull_queue.note(_MADE)
     made = json.loads(noted) if noted else None
     if made is None or (is_update and not made.get("is_update")):
         return None
@@ -58,7 +58,7 @@ def due_at(agenda: Agenda, now: datetime, *, is_update: bool = False) -> datetim
     return at + timedelta(seconds=REST * seconds) if seconds > FREE_SECONDS and at <= now else None
 
 
-def overdue(agenda: Agenda, now: datetime) -> str | None:
+def overdue(pull_queue: PullQueue, now: datetime) -> str | None:
     """The id of a deferred publication that is due now; None if there is none."""
-    put_off, due = agenda.note(_PUT_OFF), due_at(agenda, now)
+    put_off, due = pull_queue.note(_PUT_OFF), due_at(pull_queue, now)
     return put_off if put_off and (due is None or now >= due) else None

@@ -15,7 +15,7 @@ from screening_pipeline.planning.histogram import Sojourn
 from screening_pipeline.planning.inputs import Budget, OpenCheck, PlanOptions
 from screening_pipeline.planning.model import Model
 from screening_pipeline.planning.planner import Plan, plan
-from screening_pipeline.state.pull_queue import Agenda, Item
+from screening_pipeline.state.pull_queue import PullQueue, QueuedPull
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse import catalog, session
 
@@ -34,14 +34,14 @@ SAMPLE = 100_000
 DECISION_DAILY, DECISION_FORTNIGHT = timedelta(hours=23), timedelta(days=14)
 DECISION_WEEKLY, DECISION_GIVEN_UP = timedelta(days=7, hours=-1), timedelta(days=60)
 
-_Made = Sequence[tuple["Account", list[Plan], list[Item]]]
+_Made = Sequence[tuple["Account", list[Plan], list[QueuedPull]]]
 """Of each account what a feed reports is planned apart from the rest, with a budget of its own."""
 
 
 def replan(
     connection: Connection,
     settings: Settings,
-    agenda: Agenda,
+    pull_queue: PullQueue,
     *,
     now: datetime,
     accounts: Iterable[Account] | None = None,
@@ -59,7 +59,7 @@ def replan(
     ]
     _write(connection, made, now)
     for account, _, items in made:
-        agenda.replace(account.vendor, account.name, items)
+        pull_queue.replace(account.vendor, account.name, items)
 
 
 def _open_checks(
@@ -85,7 +85,7 @@ def _planned(
     model: Model,
     calendar: BusinessCalendar,
     now: datetime,
-) -> tuple[Account, list[Plan], list[Item]]:
+) -> tuple[Account, list[Plan], list[QueuedPull]]:
     feed = vendor(account.vendor).feed
     reported = feed.reports if feed and account.status_updates else ()
     checks = {row[0]: check for row in rows if (check := _open_check(row, now))}
@@ -108,7 +108,7 @@ def _planned(
         account,
         plans,
         [
-            Item(
+            QueuedPull(
                 one.check_key,
                 account.vendor,
                 account.name,
@@ -156,7 +156,7 @@ def _write(connection: Connection, made: _Made, now: datetime) -> None:
     session.insert(connection, "ops.pull_budget", (_budget_row(*one) for one in made))
 
 
-def _budget_row(account: Account, plans: Sequence[Plan], items: Sequence[Item]) -> dict[str, object]:
+def _budget_row(account: Account, plans: Sequence[Plan], items: Sequence[QueuedPull]) -> dict[str, object]:
     return {
         "vendor": account.vendor,
         "account": account.name,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base.errors import LockHeld, MissingSecret
 from screening_pipeline.domain.pull_counts import PullCounts
-from screening_pipeline.orders.intake import Intake
+from screening_pipeline.orders.intake import IntakeCounts
 
 if TYPE_CHECKING:
     from screening_pipeline.http.feed_record import Gap
@@ -56,7 +56,7 @@ def _gap(told: dict[str, Any]) -> Gap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
+class BatchCounts:
     """Counts of what batches changed in the star. `written`: the tables with rows written or removed."""
 
     responses: int = 0
@@ -64,8 +64,8 @@ class Settled:
     rejects: int = 0
     written: frozenset[str] = frozenset()
 
-    def __add__(self, other: Settled) -> Settled:
-        return Settled(
+    def __add__(self, other: BatchCounts) -> BatchCounts:
+        return BatchCounts(
             responses=self.responses + other.responses,
             changed=self.changed + other.changed,
             rejects=self.rejects + other.rejects,
@@ -78,8 +78,8 @@ class StepResult:
     """The result of a step of a run, or of several merged; `begun_at` is when the first of them began."""
 
     begun_at: datetime
-    intake: Intake = field(default_factory=Intake)
-    settled: Settled = field(default_factory=Settled)
+    intake: IntakeCounts = field(default_factory=IntakeCounts)
+    settled: BatchCounts = field(default_factory=BatchCounts)
     reports: tuple[AccountReport, ...] = ()
 
     def __add__(self, other: StepResult) -> StepResult:
@@ -105,8 +105,8 @@ class StepResult:
         settled = facts["settled"]
         return cls(
             begun_at=datetime.fromisoformat(facts["begun_at"]),
-            intake=Intake(**facts["intake"]),
-            settled=Settled(**settled | {"written": frozenset(settled["written"])}),
+            intake=IntakeCounts(**facts["intake"]),
+            settled=BatchCounts(**settled | {"written": frozenset(settled["written"])}),
             reports=tuple(map(AccountReport.of_facts, facts["reports"])),
         )
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing
     from screening_pipeline.settings.paths import Paths
     from screening_pipeline.settings.settings import Settings
-    from screening_pipeline.state.pull_queue import Agenda
+    from screening_pipeline.state.pull_queue import PullQueue
 
 
 _NOTE = "warehouse_read"
@@ -31,7 +31,7 @@ _SETTLING = "settles_at"
 _ORDERS_NOTE = "orders_told"
 
 
-def orders(paths: Paths) -> dict[str, list[int]]:
+def manifest_marks(paths: Paths) -> dict[str, list[int]]:
     """The manifests that are there now. Take it before reading them: what comes meanwhile is news again."""
     found = {str(path.relative_to(paths.orders)): mark_of(path) for path in manifests(paths.orders)}
     return {name: mark for name, mark in found.items() if mark}
@@ -42,19 +42,19 @@ def waiting(orders_now: Mapping[str, list[int]], names: Collection[str]) -> list
     return [name for name in orders_now if shown_name(name) in names]
 
 
-def tell_orders(agenda: Agenda, waiting: Mapping[str, str], dialects: Mapping[str, str]) -> None:
+def tell_orders(pull_queue: PullQueue, waiting: Mapping[str, str], dialects: Mapping[str, str]) -> None:
     """Note what a person should know of the manifests: why some wait, and how others are written."""
-    agenda.remember(_ORDERS_NOTE, json.dumps({"waiting": dict(waiting), "dialects": dict(dialects)}))
+    pull_queue.remember(_ORDERS_NOTE, json.dumps({"waiting": dict(waiting), "dialects": dict(dialects)}))
 
 
-def told_of_orders(agenda: Agenda) -> dict[str, dict[str, str]]:
+def told_of_orders(pull_queue: PullQueue) -> dict[str, dict[str, str]]:
     """What was noted of the manifests, by `waiting` and `dialects`, each by the name of the file."""
-    kept = agenda.note(_ORDERS_NOTE)
+    kept = pull_queue.note(_ORDERS_NOTE)
     return json.loads(kept) if kept else {"waiting": {}, "dialects": {}}
 
 
 @dataclass(frozen=True)
-class Note:
+class Watermark:
     """The watermark of the warehouse: what it has read of the accounts, the manifests and the landing area.
 
     `warehouse` is the change mark of its file. `seals` copies the warehouse's own, readable while it is busy.
@@ -66,14 +66,19 @@ class Note:
     seals: Seals
 
 
-def known(agenda: Agenda, settings: Settings) -> Note | None:
+def current_watermark(pull_queue: PullQueue, settings: Settings) -> Watermark | None:
     """The watermark of the warehouse as it is now; None where none is stored or the file has changed since."""
-    note = _noted(agenda)
+    note = _noted(pull_queue)
     return note if note and note.warehouse == mark_of(settings.paths.warehouse) else None
 
 
-def remember(
-    agenda: Agenda, settings: Settings, before: Note | None, *, orders: Mapping[str, list[int]] | None, seals: Seals
+def store_watermark(
+    pull_queue: PullQueue,
+    settings: Settings,
+    before: Watermark | None,
+    *,
+    orders: Mapping[str, list[int]] | None,
+    seals: Seals,
 ) -> None:
     """Store the watermark of the closed warehouse; without `orders` those of `before` stay."""
     mark = mark_of(settings.paths.warehouse)
@@ -85,26 +90,26 @@ def remember(
         return
     if mark:
         told = {"warehouse": mark, "accounts": accounts, "orders": dict(orders), "seals": day_seals.dumps(seals)}
-        agenda.remember(_NOTE, json.dumps(told))
+        pull_queue.remember(_NOTE, json.dumps(told))
 
 
-def is_any(agenda: Agenda, settings: Settings, landing: Landing) -> bool:
+def has_unread_input(pull_queue: PullQueue, settings: Settings, landing: Landing) -> bool:
     """Whether the warehouse may have unread input, or an unfinished erasure."""
-    note = known(agenda, settings)
-    if note is None or [note.accounts, note.orders] != [settings.account_keys, orders(settings.paths)]:
+    note = current_watermark(pull_queue, settings)
+    if note is None or [note.accounts, note.orders] != [settings.account_keys, manifest_marks(settings.paths)]:
         return True
     return bool(landing.gained(note.seals) or unfinished(settings.paths))
 
 
-def are_read(agenda: Agenda, settings: Settings, manifests_now: dict[str, list[int]]) -> bool:
+def are_manifests_read(pull_queue: PullQueue, settings: Settings, manifests_now: dict[str, list[int]]) -> bool:
     """Whether the warehouse has read these manifests (from `orders`), whatever was done to it since."""
-    note = _noted_of_it(agenda, settings)
+    note = _noted_of_it(pull_queue, settings)
     return note is not None and [note.accounts, note.orders] == [settings.account_keys, manifests_now]
 
 
-def unread(agenda: Agenda, settings: Settings, landing: Landing) -> dict[str, int]:
+def unread_files(pull_queue: PullQueue, settings: Settings, landing: Landing) -> dict[str, int]:
     """The landed files with unread lines: relative path → size in bytes."""
-    note = _noted_of_it(agenda, settings)
+    note = _noted_of_it(pull_queue, settings)
     return landing.gained(note.seals if note else {})
 
 
@@ -114,26 +119,26 @@ def unfinished(paths: Paths) -> dict[str, list[int]]:
     return {paths.erasure_intent.name: mark} if mark else {}
 
 
-def note_settling(agenda: Agenda, at: datetime | None) -> None:
+def note_settling(pull_queue: PullQueue, at: datetime | None) -> None:
     """Note when the next message that nobody can confirm becomes the state of its check; None: none waits."""
-    agenda.remember(_SETTLING, at.isoformat() if at else "")
+    pull_queue.remember(_SETTLING, at.isoformat() if at else "")
 
 
-def settling(agenda: Agenda, now: datetime) -> dict[str, str]:
+def settling(pull_queue: PullQueue, now: datetime) -> dict[str, str]:
     """When the message became the state of its check that the warehouse does not show yet, if there is one."""
-    at = agenda.note(_SETTLING)
+    at = pull_queue.note(_SETTLING)
     return {"settles_at": at} if at and datetime.fromisoformat(at) <= now else {}
 
 
-def _noted(agenda: Agenda) -> Note | None:
+def _noted(pull_queue: PullQueue) -> Watermark | None:
     """The note; one that an earlier version wrote tells nothing."""
-    kept = json.loads(agenda.note(_NOTE) or "{}")
-    if kept.keys() != {field.name for field in fields(Note)}:
+    kept = json.loads(pull_queue.note(_NOTE) or "{}")
+    if kept.keys() != {field.name for field in fields(Watermark)}:
         return None
-    return Note(**kept | {"seals": day_seals.loads(kept["seals"])})
+    return Watermark(**kept | {"seals": day_seals.loads(kept["seals"])})
 
 
-def _noted_of_it(agenda: Agenda, settings: Settings) -> Note | None:
+def _noted_of_it(pull_queue: PullQueue, settings: Settings) -> Watermark | None:
     """The note, unless another file has taken the place of the one that it tells of."""
-    note, mark = _noted(agenda), mark_of(settings.paths.warehouse)
+    note, mark = _noted(pull_queue), mark_of(settings.paths.warehouse)
     return note if note and mark and note.warehouse[0] == mark[0] else None

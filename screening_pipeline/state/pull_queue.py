@@ -27,7 +27,7 @@ create table if not exists note (name text primary key, value text not null) wit
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class QueuedPull:
     """One queued pull: a check, when it is due, and the reason in words."""
 
     check_key: int
@@ -49,7 +49,7 @@ class Summary:
     next_due_at: datetime | None
 
 
-class Agenda:
+class PullQueue:
     """The pull queue in the shared state; every method is one short transaction."""
 
     def __init__(self, state: State) -> None:
@@ -58,7 +58,7 @@ class Agenda:
             for statement in _TABLES.split(";"):
                 db.execute(statement)
 
-    def replace(self, vendor: str, account: str, items: Iterable[Item]) -> None:
+    def replace(self, vendor: str, account: str, items: Iterable[QueuedPull]) -> None:
         """Replace the account's whole queue by `items`."""
         with self._state.writing() as db:
             db.execute("delete from agenda where vendor = ? and account = ?", (vendor, account))
@@ -82,7 +82,7 @@ class Agenda:
         limit: int | None = None,
         is_full: bool = False,
         without: Sequence[str] = (),
-    ) -> list[Item]:
+    ) -> list[QueuedPull]:
         """The pulls due at `now` (with `is_full`: all open ones), most urgent first, at most `limit`.
 
         `without` leaves out subjects.
@@ -133,7 +133,7 @@ class Agenda:
             db.executemany("delete from note where name = ?", [(name,) for name in names])
 
 
-def _row(item: Item) -> tuple[object, ...]:
+def _row(item: QueuedPull) -> tuple[object, ...]:
     return (
         item.check_key,
         item.vendor,
@@ -146,6 +146,7 @@ def _row(item: Item) -> tuple[object, ...]:
     )
 
 
-def _item(row: sqlite3.Row) -> Item:
+def _item(row: sqlite3.Row) -> QueuedPull:
     key, vendor, account, subject, check_id, at, reason, is_requested = row
-    return Item(key, vendor, account, subject, check_id, datetime.fromtimestamp(at, UTC), reason, bool(is_requested))
+    due_at = datetime.fromtimestamp(at, UTC)
+    return QueuedPull(key, vendor, account, subject, check_id, due_at, reason, bool(is_requested))

@@ -143,7 +143,7 @@ def _scrub_replaced(connection: Connection, landing: Landing, *, part_key: str) 
     for batch in batches_of(replaced):
         set_key(connection, part_key)
         scan(connection, landing, batch)
-        suppression.scrub(connection, landing, batch)
+        suppression.erase_suppressed(connection, landing, batch)
         note(connection, landing, batch)
 
 

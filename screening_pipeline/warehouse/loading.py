@@ -77,7 +77,7 @@ def read_batch(
     set_key(connection, part_key)
     is_doubtful = is_compared and any(map(landing.is_doubtful, batch))
     scan(connection, landing, batch, is_sifted=is_doubtful)
-    if suppression.scrub(connection, landing, batch):
+    if suppression.erase_suppressed(connection, landing, batch):
         scan(connection, landing, batch)
     warehouse_batch.read(connection)
 

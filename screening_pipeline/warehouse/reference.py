@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from screening_pipeline.settings.account import Account
     from screening_pipeline.settings.settings import Settings
 
+
 FIRST_DAY = date(2010, 1, 1)
 LAST_DAY = date(2040, 12, 31)
 ALWAYS = ("0001-01-01", "9999-12-31")
@@ -83,7 +84,7 @@ def vendors() -> list[Row]:
     ]
 
 
-def traits() -> list[Row]:
+def message_semantics() -> list[Row]:
     """Rows of `staging.trait`: the semantics of each vendor's messages, as declared (`Record`)."""
     return [
         {
@@ -141,7 +142,7 @@ def _account(account: Account) -> Row:
     }
 
 
-def readings(settings: Settings) -> list[Row]:
+def account_rules(settings: Settings) -> list[Row]:
     """Rows of `staging.account`: what reading an account's messages depends on."""
     return [
         {
@@ -228,9 +229,9 @@ def fingerprint(settings: Settings) -> str:
     words = json.dumps(
         [
             mapping(),
-            traits(),
+            message_semantics(),
             accounts(settings),
-            readings(settings),
+            account_rules(settings),
             aliases(settings),
             sla_targets(settings),
             analysis_settings(settings),

@@ -16,10 +16,10 @@ def fill_reference(connection: Connection, settings: Settings) -> None:
     """Inside a transaction: put there what configuration, mapping and calendars say now, in place of what they said."""
     session.replace(connection, "star.dim_vendor", reference.vendors())
     session.replace(connection, "star.dim_vendor_status", reference.mapping())
-    session.replace(connection, "staging.trait", reference.traits())
+    session.replace(connection, "staging.trait", reference.message_semantics())
     session.replace(connection, "star.dim_account", reference.accounts(settings))
     schema.name_zones(connection)
-    session.replace(connection, "staging.account", reference.readings(settings))
+    session.replace(connection, "staging.account", reference.account_rules(settings))
     name_notations(connection)
     expect(connection)
     session.replace(connection, "staging.alias", reference.aliases(settings))

@@ -12,7 +12,7 @@ from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from screening_pipeline.landing.line import Envelope, Told, without
-from screening_pipeline.landing.mentions import candidates
+from screening_pipeline.landing.mentions import possible_ids
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog
 
@@ -27,7 +27,7 @@ def is_anybody(connection: Connection) -> bool:
     return bool(connection.execute("from staging.erased limit 1").fetchall())
 
 
-def skip_orders(connection: Connection) -> None:
+def suppress_orders(connection: Connection) -> None:
     """Remove suppressed orders from `new_order`, and suppress new checks of erased people."""
     if is_anybody(connection):
         _require_key(connection)
@@ -40,7 +40,7 @@ def _require_key(connection: Connection) -> None:
         raise RuntimeError("the session has no part_key; nobody who was erased would be recognized")
 
 
-def scrub(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> bool:
+def erase_suppressed(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> bool:
     """Erase suppressed checks from the landed files of the scanned `batch`; whether there were any.
 
     Lines keep their places, so that the batch can be scanned again.
@@ -85,7 +85,7 @@ def _named(envelope: Envelope, part_key: str, erased: Container[str]) -> set[Tol
     subjects = sorted(all_vendors()[envelope["vendor"]].subjects)
     return {
         (subject, name)
-        for name in set().union(*map(candidates, texts))
+        for name in set().union(*map(possible_ids, texts))
         for subject in subjects
         if _hash(part_key, *whose, name) in erased or _hash(part_key, *whose, subject, name) in erased
     }

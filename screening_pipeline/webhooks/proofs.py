@@ -20,7 +20,7 @@ TOKEN_SECONDS = 3600
 _SEAL_BYTES = 32
 
 
-class Proofs:
+class WebhookAuth:
     """The verifier of webhook authentication; reads the secrets of `environ` anew each time. `key` signs our tokens.
 
     Tokens need no memory: each carries its account and its end under an HMAC. The account's client
@@ -55,7 +55,7 @@ class Proofs:
             return True
         return False
 
-    def holds(self, account: Account, header: bytes, body: bytes) -> bool:
+    def is_valid(self, account: Account, header: bytes, body: bytes) -> bool:
         """Whether the header authenticates the body as the vendor's. Raises MissingSecret."""
         push = _push(account)
         return push is not None and self._judges[push.scheme](account, push, header, body)

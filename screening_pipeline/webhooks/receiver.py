@@ -22,11 +22,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from screening_pipeline.base.errors import EnvironmentFailed, MissingSecret
-from screening_pipeline.domain.exchange import Exchange, new_response_id
+from screening_pipeline.domain.exchange import HttpExchange, new_response_id
 from screening_pipeline.http import wire
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.webhooks.addresses import Address, address_of, path_of
-from screening_pipeline.webhooks.proofs import TOKEN_SECONDS, Proofs
+from screening_pipeline.webhooks.proofs import TOKEN_SECONDS, WebhookAuth
 from screening_pipeline.webhooks.refusals import Doorkeeper
 from screening_pipeline.webhooks.server import http_server, in_url, listening
 from screening_pipeline.webhooks.writer import Busy, Writer
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing, Line
     from screening_pipeline.settings.account import Account
     from screening_pipeline.settings.settings import Settings
-    from screening_pipeline.state.pull_queue import Agenda
+    from screening_pipeline.state.pull_queue import PullQueue
 
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -67,16 +67,16 @@ class Refused(Exception):
 
 
 def application(
-    landing: Landing, settings: Settings, environ: Mapping[str, str], agenda: Agenda, clock: Clock, tell: Tell
+    landing: Landing, settings: Settings, environ: Mapping[str, str], pull_queue: PullQueue, clock: Clock, tell: Tell
 ) -> ASGIApp:
     """The receiver as an ASGI application."""
-    proofs = Proofs(settings.accounts, environ, clock=clock, key=landing.key_for(SEALED_UNDER))
+    proofs = WebhookAuth(settings.accounts, environ, clock=clock, key=landing.key_for(SEALED_UNDER))
     # A framework's routes read paths after they were decoded: then a slash in an id looks like any other.
-    return _Receiver(landing, proofs, Doorkeeper(agenda, clock), clock, tell)
+    return _Receiver(landing, proofs, Doorkeeper(pull_queue, clock), clock, tell)
 
 
 class _Receiver:
-    def __init__(self, landing: Landing, proofs: Proofs, doorkeeper: Doorkeeper, clock: Clock, tell: Tell) -> None:
+    def __init__(self, landing: Landing, proofs: WebhookAuth, doorkeeper: Doorkeeper, clock: Clock, tell: Tell) -> None:
         self._landing = landing
         self._clock = clock
         self._tell = tell
@@ -168,9 +168,9 @@ class _Receiver:
 
     def _exchange(
         self, request: Request, account: Account, check_id: str | None, body: bytes, requested_at: datetime
-    ) -> Exchange:
+    ) -> HttpExchange:
         received_at = self._clock.now()
-        return Exchange(
+        return HttpExchange(
             response_id=new_response_id(received_at, self._clock.monotonic()),
             vendor=account.vendor,
             account=account.name,
@@ -186,12 +186,12 @@ class _Receiver:
             body=body,
         )
 
-    async def _judged(self, account: Account, proof: bytes, exchange: Exchange) -> Line:
+    async def _judged(self, account: Account, proof: bytes, exchange: HttpExchange) -> Line:
         if len(exchange.body) <= _INLINE_BYTES:
             return self._line(account, proof, exchange)
         return await run_in_threadpool(self._line, account, proof, exchange)
 
-    def _line(self, account: Account, proof: bytes, exchange: Exchange) -> Line:
+    def _line(self, account: Account, proof: bytes, exchange: HttpExchange) -> Line:
         """What is to be written of a message. Raises Refused."""
         self._prove(account, proof, exchange.body)
         if not _is_json(exchange.body):
@@ -200,7 +200,7 @@ class _Receiver:
 
     def _prove(self, account: Account, proof: bytes, body: bytes) -> None:
         try:
-            if not self._proofs.holds(account, proof, body):
+            if not self._proofs.is_valid(account, proof, body):
                 raise Refused(401, "bad_proof")
         except MissingSecret:  # ours to mend: the vendor will try again
             raise Refused(503, "secret_not_set") from None

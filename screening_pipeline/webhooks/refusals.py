@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from screening_pipeline.base.clock import Clock
-    from screening_pipeline.state.pull_queue import Agenda
+    from screening_pipeline.state.pull_queue import PullQueue
 
 
 SLOWED_SECONDS = 1.0
@@ -26,9 +26,9 @@ class Refusals:
     last_at: datetime | None = None
 
 
-def refusals(agenda: Agenda, key: str, now: datetime) -> Refusals:
+def refusals(pull_queue: PullQueue, key: str, now: datetime) -> Refusals:
     """What is noted of an account (`vendor/name`) today."""
-    kept = agenda.note(_note(key))
+    kept = pull_queue.note(_note(key))
     if kept is None:
         return Refusals()
     told = json.loads(kept)
@@ -39,8 +39,8 @@ def refusals(agenda: Agenda, key: str, now: datetime) -> Refusals:
 class Doorkeeper:
     """Answers whoever guesses late, and keeps count of them; used by one event loop."""
 
-    def __init__(self, agenda: Agenda, clock: Clock) -> None:
-        self._agenda = agenda
+    def __init__(self, pull_queue: PullQueue, clock: Clock) -> None:
+        self._pull_queue = pull_queue
         self._clock = clock
         self._counts: dict[str, int] = {}
         self._noted_at: dict[str, float] = {}
@@ -70,8 +70,8 @@ class Doorkeeper:
         """Add what was counted since to what is noted."""
         new, now = self._counts.pop(key, 0), self._clock.now()
         if new:
-            told = {"count": refusals(self._agenda, key, now).count + new, "last_at": now.isoformat()}
-            self._agenda.remember(_note(key), json.dumps(told))
+            told = {"count": refusals(self._pull_queue, key, now).count + new, "last_at": now.isoformat()}
+            self._pull_queue.remember(_note(key), json.dumps(told))
 
 
 def _note(key: str) -> str:

@@ -35,7 +35,7 @@ from screening_pipeline.orchestration.keys import pull_cron
 from screening_pipeline.report import write
 from screening_pipeline.runtime import opening
 from screening_pipeline.runtime.context import Runtime
-from screening_pipeline.runtime.opening import active
+from screening_pipeline.runtime.opening import use_runtime
 from screening_pipeline.settings import load, template
 from screening_pipeline.vendors import vendor
 from screening_pipeline.warehouse import session, store
@@ -94,7 +94,7 @@ def main(folder: Path) -> None:
         settings.paths.create()
         orders = "".join(f"{SLUG},{name},{datetime.now(UTC).isoformat()},ref-{name}\n" for name in counter.orders)
         (settings.paths.orders / "first.csv").write_text(f"vendor,check_id,ordered_at,candidate_ref\n{orders}")
-        work = opening.assembled(settings, os.environ, system_clock(os.environ))
+        work = opening.build_runtime(settings, os.environ, system_clock(os.environ))
         facts: dict[str, Any] = {"doctor": examined(), **play(work, counter)}
         facts["asked"] = [asked.target for asked in server.asked]
     json.dump(facts, sys.stdout, default=str)
@@ -154,7 +154,7 @@ def follow_schedule(work: Runtime, recorded: dg.DagsterInstance, name: str) -> s
     schedule = defs.resolve_schedule_def(name)
     context = dg.build_schedule_context(instance=recorded, scheduled_execution_time=datetime.now(UTC))
     (request,) = schedule.evaluate_tick(context).run_requests or []
-    with active(work):
+    with use_runtime(work):
         done = defs.resolve_job_def(schedule.job_name).execute_in_process(
             instance=recorded, run_config=request.run_config
         )
@@ -179,7 +179,7 @@ def receiving(work: Runtime) -> Iterator[int]:
     """The port of the receiver, running."""
     with listening("127.0.0.1", 0) as listener:
         server = http_server(
-            receiver.application(work.landing, work.settings, work.environ, work.agenda, work.clock, lambda _: None)
+            receiver.application(work.landing, work.settings, work.environ, work.pull_queue, work.clock, lambda _: None)
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

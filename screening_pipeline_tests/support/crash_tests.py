@@ -188,7 +188,7 @@ class Ground:
 
     def runtime(self) -> Runtime:
         """A runtime as of now."""
-        return opening.assembled(self.settings, {}, StandingClock(self.now))
+        return opening.build_runtime(self.settings, {}, StandingClock(self.now))
 
     # ── what is done in children ───────────────────────────────────────────────────────────────────
 

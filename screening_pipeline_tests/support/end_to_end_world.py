@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.demo import VirtualClock
 from screening_pipeline.orchestration.instance import instance
@@ -42,9 +42,9 @@ def definitions() -> dg.Definitions:
     return defs
 
 
-def pushed(vendor: str, account: str, body: Row, now: datetime, *, number: int = 1) -> Exchange:
+def pushed(vendor: str, account: str, body: Row, now: datetime, *, number: int = 1) -> HttpExchange:
     """A message that a vendor sends by itself, as the receiver lands it; `number` tells those of one instant apart."""
-    return Exchange(
+    return HttpExchange(
         response_id=f"{now:%Y%m%dT%H%M%S%f}Z-{number:016x}-0000",
         vendor=vendor,
         account=account,
@@ -116,7 +116,7 @@ def playing(folder: Path, *, checks: int, days: int = 30, **options: Any) -> Ite
         instance(settings.paths) as recorded,
     ):
         clock = VirtualClock(VIRTUAL_EPOCH)
-        work = opening.assembled(bundled_sandbox.at(settings, sandbox.url), {}, clock)
+        work = opening.build_runtime(bundled_sandbox.at(settings, sandbox.url), {}, clock)
         yield Play(work, recorded, sandbox, clock)
 
 

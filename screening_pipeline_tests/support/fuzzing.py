@@ -23,7 +23,7 @@ from random import Random
 from typing import Any
 
 from screening_pipeline.domain.declaration import aliases
-from screening_pipeline.domain.exchange import Exchange
+from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.landing.judge import REASONS, Examined, examine
 from screening_pipeline.landing.line import line_of
 from screening_pipeline.vendors import all_vendors, vendor
@@ -125,12 +125,12 @@ class Case:
     content_type: str
     given: int | None = None
 
-    def exchange(self) -> Exchange:
+    def exchange(self) -> HttpExchange:
         """The exchange that the client would hand over."""
         declared = [e for e in vendor(self.slug).endpoints if e.name == self.endpoint]
         is_asked = self.channel == "pull" or is_called_back(self.slug)
         subject = declared[0].subject if declared else vendor(self.slug).default_subject
-        return Exchange(
+        return HttpExchange(
             response_id=f"{MORNING:%Y%m%dT%H%M%S%f}Z-{self.number:016x}-0000",
             vendor=self.slug,
             account="main",

@@ -12,7 +12,7 @@ from typing import Any
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import AccountStopped
 from screening_pipeline.http.feed import Feed
-from screening_pipeline.http.feed_record import Drained, FeedLimits
+from screening_pipeline.http.feed_record import DrainResult, FeedLimits
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.vendors import all_vendors, vendor
 
@@ -56,7 +56,7 @@ def feed_of(landing: Landing, limits: FeedLimits = LIMITS, **others: Any) -> Fee
     return Feed(landing, vendor("hireright"), "us", limits=limits, **{"clock": SystemClock(), **others})
 
 
-def drain(feed: Feed, client: PlainClient, run_id: str = "run") -> Drained:
+def drain(feed: Feed, client: PlainClient, run_id: str = "run") -> DrainResult:
     return asyncio.run(feed.drain(client, run_id=run_id))
 
 

@@ -31,7 +31,7 @@ import pytest
 from screening_pipeline.base.clock import ManualClock
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain.declaration import aliases
-from screening_pipeline.domain.exchange import Exchange, Landed
+from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.orders import intake
 from screening_pipeline.settings.account import Account
@@ -140,7 +140,7 @@ class Stage:
     said: int = 0
     manifests: int = 0
 
-    def land(self, *, received_at: datetime, body: Any, **given: Any) -> Landed:
+    def land(self, *, received_at: datetime, body: Any, **given: Any) -> LandingReceipt:
         """Have an answer arrive; `body` is JSON unless it is bytes. Ids rise with the order of the calls."""
         self.said += 1
         chosen: dict[str, Any] = {
@@ -153,7 +153,7 @@ class Stage:
             **given,
         }
         content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-        return self.landing.receive(Exchange(received_at=received_at, body=content, **chosen))
+        return self.landing.receive(HttpExchange(received_at=received_at, body=content, **chosen))
 
     def settle(self, now: datetime = MORNING, *, quiet_until: datetime | None = None) -> None:
         """Read the orders, which are announced `now`, and answers that came since the last time.
@@ -234,7 +234,7 @@ class Story:
         http_status: int | None = 200,
         failure: str | None = None,
         **fields: Any,
-    ) -> Landed:
+    ) -> LandingReceipt:
         """Have the vendor say something, ten minutes after the last time unless told when.
 
         `fields` are those of the body; the id of the check is added.
@@ -253,14 +253,14 @@ class Story:
             **(asked if channel == "pull" or is_called_back(self.vendor) else {}),
         )
 
-    def push(self, body: Any = None, *, when: str | None = None, **fields: Any) -> Landed:
+    def push(self, body: Any = None, *, when: str | None = None, **fields: Any) -> LandingReceipt:
         """The same as a pushed message, in the wrapping the vendor uses."""
         told = self.body(**fields) if body is None else body
         if self.vendor == "goodhire" and not isinstance(told, bytes):
             told = {"Id": "00000000-0000-4000-8000-000000000000", "ReportStatus": told}
         return self.say(told, when=when, channel="push")
 
-    def feed(self, *messages: Mapping[str, Any], when: str | None = None) -> Landed:
+    def feed(self, *messages: Mapping[str, Any], when: str | None = None) -> LandingReceipt:
         """One answer of the feed with these messages; ids are added where they are missing."""
         self.now = at(when) if when else self.now + timedelta(minutes=10)
         feed = vendor(self.vendor).feed
