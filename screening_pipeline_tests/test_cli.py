@@ -229,7 +229,7 @@ def test_status_afterwards_names_the_troubles(troubled: Desk, synced: subprocess
     assert standing["goodhire/main"]["last_error"] is None
     assert {row["order_rejects"] for row in standing.values()} == {2}
     assert standing["goodhire/main"]["unmapped_words"] == []
-    assert "Rejected rows of order files: 2, see ops.reject" in troubled.run("status").stdout
+    assert "Rejected rows of order files: 2; `screening-pipeline rejects` lists them" in troubled.run("status").stdout
 
 
 def test_rejected_order_rows_alone_are_worth_attention(desk: Desk) -> None:
@@ -240,7 +240,10 @@ def test_rejected_order_rows_alone_are_worth_attention(desk: Desk) -> None:
     synced = desk.run("sync", SCREENING_NOW=NOW.isoformat())
     assert (synced.returncode, "packed.csv.gz; see doctor" in " ".join(synced.stdout.split())) == (1, True)
     done = desk.run("status", SCREENING_NOW=NOW.isoformat())
-    assert (done.returncode, "Rejected rows of order files: 1," in done.stdout) == (1, True), done.stdout
+    assert (
+        done.returncode,
+        "Rejected rows of order files: 1; `screening-pipeline rejects` lists them" in done.stdout,
+    ) == (1, True), done.stdout
 
 
 def test_where_no_account_can_be_tried_the_configuration_is_at_fault(

@@ -209,13 +209,14 @@ def test_after_a_month_most_checks_are_over_and_some_of_every_vendor_are_open(wo
     assert {check.order.vendor for check in open_ones} == {c.order.vendor for c in world.everything}
 
 
-def test_people_appear_with_canaries_in_the_two_places_where_vendors_name_them(world: World) -> None:
-    """GoodHire sends the candidate, and Zinc writes names into its components' labels."""
+def test_people_appear_with_canaries_in_the_places_where_vendors_name_them_and_nowhere_else(world: World) -> None:
+    """GoodHire sends the candidate, Zinc and a provider of Workable's write names into their parts."""
+    named = {("goodhire", "report"), ("zinc", "request"), ("workable", "check")}
     for check in world.everything:
         text = json.dumps([state.body for state in check.states])
         is_named = any(canary in text for canary in CANARIES) or re.search(BIRTH_DATE, text)
         if is_named:
-            assert (check.order.vendor, check.order.subject) in {("goodhire", "report"), ("zinc", "request")}
+            assert (check.order.vendor, check.order.subject) in named
 
 
 def test_a_finished_goodhire_report_holds_every_kind_of_personal_datum(world: World) -> None:

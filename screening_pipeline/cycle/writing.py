@@ -20,8 +20,8 @@ def open_warehouse(runtime: Runtime, *, orders: Mapping[str, list[int]] | None =
 
     An interrupted erasure is finished first, which replaces the warehouse. After a successful block the shared state
     stores the watermark: the warehouse's seals of the landing area, and `orders`, the manifests that the block reads,
-    as `unread.manifest_marks` found them before; the block takes those out that are to be read again. Raises LockHeld where
-    another process keeps it for too long, and EnvironmentFailed.
+    as `unread.manifest_marks` found them before; the block takes those out that are to be read again. Raises LockHeld
+    where another process keeps it for too long, and EnvironmentFailed.
     """
     if erasure_intent.is_pending(runtime):
         erasure_steps.finish(runtime)

@@ -76,7 +76,10 @@ def raw_order(context: dg.AssetExecutionContext, screening: Screening) -> dg.Mat
     begun_at = runtime.clock.now()
     taken = take_orders.take_orders(runtime, run_id=context.run.run_id)
     note(context, runtime, StepResult(begun_at=begun_at, intake=taken.intake, settled=taken.settled))
-    return made(context, RAW_ORDER, asdict(taken.intake))
+    counts = asdict(taken.intake)
+    if not counts["waiting"]:  # which files wait, and why, where any do
+        del counts["waiting"]
+    return made(context, RAW_ORDER, counts)
 
 
 def vendor_assets(vendor: Vendor) -> dg.AssetsDefinition:

@@ -4,7 +4,10 @@
 with
 -- Until when there was quiet where nothing came.
 horizon as (
-    select max(value)::timestamptz as settled_at from staging.setting
+    select
+        true as is_any,
+        max(value)::timestamptz as settled_at
+    from staging.setting
     where name = 'settled_at'
 ),
 
@@ -62,7 +65,7 @@ settled as (
         not f.is_duplicate
         and coalesce(coalesce(f.other_said_at, h.settled_at) >= f.quiet_until, false) as is_quiet
     from followed as f
-    cross join horizon as h
+    inner join horizon as h on (f.check_key is not null) = h.is_any -- one row; looked up, not multiplied
 )
 
 -- A stretch begins with what tells for certain how the check stood then.
