@@ -1,4 +1,4 @@
--- A check that is done has no next pull, an open one has, unless its account or a decision that never came is not asked.
+-- A check that is done has no next pull, an open one has, unless its account, or a decision given up, is not asked.
 -- every run
 select f.check_key
 from star.fact_check as f

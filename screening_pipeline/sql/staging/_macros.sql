@@ -29,7 +29,7 @@ create or replace macro staging.instant(told, zone) as (
 -- The local time that is written in another notation than ISO 8601. Made anew with a branch for each notation of an
 -- account (build.name_notations).
 create or replace macro staging.written(notation, told) as (null::timestamp);
--- Whether a label that a provider chose may hold a person: it, or a part of it, is neither named by its account nor made
+-- Whether a label that a provider chose may hold a person: it, or a part, is neither named by its account nor made
 -- of generic words alone.
 create or replace macro staging.is_label_hidden(label, generic, named) as (
     not list_contains(named, label)

@@ -1,4 +1,4 @@
--- One row per check of an account that only pushes, of which the newest message says otherwise and is not the state yet.
+-- One row per check of an account that only pushes, whose newest message says otherwise and is not the state yet.
 --
 -- check_key    which check
 -- response_id  the response that carried the message

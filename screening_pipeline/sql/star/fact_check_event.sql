@@ -20,7 +20,7 @@
 -- next_actor                 who had to act
 -- is_terminal                whether nothing more was expected
 -- is_partial                 completed with canceled parts
--- has_conflict               whether the vendor's words contradict each other, or a message nobody confirmed is the state
+-- has_conflict               whether the vendor's words contradict each other, or an unconfirmed message is the state
 -- observed_at                when we learned it
 -- observed_at_earliest       the last observation before it, the earliest it can have happened; null if there is none
 -- occurred_at                when it happened, where the vendor says so

@@ -9,4 +9,4 @@ where
     or requested_at is null
     or message_count is null
     or coalesce((vendor, account) not in ($accounts), true)
-limit 1;
+limit 1; -- noqa: AM09

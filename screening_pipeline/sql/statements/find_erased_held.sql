@@ -2,7 +2,7 @@
 select 1
 from raw."check"
 where
-    staging.check_hash(vendor, account, subject, check_id) in ($hashes)
+    staging.check_hash(vendor, account, subject, check_id) in ($hashes) -- noqa: PRS
     or staging.unspecified_hash(vendor, account, check_id) in ($hashes)
 union all
 select 1

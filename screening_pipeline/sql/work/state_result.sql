@@ -12,7 +12,7 @@ resulted as (
             if(w.detail_role = 'overrides' and w.detail_word is null, null, w.leading_means.result)
         ) as told_result,
         w.result_word is not null and w.result_means is null as is_word_unread,
-        -- Where the parts make the result, a part that cannot be read leaves it unread; what a provider is free to write
+        -- Where the parts make the result, an unreadable part leaves it unread; what a provider is free to write
         -- there keeps nothing open.
         w.result_from = 'result' and w.detail_role = 'none' and l.lifecycle = 'completed' and not w.has_free_form_parts
         and coalesce(len(p.unmapped) > 0, false) as is_part_unread,
