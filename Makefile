@@ -32,7 +32,7 @@ demo: $(READY) ## play the pipeline against the bundled sandbox and print turnar
 	@$(BIN)/screening-pipeline demo $(ARGS)
 
 # By file on two processes, in an order that the seed in the last lines repeats: ARGS=--randomly-seed=1.
-IN_PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+IN_PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder --randomly-dont-reorganize
 
 test: $(READY) ## run the test suite without its slow tests, and say which these are
 	@$(BIN)/pytest $(IN_PARALLEL) -m "not slow" $(ARGS)

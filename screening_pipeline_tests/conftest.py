@@ -94,9 +94,9 @@ def browser_path() -> Path:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def browser(browser_path: Path) -> Iterator[Browser]:
-    """That Chromium, running."""
+    """That Chromium, running. Playwright keeps an event loop as long: no longer than one test, or others had none."""
     from playwright.sync_api import sync_playwright
 
     # Chromium's own sandbox cannot be set up by root.

@@ -30,8 +30,8 @@ LOOKS = {"exists", "name", "parent", "stat"}
 LISTED = {
     ("cli.doctor", "_private_files"),
     ("runtime.unread", "_noted_of_it"),
-    ("runtime.unread", "known"),
-    ("runtime.unread", "remember"),
+    ("runtime.unread", "current_watermark"),
+    ("runtime.unread", "store_watermark"),
 }
 
 COPYING = re.compile(r"\b(copyfile|copyfileobj|copytree|copy2|sendfile|read_blob)\b")

@@ -8,16 +8,17 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base import locks
 from screening_pipeline.base.errors import LockHeld, MissingSecret, VendorError
 from screening_pipeline.base.sql_text import quote
+from screening_pipeline.cycle.lists import is_list_due, list_note
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.http.account_gate import reason_to_wait
 from screening_pipeline.runtime.results import AccountReport
-from screening_pipeline.state.pull_queue import PullQueue, QueuedPull
+from screening_pipeline.state.pull_queue import QueuedPull
 from screening_pipeline.vendors import vendor
 from screening_pipeline.warehouse import catalog
 
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 JUST_ASKED = timedelta(minutes=15)
 
 
-# Nearly a day: a schedule that asks a second earlier than the day before asks all the same.
-LISTS_EVERY = timedelta(hours=23)
 # How long after its end the opt-in reconciliation still asks for a check.
 RECONCILED = timedelta(days=30)
 KNOWS_NONE = "knows_none"
@@ -125,19 +124,6 @@ def is_wanted(runtime: Runtime, account: Account) -> bool:
 def is_to_wait(runtime: Runtime, account: Account) -> bool:
     """Whether an account should not be pulled now (silence, stop, outage, missing secret)."""
     return reason_to_wait(runtime.state, account, runtime.environ, runtime.clock) is not None
-
-
-def is_list_due(pull_queue: PullQueue, account: Account, endpoint: str, now: datetime) -> bool:
-    """Whether a list of the vendor's is to be asked for again."""
-    if not account.polling:
-        return False
-    last = pull_queue.note(list_note(account, endpoint))
-    return last is None or abs(now - datetime.fromisoformat(last)) >= LISTS_EVERY
-
-
-def list_note(account: Account, endpoint: str) -> str:
-    """The name of the note when a list of the account was asked for last."""
-    return f"list:{account.key}/{endpoint}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from screening_pipeline.base.clock import Clock, system_clock
-from screening_pipeline.cycle.pull import is_list_due
+from screening_pipeline.cycle.lists import is_list_due
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.opening import build_runtime

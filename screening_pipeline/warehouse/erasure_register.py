@@ -139,7 +139,7 @@ def _add_to_warehouse(
 
 
 def _require_none_held(connection: Connection, hashes: Iterable[str]) -> None:
-    query = catalog.statement("find_erased_held", hashes=", ".join(map(quote, sorted(hashes))))
+    query = catalog.statement("find_erased_held", digests=", ".join(map(quote, sorted(hashes))))
     if connection.execute(query).fetchall():
         raise EnvironmentFailed(
             "this warehouse is older than an erasure, and still holds who was erased; move it away and run "
