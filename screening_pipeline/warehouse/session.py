@@ -41,8 +41,8 @@ NAME = HOME
 # The two threads of one core are counted as two: with both a rebuild costs a third more, twice the memory, and no
 # less time.
 THREADS = max(1, (os.cpu_count() or 1) // 2)
-# What follows the locale of the process or somebody's settings: the calendar, by which instants are counted in days. A file
-# that was replaced within a second is another one: nothing of it is remembered.
+# What follows the locale of the process or somebody's settings: the calendar, by which instants are counted in days.
+# And of a file nothing is remembered: one that was replaced within a second is another one.
 SESSION = "set timezone = 'UTC'; set calendar = 'gregorian'; set enable_external_file_cache = false"
 _FULL_SIGNS = ("No space left", "Disk quota exceeded", "Could not write all bytes")
 _LEAST_BYTES = 4 * 1024 * 1024
