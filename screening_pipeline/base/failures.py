@@ -20,12 +20,17 @@ def telling(where: str, needed_bytes: int = 0, folder: Path | None = None) -> It
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if is_out_of_room(error):
             raise disk_full(where, folder, needed_bytes) from None
         reason = error.strerror or type(error).__name__
         if error.errno in _FORBIDDEN:
             raise NotWritable(where, reason) from None
         raise EnvironmentFailed(f"{where}: {reason}", code="io") from None
+
+
+def is_out_of_room(error: OSError) -> bool:
+    """Whether the disk, the quota or the largest size of a file was reached."""
+    return error.errno in _FULL
 
 
 def disk_full(where: str, folder: Path | None, needed_bytes: int) -> DiskFull:

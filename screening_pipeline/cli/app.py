@@ -14,6 +14,7 @@ import typer
 
 from screening_pipeline.base import garbage_collection
 from screening_pipeline.base.errors import EnvironmentFailed, ScreeningError, UsageError
+from screening_pipeline.base.failures import disk_full, is_out_of_room
 from screening_pipeline.cli import console
 
 app = typer.Typer(
@@ -27,6 +28,8 @@ app = typer.Typer(
 
 _INTERRUPTED = 130
 
+# What a command needs at the least: below it nothing can be relied on.
+_LEAST_BYTES = 65536
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON, for another program.")]
 Vendors = Annotated[list[str] | None, typer.Option("--vendor", help="Only this vendor; may be given again.")]
 Accounts = Annotated[
@@ -46,8 +49,7 @@ def main() -> NoReturn:
         console.warn(f"screening-pipeline: {problem}")
         sys.exit(problem.exit_code)
     except OSError as problem:
-        where = f"{Path(str(problem.filename)).name}: " if problem.filename else ""
-        console.warn(f"screening-pipeline: {where}{problem.strerror or type(problem).__name__}")
+        console.warn(f"screening-pipeline: {_of_the_machine(problem)}")
         sys.exit(EnvironmentFailed.exit_code)
     except KeyboardInterrupt:
         _interrupted()
@@ -61,6 +63,16 @@ def main() -> NoReturn:
         console.warn(_place(problem))
         sys.exit(EnvironmentFailed.exit_code)
     sys.exit(0)
+
+
+def _of_the_machine(problem: OSError) -> str:
+    """What to say of an error of the system that no store has put into its own words."""
+    file = Path(str(problem.filename)) if problem.filename else None
+    if is_out_of_room(problem):
+        folder = file.parent if file and file.parent.is_dir() else None
+        return str(disk_full(file.name if file else "the data folder", folder, _LEAST_BYTES))
+    where = f"{file.name}: " if file else ""
+    return f"{where}{problem.strerror or type(problem).__name__}"
 
 
 def _be_calm() -> None:

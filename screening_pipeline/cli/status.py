@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from screening_pipeline.base import inert
+from screening_pipeline.base.errors import UsageError
 from screening_pipeline.runtime import unread
 from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.rate_limit import Limiter
@@ -201,11 +202,17 @@ def inferred(settings: Settings) -> dict[str, list[str]]:
 
 
 def _published(settings: Settings, *queries: str) -> list[list[dict[str, Any]]]:
-    """The rows of each query, all on one snapshot; none before there is one."""
+    """The rows of each query, all on one snapshot; none before there is one of this version."""
+    nothing: list[list[dict[str, Any]]] = [[] for _ in queries]
     if not settings.paths.published.exists():
-        return [[] for _ in queries]
-    with store.reader(settings.paths.published) as connection:
-        return [session.rows(connection, query) for query in queries]
+        return nothing
+    try:
+        with store.reader(settings.paths.published) as connection:
+            return [session.rows(connection, query) for query in queries]
+    except UsageError as problem:
+        if problem.code != "published_before":
+            raise
+        return nothing
 
 
 def _standing(

@@ -5,25 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from screening_pipeline.base.errors import UsageError
 from screening_pipeline.report import page as html
 from screening_pipeline.report.page import Row
-from screening_pipeline.warehouse import catalog, session
+from screening_pipeline.warehouse import catalog, session, snapshot
 
 Figures = Mapping[str, list[Row]]
 
 
 def collect(connection: session.Connection) -> Figures:
     """The rows of every report query, by its name. Raises UsageError for a snapshot of an earlier version."""
-    _ensure_views(connection)
-    return {name: session.rows(connection, query) for name, query in catalog.questions().items()}
-
-
-def _ensure_views(connection: session.Connection) -> None:
-    found = connection.execute("select view_name from duckdb_views() where schema_name = 'analytics'").fetchall()
-    if not {relation.name for relation in catalog.of_schema("analytics")} <= {name for (name,) in found}:
-        problem = "what is published is of an earlier version; run `screening-pipeline sync` first"
-        raise UsageError(problem, code="published_before")
+    with snapshot.earlier_told(connection):
+        return {name: session.rows(connection, query) for name, query in catalog.questions().items()}
 
 
 def by_vendor_of(rows: Iterable[Row]) -> Mapping[str, list[Row]]:

@@ -76,6 +76,11 @@ def _require_room(problem: duckdb.Error, folder: Path | None) -> None:
         raise disk_full("the warehouse", folder, _LEAST_BYTES) from None
 
 
+def is_unknown_name(problem: DatabaseError) -> bool:
+    """Whether DuckDB knows no such table, view, column or function."""
+    return isinstance(problem, duckdb.CatalogException | duckdb.BinderException)
+
+
 @contextmanager
 def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) -> Iterator[Connection]:
     """Context manager: a connection whose default database is the file at `path`, in UTC, spilling only beside it.

@@ -8,8 +8,10 @@ changes tables by another way is noticed, and makes the next snapshot a whole co
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from screening_pipeline.base.errors import UsageError
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import catalog, session
 from screening_pipeline.warehouse.schema import comment, create_empty, name_zones
@@ -30,6 +32,26 @@ SMALL_PART = 2
 """One check in so many may have changed; with more of them a whole copy is cheaper."""
 _KEYS = {"check_key": "staging.unpublished_check", "response": "staging.unpublished_call"}
 _NOTE = "snapshot"
+
+
+@contextmanager
+def earlier_told(connection: Connection) -> Iterator[None]:
+    """Context manager: raises UsageError `published_before` where the block asks for what an earlier version lacks."""
+    try:
+        yield
+    except session.DatabaseError as problem:
+        if session.is_unknown_name(problem) and not _is_of_this_version(connection):
+            told = "what is published is of an earlier version; run `screening-pipeline sync` first"
+            raise UsageError(told, code="published_before") from None
+        raise
+
+
+def _is_of_this_version(connection: Connection) -> bool:
+    """Whether a published file has every table, view and column that is published now."""
+    query = "select schema_name, table_name, column_name from duckdb_columns() where database_name = current_database()"
+    relations = (r for r in catalog.relations().values() if r.schema in catalog.PUBLISHED and r.refresh != "macro")
+    wanted = {(relation.schema, relation.name, column) for relation in relations for column in relation.columns}
+    return wanted <= set(connection.execute(query).fetchall())
 
 
 def is_updatable(connection: Connection, file: str) -> bool:

@@ -23,7 +23,7 @@ from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import put_in_place
 from screening_pipeline.base.locks import WAIT_SECONDS, lock, locked
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.warehouse import catalog, schema
+from screening_pipeline.warehouse import catalog, schema, snapshot
 from screening_pipeline.warehouse.publish import discard, is_opened_for_writing, log_of
 from screening_pipeline.warehouse.session import NAME, attached, failures_told
 
@@ -56,9 +56,14 @@ def open_once(path: Path, *, lock_path: Path, clock: Clock) -> None:
 def reader(path: Path) -> Iterator[Connection]:
     """Context manager: a published snapshot, read-only.
 
-    It is replaced, never changed, so an open handle blocks no writer.
+    It is replaced, never changed, so an open handle blocks no writer. Raises UsageError `published_before` where the
+    block asks for what an earlier version has not published.
     """
-    with _undisturbed(path) as snapshot, attached(snapshot, is_read_only=True) as connection:
+    with (
+        _undisturbed(path) as published,
+        attached(published, is_read_only=True) as connection,
+        snapshot.earlier_told(connection),
+    ):
         yield connection
 
 
