@@ -12,7 +12,7 @@ import pytest
 from screening_pipeline.cycle import settle, take_orders
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.runtime import context, unread
-from screening_pipeline.warehouse import rebuild, session
+from screening_pipeline.warehouse import loading, rebuild, session
 from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, playing
 
 
@@ -154,7 +154,8 @@ def test_a_warehouse_that_was_lost_is_computed_from_what_was_landed(
         play.cycle(day=9)
         before = known(play)
         steps: list[str] = []
-        monkeypatch.setattr(rebuild, "BATCH_BYTES", 10_000)
+        for module in (loading, rebuild):
+            monkeypatch.setattr(module, "BATCH_BYTES", 4_000)
         work = replace(play.runtime, progress=lambda what, _done, _total: steps.append(what))
         play.paths.warehouse.unlink()
         taken = take_orders.take_orders(work, run_id="test")

@@ -1,7 +1,7 @@
 """Data folders of earlier versions, opened by this one.
 
 Each archive in data_folders/ was made by tools/old_data_folder.py with the version that it is named after, and stays as
-it is. The world in it ended long ago: every check that was open then has ended when it is asked for now.
+it is. The world in it ended long ago: what was open then has nearly all ended when it is asked for now.
 """
 
 from __future__ import annotations
@@ -21,10 +21,22 @@ from screening_pipeline_tests.support.commands import Commands
 FOLDERS = sorted((Path(__file__).parent / "data_folders").glob("*.tar.xz"))
 RUNS = 3
 PUSHED = "2000014"  # what Workable pushed about it waits in the spool
+DECIDED_LATE = "0107000007"  # HireRight's sandbox tells by now that this report was decided anew after its end
 VENDORS = {"goodhire", "hireright", "workable", "workerchecks", "zinc"}
 
 # When a check is asked for next is planned anew by every version.
 PLANNED = {("fact_check", "next_pull_at")}
+# What later versions read otherwise, and say so in the changelog: Australia's days in lieu are holidays, GoodHire's
+# `AwaitingConfirmation` waits for the candidate, and Zinc does not say whom `in-progress` waits for.
+READ_ANEW = {
+    ("dim_calendar", "business_day_number"),
+    ("dim_calendar", "is_business_day"),
+    ("dim_vendor_status", "lifecycle"),
+    ("dim_vendor_status", "mapping_version"),
+    ("dim_vendor_status", "next_actor"),
+    ("dim_vendor_status", "note"),
+    ("fact_check_event", "next_actor"),
+}
 
 Table = dict[str, list[tuple[object, ...]]]
 
@@ -74,7 +86,7 @@ def old(request: pytest.FixtureRequest, tmp_path: Path, commands: Commands) -> O
 
 
 def test_a_rebuild_of_an_earlier_versions_folder_gives_the_same_star(old: OldFolder) -> None:
-    columns = old.columns() - PLANNED
+    columns = old.columns() - PLANNED - READ_ANEW
     before = old.star(columns)
     assert {vendor for (vendor,) in old.rows("select vendor from star.fact_check")} == VENDORS
     old.run("rebuild")
@@ -84,13 +96,14 @@ def test_a_rebuild_of_an_earlier_versions_folder_gives_the_same_star(old: OldFol
 
 def test_an_earlier_versions_folder_goes_through_a_cycle(old: OldFolder) -> None:
     ended = (
-        "(check_key in (select check_key from star.fact_check where is_terminal and last_observed_at < '2025-03-25'))"
+        "(check_key in (select check_key from star.fact_check"
+        f" where is_terminal and last_observed_at < '2025-03-25' and check_id <> '{DECIDED_LATE}'))"
     )
-    columns = old.columns() - PLANNED
+    columns = old.columns() - PLANNED - READ_ANEW
     with_checks = {table for table, column in columns if column == "check_key"}
     columns = {(table, column) for table, column in columns if table in with_checks}
     before = old.star(columns, ended)
-    assert len(before["fact_check"]) == 12
+    assert len(before["fact_check"]) == 11
     accounts = json.loads(old.run("status", "--json"))
     assert sum(account["open"] for account in accounts) == 5
 
@@ -99,7 +112,8 @@ def test_an_earlier_versions_folder_goes_through_a_cycle(old: OldFolder) -> None
     assert "8 orders read" in old.run("sync")
 
     assert old.star(columns, ended) == before  # their calls as well: nothing was asked again that had ended
-    assert old.rows("select count(*) from star.fact_check where is_terminal is not true") == [(1,)]
+    still_open = "select vendor from star.fact_check where is_terminal is not true order by vendor"
+    assert old.rows(still_open) == [("hireright",), ("zinc",)]  # one is in no feed, one candidate never came
     assert old.rows("select count(*) from ops.run") == [(RUNS + 1,)]
 
     assert not sealed.exists()  # landed, and that check was not asked for: what was pushed had ended it
