@@ -117,6 +117,7 @@ def account(slug: str, url: str, auth: str | None = None, *, per_minute: int = 1
         token_url=f"{url}/oauth/token" if slug == "hireright" else None,
         secret_names={},
         requests_per_minute=per_minute,
+        max_concurrency=4,
         calendar="US",
         timezone="UTC",
     )

@@ -50,6 +50,25 @@ class Push:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LimitHeaders:
+    """The headers of every answer in which a vendor tells how its rate limit stands.
+
+    - `limit`: calls in a window; `remaining`: calls that are left of it, whoever made the others.
+    - `reset`: when the window ends, as an ISO 8601 time with an offset.
+    """
+
+    limit: str
+    remaining: str
+    reset: str
+
+    def problems(self) -> Iterator[Problem]:
+        """Validation problems of the declaration: (attribute, value and what is wrong)."""
+        for name, header in (("limit", self.limit), ("remaining", self.remaining), ("reset", self.reset)):
+            if not header.startswith("x-ratelimit-") or header != header.lower():
+                yield name, f"{header!r} is none of the x-ratelimit-* headers, which alone are kept, in small letters"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stale:
     """The age, in days or in business days, beyond which a check in a state counts as stale.
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from screening_pipeline.domain.conduct import Push, Sandbox, Stale, is_cron, is_hourly, is_name
+from screening_pipeline.domain.conduct import LimitHeaders, Push, Sandbox, Stale, is_cron, is_hourly, is_name
 from screening_pipeline.domain.durations import Prior
 from screening_pipeline.domain.vocabulary import ADJUDICATIONS, FACTS, LIFECYCLES, SUBJECTS, WORDS, Json, Message
 
@@ -156,6 +156,8 @@ class Vendor:
       customer to fill in.
     - `calendar`: the country, perhaps with a subdivision, whose holidays stop its clock; `timezone`: what its times
       without offset mean, and when its days begin.
+    - `limit_headers`: where it tells how its rate limit stands; the stricter of that and what is configured holds.
+    - `max_concurrency`: calls under way at once, unless the account says otherwise: what its rate limit needs.
     - `push`: how it proves what it pushes, None where it pushes nothing.
     - `stale`: when somebody should look; `prior`: what is believed of its durations.
     - `sandbox`: how the bundled sandbox plays it, None where it does not.
@@ -176,6 +178,8 @@ class Vendor:
     endpoints: tuple[Endpoint, ...]
     records: Mapping[str, Record]
     default_subject: str
+    limit_headers: LimitHeaders | None = None
+    max_concurrency: int = 4
     push: Push | None = None
     stale: tuple[Stale, ...] = ()
     prior: Prior = field(default_factory=Prior)
@@ -325,7 +329,12 @@ def _bad_conduct(vendor: Vendor) -> list[str]:
         "prior.first_state": [vendor.prior.first_state] if vendor.prior.first_state else [],
         "prior.spells": vendor.prior.spells,
     }
-    parts = {"push": vendor.push, "prior": vendor.prior, "sandbox": vendor.sandbox}
+    parts = {
+        "limit_headers": vendor.limit_headers,
+        "push": vendor.push,
+        "prior": vendor.prior,
+        "sandbox": vendor.sandbox,
+    }
     found = [problem for stale in vendor.stale for problem in stale.problems()]
     found += [(f"{name}.{at}", words) for name, part in parts.items() if part for at, words in part.problems()]
     return [

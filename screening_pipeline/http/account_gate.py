@@ -17,6 +17,7 @@ from screening_pipeline.base.errors import (
     VendorError,
     VendorUnavailable,
 )
+from screening_pipeline.domain.conduct import LimitHeaders
 from screening_pipeline.http import wire
 from screening_pipeline.settings.account import Account
 from screening_pipeline.state.accounts import AccountState
@@ -41,11 +42,23 @@ def reason_to_wait(state: State, account: Account, environ: Mapping[str, str], c
 class CircuitBreaker:
     """The circuit breaker of one account. `patience`: the longest silence, in seconds, that is waited out.
 
-    `cool_down`: the silence, in seconds, after a 429 that does not say how long.
+    `cool_down`: the silence, in seconds, after a 429 that does not say how long. `limit_headers`: where answers tell
+    how the rate limit stands.
     """
 
-    def __init__(self, account: Account, limiter: Limiter, clock: Clock, *, patience: float, cool_down: float) -> None:
+    def __init__(
+        self,
+        account: Account,
+        limiter: Limiter,
+        clock: Clock,
+        *,
+        patience: float,
+        cool_down: float,
+        limit_headers: LimitHeaders | None = None,
+    ) -> None:
         self.patience = patience
+        self._limit = account.requests_per_minute
+        self._limit_headers = limit_headers
         self._account = account
         self._names = (account.vendor, account.name)
         self._limiter = limiter
@@ -93,7 +106,7 @@ class CircuitBreaker:
         """
         while True:
             await self.quiet()
-            async with self._limiter.slot(*self._names, self._account.requests_per_minute, until=until) as slot:
+            async with self._limiter.slot(*self._names, self._limit, until=until) as slot:
                 slot.is_used = False
                 if not is_trial:
                     self.check_open()
@@ -111,12 +124,24 @@ class CircuitBreaker:
 
     def hush(self, http_status: int | None, headers: Mapping[str, str]) -> float:
         """Leave the account alone, in all processes, for the seconds that an answer's head wants it; 0.0 for none."""
-        seconds = wire.silence(http_status, headers, self._clock.now(), cool_down=self._cool_down)
+        self._heed_limit(headers)
+        seconds = wire.silence(
+            http_status, headers, self._clock.now(), cool_down=self._cool_down, names=self._limit_headers
+        )
         if seconds is None:
             return 0.0
         self._state.silence(*self._names, seconds, self._clock)
         self.note(RateLimited.code if http_status in (403, 429) else VendorUnavailable.code)
         return seconds
+
+    def _heed_limit(self, headers: Mapping[str, str]) -> None:
+        """Keep to the limit that an answer tells where it is stricter, and leave others the calls that they made."""
+        if self._limit_headers is None:
+            return
+        told = wire.told_limit(headers, self._limit_headers, self._clock.now())
+        self._limit = min(self._account.requests_per_minute, told.limit or self._account.requests_per_minute)
+        if told.remaining is not None and told.seconds is not None:
+            self._limiter.leave(*self._names, self._limit, remaining=told.remaining, seconds=told.seconds)
 
     def throttle(self, http_status: int | None, headers: Mapping[str, str]) -> None:
         """The same for an answer that is there in full. Raises RateLimited where that outlasts our patience."""

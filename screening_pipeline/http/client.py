@@ -70,7 +70,12 @@ class AccountClient:
         self.account = account
         self.vendor = vendor
         self.gate = CircuitBreaker(
-            account, limiter, clock, patience=limits.patience, cool_down=vendor.cool_down_seconds
+            account,
+            limiter,
+            clock,
+            patience=limits.patience,
+            cool_down=vendor.cool_down_seconds,
+            limit_headers=vendor.limit_headers,
         )
         if limits.deadline > limiter.deadline_seconds:
             raise ValueError("a call may not take longer than the limiter keeps a slot for it")

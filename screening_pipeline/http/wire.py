@@ -11,6 +11,9 @@ import zlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+from screening_pipeline.domain.conduct import LimitHeaders
 
 LONGEST_SILENCE = 3600.0
 """Seconds; whatever a vendor asks for, it is asked again after this long."""
@@ -119,16 +122,57 @@ def _seconds(text: str) -> float | None:
     return seconds if math.isfinite(seconds) else None
 
 
-def silence(http_status: int | None, headers: Mapping[str, str], now: datetime, *, cool_down: float) -> float | None:
+def silence(
+    http_status: int | None,
+    headers: Mapping[str, str],
+    now: datetime,
+    *,
+    cool_down: float,
+    names: LimitHeaders | None = None,
+) -> float | None:
     """Seconds for which an answer wants its account to be left alone; None where it wants nothing of the kind.
 
     429, and a 403 with `Retry-After`, since a limit may be enforced by plain rejection: the vendor's `cool_down` unless
-    the header names another time. A server in trouble only where it says when to come back.
+    the header, or the end of the window that is told by `names`, is another time. A server in trouble only where it
+    says when to come back.
     """
     asked = retry_after(headers, now)
+    if asked is None and http_status == 429 and names:
+        asked = told_limit(headers, names, now).seconds
     if http_status == 429 or (http_status == 403 and "retry-after" in headers):
         return cool_down if asked is None else asked
     return asked if http_status is not None and http_status >= 500 else None
+
+
+class ToldLimit(NamedTuple):
+    """What an answer tells of the rate limit: calls a window, calls left of it, seconds until the next window."""
+
+    limit: int | None
+    remaining: int | None
+    seconds: float | None
+
+
+def told_limit(headers: Mapping[str, str], names: LimitHeaders, now: datetime) -> ToldLimit:
+    """What the head of an answer tells of the rate limit; None for what it leaves out, or nobody can read.
+
+    The end of the window is read against the answer's own `Date`, else against `now`; one that is past is no time.
+    """
+    limit, remaining = (_count(headers.get(name, "")) for name in (names.limit, names.remaining))
+    until = _iso(headers.get(names.reset, ""))
+    seconds = (until - (instant(headers.get("date", "")) or now)).total_seconds() if until else 0.0
+    return ToldLimit(limit or None, remaining, min(seconds, LONGEST_SILENCE) if seconds > 0 else None)
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def _iso(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def instant(text: str) -> datetime | None:

@@ -113,7 +113,9 @@ class Account:
         Of(lambda v: v.requests_per_minute),
         help="upper bound in any 60 seconds over all calls of the account, shared by all processes",
     )
-    max_concurrency: int = setting(rules.integer(1, 64), 4, help="requests under way at once")
+    max_concurrency: int = setting(
+        rules.integer(1, 64), Of(lambda v: v.max_concurrency), help="requests under way at once"
+    )
     calendar: str = setting(
         rules.calendar,
         Of(lambda v: v.calendar),

@@ -45,6 +45,7 @@ def _sandbox_account(declared: Vendor, sandbox: Sandbox) -> Account:
         auth=auth,
         secret_names={role: f"SANDBOX_{declared.slug}_{role}".upper() for role in (*flow.secrets, *pushed)},
         requests_per_minute=declared.requests_per_minute,
+        max_concurrency=declared.max_concurrency,
         calendar=declared.calendar,
         timezone=declared.timezone,
         adjudication_expected=bool(sandbox.final_adjudications) or None,

@@ -95,6 +95,22 @@ class Limiter:
             )
             return int(found.fetchone()[0])
 
+    def leave(self, vendor: str, account: str, limit: int, *, remaining: int, seconds: float) -> None:
+        """Give the slots away that others have used: no more than `remaining` calls are made in the next `seconds`.
+
+        Where nobody else has the account's key there are none: what the server counts in its window, we count in ours.
+        """
+        if self.used_last_window(vendor, account) + remaining >= limit:  # the common case takes no lock
+            return
+        key = _key(vendor, account)
+        with self.state.writing() as db:
+            now = self._clock.monotonic()
+            self._tidy(db, key, now)
+            found = db.execute("select slots from budget where account = ?", (key,)).fetchone()
+            for _ in range(limit - (found[0] if found else 0) - remaining):
+                slot = self._inserted(db, key, now)
+                db.execute("update slot set free_at = ?, is_held = 0 where id = ?", (now + seconds, slot.id))
+
     def _take(self, key: str, limit: int) -> tuple[Slot | None, float]:
         """A slot, or the seconds after which one may be free."""
         with self.state.writing() as db:

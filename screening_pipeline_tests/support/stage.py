@@ -92,6 +92,7 @@ def account(slug: str, name: str = "main", **given: Any) -> Account:
         auth=next(iter(declared.auth)),
         secret_names={},
         requests_per_minute=declared.requests_per_minute,
+        max_concurrency=declared.max_concurrency,
         **chosen,
     )
 
