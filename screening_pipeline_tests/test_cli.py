@@ -227,9 +227,21 @@ def test_status_afterwards_names_the_troubles(troubled: Desk, synced: subprocess
     assert standing["zinc/main"]["last_error"]
     assert standing["goodhire/main"]["checks"] > 0
     assert standing["goodhire/main"]["last_error"] is None
+    assert standing["goodhire/main"]["last_success_at"]
+    assert {row["last_cycle_by"] for row in standing.values()} == {"sync"}
     assert {row["order_rejects"] for row in standing.values()} == {2}
     assert standing["goodhire/main"]["unmapped_words"] == []
     assert "Rejected rows of order files: 2; `screening-pipeline rejects` lists them" in troubled.run("status").stdout
+
+
+def test_status_begins_with_what_runs_and_is_given_to_prometheus(
+    troubled: Desk, synced: subprocess.CompletedProcess[str]
+) -> None:
+    told = troubled.run("status").stdout
+    assert told.startswith("Last cycle 0 s ago (sync); snapshot 0 s old."), told
+    done = troubled.run("status", "--prometheus")
+    assert done.returncode == 1
+    assert 'screening_secrets_missing{account="main",vendor="workable"} 1.0' in done.stdout.splitlines()
 
 
 def test_rejected_order_rows_alone_are_worth_attention(desk: Desk) -> None:
@@ -374,7 +386,7 @@ def _frame(film: IO[bytes]) -> bytes:
 def test_status_names_every_account_in_full_on_any_terminal(puzzled: Desk, columns: int) -> None:
     lines = shown(puzzled, columns, "status")
     vendors = ("goodhire", "hireright", "zinc", "workerchecks", "workable")
-    table = lines[: lines.index(NAMED[0])]
+    table = lines[1 : lines.index(NAMED[0])]  # before it stands a sentence of what runs
     assert all(any(f"{vendor}/sandbox" in line.split() for line in table) for vendor in vendors), lines
     assert not any("…" in line or len(line) > columns for line in table), lines
 

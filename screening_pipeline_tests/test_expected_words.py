@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from screening_pipeline.cli import status
+from screening_pipeline.health import status
 from screening_pipeline.runtime.replan import replan
 from screening_pipeline.state.pull_queue import PullQueue, QueuedPull
 from screening_pipeline.state.store import State

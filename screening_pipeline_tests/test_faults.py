@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from screening_pipeline.base.clock import StandingClock, SystemClock
-from screening_pipeline.cli.status import status_report
 from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.pull import pull_account
 from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
+from screening_pipeline.health.status import status_report
 from screening_pipeline.http.batch import AccountOutcome, Pull
 from screening_pipeline.http.client import AccountClient
 from screening_pipeline.http.feed import Feed

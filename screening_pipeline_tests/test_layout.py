@@ -41,10 +41,11 @@ ALLOWED_IMPORTS = {
     "webhooks": "base domain vendors landing state settings http.wire",
     "privacy": "base domain vendors planning landing state settings http warehouse orders runtime sandbox.server",
     "cycle": "base domain vendors planning landing state settings http warehouse orders runtime privacy sandbox.server",
+    "health": "base domain state settings warehouse orders runtime webhooks.refusals",
     "orchestration": "base domain vendors planning landing state settings http warehouse orders report runtime "
-    "privacy cycle sandbox.server sandbox.credentials",
+    "privacy cycle health sandbox.server sandbox.credentials",
     "cli": "base domain vendors planning landing state settings http warehouse orders report runtime "
-    "webhooks privacy cycle orchestration sandbox sandbox.server sandbox.credentials",
+    "webhooks privacy cycle health orchestration sandbox sandbox.server sandbox.credentials",
     "sandbox": "",
 }
 ALLOWED = {room: set(names.split()) for room, names in ALLOWED_IMPORTS.items()}

@@ -21,11 +21,12 @@ from urllib.parse import urlencode
 import pytest
 
 from screening_pipeline.base.clock import ManualClock
-from screening_pipeline.cli.status import AccountStatus, status_report
 from screening_pipeline.cycle import notes, take_orders
 from screening_pipeline.cycle import settle as cycle_settle
 from screening_pipeline.cycle.pull import is_wanted, pull_account
 from screening_pipeline.cycle.writing import open_warehouse
+from screening_pipeline.health.accounts import AccountStatus
+from screening_pipeline.health.status import status_report
 from screening_pipeline.runtime import plans
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.opening import build_runtime
@@ -178,7 +179,12 @@ BASIC = basic(SECRETS["HIRERIGHT_USER"], SECRETS["HIRERIGHT_PASSWORD"])
 
 
 @contextmanager
-def opened(folder: Path, accounts: Sequence[Account] = ACCOUNTS, **environ: str) -> Iterator[Office]:
+def opened(
+    folder: Path,
+    accounts: Sequence[Account] = ACCOUNTS,
+    metrics: receiver.Metrics | None = None,
+    **environ: str,
+) -> Iterator[Office]:
     paths = Paths.under(folder / "data", {})
     paths.create()
     settings = Settings(accounts=tuple(accounts), paths=paths)
@@ -194,7 +200,9 @@ def opened(folder: Path, accounts: Sequence[Account] = ACCOUNTS, **environ: str)
     told: list[str] = []
     with listening("127.0.0.1", 0) as listener, pytest.MonkeyPatch.context() as patch:
         patch.setattr(refusals, "SLOWED_SECONDS", 0.01)
-        app = receiver.application(work.landing, work.settings, work.environ, work.pull_queue, work.clock, told.append)
+        app = receiver.application(
+            work.landing, work.settings, work.environ, work.pull_queue, work.clock, told.append, metrics
+        )
         server = http_server(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

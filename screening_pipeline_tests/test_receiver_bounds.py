@@ -254,6 +254,13 @@ def test_health_is_told_to_anybody_and_tells_nothing_else(tmp_path: Path) -> Non
         assert office.send("GET", "/healthz/") == (200, {"status": "ok", "troubles": []})
 
 
+def test_metrics_are_there_only_where_asked_for(tmp_path: Path) -> None:
+    with opened(tmp_path / "without") as office:
+        assert office.send("GET", "/metrics")[0] == 404
+    with opened(tmp_path / "with", metrics=lambda: ("text/plain; version=0.0.4", b"screening_stale 0.0\n")) as office:
+        assert office.send("GET", "/metrics") == (200, b"screening_stale 0.0\n")
+
+
 def test_health_tells_that_a_secret_is_not_set(tmp_path: Path) -> None:
     with opened(tmp_path, ZINC_TOKEN="") as office:
         assert office.send("GET", "/healthz") == (503, {"status": "failing", "troubles": ["secret_not_set"]})

@@ -130,11 +130,14 @@ def sync(
 
 
 @app.command()
-def status(json: Json = False) -> None:
-    """Show per account what is open and due, the oldest, the budget used, the last error, rejects, unmapped values."""
+def status(
+    json: Json = False,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="Print it as Prometheus reads it.")] = False,
+) -> None:
+    """Show what runs, and per account what is open, due and overdue, the budget used, the trouble it is in."""
     from screening_pipeline.cli import commands
 
-    raise typer.Exit(commands.status(is_json=json))
+    raise typer.Exit(commands.status(is_json=json, is_prometheus=prometheus))
 
 
 @app.command()
@@ -234,11 +237,14 @@ def webhooks(
         str, typer.Option(help="Address to listen on; what faces the internet puts TLS before it.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 8770,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Answer GET /metrics, too, which nobody outside should reach.")
+    ] = False,
 ) -> None:
     """Receive what vendors push: each message is proven and on disk before it is answered; the next cycle reads it."""
     from screening_pipeline.cli import webhooks as cli_webhooks
 
-    raise typer.Exit(cli_webhooks.webhooks(host, port))
+    raise typer.Exit(cli_webhooks.webhooks(host, port, has_metrics=metrics))
 
 
 @app.command()

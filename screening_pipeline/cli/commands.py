@@ -6,6 +6,7 @@ import os
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from screening_pipeline.base import inert
 from screening_pipeline.base.clock import system_clock
@@ -14,44 +15,54 @@ from screening_pipeline.cli.unmapped import tell_unmapped
 from screening_pipeline.settings import load
 from screening_pipeline.settings import settings as configuration
 
+if TYPE_CHECKING:
+    from screening_pipeline.health.status import StatusReport
 
-def status(*, is_json: bool) -> int:
+
+def status(*, is_json: bool, is_prometheus: bool = False) -> int:
     """The `status` command: every account, from the published snapshot and the shared state; returns the exit code."""
-    from screening_pipeline.cli.status import AccountStatus, status_report
+    from screening_pipeline.health.status import status_report
     from screening_pipeline.runtime import bundled_sandbox
 
     settings = bundled_sandbox.unlimited(load.load(os.environ, Path.cwd()))
     found = status_report(settings, os.environ, system_clock(os.environ))
-    if is_json:
+    if is_prometheus:
+        from screening_pipeline.health import metrics
+
+        console.say(metrics.exposition(found).decode().rstrip("\n"))
+    elif is_json:
         console.say_json(found.facts())
     else:
-        console.table([row.words() for row in found.accounts], AccountStatus.COLUMNS)
-        if found.order_rejects:
-            console.say(
-                f"Rejected rows of order files: {found.order_rejects:,}; `screening-pipeline rejects` lists them"
-            )
-        for name, words in found.order_files.items():
-            console.say(inert.inert(f"Order file {name}: {words}"))
-        for row in found.unconfigured:
-            name = inert.inert(f"{row['vendor']}/{row['account']}")
-            console.say(
-                f"Not configured any more: {name}. Its {row['checks']:,} checks are not asked for, nor in views."
-            )
-        for standing in found.accounts:
-            if standing.hidden_labels:
-                console.say(
-                    f"Hidden labels of {standing.account}: {standing.hidden_labels:,}, which may hold people; those "
-                    "that do not can be named in part_labels, and their past is shown as well."
-                )
-        tell_unmapped(found.unmapped_words)
+        _tell_status(found)
     return int(found.needs_attention)
+
+
+def _tell_status(found: StatusReport) -> None:
+    from screening_pipeline.health.accounts import AccountStatus
+
+    console.say(found.running.words())
+    console.table([row.words() for row in found.accounts], AccountStatus.COLUMNS)
+    if found.order_rejects:
+        console.say(f"Rejected rows of order files: {found.order_rejects:,}; `screening-pipeline rejects` lists them")
+    for name, words in found.order_files.items():
+        console.say(inert.inert(f"Order file {name}: {words}"))
+    for row in found.unconfigured:
+        name = inert.inert(f"{row['vendor']}/{row['account']}")
+        console.say(f"Not configured any more: {name}. Its {row['checks']:,} checks are not asked for, nor in views.")
+    for standing in found.accounts:
+        if standing.hidden_labels:
+            console.say(
+                f"Hidden labels of {standing.account}: {standing.hidden_labels:,}, which may hold people; those "
+                "that do not can be named in part_labels, and their past is shown as well."
+            )
+    tell_unmapped(found.unmapped_words)
 
 
 def doctor(*, is_deep: bool = False, is_json: bool) -> int:
     """The `doctor` command: every finding with its fix; returns the exit code."""
     from screening_pipeline.cli import doctor as examination
     from screening_pipeline.cli import doctor_accounts, doctor_stores
-    from screening_pipeline.cli.status import inferred
+    from screening_pipeline.health.status import inferred
     from screening_pipeline.runtime import opening
     from screening_pipeline.state.rate_limit import Limiter
     from screening_pipeline.state.store import State

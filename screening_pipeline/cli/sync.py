@@ -86,7 +86,7 @@ def _tell_sync(outcome: Any, settings: configuration.Settings) -> None:
 
 
 def _tell_failed(outcome: Any, settings: configuration.Settings) -> None:
-    from screening_pipeline.cli.status import unmapped_words
+    from screening_pipeline.health.status import unmapped_words
     from screening_pipeline.warehouse import catalog
 
     for name in outcome.failed_checks:

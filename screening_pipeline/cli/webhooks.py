@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from screening_pipeline.base.loopback import is_loopback
 from screening_pipeline.webhooks.receiver import allow_connections, application, serve
 
+if TYPE_CHECKING:
+    from screening_pipeline.runtime.context import Runtime
 
-def webhooks(host: str, port: int) -> int:
+
+def webhooks(host: str, port: int, *, has_metrics: bool = False) -> int:
     """The `webhooks` command: serves the receiver until stopped; returns the exit code."""
     import os
     from pathlib import Path
@@ -23,6 +28,14 @@ def webhooks(host: str, port: int) -> int:
     if not is_loopback(host):
         console.warn("this is not loopback: put TLS before it, since tokens and messages cross the wire in clear")
     work.landing.recover()  # what a crash left
-    app = application(work.landing, settings, os.environ, work.pull_queue, work.clock, console.say)
+    metrics = (lambda: _metrics(work)) if has_metrics else None
+    app = application(work.landing, settings, os.environ, work.pull_queue, work.clock, console.say, metrics)
     serve(app, settings.accounts, host=host, port=port, tell=console.say)
     return 0
+
+
+def _metrics(work: Runtime) -> tuple[str, bytes]:
+    from screening_pipeline.health import metrics
+    from screening_pipeline.health.status import status_report
+
+    return metrics.CONTENT_TYPE, metrics.exposition(status_report(work.settings, work.environ, work.clock))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle.pull import feed_of, gap_note
 from screening_pipeline.runtime.results import AS_PLANNED, StepResult
+from screening_pipeline.state import pulse
 from screening_pipeline.vendors import vendor
 from screening_pipeline.warehouse import session
 
@@ -58,7 +59,7 @@ def _account_row(runtime: Runtime, account: Account) -> dict[str, object]:
         "cool_down_until": state.silent_until,
         "stopped_at": state.stopped_at,
         "last_error_at": state.last_error_at,
-        "last_success_at": state.answered_at,
+        "last_success_at": state.succeeded_at or state.answered_at,
     }
     return {
         "vendor": account.vendor,
@@ -83,3 +84,4 @@ def note_run(runtime: Runtime, connection: session.Connection, whole: StepResult
         "failed_accounts": [f"{r.vendor}/{r.account}" for r in whole.reports if r.code not in (None, *AS_PLANNED)],
     }
     session.insert(connection, "ops.run", [row])
+    pulse.note_cycle(runtime.pull_queue, trigger, runtime.clock.now())

@@ -189,7 +189,12 @@ class _Job:
         feed = self._vendor.feed
         if feed is None or not self._account.status_updates or feed.name not in wanted.endpoints:
             return DrainResult()
-        return await feed_of(self._runtime, self._account).drain(client, run_id=self._run_id)
+        drained = await feed_of(self._runtime, self._account).drain(client, run_id=self._run_id)
+        if drained.calls and drained.code in (None, "rounds"):
+            client.gate.succeeded()
+        elif drained.code not in (None, "rounds", "busy"):
+            client.gate.note(drained.code)
+        return drained
 
     def _widened(self, wanted: _Wanted, drained: DrainResult) -> _Wanted:
         """A gap in the feed is settled by asking every open id, also where the feed alone was to be asked."""

@@ -25,6 +25,7 @@ from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 
 MISSING_BEFORE_DOUBT = 3
+NOTED_EVERY_SECONDS = 10.0
 
 
 class Withheld(Exception):
@@ -66,6 +67,7 @@ class CircuitBreaker:
         self._clock = clock
         self._cool_down = cool_down
         self._is_answer_noted = False
+        self._success_noted_at: float | None = None
 
     @property
     def known(self) -> AccountState:
@@ -160,7 +162,15 @@ class CircuitBreaker:
 
     def note(self, code: str) -> None:
         """Record the account's last error by its code."""
+        self._success_noted_at = None
         self._state.note_error(*self._names, code, self._clock)
+
+    def succeeded(self) -> None:
+        """Record that an answer could be read: after an error at once, else now and then."""
+        now = self._clock.monotonic()
+        if self._success_noted_at is None or now - self._success_noted_at >= NOTED_EVERY_SECONDS:
+            self._success_noted_at = now
+            self._state.note_success(*self._names, self._clock)
 
     def found(self, subject: str, check_id: str) -> None:
         """Record that the vendor knows this id: its count of 404s is reset."""

@@ -229,7 +229,9 @@ class AccountClient:
             raise self.gate.unavailable("unreachable")
         if ask.endpoint.subject is not None and ask.check_id is not None:
             self._conclude_id(ask.endpoint.subject, ask.check_id, answer, landed)
-        if not landed.is_accepted:
+        if landed.is_accepted:
+            self.gate.succeeded()
+        else:
             self.gate.note(landed.reject or answer.failure or f"http_{answer.http_status}")
 
     def _conclude_id(self, subject: str, check_id: str, answer: Answer, landed: LandingReceipt) -> None:

@@ -58,6 +58,12 @@ def due_at(pull_queue: PullQueue, now: datetime, *, is_update: bool = False) -> 
     return at + timedelta(seconds=REST * seconds) if seconds > FREE_SECONDS and at <= now else None
 
 
+def made_at(pull_queue: PullQueue) -> datetime | None:
+    """When the snapshot that is in place was made; None where that was not noted."""
+    noted = pull_queue.note(_MADE)
+    return datetime.fromisoformat(json.loads(noted)["at"]) if noted else None
+
+
 def overdue(pull_queue: PullQueue, now: datetime) -> str | None:
     """The id of a deferred publication that is due now; None if there is none."""
     put_off, due = pull_queue.note(_PUT_OFF), due_at(pull_queue, now)

@@ -16,6 +16,7 @@ from screening_pipeline.settings.settings import (
     AdverseAction,
     Analytics,
     Http,
+    Operations,
     Planning,
     Privacy,
     Settings,
@@ -55,6 +56,7 @@ def _settings(values: dict[str, Any], path: Path, paths: Paths) -> Settings:
         sla=tuple(SlaTarget(**target) for target in values["sla"]),
         adverse_action=AdverseAction(**values["adverse_action"]),
         http=Http(**values["http"]),
+        operations=Operations(**values["operations"]),
         config_path=path,
     )
 

@@ -127,6 +127,15 @@ class Http:
     proxies_from_environment: bool = setting(rules.flag, False, help="true: obey HTTPS_PROXY and its kin")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Operations:
+    """Settings of operations: `stale_after`, in seconds, is how long nothing may run before `status` calls it wrong."""
+
+    stale_after: float = setting(
+        rules.duration, 7200.0, example='"2h"', help="`status` ends with 1 where nothing has run for longer"
+    )
+
+
 SECTIONS: Mapping[str, type] = {
     "warehouse": Warehouse,
     "privacy": Privacy,
@@ -134,6 +143,7 @@ SECTIONS: Mapping[str, type] = {
     "planning": Planning,
     "adverse_action": AdverseAction,
     "http": Http,
+    "operations": Operations,
 }
 """The tables of screening.toml that stand in it once, beside [[accounts]] and [[sla]]."""
 
@@ -151,6 +161,7 @@ class Settings:
     sla: tuple[SlaTarget, ...] = ()
     adverse_action: AdverseAction = field(default_factory=AdverseAction)
     http: Http = field(default_factory=Http)
+    operations: Operations = field(default_factory=Operations)
     config_path: Path | None = None
     is_embedded_sandbox: bool = False
 

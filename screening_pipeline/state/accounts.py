@@ -21,7 +21,7 @@ class AccountState:
 
     `silent_seconds` is what is left of a silence (0.0: none). `stopped_code` is set while the account is not
     to be asked. `no_polling_at` is set where the vendor seems to offer no polling, `answered_at` where it
-    did answer for an id.
+    did answer for an id, `succeeded_at` where any answer of it could be read, a list's or a feed's as well.
     """
 
     vendor: str
@@ -34,6 +34,14 @@ class AccountState:
     last_error_at: datetime | None = None
     no_polling_at: datetime | None = None
     answered_at: datetime | None = None
+    succeeded_at: datetime | None = None
+
+    @property
+    def present_error(self) -> str | None:
+        """The last error, unless an answer could be read since. Of two at the same instant the error counts."""
+        if self.last_error_at is None or self.succeeded_at is None or self.last_error_at >= self.succeeded_at:
+            return self.last_error
+        return None
 
     @property
     def knows_none(self) -> bool:

@@ -34,7 +34,7 @@ create table if not exists account (
     vendor text not null, account text not null,
     silent_since real, silent_until real, silent_until_running real, silent_boot text,
     stopped_code text, stopped_at real, last_error text, last_error_at real,
-    no_polling_at real, answered_at real,
+    no_polling_at real, answered_at real, succeeded_at real,
     primary key (vendor, account)
 ) without rowid;
 create table if not exists not_found (
@@ -43,6 +43,7 @@ create table if not exists not_found (
     primary key (vendor, account, subject, check_id)
 ) without rowid;
 """
+_LATER_COLUMNS = {"succeeded_at"}
 LOST = "how often vendors were asked in the last minute, silences, and ids that were not found"
 
 
@@ -100,7 +101,16 @@ def _connected(path: Path, busy_seconds: float) -> Opened:
     connected = Opened(_connection(path, busy_seconds), inode)
     if connected.connection.execute("pragma user_version").fetchone()[0] != VERSION:
         raise sqlite3.DatabaseError("of another version")
+    _add_columns(connected.connection)
     return connected
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Add what earlier versions of the tables lack; what these hold stays."""
+    known = {row["name"] for row in connection.execute("pragma table_info(account)")}
+    for column in _LATER_COLUMNS - known if known else ():
+        with suppress(sqlite3.OperationalError):  # another process has just done so
+            connection.execute(f"alter table account add column {column} real")
 
 
 def _connection(path: Path, busy_seconds: float) -> sqlite3.Connection:

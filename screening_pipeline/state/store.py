@@ -110,7 +110,12 @@ class State:
 
     def note_answered(self, vendor: str, account: str, clock: Clock) -> None:
         """Record that the vendor has answered for an id of this account: it does offer polling."""
-        self._set("no_polling_at = ?, answered_at = ?", (None, clock.now().timestamp()), vendor, account)
+        now = clock.now().timestamp()
+        self._set("no_polling_at = ?, answered_at = ?, succeeded_at = ?", (None, now, now), vendor, account)
+
+    def note_success(self, vendor: str, account: str, clock: Clock) -> None:
+        """Record that an answer of this account could be read, whatever it was asked: an id, a list or its feed."""
+        self._set("succeeded_at = ?", (clock.now().timestamp(),), vendor, account)
 
     def _set(self, assignments: str, values: tuple[str | float | None, ...], vendor: str, account: str) -> None:
         with self.writing() as db:
@@ -131,6 +136,7 @@ class State:
             last_error_at=_instant(row["last_error_at"]),
             no_polling_at=_instant(row["no_polling_at"]),
             answered_at=_instant(row["answered_at"]),
+            succeeded_at=_instant(row["succeeded_at"]),
         )
 
     def _silent_seconds(self, row: sqlite3.Row, clock: Clock) -> float:

@@ -4,6 +4,7 @@
     PUT  /webhooks/{vendor}/{account}/{check_id}  a callback whose body does not say what it is about
     GET  /oauth/token                             a bearer token for senders that ask for one first
     GET  /healthz                                 whether messages can be taken now; tells codes and nothing else
+    GET  /metrics                                 where asked for: the status of all accounts, as Prometheus reads it
 
 A slash at the end of an address says nothing. Nothing is read before it is proven. Of a request only the account and
 a word are told, never a path, a header or a body. It speaks plain HTTP and listens on loopback: whoever faces the
@@ -57,6 +58,10 @@ Tell = Callable[[str], None]
 """Told one line for each request that named an account, or at least a vendor."""
 
 
+Metrics = Callable[[], tuple[str, bytes]]
+"""Makes the metrics: their content type, and the text."""
+
+
 class Refused(Exception):
     """A refused request: an HTTP status and a code; never anything of the request."""
 
@@ -67,16 +72,31 @@ class Refused(Exception):
 
 
 def application(
-    landing: Landing, settings: Settings, environ: Mapping[str, str], pull_queue: PullQueue, clock: Clock, tell: Tell
+    landing: Landing,
+    settings: Settings,
+    environ: Mapping[str, str],
+    pull_queue: PullQueue,
+    clock: Clock,
+    tell: Tell,
+    metrics: Metrics | None = None,
 ) -> ASGIApp:
-    """The receiver as an ASGI application."""
+    """The receiver as an ASGI application; `metrics` makes what is answered at /metrics, which is not there without."""
     proofs = WebhookAuth(settings.accounts, environ, clock=clock, key=landing.key_for(SEALED_UNDER))
     # A framework's routes read paths after they were decoded: then a slash in an id looks like any other.
-    return _Receiver(landing, proofs, Doorkeeper(pull_queue, clock), clock, tell)
+    return _Receiver(landing, proofs, Doorkeeper(pull_queue, clock), clock, tell, metrics)
 
 
 class _Receiver:
-    def __init__(self, landing: Landing, proofs: WebhookAuth, doorkeeper: Doorkeeper, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self,
+        landing: Landing,
+        proofs: WebhookAuth,
+        doorkeeper: Doorkeeper,
+        clock: Clock,
+        tell: Tell,
+        metrics: Metrics | None,
+    ) -> None:
+        self._metrics = metrics
         self._landing = landing
         self._clock = clock
         self._tell = tell
@@ -95,6 +115,9 @@ class _Receiver:
     async def _response(self, request: Request, path: bytes) -> Response:
         if path == b"/healthz":
             return await run_in_threadpool(self._health)
+        if path == b"/metrics" and self._metrics is not None:
+            content_type, content = await run_in_threadpool(self._metrics)
+            return Response(content, media_type=content_type, headers={"Cache-Control": "no-store"})
         if path == b"/oauth/token":
             return (
                 await self._token(request) if request.method == "GET" else _refusal(Refused(405, "wrong_method"), "GET")
