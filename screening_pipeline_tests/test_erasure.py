@@ -223,7 +223,8 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _leave_pages(house: House) -> None:
     """The report, half of one whose writer was killed, and shared state that could not be read and was set aside."""
-    for name in ("report.html", "report.html.part", ".report.html.new", "state.sqlite.broken"):
+    pages = ("report.html", "report.html.part", ".report.html.new")
+    for name in (*pages, "state.sqlite.broken", *(f"published/{page}" for page in pages)):
         (house.data / name).write_text("CANARY-request is open")
 
 

@@ -159,7 +159,7 @@ def reported(victim: Victim, synced: Result) -> str:
     """The daily job's page, after it showed every view in Dagster."""
     with opening.open_runtime({**os.environ, **victim.environ}, victim.folder) as work:
         runs.daily_report(work, instance(work.settings.paths))
-    return (victim.data / "report.html").read_text(encoding="utf-8")
+    return (victim.data / "published" / "report.html").read_text(encoding="utf-8")
 
 
 def wild(text: str) -> list[str]:
@@ -275,7 +275,7 @@ def test_a_browser_runs_nothing_of_it(reported: str, victim: Victim, browser: Br
     page.on("dialog", lambda dialog: heard.append(dialog.message))
     page.on("console", lambda message: heard.append(message.text))
     page.on("request", lambda request: asked.append(request.url))
-    address = (victim.data / "report.html").as_uri()
+    address = (victim.data / "published" / "report.html").as_uri()
     page.goto(address, wait_until="networkidle")
     assert heard == []
     assert asked == [address]

@@ -36,7 +36,7 @@ ALLOWED_IMPORTS = {
     "http": "base domain landing state settings",
     "warehouse": "base domain vendors landing settings",
     "orders": "base domain vendors landing settings warehouse",
-    "report": "base warehouse",
+    "report": "base settings warehouse",
     "runtime": "base domain vendors planning landing state settings http warehouse orders sandbox.server",
     "webhooks": "base domain vendors landing state settings http.wire",
     "privacy": "base domain vendors planning landing state settings http warehouse orders runtime sandbox.server",

@@ -630,7 +630,7 @@ def test_everything_has_its_place_in_the_data_folder(tmp_path: Path) -> None:
         paths.warehouse_lock: "warehouse.lock",
         paths.published: "published/screening.duckdb",
         paths.dagster: "dagster",
-        paths.report: "report.html",
+        paths.report: "published/report.html",
         paths.state: "state.sqlite",
     }
     assert {place: str(place.relative_to(tmp_path / "data")) for place in places} == places

@@ -15,6 +15,9 @@ from screening_pipeline.base.locks import locked
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
+SHARED_FOLDER_MODE = 0o750
+SHARED_FILE_MODE = 0o440
+
 _BLOCK_BYTES = 65536
 _SLACK_BYTES = 1024 * 1024  # for the small files and folders that nobody reserves room for
 
@@ -48,6 +51,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def share(path: Path) -> None:
+    """Let the group of the folder that a file or folder lies in read it, whatever the umask says.
+
+    Where this user may not give it to that group it stays with the user's own; `doctor` tells who can read it.
+    """
+    group = path.parent.stat().st_gid
+    if path.stat().st_gid != group:
+        with suppress(PermissionError):
+            os.chown(path, -1, group)
+    path.chmod(SHARED_FOLDER_MODE if path.is_dir() else SHARED_FILE_MODE)
 
 
 def write_all(descriptor: int, content: bytes) -> None:

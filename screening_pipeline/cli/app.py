@@ -191,7 +191,9 @@ def show(
 
 @app.command()
 def report(
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write it; by default data/report.html.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write it; by default data/published/report.html.")
+    ] = None,
 ) -> None:
     """Write a self-contained HTML page of turnaround, ageing, SLA, adjudication and data quality."""
     from screening_pipeline.cli import report as cli_report

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base.clock import VARIABLE as NOW_VARIABLE
 from screening_pipeline.base.clock import Clock
-from screening_pipeline.base.errors import DiskFull, LockHeld, NotWritable, ScreeningError
+from screening_pipeline.base.errors import ConfigurationError, DiskFull, LockHeld, NotWritable, ScreeningError
 from screening_pipeline.cli.doctor_accounts import account_findings, fixed_instant, stranger
 from screening_pipeline.cli.findings import Finding
 from screening_pipeline.orders.files import ENDINGS, not_manifests
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.keys import known_landing_key, known_pseudonym_key
+from screening_pipeline.settings.readers import give_to_group, readers
 from screening_pipeline.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def diagnose(
         _time(environ, clock),
         *_folders(settings),
         *_private_files(settings),
+        *_readers(settings),
         *_not_manifests(settings),
         _disk(settings, free_bytes),
         _warehouse(settings, inspect_warehouse),
@@ -121,6 +123,25 @@ def _private_files(settings: Settings) -> Iterator[Finding]:
     for file in (paths.warehouse, paths.state, paths.erasure_register, paths.pseudonym_key, paths.spool_key):
         if file.exists() and _is_open_to_others(file):
             yield Finding(f"file {file.name}", "warn", "others can read it", f"chmod 600 {file}")
+
+
+def _readers(settings: Settings) -> Iterator[Finding]:
+    """Who can read what is published."""
+    try:
+        give_to_group(settings)
+    except ConfigurationError as problem:
+        yield Finding("published files", "fail", str(problem), "correct publish.group in screening.toml")
+        return
+    found = readers(settings)
+    if found is None:
+        return
+    if settings.publish.group and found.closed:
+        fix = f"chmod g+x,o+x {found.closed[0]}, or put the data folder (SCREENING_DATA_DIR) where they get to"
+        message = f"group {found.group} may read them, and cannot get to them: {found.closed[0]} is closed"
+        yield Finding("published files", "warn", message, fix)
+    else:
+        fix = "" if settings.publish.group else "[publish] group in screening.toml lets others read them"
+        yield Finding("published files", "ok", f"read by {found.words}", fix)
 
 
 def _not_manifests(settings: Settings) -> Iterator[Finding]:

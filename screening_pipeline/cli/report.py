@@ -22,9 +22,12 @@ def report(out: Path | None) -> int:
     target = out or settings.paths.report
     if target.exists() and not target.is_file():  # what is written takes the place of what is there
         raise UsageError(f"{target} is no file: name one with --out", code="usage")
-    # Elsewhere it is out of an erasure's reach in any case, and whoever may read the snapshot may write it.
-    opened = store.reader(settings.paths.published) if out else store.deriving(settings.paths)
-    with opened as connection:
-        page.write_report(connection, target, generated_at=system_clock(os.environ).now())
+    now = system_clock(os.environ).now()
+    if out:  # out of an erasure's reach in any case; and whoever may read the snapshot may write it
+        with store.reader(settings.paths.published) as connection:
+            page.write_report(connection, target, generated_at=now)
+    else:
+        with store.deriving(settings.paths) as connection:
+            page.publish_report(connection, settings.paths, generated_at=now)
     console.say(f"wrote {target}")
     return 0

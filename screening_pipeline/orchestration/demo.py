@@ -102,7 +102,11 @@ def _clear(settings: Settings) -> None:
         )
     for folder in (settings.data_dir / "sandbox", paths.landing, paths.published.parent):
         shutil.rmtree(folder, ignore_errors=True)
-    for file in (*paths.orders.glob("sandbox-*.csv"), *paths.data_dir.glob("state.sqlite*"), paths.report):
+    for file in (
+        *paths.orders.glob("sandbox-*.csv"),
+        *paths.data_dir.glob("state.sqlite*"),
+        paths.earlier_report,
+    ):
         file.unlink(missing_ok=True)
     for file in paths.data_dir.glob("warehouse.duckdb*"):
         file.unlink()

@@ -101,16 +101,15 @@ def rules(screening: Screening) -> Iterator[dg.AssetCheckResult]:
     group_name="published",
     kinds={"html"},
     owners=OWNERS,
-    description="data/report.html: turnaround, ageing, SLA, adjudication and data quality on one page, for anyone.",
+    description="data/published/report.html: turnaround, ageing, SLA, decisions, data quality on one page, for anyone.",
 )
 def daily_report_page(context: dg.AssetExecutionContext, screening: Screening) -> dg.MaterializeResult[None]:
     """Write the report from the published snapshot."""
     from screening_pipeline.report import write  # it brings the chart library, which no other step needs
 
     runtime = screening.runtime
-    target = runtime.settings.paths.report
     with store.deriving(runtime.settings.paths) as connection:
-        write.write_report(connection, target, generated_at=runtime.clock.now())
+        target = write.publish_report(connection, runtime.settings.paths, generated_at=runtime.clock.now())
     content = target.read_text(encoding="utf-8")
     charts = dg.MetadataValue.md(charts_as_markdown(content))
     return made(context, REPORT, {"path": str(target), "bytes": len(content), "charts": charts})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,11 +99,14 @@ def _renew_parquet(paths: Paths, snapshot: Connection) -> None:
 def _pages(paths: Paths) -> list[Path]:
     """Files that may name the erased and are regenerated or temporary, half written ones of a crash included."""
     return [
-        paths.report,
-        *paths.data_dir.glob(f"{paths.report.name}.part"),
-        *paths.data_dir.glob(f".{paths.report.name}.*"),  # as an earlier version called it
+        *(page for place in (paths.report, paths.earlier_report) for page in (place, *_drafts_of(place))),
         *paths.data_dir.glob(f"{paths.state.name}.broken"),
     ]
+
+
+def _drafts_of(page: Path) -> Iterator[Path]:
+    yield from page.parent.glob(f"{page.name}.part")
+    yield from page.parent.glob(f".{page.name}.*")  # as an earlier version called it
 
 
 def _copy_what_stays(connection: Connection, checks: Iterable[Check]) -> None:

@@ -1,1 +1,1 @@
-"""The HTML page. May import base and warehouse."""
+"""The HTML page. May import base, settings and warehouse."""

@@ -14,6 +14,7 @@ from screening_pipeline.report.figures import Names, collect
 from screening_pipeline.report.page import Row
 
 if TYPE_CHECKING:
+    from screening_pipeline.settings.paths import Paths
     from screening_pipeline.warehouse.session import Connection
 
 TITLE = "Background checks: how long they take"
@@ -47,6 +48,14 @@ def write_report(connection: Connection, path: Path, *, generated_at: datetime) 
     content = build_report(connection, generated_at=generated_at).encode()
     with telling(path.name, len(content), path.parent):
         files.write_new(path, content)
+
+
+def publish_report(connection: Connection, paths: Paths, *, generated_at: datetime) -> Path:
+    """Write the page where analysts find it, readable by the group of that folder; its path. Raises as write_report."""
+    write_report(connection, paths.report, generated_at=generated_at)
+    files.share(paths.report)
+    paths.earlier_report.unlink(missing_ok=True)
+    return paths.report
 
 
 def _intro(scope: Row) -> str:

@@ -18,6 +18,7 @@ from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.settings import load
 from screening_pipeline.settings.keys import kept_key, landing_key, pseudonym_key
 from screening_pipeline.settings.paths import Paths
+from screening_pipeline.settings.readers import give_to_group
 from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.rate_limit import Limiter
@@ -71,6 +72,7 @@ def build_runtime(
     require_writable(settings)
     if not settings.is_embedded_sandbox:
         _claim(settings.paths)
+    give_to_group(settings)
     os.environ.setdefault(*_NO_LINEAR_ALGEBRA)
     state = State(settings.paths.state)
     return Runtime(

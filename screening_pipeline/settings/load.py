@@ -19,6 +19,7 @@ from screening_pipeline.settings.settings import (
     Operations,
     Planning,
     Privacy,
+    Publish,
     Settings,
     SlaTarget,
     Warehouse,
@@ -57,6 +58,7 @@ def _settings(values: dict[str, Any], path: Path, paths: Paths) -> Settings:
         adverse_action=AdverseAction(**values["adverse_action"]),
         http=Http(**values["http"]),
         operations=Operations(**values["operations"]),
+        publish=Publish(**values["publish"]),
         config_path=path,
     )
 

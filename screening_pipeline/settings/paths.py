@@ -75,7 +75,12 @@ class Paths:
 
     @property
     def report(self) -> Path:
-        """The HTML report."""
+        """The HTML report, where analysts find it."""
+        return self.data_dir / "published" / "report.html"
+
+    @property
+    def earlier_report(self) -> Path:
+        """The report as an earlier version placed it, where only the owner could read it."""
         return self.data_dir / "report.html"
 
     @property

@@ -136,6 +136,15 @@ class Operations:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Publish:
+    """Settings of publication: the group of this machine that may read what is published (None: this user's own)."""
+
+    group: str | None = setting(
+        rules.name, example='"analysts"', help="the group of this machine that may read data/published/"
+    )
+
+
 SECTIONS: Mapping[str, type] = {
     "warehouse": Warehouse,
     "privacy": Privacy,
@@ -144,6 +153,7 @@ SECTIONS: Mapping[str, type] = {
     "adverse_action": AdverseAction,
     "http": Http,
     "operations": Operations,
+    "publish": Publish,
 }
 """The tables of screening.toml that stand in it once, beside [[accounts]] and [[sla]]."""
 
@@ -162,6 +172,7 @@ class Settings:
     adverse_action: AdverseAction = field(default_factory=AdverseAction)
     http: Http = field(default_factory=Http)
     operations: Operations = field(default_factory=Operations)
+    publish: Publish = field(default_factory=Publish)
     config_path: Path | None = None
     is_embedded_sandbox: bool = False
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from screening_pipeline.base.files import mark_of, put_in_place
+from screening_pipeline.base.files import mark_of, put_in_place, share
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import catalog, snapshot
 from screening_pipeline.warehouse.session import NAME, SHARED
@@ -51,7 +51,7 @@ def publish(connection: Connection, target: Path) -> int:
     if not is_update:
         discard(new)
         _written(connection, new, snapshot.copy, f" ({SHARED})")
-    new.chmod(0o440)
+    share(new)
     log_of(target).unlink(missing_ok=True)
     put_in_place(new, target)
     snapshot.note(connection, _told_by(target), is_update=is_update)
@@ -117,7 +117,7 @@ def export_parquet(connection: Connection, folder: Path, *, is_last_kept: bool =
     folder.parent.mkdir(parents=True, exist_ok=True)
     before = folder.resolve().name if folder.is_symlink() and is_last_kept else None
     new = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
-    new.chmod(0o755)
+    share(new)
     files = list(_parquet_files(connection, new))
     link = folder.with_name(f".{folder.name}.new")
     link.unlink(missing_ok=True)
@@ -133,7 +133,9 @@ def _parquet_files(connection: Connection, folder: Path) -> Iterator[Path]:
     for relation in catalog.relations().values():
         if relation.schema in catalog.PUBLISHED and relation.refresh != "macro":
             file = folder / relation.schema / f"{relation.name}.parquet"
-            file.parent.mkdir(mode=0o755, exist_ok=True)
+            if not file.parent.exists():
+                file.parent.mkdir()
+                share(file.parent)
             connection.execute(f"copy (from {relation.qualified}) to {quote(str(file))} (format parquet)")
-            file.chmod(0o444)
+            share(file)
             yield file
