@@ -14,7 +14,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from screening_pipeline.domain.conduct import LimitHeaders, Push, Sandbox, Stale, is_cron, is_hourly, is_name
+from screening_pipeline.domain.conduct import (
+    LimitHeaders,
+    Push,
+    Sandbox,
+    Stale,
+    WordList,
+    is_cron,
+    is_hourly,
+    is_name,
+)
 from screening_pipeline.domain.durations import Prior
 from screening_pipeline.domain.vocabulary import ADJUDICATIONS, FACTS, LIFECYCLES, SUBJECTS, WORDS, Json, Message
 
@@ -162,6 +171,7 @@ class Vendor:
     - `stale`: when somebody should look; `prior`: what is believed of its durations.
     - `sandbox`: how the bundled sandbox plays it, None where it does not.
     - `created_subject`: what the answer to a creation is about, where that is not always the same thing.
+    - `offered_adjudications`: the call that lists what an account may decide, None where there is none.
     - `sandbox_hosts`: patterns (`*` stands for anything) of hosts on which no check is real.
     """
 
@@ -186,6 +196,7 @@ class Vendor:
     sandbox: Sandbox | None = None
     reshape: Reshape | None = None
     created_subject: Callable[[Message], str] | None = None
+    offered_adjudications: WordList | None = None
     never_store: tuple[str, ...] = ()
     sandbox_hosts: tuple[str, ...] = ()
     error_shape: tuple[str, ...] = ()
@@ -334,6 +345,7 @@ def _bad_conduct(vendor: Vendor) -> list[str]:
         "push": vendor.push,
         "prior": vendor.prior,
         "sandbox": vendor.sandbox,
+        "offered_adjudications": vendor.offered_adjudications,
     }
     found = [problem for stale in vendor.stale for problem in stale.problems()]
     found += [(f"{name}.{at}", words) for name, part in parts.items() if part for at, words in part.problems()]
