@@ -25,21 +25,27 @@ from screening_pipeline.domain.conduct import (
     is_name,
 )
 from screening_pipeline.domain.durations import Prior
-from screening_pipeline.domain.vocabulary import ADJUDICATIONS, FACTS, LIFECYCLES, SUBJECTS, WORDS, Json, Message
+from screening_pipeline.domain.vocabulary import (
+    ADJUDICATIONS,
+    FACTS,
+    LIFECYCLES,
+    ONGOING,
+    SUBJECTS,
+    WORDS,
+    Json,
+    Message,
+)
 
 FIELD_COLUMNS = ("name", "value")
 
 RECORD_TRAITS = {
-    "detail_role": ("none", "refines", "overrides", "concludes"),
+    "detail_role": ("none", "refines", "overrides", "concludes", "limits"),
     "result_from": ("status", "detail", "result", "adjudication"),
     "time_means": ("state", "completion"),
 }
 
 AUTH_SCHEMES = ("api_key", "bearer", "widget_token", "oauth2", "basic")
 """How a call may prove who we are; `screening_pipeline.tokens` implements them."""
-
-SUBSCRIPTION = "subscription"
-"""The subject that is for years: a schedule says when to look, not the chance of news."""
 
 _ADDRESS = re.compile(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")
 _CALENDAR = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
@@ -72,7 +78,7 @@ class Record:
     The next four say how the fields hang together; `sql/staging/reading.sql` is the only reader:
 
     - `detail_role`: what vendor_status_detail does to vendor_status: "none", "refines" an open one, "overrides" it,
-      or "concludes" a completed one.
+      "concludes" a completed one, or "limits" it: not all of it was done.
     - `result_from`: which field carries the result: "status", "detail", "result" or "adjudication".
     - `is_result_awaited`: completed without a result is not yet completed (W2).
     - `time_means`: whether vendor_time dates the "state" of the message or the "completion" of the check.
@@ -123,7 +129,7 @@ class Endpoint:
     @property
     def is_scheduled(self) -> bool:
         """Whether it is pulled by its cron schedule alone, and not by the planner, check by check."""
-        return self.is_destructive or self.is_list or self.subject == SUBSCRIPTION
+        return self.is_destructive or self.is_list or self.subject in ONGOING
 
     @property
     def is_by_id(self) -> bool:

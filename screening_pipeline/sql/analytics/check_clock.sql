@@ -50,7 +50,7 @@ placed as (
         ) as ended_at_earliest
     from star.fact_check as f
     inner join analytics.account_horizon as h on f.vendor = h.vendor and f.account = h.account
-    where f.subject <> 'subscription'
+    where not star.is_ongoing(f.subject)
 ),
 
 timed as (
