@@ -1,7 +1,8 @@
 """For notebooks: the published snapshot as pandas DataFrames.
 
 >>> from screening_pipeline import frames
->>> frames.read("from analytics.turnaround_by_vendor")  # doctest: +SKIP
+>>> frames.turnaround()[["vendor", "median_days", "ci_low", "ci_high"]]  # doctest: +SKIP
+>>> frames.read("from analytics.throughput")  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -28,3 +29,32 @@ def read(query: str, snapshot: Path | None = None) -> pd.DataFrame:
         raise UsageError(f"{path} is not there; `screening-pipeline sync` publishes it", code="nothing_published")
     with store.reader(path) as connection:
         return session.frame(connection, query)
+
+
+def turnaround(snapshot: Path | None = None) -> pd.DataFrame:
+    """How long checks take: one row per vendor as in `analytics.turnaround`, times in days, shares from 0 to 1."""
+    return read("from analytics.turnaround order by vendor asc nulls last", snapshot)
+
+
+def open_checks(snapshot: Path | None = None) -> pd.DataFrame:
+    """The open checks, the oldest first: one row per check as in `analytics.open_check_ageing`, instants in UTC."""
+    return read(
+        "from analytics.open_check_ageing order by age_seconds desc nulls last, check_key asc nulls last", snapshot
+    )
+
+
+def eta(snapshot: Path | None = None) -> pd.DataFrame:
+    """When open checks will end: one row per check as in `analytics.open_check_eta`, the likeliest to be late first.
+
+    `days_p10` to `days_p90` are days from `made_at`, the instant at which it was foretold.
+    """
+    return read("from analytics.open_check_eta order by chance_late desc nulls last, p50 desc nulls last", snapshot)
+
+
+def events(snapshot: Path | None = None) -> pd.DataFrame:
+    """Every change of every check of analyzed accounts, in order: one row per event as in `star.fact_check_event`."""
+    return read(
+        "select e.* from star.fact_check_event as e inner join star.dim_account as a using (vendor, account) "
+        "where a.is_analyzed order by e.check_key asc nulls last, e.event_seq asc nulls last",
+        snapshot,
+    )

@@ -47,7 +47,7 @@ PHONE = {"width": 390, "height": 844}
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     with _warehouse(tmp_path_factory.mktemp("filled")) as filled:
-        generated_world.fill(filled, packages=HOSTILE)
+        generated_world.fill(filled, checks=240, packages=HOSTILE)
         yield filled
 
 

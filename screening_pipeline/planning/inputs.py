@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from screening_pipeline.domain.vocabulary import ONGOING
 from screening_pipeline.planning import priors
 
 
@@ -58,7 +57,7 @@ class PlanOptions:
 
     def worst_case_seconds(self, vendor: str, lifecycle: str, subject: str) -> float:
         """Return the longest interval between two pulls of a check of this kind, in seconds, budget permitting."""
-        if subject in ONGOING:
+        if subject == "subscription":
             return priors.SUBSCRIPTION_SECONDS
         hours = self.worst_case_hours.get(vendor, self.worst_case_hours.get("*"))
         if hours is not None:

@@ -136,7 +136,7 @@ def ranges(rows: Sequence[Row], label: str) -> str:
     Rows have `label`, p50, p75, p90, p95 and p50_earliest, in seconds.
     """
     marks = ("p50_earliest", "p50", "p75", "p90", "p95")
-    told = [{**row, **{mark: max(1.0, row[mark]) for mark in marks}} for row in rows if row["p50"] is not None]
+    told = [{**row, **_marked(row, marks)} for row in rows if row["p50"] is not None]
     scale, axis = _duration_axis(told, marks)
     order = [row[label] for row in told]
     y = alt.Y(f"{label}:N", sort=order, title=None, axis=alt.Axis(labelLimit=110, labelColor=INK))
@@ -150,6 +150,15 @@ def ranges(rows: Sequence[Row], label: str) -> str:
         *(base.mark_tick(color=SERIES[0], thickness=2, height=12).encode(x=f"{mark}:Q") for mark in marks[3:]),
     ]
     return _drawn(alt.layer(*layers).properties(width=WIDTH, height=alt.Step(30)))
+
+
+def _marked(row: Row, marks: Sequence[str]) -> dict[str, float]:
+    """Each mark on a scale that begins at a second; one that is not known yet lies on the one before it."""
+    found: dict[str, float] = {}
+    last = 1.0
+    for mark in marks:
+        last = found[mark] = last if row[mark] is None else max(1.0, row[mark])
+    return found
 
 
 def trend(rows: Sequence[Row]) -> str:

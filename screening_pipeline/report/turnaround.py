@@ -13,30 +13,36 @@ from screening_pipeline.report.page import Row
 def by_vendor(figures: Figures, names: Names) -> html.Section:
     """Report section: turnaround by vendor."""
     rows = figures["turnaround"]
-    measured = names.named(row for row in rows if row["n"])
+    measured = names.named(row for row in rows if row["median"] is not None)
     columns = [
         names.column(),
-        html.bounded("Median", "p50", "p50_earliest"),
-        html.bounded("90 in 100", "p90", "p90_earliest"),
-        html.between("Median, open ones counted", "p50_survival_middle", "p50_survival_earliest", "p50_survival"),
-        html.bounded("Median, business days", "p50_business_days", "p50_business_days_earliest", html.days),
-        html.bounded("90 in 100, business days", "p90_business_days", "p90_business_days_earliest", html.days),
-        html.figures("Closed", "n"),
+        html.between("Median", "median", "median_low", "median_high"),
+        html.remark(_interval, "95 % interval"),
+        html.between("90 in 100", "ninety", "ninety_low", "ninety_high"),
+        html.figures("Median, business days", "median_business_days", html.days),
+        html.figures("Ordered", "n"),
+        html.figures("Complete", "n_completed"),
         html.figures("Open", "n_open"),
-        html.figures("Left out", "n_excluded"),
+        html.figures("Ever complete", "share_completing", html.share),
+        html.remark(lambda row: html.words(row["note"]) if row["note"] else "", "Note"),
     ]
     note = "Dot: median; ticks: 90 and 95 in 100; pale bar: back to the earliest the median can have been."
     drawn = [("From ordered to complete", charts.ranges(measured, "vendor"), note)] if measured else []
     return html.Section(
         "turnaround",
         "Turnaround by vendor",
-        "From the order to the end of the screening. Median and 90 in 100 are of closed checks, a completion "
-        "counted from when it was first seen or from the vendor's own time; it can have come earlier, which "
-        "“at least” says. Open checks are missing from them and tend to be the slow ones. The median that "
-        "counts those too is the fairest; it takes completions in the middle of their bounds, and what lies "
-        "below it takes them at either end.",
+        "From the order to the end of the screening, of the checks that complete; open ones are counted for as long as "
+        "they were seen open, and those that end otherwise leave when they do. Below a figure stands what it is if "
+        "every end came as early, or as late, as it can have come. The interval says what chance allows.",
         html.table(rows, columns) + html.charts(drawn),
     )
+
+
+def _interval(row: Row) -> str:
+    low, high = row["interval_low"], row["interval_high"]
+    if low is None and high is None:
+        return html.NOTHING
+    return f"{html.span(low or 0)} to {html.span(high)}" if high is not None else f"from {html.span(low)}"
 
 
 def by_package(figures: Figures, names: Names) -> html.Section:
@@ -64,8 +70,8 @@ def by_package(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "packages",
         "Distribution and trend by package",
-        "The packages ordered most. A point of the trend is the median of the checks ordered then; while "
-        "some of them are open, it can only rise.",
+        "The packages ordered most. A point of the trend is the median of the closed checks ordered then, ten at "
+        "least; while some of them are open, it can only rise.",
         (html.charts(drawn) or html.nothing()) + (f"<h3>Parts of checks</h3>\n{parts}" if figures["parts"] else ""),
     )
 
@@ -79,9 +85,9 @@ def survival(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "survival",
         "How many take longer",
-        "The share of all checks not complete after a time, by the estimator of Kaplan and Meier: an open "
-        "check counts for as long as it is known to have been open. The line takes each completion in the "
-        "middle of its bounds, the band from one end to the other.",
+        "Of the checks that complete, the share that takes longer than a time: an open check counts for as long as "
+        "it was seen open, and one that is canceled or expires leaves then. The line takes each end in the middle of "
+        "its bounds, the band from one end to the other.",
         html.charts(drawn) or html.nothing(),
     )
 
@@ -176,8 +182,8 @@ def promises(figures: Figures, names: Names) -> html.Section:
         "sla",
         "Promises kept",
         "Promised turnarounds come from the configuration. On the vendor's clock only time counts in which "
-        "the vendor had to act. A check that is open beyond its promise is broken already; one that is open "
-        "within it is not judged. “At best” takes each completion as early as it can have come.",
+        "the vendor had to act. Orders younger than their promise are not judged. “Surely” is of those of which it is "
+        "known; at worst and at best, all that nobody saw went against the promise, or for it.",
         _kept(figures["sla"], names)
         + (f"<h3>Broken promises: {total:,}</h3>\n{_broken(broken, names)}" if total else ""),
     )
@@ -187,12 +193,13 @@ def _kept(rows: list[Row], names: Names) -> str:
     columns = [
         names.column(),
         html.remark(_promise, "Promise"),
-        html.figures("Kept", "attainment", html.share),
+        html.figures("Kept, surely", "attainment", html.share),
+        html.figures("At worst", "attainment_at_worst", html.share),
         html.figures("At best", "attainment_at_best", html.share),
-        html.figures("Decided", "n"),
+        html.figures("Judged", "n"),
         html.figures("Broken", "n_breached"),
         html.figures("Broken, still open", "n_breached_open"),
-        html.figures("Still in time", "n_open"),
+        html.figures("Too young", "n_young"),
         html.figures("Not judged", "n_excluded"),
     ]
     return html.table(rows, columns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -167,4 +168,7 @@ def rows(connection: Connection, query: str) -> list[dict[str, Any]]:
 
 def frame(connection: Connection, query: str) -> pd.DataFrame:
     """The rows of a query as a pandas DataFrame: instants in UTC, nullable numbers."""
-    return connection.execute(query).df()
+    with warnings.catch_warnings():
+        # DuckDB 1.5 makes instants in a way that pandas 3.1 means to drop.
+        warnings.filterwarnings("ignore", "The inplace keyword", DeprecationWarning)
+        return connection.execute(query).df()

@@ -12,6 +12,7 @@ from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import reference, session
 from screening_pipeline.warehouse.session import Connection
+from screening_pipeline_tests.support.stage import derive_turnaround
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = 86_400
@@ -44,6 +45,7 @@ def fill(connection: Connection, *, checks: int = 60, packages: tuple[str, ...] 
     for table in dict.fromkeys(name for name, _ in story):
         session.insert(connection, table, [row for name, row in story if name == table])
     connection.execute(_COUNT_BUSINESS_DAYS)
+    derive_turnaround(connection)
 
 
 def _account(declared: Vendor) -> Row:

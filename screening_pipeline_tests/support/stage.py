@@ -70,6 +70,14 @@ def broken_rules(connection: session.Connection) -> list[str]:
     return [name for name, sql in rules.items() if connection.execute(sql).fetchall()]
 
 
+def derive_turnaround(connection: session.Connection) -> None:
+    """Compute `star.fact_turnaround` from the rows of `star.fact_check`, where these were put in by hand."""
+    connection.execute("create or replace temp table concerned as select check_key from star.fact_check")
+    relation = catalog.relations()["star.fact_turnaround"]
+    connection.execute(f"delete from {relation.qualified}; insert into {relation.qualified} by name {relation.sql}")
+    connection.execute("drop table temp.concerned")
+
+
 def at(text: str) -> datetime:
     """An instant written as ISO 8601 with an offset; a time alone is one of the first Monday."""
     return datetime.fromisoformat(text if "-" in text else f"2026-03-02T{text}+00:00").astimezone(UTC)

@@ -8,7 +8,7 @@
 -- n_excluded                  of those, only partly complete: they have no part in the share
 -- share                       of the vendor's wholly complete checks
 -- n_decided                   of n, those with a decision of which it is known when it came
--- p50                         median calendar seconds from complete to decided, as first observed
+-- p50                         median calendar seconds from screened to decided, as first observed
 -- p75                         75th percentile of the same
 -- p90                         90th percentile of the same
 -- p95                         95th percentile of the same
@@ -16,7 +16,7 @@
 -- p75_earliest                75th percentile of the same
 -- p90_earliest                90th percentile of the same
 -- p95_earliest                95th percentile of the same
--- p50_business_days           median business days from complete to decided
+-- p50_business_days           median business days from screened to decided
 -- p75_business_days           75th percentile of the same
 -- p90_business_days           90th percentile of the same
 -- p95_business_days           95th percentile of the same
@@ -38,7 +38,8 @@ decision as (
     qualify row_number() over (partition by f.check_key order by e.event_seq desc nulls last) = 1
 ),
 
--- H9: a decision may come before the screening is complete; nobody waited for it then.
+-- A decision is waited for from when the vendor's part is over: complete, or in review. H9: one may come before that;
+-- nobody waited for it then.
 complete as (
     select
         f.vendor,
@@ -48,22 +49,22 @@ complete as (
         f.is_terminal is not true as is_open,
         h.calendar,
         h.timezone,
-        f.completed_at,
-        greatest(f.completed_at, d.decided_at) as decided_at,
-        greatest(f.completed_at, d.decided_at_earliest) as decided_at_earliest,
+        coalesce(f.screening_done_at, f.completed_at) as done_at,
+        greatest(done_at, d.decided_at) as decided_at,
+        greatest(done_at, d.decided_at_earliest) as decided_at_earliest,
         d.decided_at is not null as is_decided
     from star.fact_check as f
     inner join analytics.account_horizon as h on f.vendor = h.vendor and f.account = h.account
     left join decision as d on f.check_key = d.check_key
-    where f.completed_at is not null and not star.is_ongoing(f.subject)
+    where f.completed_at is not null and f.subject <> 'subscription'
 ),
 
 timed as (
     select
         c.*,
-        case when c.is_decided then date_sub('second', c.completed_at, c.decided_at) end as seconds,
+        case when c.is_decided then date_sub('second', c.done_at, c.decided_at) end as seconds,
         case
-            when c.is_decided then date_sub('second', c.completed_at, c.decided_at_earliest)
+            when c.is_decided then date_sub('second', c.done_at, c.decided_at_earliest)
         end as seconds_earliest,
         case
             when c.is_decided then decided_day.business_day_number - done_day.business_day_number
@@ -73,7 +74,7 @@ timed as (
         end as business_days_earliest
     from complete as c
     left join star.dim_calendar as done_day
-        on c.calendar = done_day.calendar and star.local_time(c.timezone, c.completed_at)::date = done_day.date
+        on c.calendar = done_day.calendar and star.local_time(c.timezone, c.done_at)::date = done_day.date
     left join star.dim_calendar as decided_day
         on c.calendar = decided_day.calendar and star.local_time(c.timezone, c.decided_at)::date = decided_day.date
     left join star.dim_calendar as early_day

@@ -6,11 +6,17 @@
 -- subject                          what kind of thing the vendor checks; never a subscription
 -- check_id                         the vendor's id, as text
 -- package                          what was ordered
+-- package_name                     the vendor's name of it, where it lists its packages
+-- country                          country of the order
+-- region                           region of the order
+-- cost_center                      cost center of the order
+-- result                           clear, consider, referred, none or unknown
 -- ordered_month                    first day of the local month in which it was ordered
 -- is_open                          whether something is still expected
 -- is_included                      whether it is closed and has a turnaround
 -- excluded_reason                  why a closed one has no part in the figures
 -- ordered_at                       when it was ordered
+-- screening_done_at                when the vendor's part was over: complete, or first seen waiting for a review
 -- ended_at                         when its clock stopped, or the last known instant while it runs
 -- ended_at_earliest                the earliest it can have stopped; while it runs, when it was last seen to
 -- seconds                          calendar seconds from ordered to complete, null unless included
@@ -32,6 +38,7 @@ placed as (
         f.*,
         h.calendar,
         h.timezone,
+        k.package_name,
         f.is_terminal is not true as is_open,
         (
             f.is_terminal is true
@@ -50,7 +57,8 @@ placed as (
         ) as ended_at_earliest
     from star.fact_check as f
     inner join analytics.account_horizon as h on f.vendor = h.vendor and f.account = h.account
-    where not star.is_ongoing(f.subject)
+    left join star.dim_package as k on f.package_key = k.package_key
+    where f.subject <> 'subscription'
 ),
 
 timed as (
@@ -84,11 +92,17 @@ select
     subject,
     check_id,
     package,
+    package_name,
+    country,
+    region,
+    cost_center,
+    result,
     date_trunc('month', star.local_time(timezone, ordered_at))::date as ordered_month,
     is_open,
     is_included,
     case when not is_open and not is_included then turnaround_excluded_reason end as excluded_reason,
     ordered_at,
+    screening_done_at,
     ended_at,
     ended_at_earliest,
     case when is_included then turnaround_seconds end as seconds,

@@ -1,4 +1,4 @@
--- One row per check and promised turnaround that was not kept.
+-- One row per check and promised turnaround that was not kept, by what was seen of it.
 --
 -- sla_target             star.dim_sla_target
 -- check_key              the check
@@ -28,11 +28,16 @@ select
     clock,
     target_business_days,
     target_hours,
-    not is_complete as is_running,
-    coalesce(not is_met_at_best, false) as is_certain,
+    coalesce(not is_complete, false) as is_running,
+    coalesce(not is_met, false) as is_certain,
     elapsed_seconds,
     elapsed_business_days,
     elapsed_seconds - target_hours * 3600 as overrun_seconds,
     elapsed_business_days - target_business_days as overrun_business_days
 from analytics.sla_check
-where not is_met
+where
+    not is_met
+    or (
+        is_met is null
+        and coalesce(elapsed_seconds > target_hours * 3600, elapsed_business_days > target_business_days)
+    )

@@ -1,39 +1,22 @@
--- One row per vendor and package: how long its checks take.
+-- One row per vendor and package: how long its checks take, from their order to complete, in days.
 --
--- vendor        vendor
--- package       what was ordered, null where nobody says
--- n             closed checks in the figures
--- n_open        open checks
--- n_excluded    closed checks without a usable turnaround
--- p50           median calendar seconds to completion, as first observed or as its vendor says
--- p75           75th percentile of the same
--- p90           90th percentile of the same
--- p95           95th percentile of the same
--- p50_earliest  median calendar seconds if each completion came as early as it can have come
+-- vendor                vendor
+-- package               what was ordered, null where nobody says
+-- n                     ordered checks
+-- n_completed           of those, complete
+-- n_open                of those, neither complete nor ended otherwise when last looked at
+-- median_days           days by which half of the checks that complete have; null where no point is known
+-- low                   the median if each end came as early as it can have come
+-- high                  the median if each end came as late as it can have come
+-- ci_low                lower end of the median's 95 % interval
+-- ci_high               upper end of the median's 95 % interval, null where nothing bounds it
+-- p90_days              days by which 90 in 100 of the checks that complete have; null where no point is known
+-- p90_low               the same if each end came as early as it can have come
+-- p90_high              the same if each end came as late as it can have come
+-- median_business_days  business days by which half of the checks that complete have
+-- share_completing      share of all checks that ever complete; null while it is too early to tell
+-- note                  what to know before using the row, null where there is nothing
 -- @refresh view
-with
-figure as (
-    select
-        vendor,
-        package,
-        count(*) filter (where is_included) as n,
-        count(*) filter (where is_open) as n_open,
-        count(*) filter (where not is_open and not is_included) as n_excluded,
-        quantile_cont(seconds, [0.5, 0.75, 0.9, 0.95]) as late,
-        quantile_cont(seconds_earliest, 0.5) as p50_earliest
-    from analytics.check_clock
-    group by vendor, package
-)
-
-select
-    vendor,
-    package,
-    n,
-    n_open,
-    n_excluded,
-    late[1] as p50,
-    late[2] as p75,
-    late[3] as p90,
-    late[4] as p95,
-    p50_earliest
-from figure
+select * exclude (grain, month)
+from analytics.group_turnaround
+where grain = 'package'

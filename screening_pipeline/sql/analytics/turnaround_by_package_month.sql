@@ -3,64 +3,82 @@
 -- vendor                      vendor
 -- package                     what was ordered, null where nobody says
 -- month                       first day of the local month of ordering, null where nobody says when
--- n                           closed checks in the figures
--- n_open                      open checks: a young month is judged by its fast checks only
--- n_excluded                  closed checks without a usable turnaround
--- p50                         median calendar seconds to completion, as first observed or as its vendor says
--- p75                         75th percentile of the same
--- p90                         90th percentile of the same
--- p95                         95th percentile of the same
--- p50_earliest                median calendar seconds if each completion came as early as it can have come
--- p75_earliest                75th percentile of the same
--- p90_earliest                90th percentile of the same
--- p95_earliest                95th percentile of the same
--- p50_business_days           median business days
--- p75_business_days           75th percentile of the same
--- p90_business_days           90th percentile of the same
--- p95_business_days           95th percentile of the same
--- p50_business_days_earliest  median business days if each completion came as early as it can have come
--- p75_business_days_earliest  75th percentile of the same
--- p90_business_days_earliest  90th percentile of the same
--- p95_business_days_earliest  95th percentile of the same
+-- n                           closed checks that are complete and have an order time
+-- n_open                      open checks
+-- n_excluded                  closed checks that ended otherwise, or whose order time is missing or wrong
+-- p50                         calendar seconds for half of the checks that complete, each end as late as can be
+-- p75                         the same for 75 in 100 of them
+-- p90                         the same for 90 in 100 of them
+-- p95                         the same for 95 in 100 of them
+-- p50_earliest                the same, each end as early as can be
+-- p75_earliest                the same for 75 in 100 of them
+-- p90_earliest                the same for 90 in 100 of them
+-- p95_earliest                the same for 95 in 100 of them
+-- p50_business_days           business days by which half of the checks that complete have
+-- p75_business_days           the same for 75 in 100 of them
+-- p90_business_days           the same for 90 in 100 of them
+-- p95_business_days           the same for 95 in 100 of them
+-- p50_business_days_earliest  the same, each end as early as can be
+-- p75_business_days_earliest  the same for 75 in 100 of them
+-- p90_business_days_earliest  the same for 90 in 100 of them
+-- p95_business_days_earliest  the same for 95 in 100 of them
 -- @refresh view
 with
-figure as (
+counted as (
+    select
+        c.vendor,
+        c.package,
+        c.ordered_month as month,
+        count(*) filter (where c.is_counted) as n,
+        count(*) filter (where c.is_open) as n_open,
+        count(*) filter (where not c.is_open and not c.is_counted) as n_excluded
+    from analytics.check_count as c
+    group by c.vendor, c.package, c.ordered_month
+),
+
+percentile as (
     select
         vendor,
         package,
-        ordered_month as month,
-        count(*) filter (where is_included) as n,
-        count(*) filter (where is_open) as n_open,
-        count(*) filter (where not is_open and not is_included) as n_excluded,
-        quantile_cont(seconds, [0.5, 0.75, 0.9, 0.95]) as late,
-        quantile_cont(seconds_earliest, [0.5, 0.75, 0.9, 0.95]) as early,
-        quantile_cont(business_days, [0.5, 0.75, 0.9, 0.95]) as late_days,
-        quantile_cont(business_days_earliest, [0.5, 0.75, 0.9, 0.95]) as early_days
-    from analytics.check_clock
-    group by vendor, package, ordered_month
+        month,
+        list(value order by percentile asc nulls last) filter (where unit = 'seconds' and assumption = 'latest')
+            as latest_seconds,
+        list(value order by percentile asc nulls last) filter (where unit = 'seconds' and assumption = 'earliest')
+            as earliest_seconds,
+        list(value order by percentile asc nulls last) filter (where unit = 'business_days' and assumption = 'latest')
+            as latest_days,
+        list(value order by percentile asc nulls last) filter (where unit = 'business_days' and assumption = 'earliest')
+            as earliest_days
+    from analytics.group_percentile
+    where grain = 'month'
+    group by vendor, package, month
 )
 
 select
-    vendor,
-    package,
-    month,
-    n,
-    n_open,
-    n_excluded,
-    late[1] as p50,
-    late[2] as p75,
-    late[3] as p90,
-    late[4] as p95,
-    early[1] as p50_earliest,
-    early[2] as p75_earliest,
-    early[3] as p90_earliest,
-    early[4] as p95_earliest,
-    late_days[1] as p50_business_days,
-    late_days[2] as p75_business_days,
-    late_days[3] as p90_business_days,
-    late_days[4] as p95_business_days,
-    early_days[1] as p50_business_days_earliest,
-    early_days[2] as p75_business_days_earliest,
-    early_days[3] as p90_business_days_earliest,
-    early_days[4] as p95_business_days_earliest
-from figure
+    c.vendor,
+    c.package,
+    c.month,
+    c.n,
+    c.n_open,
+    c.n_excluded,
+    p.latest_seconds[1] as p50,
+    p.latest_seconds[2] as p75,
+    p.latest_seconds[3] as p90,
+    p.latest_seconds[4] as p95,
+    p.earliest_seconds[1] as p50_earliest,
+    p.earliest_seconds[2] as p75_earliest,
+    p.earliest_seconds[3] as p90_earliest,
+    p.earliest_seconds[4] as p95_earliest,
+    p.latest_days[1] as p50_business_days,
+    p.latest_days[2] as p75_business_days,
+    p.latest_days[3] as p90_business_days,
+    p.latest_days[4] as p95_business_days,
+    p.earliest_days[1] as p50_business_days_earliest,
+    p.earliest_days[2] as p75_business_days_earliest,
+    p.earliest_days[3] as p90_business_days_earliest,
+    p.earliest_days[4] as p95_business_days_earliest
+from counted as c
+left join percentile as p
+    on
+        c.vendor = p.vendor and c.package is not distinct from p.package
+        and c.month is not distinct from p.month

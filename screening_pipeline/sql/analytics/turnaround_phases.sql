@@ -11,11 +11,11 @@
 -- p75                      75th percentile of the same
 -- p90                      90th percentile of the same
 -- p95                      95th percentile of the same
--- p50_least                median of the least calendar seconds it can have been
+-- p50_least                median of the least calendar seconds: between looks that showed that party
 -- p75_least                75th percentile of the same
 -- p90_least                90th percentile of the same
 -- p95_least                95th percentile of the same
--- p50_most                 median of the most calendar seconds it can have been
+-- p50_most                 median of the most calendar seconds: all but what was surely another's
 -- p75_most                 75th percentile of the same
 -- p90_most                 90th percentile of the same
 -- p95_most                 95th percentile of the same
@@ -44,12 +44,12 @@ spent as (
         c.is_open,
         c.is_included,
         p.seconds > 0 as is_touched,
-        if(c.is_included, coalesce(p.seconds, 0), null) as seconds,
-        if(c.is_included, coalesce(p.seconds_least, 0), null) as seconds_least,
-        if(c.is_included, coalesce(p.seconds_most, 0), null) as seconds_most,
-        if(c.is_included, coalesce(p.business_days, 0), null) as business_days,
-        if(c.is_included, coalesce(p.business_days_least, 0), null) as business_days_least,
-        if(c.is_included, coalesce(p.business_days_most, 0), null) as business_days_most,
+        if(c.is_included, p.seconds, null) as seconds,
+        if(c.is_included, p.seconds_least, null) as seconds_least,
+        if(c.is_included, p.seconds_most, null) as seconds_most,
+        if(c.is_included, p.business_days, null) as business_days,
+        if(c.is_included, p.business_days_least, null) as business_days_least,
+        if(c.is_included, p.business_days_most, null) as business_days_most,
         if(c.is_included, c.seconds, null) as total_seconds
     from analytics.check_clock as c
     cross join party as y

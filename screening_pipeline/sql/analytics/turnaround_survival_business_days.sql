@@ -1,13 +1,13 @@
--- One row per vendor and number of business days at which checks completed or were last open: Kaplan–Meier.
+-- One row per vendor and number of business days at which checks ended or were last seen open: how many take longer.
 --
 -- vendor              vendor
 -- time_business_days  business days since ordering
--- n_at_risk           checks not complete, and still followed, just before that time
+-- n_at_risk           checks not ended, and under watch, just before that time
 -- n_events            checks completed at that time
 -- n_censored          open checks that are only known to take longer than that time
--- survival            estimated share of all checks that take longer than that time, open ones counted
--- survival_middle     the same estimate if each completion came in the middle between its bounds
--- survival_earliest   the same estimate if each completion came as early as it can have come
+-- survival            estimated share of the checks that complete which take longer than that time
+-- survival_middle     the same estimate if each end came in the middle between its bounds
+-- survival_earliest   the same estimate if each end came as early as it can have come
 -- @refresh view
 with
 latest as (

@@ -1,9 +1,30 @@
--- How long the packages of a vendor take of which most are closed.
-select * replace (coalesce(package, 'no package') as package)
-from analytics.turnaround_by_package
-where n > 0
-qualify
-    row_number() over (
-        partition by vendor order by n desc nulls last, coalesce(package, 'no package') asc nulls last
-    ) <= 6
-order by vendor asc nulls last, n desc nulls last, package asc nulls last
+-- How long the packages of a vendor take of which most are ordered.
+with
+percentile as (
+    select
+        vendor,
+        package,
+        any_value(value) filter (where percentile = 50 and assumption = 'middle') as p50,
+        any_value(value) filter (where percentile = 75 and assumption = 'middle') as p75,
+        any_value(value) filter (where percentile = 90 and assumption = 'middle') as p90,
+        any_value(value) filter (where percentile = 95 and assumption = 'middle') as p95,
+        any_value(value) filter (where percentile = 50 and assumption = 'earliest') as p50_earliest
+    from analytics.group_percentile
+    where grain = 'package' and unit = 'seconds'
+    group by vendor, package
+)
+
+select
+    t.vendor,
+    coalesce(t.package, 'no package') as package,
+    t.n,
+    p.p50,
+    p.p75,
+    p.p90,
+    p.p95,
+    p.p50_earliest
+from analytics.turnaround_by_package as t
+inner join percentile as p on t.vendor = p.vendor and t.package is not distinct from p.package
+where t.median_days is not null
+qualify row_number() over (partition by t.vendor order by t.n desc nulls last, t.package asc nulls last) <= 6
+order by t.vendor asc nulls last, t.n desc nulls last, t.package asc nulls last

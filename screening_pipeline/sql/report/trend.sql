@@ -23,5 +23,6 @@ select
     n_open,
     p50
 from ranked
-where n > 0 and place <= 4
-order by vendor asc nulls last, place asc nulls last, ordered_on asc nulls last
+-- Fewer make a line of chance.
+where n >= 10 and place <= 4
+order by vendor, place, ordered_on

@@ -11,7 +11,6 @@
 -- vendor_result                verbatim result, null when absent
 -- vendor_adjudication          verbatim adjudication, null when absent
 -- vendor_dispute               verbatim dispute status, null when absent
--- vendor_assessment            verbatim, what the customer's own rules at the vendor make of it, as last told
 -- lifecycle                    where the check stands; unknown until it was first observed
 -- lifecycle_reason             why it ended, where the vendor tells
 -- result                       clear, consider, referred, none (not produced yet) or unknown
@@ -38,15 +37,16 @@
 -- completed_at                 when the screening was complete: the vendor's time, or the first observation of it
 -- completed_at_earliest        the earliest it can have been complete
 -- completed_at_source          vendor, push or observed
+-- screening_done_at            when the vendor's part was over: complete, or first seen waiting for a review
+-- screening_done_at_earliest   the earliest it can have been over
 -- adjudicated_at               first observation of a final adjudication
 -- closed_at                    first observation of the present ended stretch, null while open
+-- closed_at_earliest           the earliest it can have ended: the observation before that, or the order
 -- reopened_count               how often it was opened again
 -- reopened_at                  when it was last opened again
 -- turnaround_seconds           seconds from ordered_at to completed_at; null while the screening goes on, or excluded
 -- turnaround_seconds_earliest  the same to completed_at_earliest
 -- turnaround_business_days     business days between the two local dates, in the account's calendar and zone
--- vendor_turnaround_seconds    how long it took, as the vendor counts; ours is turnaround_seconds
--- vendor_estimated_on          the day on which the vendor thinks, or last thought, that it will be complete
 -- turnaround_excluded_reason   canceled, expired, declined, left_censored, no_order_time or negative, if left out
 -- next_pull_at                 when it is asked next, null when terminal or when its account is not asked
 -- has_attachment               whether the vendor has attached a document; it is not kept, nor is a link to it
@@ -73,6 +73,10 @@ summary as (
             )
         ) as adjudicated_at,
         max(e.observed_at) filter (where e.is_closing) as last_closed_at,
+        arg_max_null(e.previous_observed_at, e.place) filter (where e.is_closing) as last_open_at,
+        min(e.observed_at) filter (where e.lifecycle = 'review_required') as reviewed_from,
+        arg_min_null(e.previous_observed_at, e.place) filter (where e.lifecycle = 'review_required')
+            as reviewed_from_earliest,
         count(*) filter (where e.is_reopening) as reopened_count,
         max(e.observed_at) filter (where e.is_reopening) as reopened_at
     from applied as e
@@ -94,6 +98,27 @@ done as (
     inner join sequence as q on s.done_message = q.message_number
 ),
 
+link as (
+    select
+        o.check_key,
+        max_by(o.report_url, q.place) filter (where o.report_url <> '') as report_url,
+        bool_or(o.has_attachment) as has_attachment
+    from touched_message as o
+    inner join sequence as q on o.message_number = q.message_number
+    where q.is_applied and (o.report_url <> '' or o.has_attachment)
+    group by o.check_key
+),
+
+field as (
+    select
+        o.check_key,
+        max_by(o.flex_fields, q.place) as flex_fields
+    from touched_message as o
+    inner join sequence as q on o.message_number = q.message_number
+    where q.is_applied and o.flex_fields is not null
+    group by o.check_key
+),
+
 timed as (
     select
         c.check_key,
@@ -113,12 +138,9 @@ timed as (
         f.cost_center,
         f.tags,
         f.ordered_at,
-        b.report_url,
-        b.vendor_assessment,
-        b.vendor_estimated_on,
-        b.vendor_turnaround_seconds,
-        b.flex_fields,
-        coalesce(b.has_attachment, false) as has_attachment,
+        link.report_url,
+        field.flex_fields,
+        coalesce(link.has_attachment, false) as has_attachment,
         s.* exclude (check_key, state_key, done_message, is_unconfirmed),
         w.vendor_status,
         w.vendor_status_detail,
@@ -153,7 +175,8 @@ timed as (
     left join staging.reading as r on s.state_key = r.state_key
     left join done as d on c.check_key = d.check_key
     left join order_fact as f on c.check_key = f.check_key
-    left join told_beside as b on c.check_key = b.check_key
+    left join link on c.check_key = link.check_key
+    left join field on c.check_key = field.check_key
     left join staging.account as a on c.vendor = a.vendor and c.account = a.account
 ),
 
@@ -165,6 +188,9 @@ completed as (
             when done_at is null or done_at_earliest is null then null
             when not star.is_ended_otherwise(lifecycle) then least(done_at_earliest, done_at)
         end as completed_at_earliest,
+        -- What waits for the client's review is screened: the vendor has no part in what follows.
+        lifecycle not in ('canceled', 'expired', 'declined')
+        and coalesce(reviewed_from < done_at, reviewed_from is not null) as is_reviewed_first,
         case
             when star.is_ended_otherwise(lifecycle) then if(is_terminal, lifecycle, null)
             -- The first completion stands, unless the screening goes on again.
@@ -189,7 +215,6 @@ select
     c.vendor_result,
     c.vendor_adjudication,
     c.vendor_dispute,
-    c.vendor_assessment,
     c.lifecycle,
     c.lifecycle_reason,
     c.result,
@@ -221,8 +246,14 @@ select
         when c.done_channel = 'push' then 'push'
         else 'observed'
     end as completed_at_source,
+    if(c.is_reviewed_first, c.reviewed_from, c.completed_at) as screening_done_at,
+    if(c.is_reviewed_first, greatest(c.reviewed_from_earliest, c.ordered_at), c.completed_at_earliest)
+        as screening_done_at_earliest,
     c.adjudicated_at,
     case when c.is_terminal then c.last_closed_at end as closed_at,
+    case
+        when c.is_terminal then least(c.last_closed_at, greatest(c.last_open_at, c.ordered_at))
+    end as closed_at_earliest,
     coalesce(c.reopened_count, 0)::integer as reopened_count,
     c.reopened_at,
     case
@@ -237,8 +268,6 @@ select
         when c.is_complete and coalesce(c.turnaround_excluded_reason, '') in ('', 'negative')
             then done_day.business_day_number - order_day.business_day_number
     end as turnaround_business_days,
-    c.vendor_turnaround_seconds,
-    c.vendor_estimated_on,
     c.turnaround_excluded_reason,
     case
         when c.is_polled and not c.is_terminal then coalesce(p.next_pull_at, c.first_observed_at, c.first_seen_at)

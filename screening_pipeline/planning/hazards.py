@@ -1,0 +1,185 @@
+"""Hazards of each state by working time, learned from stays. Pure.
+
+Frames in, instants in seconds since 1970. What a check does next depends on its vendor, its state, and for how much
+working time it has been in it; its package makes it faster or slower throughout, and so does how the vendor has been of
+late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from screening_pipeline.planning.calendar import CELLS, HOUR, WEEK_SHARE, BusinessCalendar, normalised
+from screening_pipeline.planning.working_time import Clock
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+DAY = 24 * HOUR
+AHEAD_DAYS = 400
+"""Nothing is forecast beyond; what lasts longer ends then."""
+LATELY_DAYS, LONG_DAYS = 10.0, 90.0
+"""Half-lives: how fast a vendor is counts of late, what its stays look like counts for long."""
+SHRINK = 8.0
+"""A package, or the last weeks, are taken to be like the rest until so many ends say otherwise."""
+SMOOTH = 1.0
+PACE_EVENTS, PACE_FLOOR = 40.0, 0.01
+NEXT_SHRINK = 4.0
+EDGES = np.concatenate(
+    (
+        [0.0],
+        HOUR * np.array([0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 20]),
+        DAY
+        * np.array(
+            [1, 1.4, 2, 2.8, 3.5, 4.2, 5.6, 7, 8.4, 9.8, 11.2, 12.6, 14, 17, 21, 25, 28, 32, 36, 42, 50, 60, 90]
+        ),
+        [DAY * AHEAD_DAYS],
+    )
+)
+WIDTHS = np.diff(EDGES)
+AGE_GROUPS = np.searchsorted(EDGES, [HOUR, DAY, 5 * DAY, 14 * DAY, 25 * DAY])
+STAYS = ("vendor", "package", "state", "entered", "seen_until", "left_by", "next_state")
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of one state of one vendor: hazard per working second by age, and what comes next by age.
+
+    `speed` is how fast it has been of late, `evidence` how many ends say so.
+    """
+
+    clock: Clock
+    hazard: Floats
+    next_states: tuple[str, ...]
+    chances: Floats
+    speed: float
+    evidence: float
+
+    @property
+    def gathered(self) -> Floats:
+        """The hazard gathered up to each edge."""
+        return np.concatenate(([0.0], np.cumsum(self.hazard * WIDTHS)))
+
+
+@dataclass(frozen=True)
+class Hazards:
+    """States by vendor and name, each vendor's usual first state, and the factor of each package."""
+
+    states: Mapping[tuple[str, str], State]
+    first: Mapping[str, str]
+    packages: Mapping[tuple[str, str], float]
+
+
+def learn(stays: pd.DataFrame, calendars: Mapping[str, BusinessCalendar], now: float) -> Hazards:
+    """What stays tell at the instant `now`: a frame with the columns STAYS, one row per check and state.
+
+    A stay was seen to last from `entered` until `seen_until`, and to be over by `left_by` (null while it lasts), when
+    `next_state` was seen; an end is a next state that begins with `end:`. `calendars` are those of the vendors.
+    """
+    states: dict[tuple[str, str], State] = {}
+    ended: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    start = float(stays["entered"].min()) - DAY if len(stays) else now - DAY
+    for vendor, state, own in by_state(stays):
+        table = _Table(own, calendars.get(vendor) or BusinessCalendar(), start, now)
+        states[vendor, state] = table.state()
+        for package, pair in table.packages(states[vendor, state]).items():
+            ended.setdefault((vendor, package), []).append(pair)
+    packages = {key: _ratio(*np.sum(pairs, axis=0)) for key, pairs in ended.items()}
+    first = {str(vendor): str(own["state"].mode().iloc[0]) for vendor, own in stays.groupby("vendor", sort=True)}
+    return Hazards(states, first, packages)
+
+
+def by_state(stays: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """The rows of each vendor and state, in order of their names."""
+    for vendor, of_vendor in stays.groupby("vendor", sort=True):
+        for state, own in of_vendor.groupby("state", sort=True):
+            yield str(vendor), str(state), own
+
+
+def _ratio(seen: float, expected: float, shrink: float = SHRINK) -> float:
+    return float((seen + shrink) / (expected + shrink))
+
+
+class _Table:
+    """The stays of one state as columns."""
+
+    def __init__(self, stays: pd.DataFrame, calendar: BusinessCalendar, start: float, now: float) -> None:
+        self.now = now
+        self.package = stays["package"].fillna("").to_numpy(dtype=object)
+        self.entered = stays["entered"].to_numpy(dtype=np.float64)
+        self.next_state = stays["next_state"].to_numpy(dtype=object)
+        self.is_ended = stays["left_by"].notna().to_numpy(dtype=bool)
+        self.seen = np.maximum(stays["seen_until"].to_numpy(dtype=np.float64), self.entered)
+        left = stays["left_by"].to_numpy(dtype=np.float64)
+        self.left = np.where(self.is_ended, np.maximum(left, self.seen + 1), self.seen)
+        flat = Clock(calendar, (1.0,) * CELLS, start, now + AHEAD_DAYS * DAY)
+        pace = self._pace(flat)
+        self.clock = Clock(calendar, pace, start, now + AHEAD_DAYS * DAY)
+        begun = self.clock.worked(self.entered)
+        low, high = self.clock.worked(self.seen) - begun, self.clock.worked(self.left) - begun
+        until = _covered(low)
+        between = _covered(high) - until
+        self.events = np.where(self.is_ended[:, None], between * WIDTHS, 0.0)
+        self.events /= np.maximum(self.events.sum(axis=1, keepdims=True), 1e-9)
+        self.watched = (until + between / 2) * WIDTHS
+        middles = self.clock.instant(begun[:, None] + (EDGES[:-1] + WIDTHS / 2))
+        self.days_ago = np.maximum(now - np.minimum(middles, self.left[:, None]), 0.0) / DAY
+
+    def _pace(self, flat: Clock) -> tuple[float, ...]:
+        """In which hours of the week stays end: the speed of each cell."""
+        ended = self.is_ended & (self.left - self.seen < 2 * DAY)
+        points = self.seen[ended, None] + (np.arange(12) + 0.5) / 12 * (self.left - self.seen)[ended, None]
+        place = np.clip(((points - flat.times[0]) // HOUR).astype(np.int64), 0, len(flat.cells) - 1)
+        hours = np.arange(len(flat.cells) + 1) * HOUR + flat.times[0]
+        open_at = np.searchsorted(np.sort(self.entered), hours[:-1]) - np.searchsorted(np.sort(self.left), hours[:-1])
+        watched = np.bincount(flat.cells, weights=np.maximum(open_at, 0), minlength=CELLS).astype(np.float64)
+        shares = np.array(WEEK_SHARE) / sum(WEEK_SHARE)
+        speeds = np.ones(CELLS)
+        for _ in range(4):
+            likely = speeds[flat.cells[place]]
+            likely /= np.maximum(likely.sum(axis=1, keepdims=True), 1e-9)
+            events = np.bincount(flat.cells[place].ravel(), weights=likely.ravel(), minlength=CELLS)
+            rate = max(events.sum(), 1.0) / max(watched.sum(), 1.0)
+            speeds = (events + PACE_EVENTS * shares) / (watched * rate + PACE_EVENTS * shares)
+        return normalised(tuple(np.maximum(speeds, PACE_FLOOR).tolist()))
+
+    def state(self) -> State:
+        long, lately = 0.5 ** (self.days_ago / LONG_DAYS), 0.5 ** (self.days_ago / LATELY_DAYS)
+        events, watched = (self.events * long).sum(axis=0), (self.watched * long).sum(axis=0)
+        overall = (events.sum() + 0.5) / (watched.sum() + DAY)
+        hazard = (events + SMOOTH) / (watched + SMOOTH / overall)
+        seen, expected = (self.events * lately).sum(), (self.watched * lately * hazard).sum()
+        names = tuple(sorted({str(name) for name in self.next_state[self.is_ended]})) or ("end:complete",)
+        return State(self.clock, hazard, names, self._chances(names, long), _ratio(seen, expected), float(seen))
+
+    def _chances(self, names: tuple[str, ...], weight: Floats) -> Floats:
+        """What comes next, by age bin: ages of a kind are counted together, and with all others where they are few."""
+        group = np.searchsorted(AGE_GROUPS, np.arange(len(WIDTHS)), side="right")
+        counts = np.array(
+            [(self.events * weight)[self.is_ended & (self.next_state == name)].sum(axis=0) for name in names]
+        )
+        overall = (counts.sum(axis=1) + 0.1) / (counts.sum() + 0.1 * len(names))
+        grouped = np.array([[row[group == g].sum() for g in range(len(AGE_GROUPS) + 1)] for row in counts])
+        shares = (grouped + NEXT_SHRINK * overall[:, None]) / (grouped.sum(axis=0) + NEXT_SHRINK)
+        return np.cumsum(shares[:, group], axis=0)
+
+    def packages(self, state: State) -> dict[str, tuple[float, float]]:
+        """For each package how many stays ended, and how many would have by the hazard of all."""
+        weight = 0.5 ** (self.days_ago / LONG_DAYS)
+        seen, expected = (self.events * weight).sum(axis=1), (self.watched * weight * state.hazard).sum(axis=1)
+        return {
+            str(name): (float(seen[self.package == name].sum()), float(expected[self.package == name].sum()))
+            for name in set(self.package)
+        }
+
+
+def _covered(ages: Floats) -> Floats:
+    """Which fraction of each bin lies below each age: one row per age."""
+    return np.clip((ages[:, None] - EDGES[:-1]) / WIDTHS, 0.0, 1.0)

@@ -1,0 +1,1 @@
+(select * from analytics.group_summary where grain = 'vendor')

@@ -1,0 +1,1 @@
+(select * from analytics.incidence_curve where grain = 'vendor' and unit = 'seconds' and assumption = 'latest')

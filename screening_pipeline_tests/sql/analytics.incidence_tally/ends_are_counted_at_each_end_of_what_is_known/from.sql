@@ -1,0 +1,1 @@
+(select * from analytics.incidence_tally where grain = 'vendor')

@@ -1,0 +1,1 @@
+(select * from analytics.turnaround_group where grain = 'vendor')

@@ -1,0 +1,62 @@
+"""What is foretold of open checks, against worlds that say when they ended."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from screening_pipeline import frames
+from screening_pipeline.runtime import backtest, forecast
+from screening_pipeline.settings.settings import SlaTarget
+from screening_pipeline.warehouse import publish
+from screening_pipeline_tests.support.known_world import DAY, Shape, seen
+
+STEADY = Shape(vendor="goodhire", checks=500, days=100, packages=(("basic", 0.6), ("executive", 1.8)))
+
+
+def test_eight_of_ten_checks_end_between_the_10th_and_the_90th_percentile() -> None:
+    tables = []
+    for seed in (9101, 9102):
+        with seen(STEADY, seed) as (of, stage):
+            instants = [of.shape.now - days * DAY for days in (20, 30, 40, 50)]
+            tables.append(backtest.backtest(stage.connection, instants).astype(float))
+    method, peer, _ = backtest.METHODS
+    own, vendor = (sum(table["pinball_hours"].to_dict()[name] for table in tables) for name in (method, peer))
+    checks = sum(table["checks"].to_dict()[method] for table in tables)
+    inside = sum((table["checks"] * table["coverage"]).to_dict()[method] for table in tables)
+    assert checks > 100
+    assert 0.74 <= inside / checks <= 0.90
+    assert own <= 0.8 * vendor
+
+
+def test_what_is_foretold_is_kept_with_its_instant_and_asked_as_frames(tmp_path: Path) -> None:
+    promise = SlaTarget(vendor="goodhire", clock="total", target_business_days=6)
+    with seen(STEADY, 9103, promise) as (of, stage):
+        assert forecast.renew_if_old(stage.connection, of.shape.now)
+        assert not forecast.renew_if_old(stage.connection, of.shape.now + timedelta(hours=1))
+        snapshot = tmp_path / "screening.duckdb"
+        publish.publish(stage.connection, snapshot)
+    found = frames.eta(snapshot)
+    assert len(found) == len(frames.open_checks(snapshot))
+    assert (found["p10"] <= found["p50"]).all()
+    assert (found["p50"] <= found["p90"]).all()
+    assert found["chance_late"].between(0, 1).all()
+    (row,) = frames.turnaround(snapshot).to_dict("records")
+    assert row["low"] <= row["median_days"] <= row["high"]
+    assert set(frames.events(snapshot)["lifecycle"]) >= {"awaiting_candidate", "in_progress", "completed"}
+    expected = frames.read("select sum(expected) as n from analytics.breach_forecast", snapshot)["n"].iloc[0]
+    lives = {life.check_id: life for life in of.lives}
+    due = found[found["due_at"] > found["made_at"]]
+    broken = sum(lives[check].ended_at > due_at for check, due_at in zip(due["check_id"], due["due_at"], strict=True))
+    assert expected == pytest.approx(broken, abs=5)
+
+
+def test_a_vendor_that_is_twice_as_slow_is_noticed_and_one_that_is_not_is_not() -> None:
+    for slow_days, is_slow in ((14.0, True), (None, False)):
+        shape = Shape(vendor="goodhire", checks=500, days=100, slow_days=slow_days, slowdown=2.2)
+        with seen(shape, 9104) as (of, stage):
+            forecast.renew(stage.connection, of.shape.now)
+            slow = {row["state"] for row in stage.rows("from analytics.slowdown where is_slow")}
+        assert ("in_progress" in slow) is is_slow
