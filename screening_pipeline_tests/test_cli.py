@@ -280,6 +280,15 @@ def test_without_a_configuration_a_cycle_runs_against_the_bundled_sandbox(desk: 
     assert desk.published("select count(*) as n from star.fact_check") == [{"n": 12}]
 
 
+def test_watch_logs_a_line_of_json_for_each_cycle(desk: Desk) -> None:
+    bundled_sandbox.World(7, 12, VIRTUAL_EPOCH, 4).keep(desk.folder / "data" / "sandbox")
+    done = desk.run("watch", "--for", "1s", "--log-json")
+    assert done.returncode == 0, done.stderr
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert (line["event"], line["orders"], line["exit_code"]) == ("cycle", 12, 0)
+    assert datetime.fromisoformat(line["at"]).tzinfo is not None
+
+
 def test_status_before_the_first_run_shows_every_account_and_nothing_open(desk: Desk) -> None:
     done = desk.run("status", "--json")
     assert done.returncode == 0, done.stderr

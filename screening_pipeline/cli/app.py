@@ -31,6 +31,7 @@ _INTERRUPTED = 130
 # What a command needs at the least: below it nothing can be relied on.
 _LEAST_BYTES = 65536
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON, for another program.")]
+LogJson = Annotated[bool, typer.Option("--log-json", help="Print each event as a line of JSON, for a collector.")]
 Vendors = Annotated[list[str] | None, typer.Option("--vendor", help="Only this vendor; may be given again.")]
 Accounts = Annotated[
     list[str] | None, typer.Option("--account", help="Only accounts of this name; may be given again.")
@@ -145,12 +146,15 @@ def doctor(
     deep: Annotated[
         bool, typer.Option("--deep", help="Also compare every landed line with the digest of its body.")
     ] = False,
+    notify_test: Annotated[
+        bool, typer.Option("--notify-test", help="Also send a test message to everybody whom [notify] names.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Check configuration, secrets, accounts, the warehouse, the disk and permissions; one line each with the fix."""
     from screening_pipeline.cli import commands
 
-    raise typer.Exit(commands.doctor(is_deep=deep, is_json=json))
+    raise typer.Exit(commands.doctor(is_deep=deep, is_notify_test=notify_test, is_json=json))
 
 
 @app.command()
@@ -169,11 +173,12 @@ def watch(
     duration: Annotated[
         str | None, typer.Option("--for", help="How long: 90s, 30m, 2h, 1d. By default until Ctrl-C.")
     ] = None,
+    log_json: LogJson = False,
 ) -> None:
     """Run cycles as checks fall due, without the Dagster daemon."""
     from screening_pipeline.cli import sync as cli_sync
 
-    raise typer.Exit(cli_sync.watch(duration))
+    raise typer.Exit(cli_sync.watch(duration, is_log_json=log_json))
 
 
 @app.command()
@@ -242,11 +247,12 @@ def webhooks(
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Answer GET /metrics, too, which nobody outside should reach.")
     ] = False,
+    log_json: LogJson = False,
 ) -> None:
     """Receive what vendors push: each message is proven and on disk before it is answered; the next cycle reads it."""
     from screening_pipeline.cli import webhooks as cli_webhooks
 
-    raise typer.Exit(cli_webhooks.webhooks(host, port, has_metrics=metrics))
+    raise typer.Exit(cli_webhooks.webhooks(host, port, has_metrics=metrics, is_log_json=log_json))
 
 
 @app.command()

@@ -58,10 +58,10 @@ def _tell_status(found: StatusReport) -> None:
     tell_unmapped(found.unmapped_words)
 
 
-def doctor(*, is_deep: bool = False, is_json: bool) -> int:
+def doctor(*, is_deep: bool = False, is_notify_test: bool = False, is_json: bool) -> int:
     """The `doctor` command: every finding with its fix; returns the exit code."""
     from screening_pipeline.cli import doctor as examination
-    from screening_pipeline.cli import doctor_accounts, doctor_stores
+    from screening_pipeline.cli import doctor_accounts, doctor_notify, doctor_stores
     from screening_pipeline.health.status import inferred
     from screening_pipeline.runtime import opening
     from screening_pipeline.state.rate_limit import Limiter
@@ -89,6 +89,8 @@ def doctor(*, is_deep: bool = False, is_json: bool) -> int:
             inferred=lambda account: expected.get(account.key, []),
         )
         findings += doctor_stores.stores(reachable, state)
+        if is_notify_test:
+            findings += doctor_notify.tried(reachable, os.environ, clock)
         if is_deep:
             findings.append(doctor_stores.landing(reachable, os.environ, clock))
     if is_json:

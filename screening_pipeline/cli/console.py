@@ -16,6 +16,8 @@ from screening_pipeline.base.progress import Progress, no_progress
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from screening_pipeline.base.clock import Clock
+
 # Columns of names and times, which must not be broken in two.
 NO_WRAP = ("account", "known at", "occurred", "completed", "next due")
 
@@ -71,6 +73,14 @@ def say_json(facts: object) -> None:
 
     text = json.dumps(facts, ensure_ascii=True, indent=2, default=str)
     say(text.replace("\x7f", "\\u007f"))  # the one character of ASCII that JSON leaves as it is
+
+
+def log(event: str, clock: Clock, **facts: Any) -> None:
+    """Print one event as a line of JSON, for a collector of logs: `at` (UTC), `event`, and its facts."""
+    import json
+
+    line = {"at": clock.now().isoformat(), "event": event, **facts}
+    say(json.dumps(line, ensure_ascii=True, default=str).replace("\x7f", "\\u007f"))
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str | None = None) -> None:

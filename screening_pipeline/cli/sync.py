@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base import inert
 from screening_pipeline.base.clock import system_clock
@@ -14,6 +15,9 @@ from screening_pipeline.cli import console
 from screening_pipeline.cli.unmapped import UNMAPPED, tell_unmapped
 from screening_pipeline.settings import load
 from screening_pipeline.settings import settings as configuration
+
+if TYPE_CHECKING:
+    from screening_pipeline.base.clock import Clock
 
 
 def sync(vendors: Sequence[str], accounts: Sequence[str], *, is_full: bool, is_json: bool) -> int:
@@ -103,15 +107,24 @@ def _why(report: Any) -> str:
     return report.message or report.code or ""
 
 
-def watch(duration: str | None) -> int:
+def watch(duration: str | None, *, is_log_json: bool = False) -> int:
     """The `watch` command: cycles as checks fall due; returns the exit code."""
+    from screening_pipeline.notify.attend import attending
     from screening_pipeline.orchestration import watch as watching
     from screening_pipeline.orchestration.instance import instance
+    from screening_pipeline.orchestration.notifying import last_failure
     from screening_pipeline.runtime import opening
 
     seconds = watching.seconds_of(duration) if duration else None
     with opening.open_runtime(os.environ, Path.cwd()) as work:
-        return watching.watch(work, instance(work.settings.paths), seconds=seconds, tell=_tell_cycle)
+        recorded = instance(work.settings.paths)
+        tell = partial(_log_cycle, work.clock) if is_log_json else _tell_cycle
+        with attending(work.settings, work.environ, work.clock, last_failure=lambda: last_failure(recorded)):
+            return watching.watch(work, recorded, seconds=seconds, tell=tell)
+
+
+def _log_cycle(clock: Clock, outcome: Any) -> None:
+    console.log("cycle", clock, **_sync_facts(outcome))
 
 
 def _tell_cycle(outcome: Any) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
 
 
-def webhooks(host: str, port: int, *, has_metrics: bool = False) -> int:
+def webhooks(host: str, port: int, *, has_metrics: bool = False, is_log_json: bool = False) -> int:
     """The `webhooks` command: serves the receiver until stopped; returns the exit code."""
     import os
     from pathlib import Path
@@ -29,8 +29,9 @@ def webhooks(host: str, port: int, *, has_metrics: bool = False) -> int:
         console.warn("this is not loopback: put TLS before it, since tokens and messages cross the wire in clear")
     work.landing.recover()  # what a crash left
     metrics = (lambda: _metrics(work)) if has_metrics else None
-    app = application(work.landing, settings, os.environ, work.pull_queue, work.clock, console.say, metrics)
-    serve(app, settings.accounts, host=host, port=port, tell=console.say)
+    tell = (lambda line: console.log("receiver", work.clock, message=line)) if is_log_json else console.say
+    app = application(work.landing, settings, os.environ, work.pull_queue, work.clock, tell, metrics)
+    serve(app, settings.accounts, host=host, port=port, tell=tell)
     return 0
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _ORDER_REJECTS = "select count(*) as n from ops.open_reject where source = 'manifest'"
 _UNMAPPED = "select distinct vendor, account, field, value from ops.unmapped_value where is_current order by all"
+_BROKEN = "select count(distinct check_key) as n from analytics.sla_breaches where is_running"
 _KEYS = ("adjudication_expected", "e_verify_expected")
 _EXPECTED = f"select vendor, account, {', '.join(_KEYS)} from star.dim_account"
 _CHECKS = "select vendor, account, count(*) as checks from star.fact_check group by all order by all"
@@ -98,6 +99,11 @@ def _order_files(told: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 def unmapped_words(settings: Settings) -> list[dict[str, Any]]:
     """The unmapped status words in use: vendor, account, field and value of each."""
     return _published(settings, _UNMAPPED)[0]
+
+
+def promises_broken(settings: Settings) -> int:
+    """How many open checks take longer than was promised."""
+    return sum(row["n"] for row in _published(settings, _BROKEN)[0])
 
 
 def inferred(settings: Settings) -> dict[str, list[str]]:

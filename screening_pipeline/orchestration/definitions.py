@@ -12,6 +12,7 @@ from screening_pipeline.orchestration.maintenance import (
     report_job,
     rules,
 )
+from screening_pipeline.orchestration.notifying import notifications
 from screening_pipeline.orchestration.resource import Screening
 from screening_pipeline.orchestration.schedules import SCHEDULES
 from screening_pipeline.orchestration.sensors import SENSORS
@@ -24,7 +25,7 @@ defs = dg.Definitions(
     assets=[*ASSETS, analytics, daily_report_page, parquet],
     asset_checks=[rules],
     jobs=[*JOBS, report_job, rebuild],
-    sensors=SENSORS,
+    sensors=[*SENSORS, notifications],
     schedules=[*SCHEDULES, daily_report],
     resources={"screening": Screening()},
     # Steps cost: under the default executor each is a new interpreter, 4 CPU s of imports.

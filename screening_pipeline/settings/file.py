@@ -94,6 +94,7 @@ def _judged(document: dict[str, Any], problems: list[str]) -> dict[str, Any]:
     problems += _account_problems(values["accounts"])
     problems += _sla_problems(values["sla"], values["accounts"])
     problems += _warehouse_problems(values["warehouse"])
+    problems += _notify_problems(values["notify"])
     return values
 
 
@@ -207,3 +208,15 @@ def _warehouse_problems(values: Mapping[str, Any]) -> list[str]:
     if values.get("engine") == "ducklake":
         return [f"warehouse.{key} is missing (engine is ducklake)" for key in extra if values[key] is None]
     return [f'warehouse.{key} goes with engine = "ducklake"' for key in extra if values[key] is not None]
+
+
+def _notify_problems(notify: Mapping[str, Any]) -> list[str]:
+    if not notify.get("mail_to"):
+        return []
+    missing = [
+        f"notify.{key} is missing, with which mail is sent" for key in ("mail_from", "smtp_host") if not notify.get(key)
+    ]
+    host = notify.get("smtp_host") or ""
+    if notify.get("smtp_security") == "none" and host and not rules.is_loopback(host):
+        missing.append("notify.smtp_security none is for loopback hosts only: mail would cross the wire in clear")
+    return missing

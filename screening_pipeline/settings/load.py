@@ -16,6 +16,7 @@ from screening_pipeline.settings.settings import (
     AdverseAction,
     Analytics,
     Http,
+    Notify,
     Operations,
     Planning,
     Privacy,
@@ -59,6 +60,7 @@ def _settings(values: dict[str, Any], path: Path, paths: Paths) -> Settings:
         http=Http(**values["http"]),
         operations=Operations(**values["operations"]),
         publish=Publish(**values["publish"]),
+        notify=Notify(**values["notify"]),
         config_path=path,
     )
 

@@ -1,0 +1,44 @@
+"""Telling somebody: the sensor that looks how things stand, and what `watch` knows of the last run."""
+
+import os
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from screening_pipeline.base.clock import system_clock
+from screening_pipeline.base.errors import ScreeningError
+from screening_pipeline.notify.attend import attend
+from screening_pipeline.notify.troubles import FailedRun
+from screening_pipeline.orchestration.outlook import prepared_settings
+from screening_pipeline.state import pulse
+
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+
+
+def last_failure(instance: dg.DagsterInstance) -> FailedRun | None:
+    """The run that ended last, if it failed; None where it succeeded, or none has ended."""
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_ENDED), limit=1, order_by="update_timestamp"):
+        run = record.dagster_run
+        if run.status is dg.DagsterRunStatus.FAILURE:
+            ended_at = record.end_time or record.update_timestamp.timestamp()
+            return FailedRun(run.run_id, run.job_name, datetime.fromtimestamp(ended_at, UTC))
+    return None
+
+
+@dg.sensor(
+    name="notifications",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells whoever [notify] in screening.toml names of what is wrong, and when it is over. Starts no run.",
+)
+def notifications(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Look, and tell of what has changed; the reason to skip says what came of it."""
+    clock = system_clock(os.environ)
+    try:
+        settings = prepared_settings()
+        told = attend(
+            settings, os.environ, clock, who=pulse.DAEMON, last_failure=lambda: last_failure(context.instance)
+        )
+    except ScreeningError as problem:
+        return dg.SkipReason(str(problem))
+    return dg.SkipReason(told)
