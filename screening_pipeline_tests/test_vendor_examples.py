@@ -23,7 +23,8 @@ ACCOUNTS = {"hireright": "judged"}
 
 STATE = (
     "subject, check_id, vendor_status, vendor_status_detail, vendor_result, vendor_adjudication, "
-    "vendor_dispute, lifecycle, lifecycle_reason, result, result_source, adjudication, dispute, next_actor, "
+    "vendor_dispute, vendor_assessment, vendor_estimated_on, vendor_turnaround_seconds, lifecycle, "
+    "lifecycle_reason, result, result_source, adjudication, dispute, next_actor, "
     "is_terminal, is_partial, has_conflict, completed_at, completed_at_earliest, completed_at_source, "
     "closed_at, report_url"
 )
@@ -31,6 +32,7 @@ INSIDE = {
     "components": "component_name, component_type, vendor_status, vendor_adjudication, lifecycle, result, "
     "adjudication from star.fact_check_component",
     "actions": "action_type, next_actor from star.fact_required_action",
+    "estimates": "vendor_estimated_on, first_observed_at from star.fact_vendor_estimate",
     "disputes": "opened_at, closed_at from star.fact_dispute",
     "subscription": "is_active, vendor_status, result, started_on, report_check_id from star.fact_subscription",
     "runs": "run_at, vendor_status, result, rewritten_count from star.fact_subscription_run",

@@ -61,7 +61,7 @@ def _tell_status(found: StatusReport) -> None:
 def doctor(*, is_deep: bool = False, is_notify_test: bool = False, is_json: bool) -> int:
     """The `doctor` command: every finding with its fix; returns the exit code."""
     from screening_pipeline.cli import doctor as examination
-    from screening_pipeline.cli import doctor_accounts, doctor_notify, doctor_stores
+    from screening_pipeline.cli import doctor_accounts, doctor_notify, doctor_offers, doctor_stores
     from screening_pipeline.health.status import inferred
     from screening_pipeline.runtime import opening
     from screening_pipeline.state.rate_limit import Limiter
@@ -87,6 +87,9 @@ def doctor(*, is_deep: bool = False, is_notify_test: bool = False, is_json: bool
                 lambda: state.account(account.vendor, account.name, clock).knows_none, False
             ),
             inferred=lambda account: expected.get(account.key, []),
+        )
+        findings += doctor_stores.unless_broken(
+            lambda: list(doctor_offers.offer_findings(reachable, os.environ, limiter, clock)), []
         )
         findings += doctor_stores.stores(reachable, state)
         if is_notify_test:

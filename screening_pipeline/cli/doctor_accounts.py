@@ -18,6 +18,7 @@ from screening_pipeline.vendors import vendor
 
 if TYPE_CHECKING:
     from screening_pipeline.cli.findings import Level
+    from screening_pipeline.http.client import AccountClient
 
 
 _OFFSET_SECONDS = 5.0  # a Date header tells whole seconds, and an answer takes its time
@@ -46,25 +47,32 @@ Probe = Callable[[Account, Mapping[str, str]], Awaitable[Probed]]
 
 def client_probe(limiter: Limiter, clock: Clock, *, is_proxied: bool = False) -> Probe:
     """The probe function that makes one real call, within the account's limit, even if its circuit is open."""
+
+    async def probe(account: Account, secrets: Mapping[str, str]) -> Probed:
+        async with probing_client(account, secrets, limiter, clock, is_proxied=is_proxied) as client:
+            return await client.probe()
+
+    return probe
+
+
+def probing_client(
+    account: Account, secrets: Mapping[str, str], limiter: Limiter, clock: Clock, *, is_proxied: bool = False
+) -> AccountClient:
+    """A client whose calls land nothing; `secrets` by role."""
     # Here, since it brings httpx, which nothing else in this module needs.
     from screening_pipeline.http.client import AccountClient
     from screening_pipeline.http.transport import Limits
 
-    async def probe(account: Account, secrets: Mapping[str, str]) -> Probed:
-        asked = AccountClient(
-            account,
-            vendor(account.vendor),
-            secrets=secrets,
-            limiter=limiter,
-            clock=clock,
-            sink=_nothing_lands,
-            run_id="doctor",
-            limits=Limits(is_proxied=is_proxied),
-        )
-        async with asked as client:
-            return await client.probe()
-
-    return probe
+    return AccountClient(
+        account,
+        vendor(account.vendor),
+        secrets=secrets,
+        limiter=limiter,
+        clock=clock,
+        sink=_nothing_lands,
+        run_id="doctor",
+        limits=Limits(is_proxied=is_proxied),
+    )
 
 
 def _nothing_lands(exchange: HttpExchange) -> NoReturn:

@@ -117,6 +117,24 @@ class Sandbox:
             yield "promise_clock", f"{self.promise_clock!r} is none of {', '.join(_CLOCKS)}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class WordList:
+    """A call that lists the adjudication words which one account offers, such as those that a customer made up.
+
+    - `path`: of the call, with the {id} of a check of `subject`.
+    - `keys`: under which a word stands where the list holds objects.
+    """
+
+    path: str
+    subject: str
+    keys: tuple[str, ...]
+
+    def problems(self) -> Iterator[Problem]:
+        """Validation problems of the declaration: (attribute, value and what is wrong)."""
+        if not self.path.startswith("/") or "{id}" not in self.path:
+            yield "path", f"{self.path!r} is no path with the {{id}} of a check"
+
+
 def is_name(text: object) -> bool:
     """Whether a text is a valid name of a vendor or a secret: small letters, digits and '_'.
 

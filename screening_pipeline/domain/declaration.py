@@ -14,23 +14,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from screening_pipeline.domain.conduct import LimitHeaders, Push, Sandbox, Stale, is_cron, is_hourly, is_name
+from screening_pipeline.domain.conduct import (
+    LimitHeaders,
+    Push,
+    Sandbox,
+    Stale,
+    WordList,
+    is_cron,
+    is_hourly,
+    is_name,
+)
 from screening_pipeline.domain.durations import Prior
-from screening_pipeline.domain.vocabulary import ADJUDICATIONS, FACTS, LIFECYCLES, SUBJECTS, WORDS, Json, Message
+from screening_pipeline.domain.vocabulary import (
+    ADJUDICATIONS,
+    FACTS,
+    LIFECYCLES,
+    ONGOING,
+    SUBJECTS,
+    WORDS,
+    Json,
+    Message,
+)
 
 FIELD_COLUMNS = ("name", "value")
 
 RECORD_TRAITS = {
-    "detail_role": ("none", "refines", "overrides", "concludes"),
+    "detail_role": ("none", "refines", "overrides", "concludes", "limits"),
     "result_from": ("status", "detail", "result", "adjudication"),
     "time_means": ("state", "completion"),
 }
 
 AUTH_SCHEMES = ("api_key", "bearer", "widget_token", "oauth2", "basic")
 """How a call may prove who we are; `screening_pipeline.tokens` implements them."""
-
-SUBSCRIPTION = "subscription"
-"""The subject that is for years: a schedule says when to look, not the chance of news."""
 
 _ADDRESS = re.compile(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")
 _CALENDAR = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?")
@@ -63,7 +78,7 @@ class Record:
     The next four say how the fields hang together; `sql/staging/reading.sql` is the only reader:
 
     - `detail_role`: what vendor_status_detail does to vendor_status: "none", "refines" an open one, "overrides" it,
-      or "concludes" a completed one.
+      "concludes" a completed one, or "limits" it: not all of it was done.
     - `result_from`: which field carries the result: "status", "detail", "result" or "adjudication".
     - `is_result_awaited`: completed without a result is not yet completed (W2).
     - `time_means`: whether vendor_time dates the "state" of the message or the "completion" of the check.
@@ -114,7 +129,7 @@ class Endpoint:
     @property
     def is_scheduled(self) -> bool:
         """Whether it is pulled by its cron schedule alone, and not by the planner, check by check."""
-        return self.is_destructive or self.is_list or self.subject == SUBSCRIPTION
+        return self.is_destructive or self.is_list or self.subject in ONGOING
 
     @property
     def is_by_id(self) -> bool:
@@ -162,6 +177,7 @@ class Vendor:
     - `stale`: when somebody should look; `prior`: what is believed of its durations.
     - `sandbox`: how the bundled sandbox plays it, None where it does not.
     - `created_subject`: what the answer to a creation is about, where that is not always the same thing.
+    - `offered_adjudications`: the call that lists what an account may decide, None where there is none.
     - `sandbox_hosts`: patterns (`*` stands for anything) of hosts on which no check is real.
     """
 
@@ -186,6 +202,7 @@ class Vendor:
     sandbox: Sandbox | None = None
     reshape: Reshape | None = None
     created_subject: Callable[[Message], str] | None = None
+    offered_adjudications: WordList | None = None
     never_store: tuple[str, ...] = ()
     sandbox_hosts: tuple[str, ...] = ()
     error_shape: tuple[str, ...] = ()
@@ -334,6 +351,7 @@ def _bad_conduct(vendor: Vendor) -> list[str]:
         "push": vendor.push,
         "prior": vendor.prior,
         "sandbox": vendor.sandbox,
+        "offered_adjudications": vendor.offered_adjudications,
     }
     found = [problem for stale in vendor.stale for problem in stale.problems()]
     found += [(f"{name}.{at}", words) for name, part in parts.items() if part for at, words in part.problems()]

@@ -35,7 +35,9 @@ ADJUDICATIONS = (
 )
 DISPUTES = ("none", "open", "closed", "unknown")
 NEXT_ACTORS = ("candidate", "client", "vendor", "client_or_candidate", "none", "unknown")
-SUBJECTS = ("report", "subscription", "order", "i9", "request", "check")
+SUBJECTS = ("report", "subscription", "order", "i9", "request", "check", "invitation", "continuous_check")
+ONGOING = ("subscription", "continuous_check")
+"""The subjects that are for years: a schedule says when to look, not the chance of news."""
 
 # The verbatim fields of one message; every other column of a record is a fact about it (times, links, parts).
 WORDS = ("vendor_status", "vendor_status_detail", "vendor_result", "vendor_adjudication", "vendor_dispute")
@@ -47,6 +49,9 @@ FACTS = (
     "report_url",
     "has_attachment",
     "package_name",  # of a vendor's list of packages
+    "vendor_assessment",  # what the customer's own rules at the vendor make of it, verbatim
+    "vendor_estimated_on",  # the day on which the vendor thinks that it will be complete
+    "vendor_turnaround_seconds",  # how long it took, as the vendor counts
 )
 PART_COLUMNS = ("name", "type", "type_fallback", "status", "result", "adjudication")
 RUN_COLUMNS = ("run_at", "status")
@@ -57,3 +62,7 @@ Json = Any
 
 
 Message = dict[str, Json]
+
+
+class Announcement(dict[str, Json]):
+    """A message that names a check and says nothing of its state: one pull will tell."""

@@ -32,12 +32,13 @@ from screening_pipeline.http.credentials import (
     read_grant,
     token_request,
 )
-from screening_pipeline.http.probe import answered, refused
+from screening_pipeline.http.probe import answered, refused, words_of
 from screening_pipeline.http.transport import DEFAULT_LIMITS, NO_ADDRESS, Answer, Transport, silence_library_logs
 from screening_pipeline.settings.account import Account
 from screening_pipeline.state.rate_limit import Limiter, NoSlotInTime
 
 if TYPE_CHECKING:
+    from screening_pipeline.domain.conduct import WordList
     from screening_pipeline.http.batch import AccountOutcome, Pull
     from screening_pipeline.http.probe import Probe
     from screening_pipeline.http.transport import Limits
@@ -181,7 +182,9 @@ class AccountClient:
         Raises KeyError for an unknown endpoint, ValueError for an empty id where one is needed.
         """
         declared = self.vendor.endpoint(endpoint)
-        path = self.account.paths.get(endpoint, declared.path)
+        return self._url(self.account.paths.get(endpoint, declared.path), check_id)
+
+    def _url(self, path: str, check_id: str | None) -> str:
         if "{id}" in path:
             path = path.replace("{id}", _segment(check_id))
         return self.account.base_url.rstrip("/") + path
@@ -323,12 +326,23 @@ class AccountClient:
         """
         endpoint = self.vendor.endpoint_for(self.vendor.default_subject)
         try:
-            header = await self.authorization()
-            answer = await self._tried(self.url(endpoint.name, _NO_ID), header)
-            self._judge(answer, header, is_renewed=True)
+            return answered(await self._looked(self.url(endpoint.name, _NO_ID)))
         except VendorError as problem:
             return refused(problem)
-        return answered(answer)
+
+    async def offered(self, words: WordList, check_id: str) -> tuple[str, ...]:
+        """The adjudication words that the account offers for a check; none where it does not say.
+
+        Like a probe it takes one slot and lands nothing. Raises VendorError.
+        """
+        answer = await self._looked(self._url(words.path, check_id))
+        return words_of(answer.body, words.keys) if answer.http_status == 200 else ()
+
+    async def _looked(self, url: str) -> Answer:
+        header = await self.authorization()
+        answer = await self._tried(url, header)
+        self._judge(answer, header, is_renewed=True)
+        return answer
 
     async def _tried(self, url: str, header: str) -> Answer:
         while True:

@@ -10,6 +10,8 @@ from screening_pipeline.base.errors import AccountStopped, VendorError
 from screening_pipeline.http import wire
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from screening_pipeline.http.transport import Answer
 
 
@@ -61,3 +63,22 @@ def is_json(body: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+def words_of(body: bytes, keys: Iterable[str]) -> tuple[str, ...]:
+    """The words that a list holds: as texts, or under one of `keys` in objects; the list may stand in an object.
+
+    None for what is no such list: this is asked for out of curiosity, and nobody depends on it.
+    """
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return ()
+    lists = [told] if isinstance(told, list) else list(told.values()) if isinstance(told, dict) else []
+    items = [item for one in lists if isinstance(one, list) for item in one]
+    found = (item if isinstance(item, str) else _first(item, keys) for item in items)
+    return tuple(dict.fromkeys(word.strip() for word in found if isinstance(word, str) and word.strip()))
+
+
+def _first(item: object, keys: Iterable[str]) -> object:
+    return next((item[key] for key in keys if key in item), None) if isinstance(item, dict) else None

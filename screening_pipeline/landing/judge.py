@@ -16,7 +16,7 @@ from typing import Any
 from screening_pipeline.domain import ids
 from screening_pipeline.domain.declaration import Endpoint, Record, Vendor, aliases
 from screening_pipeline.domain.exchange import HttpExchange
-from screening_pipeline.domain.vocabulary import Json
+from screening_pipeline.domain.vocabulary import Announcement, Json
 from screening_pipeline.landing.fitting import fitted
 from screening_pipeline.landing.masking import mask_words, masked_body, masked_keys
 from screening_pipeline.landing.strict_json import STRING, Refused, decoded, is_any_json, parsed
@@ -252,7 +252,8 @@ def _reading(
         raise Refused("unreadable_shape")
     if not isinstance(message, dict):
         raise Refused("not_an_object")
-    _check_required(vendor, record, message)
+    if not isinstance(message, Announcement):
+        _check_required(vendor, record, message)
     check_id = _check_id(exchange, record, message)
     body, unread = fitted(message, vendor.records.values())
     return AcceptedMessage(subject=subject, check_id=check_id, body=body), unread

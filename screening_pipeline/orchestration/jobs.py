@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.domain.vocabulary import ONGOING
 from screening_pipeline.orchestration.keys import RAW_ORDER, SNAPSHOT, call_key, call_keys, pulled_endpoints
 from screening_pipeline.orchestration.retention_job import retention_job
 from screening_pipeline.orchestration.tables import rule_specs
@@ -34,8 +35,8 @@ def calls(vendor: Vendor, *, is_by_id: bool, subjects: Sequence[str] | None = No
 
 
 def recheck_keys(vendor: Vendor) -> list[dg.AssetKey]:
-    """The asset keys that a recheck job pulls: checks by id. Subscriptions, feeds and lists are scheduled."""
-    subjects = [s for s in vendor.subjects if s != "subscription"]
+    """The asset keys that a recheck job pulls: checks by id. What is ongoing, feeds and lists are scheduled."""
+    subjects = [s for s in vendor.subjects if s not in ONGOING]
     return calls(vendor, is_by_id=True, subjects=subjects)
 
 

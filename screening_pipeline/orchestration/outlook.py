@@ -6,6 +6,7 @@ from pathlib import Path
 from screening_pipeline.base.clock import Clock, system_clock
 from screening_pipeline.cycle.lists import is_list_due
 from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.domain.vocabulary import ONGOING
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.settings import load
@@ -36,7 +37,7 @@ class Outlook:
         self.pull_queue = PullQueue(self.state)
         self.limiter = Limiter(self.state, clock)
         self.accounts = [a for a in settings.accounts if a.vendor == vendor.slug]
-        self.left_out = () if "subscription" not in vendor.subjects else ("subscription",)
+        self.left_out = tuple(subject for subject in ONGOING if subject in vendor.subjects)
 
     @classmethod
     def of(cls, vendor: Vendor) -> "Outlook":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from screening_pipeline.domain.vocabulary import ONGOING
 from screening_pipeline.planning.histogram import GroupKey
 from screening_pipeline.planning.model import Model
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Indexes = NDArray[np.int64]
     Flags = NDArray[np.bool_]
-
-
-SUBSCRIPTION = "subscription"
 
 
 REQUESTED, NEW, CHANCE, WORST_CASE, IN_VAIN = range(5)
@@ -66,7 +64,7 @@ def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) 
         pulled = check.last_pulled_at.timestamp() if check.last_pulled_at else np.nan
         worst = check.wait_seconds or options.worst_case_seconds(check.vendor, check.lifecycle, check.subject)
         # A subscription is for years: the calendar says when to look, not the chance of news.
-        is_by_calendar = check.wait_seconds is not None or check.subject == SUBSCRIPTION
+        is_by_calendar = check.wait_seconds is not None or check.subject in ONGOING
         least = worst if is_by_calendar else options.min_interval_seconds
         retry = check.retry_at.timestamp() if check.retry_at else np.nan
         rows.append((index.setdefault(key, len(index)), entered, pulled, worst, least, retry))

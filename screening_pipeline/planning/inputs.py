@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from screening_pipeline.domain.vocabulary import ONGOING
 from screening_pipeline.planning import priors
 
 
@@ -57,7 +58,7 @@ class PlanOptions:
 
     def worst_case_seconds(self, vendor: str, lifecycle: str, subject: str) -> float:
         """Return the longest interval between two pulls of a check of this kind, in seconds, budget permitting."""
-        if subject == "subscription":
+        if subject in ONGOING:
             return priors.SUBSCRIPTION_SECONDS
         hours = self.worst_case_hours.get(vendor, self.worst_case_hours.get("*"))
         if hours is not None:

@@ -57,6 +57,7 @@ def _vendor_routes(counter: Counter) -> list[Route]:
         Route("/hireright/oauth/token", counter.hireright_token),
         Route("/hireright/connect/orders/status-updates", counter.status_updates),
         Route("/hireright/connect/orders/{id}/status", counter.check("hireright", "order")),
+        Route("/hireright/connect/orders/{id}/adjudication-statuses", counter.adjudications),
         Route("/hireright/connect/I-9/{id}/status", counter.check("hireright", "i9")),
         Route("/zinc/partner/v2/results/{id}", counter.check("zinc", "request")),
         Route("/zinc/partner/v2/packages", counter.packages("zinc")),

@@ -11,7 +11,7 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from screening_pipeline.sandbox import workable, zinc
+from screening_pipeline.sandbox import hireright, workable, zinc
 from screening_pipeline.sandbox.clocks import Clock
 from screening_pipeline.sandbox.errors import problem
 from screening_pipeline.sandbox.faults import IS_LOST
@@ -64,6 +64,14 @@ class Counter:
         """Answer with the destructive feed of HireRight."""
         turned_away = self._turned_away(request, "hireright", None)
         return self._noted("hireright", turned_away or self._updates(request))
+
+    async def adjudications(self, request: Request) -> Response:
+        """Answer with the decisions that HireRight's customer may take on an order."""
+        check_id = request.path_params["id"]
+        turned_away = self._turned_away(request, "hireright", None)
+        is_known = self._state("hireright", "order", check_id) is not None
+        answer = rendered(hireright.adjudications()) if is_known else problem("hireright", 404)
+        return self._noted("hireright", turned_away or answer)
 
     async def shared_link(self, request: Request) -> Response:
         """Answer with a public link to a Workable provider's report."""

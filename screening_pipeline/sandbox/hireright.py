@@ -29,6 +29,12 @@ def check_id(draw: Random, number: int) -> str:
     return f"0{draw.randrange(1000):03d}{number:06d}"
 
 
+def adjudications() -> Body:
+    """List the decisions that a customer may take, their own words among them."""
+    words = (MEETS, FAILS, REVIEW, CONFLICT, CUSTOM_FINAL, CUSTOM_OPEN)
+    return {"adjudicationStatuses": [{"name": word} for word in words]}
+
+
 def local_text(instant: datetime) -> str:
     """Write `instant` in Pacific time with an offset, to the second."""
     return instant.astimezone(ZoneInfo(ZONE)).isoformat(timespec="seconds")

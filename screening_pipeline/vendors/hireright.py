@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from screening_pipeline.domain.conduct import Push, Sandbox, Stale
+from screening_pipeline.domain.conduct import Push, Sandbox, Stale, WordList
 from screening_pipeline.domain.declaration import Auth, Endpoint, Parts, Record, Vendor
 from screening_pipeline.domain.durations import MINUTE, Prior
 from screening_pipeline.domain.vocabulary import Json, Message
@@ -136,6 +136,9 @@ VENDOR = Vendor(
     # H3: the failure body of the token call is misspelt; both spellings are error bodies.
     error_shape=("errror", "error", "errorCode"),
     adjudication_default="not_expected",
+    offered_adjudications=WordList(
+        path="/orders/{id}/adjudication-statuses", subject="order", keys=("adjudicationStatus", "status", "name")
+    ),
     sandbox_hosts=("stage*.hireright.com", "*.stage*.hireright.com", "*-stage.hireright.com"),
-    unverified=("order status body", "I-9 body", "updates feed body", "paths"),
+    unverified=("order status body", "I-9 body", "updates feed body", "adjudication statuses body", "paths"),
 )

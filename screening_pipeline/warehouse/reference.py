@@ -95,6 +95,7 @@ def message_semantics() -> list[Row]:
             "is_result_awaited": record.is_result_awaited,
             "time_means": record.time_means,
             "has_personal_part_names": v.has_personal_part_names,
+            "has_adjudication": "vendor_adjudication" in record.columns,
             "adjudication_default": v.adjudication_default,
             "part_vocabulary": part_words(v.slug, subject) if record.has_free_form_parts else None,
             "generic_labels": list(record.generic_labels) if record.has_free_form_parts else None,

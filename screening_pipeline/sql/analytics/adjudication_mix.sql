@@ -56,7 +56,7 @@ complete as (
     from star.fact_check as f
     inner join analytics.account_horizon as h on f.vendor = h.vendor and f.account = h.account
     left join decision as d on f.check_key = d.check_key
-    where f.completed_at is not null and f.subject <> 'subscription'
+    where f.completed_at is not null and not star.is_ongoing(f.subject)
 ),
 
 timed as (

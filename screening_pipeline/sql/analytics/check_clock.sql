@@ -58,7 +58,7 @@ placed as (
     from star.fact_check as f
     inner join analytics.account_horizon as h on f.vendor = h.vendor and f.account = h.account
     left join star.dim_package as k on f.package_key = k.package_key
-    where f.subject <> 'subscription'
+    where not star.is_ongoing(f.subject)
 ),
 
 timed as (

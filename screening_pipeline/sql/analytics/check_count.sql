@@ -22,4 +22,4 @@ select
     ) as is_counted
 from star.fact_check as f
 inner join star.dim_account as a on f.vendor = a.vendor and f.account = a.account
-where a.is_analyzed and f.subject <> 'subscription'
+where a.is_analyzed and not star.is_ongoing(f.subject)

@@ -33,7 +33,7 @@ stay as (
     from star.fact_check_event as e
     inner join star.fact_check as f on e.check_key = f.check_key
     inner join star.dim_account as a on f.vendor = a.vendor and f.account = a.account
-    where a.is_analyzed and f.ordered_at is not null and f.subject <> 'subscription'
+    where a.is_analyzed and f.ordered_at is not null and not star.is_ongoing(f.subject)
     window sequence as (partition by e.check_key order by e.event_seq asc nulls last)
 )
 

@@ -35,7 +35,7 @@ age as (
         coalesce(f.last_changed_at, f.ordered_at) as held_since
     from star.fact_check as f
     inner join analytics.account_horizon as h on f.vendor = h.vendor and f.account = h.account
-    where f.is_terminal is not true and f.subject <> 'subscription'
+    where f.is_terminal is not true and not star.is_ongoing(f.subject)
 ),
 
 counted as (

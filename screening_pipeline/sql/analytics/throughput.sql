@@ -16,7 +16,7 @@ moved as (
         f.completed_at is not null as is_complete
     from star.fact_check as f
     inner join star.dim_account as a on f.vendor = a.vendor and f.account = a.account
-    where a.is_analyzed and f.subject <> 'subscription' and f.ordered_at is not null
+    where a.is_analyzed and not star.is_ongoing(f.subject) and f.ordered_at is not null
 ),
 
 counted as (

@@ -5,7 +5,7 @@
 -- message_index    its place in the response, from 1
 -- channel          pull, feed or push
 -- received_at      when we learned it
--- state_key        its words (staging.state)
+-- state_key        its words (staging.state); null where it only names the check
 -- told_at          when the vendor says it happened; the start of the day where only a date is told
 -- told_until       the same, or the end of that day
 -- started_at       when a subscription started
@@ -16,6 +16,9 @@
 -- actions          the types of what somebody has to do
 -- runs             the runs of a subscription
 -- flex_fields      the customer's own fields that its account names, as JSON
+-- vendor_assessment          what the customer's rules at the vendor make of it, verbatim
+-- vendor_estimated_on        the day on which the vendor thinks that it will be complete
+-- vendor_turnaround_seconds  how long it took, as the vendor counts
 -- unread_time      a vendor time that could not be read, or was yet to come, as told
 -- @refresh load
 select
@@ -35,6 +38,9 @@ select
     l.actions,
     l.runs,
     l.flex_fields,
+    l.vendor_assessment,
+    l.vendor_estimated_on,
+    l.vendor_turnaround_seconds,
     l.unread_time
 from landed_message as l
 inner join batch_check as c

@@ -49,7 +49,7 @@ select
         interval 5 minute, least(k.last_at - k.since, if(k.is_outage, interval 1 hour, interval 1 day))
     ) as retry_at,
     u.check_key is not null as is_push_fed,
-    d.check_key is not null as is_requested,
+    d.check_key is not null or h.check_key is not null as is_requested,
     case
         when
             f.lifecycle = 'completed' and f.adjudication = 'pending' and f.dispute in ('none', 'closed')
@@ -62,6 +62,7 @@ inner join touched using (check_key)
 inner join concerned as c on f.check_key = c.check_key
 left join staging.account as a on f.vendor = a.vendor and f.account = a.account
 left join doubt as d on f.check_key = d.check_key and d.is_polled
+left join hinted as h on f.check_key = h.check_key
 left join asked_check as k on f.check_key = k.check_key
 left join pushed as u on f.check_key = u.check_key
-where f.is_terminal is not true or d.check_key is not null
+where f.is_terminal is not true or d.check_key is not null or h.check_key is not null

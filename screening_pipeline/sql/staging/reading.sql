@@ -9,7 +9,7 @@
 -- dispute            none, open, closed or unknown
 -- next_actor         who has to act
 -- is_terminal        whether nothing more is expected without new evidence
--- is_partial         completed with canceled parts
+-- is_partial         completed with canceled parts, as the parts or the detail tell
 -- conflicts          codes of the contradictions between the words
 -- unmapped           the words that are in no mapping: field and value
 -- fingerprint        changes when a verbatim or canonical state column changes
@@ -34,7 +34,7 @@ whole as (
         staging.evidence(
             case a.dispute when 'none' then 0 when 'closed' then 2 else 1 end,
             case
-                when w.result_from = 'adjudication'
+                when w.has_adjudication
                     then
                         case
                             when w.adjudication_word is null then 0
@@ -53,11 +53,11 @@ whole as (
                 and r.result <> 'none'
                 and not w.is_conclusion_awaited
                 and not (r.result = 'referred' and not s.has_vendor_time)
-                and a.adjudication not in ('pending', 'unknown')
+                and a.adjudication not in ('pending', 'pre_adverse', 'unknown')
                 and a.dispute not in ('open', 'unknown')
             )
         ) as is_terminal,
-        l.lifecycle = 'completed' and coalesce(p.has_canceled, false) as is_partial
+        l.lifecycle = 'completed' and (coalesce(p.has_canceled, false) or w.is_detail_limiting) as is_partial
     from new_state as s
     inner join word_meaning as w on s.state_key = w.state_key
     inner join state_lifecycle as l on s.state_key = l.state_key

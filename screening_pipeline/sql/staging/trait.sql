@@ -2,11 +2,12 @@
 --
 -- vendor                   vendor
 -- subject                  subject
--- detail_role              none, refines, overrides or concludes
+-- detail_role              none, refines, overrides, concludes or limits
 -- result_from              status, detail, result or adjudication
 -- is_result_awaited        completed without a result is not yet completed
 -- time_means               whether the vendor's time dates the state or the completion
 -- has_personal_part_names  parts are labelled with people's names
+-- has_adjudication         whether it tells the client's decision
 -- adjudication_default     the adjudication where no word says one
 -- part_vocabulary          words that count as results of free-form parts; null where parts are not free in form
 -- generic_labels           words that labels of free-form parts may be made of and be nobody's
@@ -20,6 +21,7 @@ create table staging.trait (
     is_result_awaited boolean,
     time_means varchar,
     has_personal_part_names boolean,
+    has_adjudication boolean,
     adjudication_default varchar,
     part_vocabulary varchar[],
     generic_labels varchar[],

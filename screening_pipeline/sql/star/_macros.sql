@@ -11,6 +11,9 @@ create or replace macro star.is_ended_otherwise(lifecycle) as (lifecycle in ('ca
 -- Whether a check in this state came to an end, in whatever way.
 create or replace macro star.is_ended(lifecycle) as (lifecycle = 'completed' or star.is_ended_otherwise(lifecycle));
 
+-- Whether a check of this subject is for years: what it finds are runs, and it never completes.
+create or replace macro star.is_ongoing(subject) as (subject in ('subscription', 'continuous_check'));
+
 -- Whose time it is while this is who has to act; unknown where it is nobody known.
 create or replace macro star.phase_of(next_actor) as (
     if(next_actor in ('candidate', 'client', 'client_or_candidate', 'vendor'), next_actor, 'unknown')

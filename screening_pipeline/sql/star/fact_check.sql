@@ -11,6 +11,7 @@
 -- vendor_result                verbatim result, null when absent
 -- vendor_adjudication          verbatim adjudication, null when absent
 -- vendor_dispute               verbatim dispute status, null when absent
+-- vendor_assessment            verbatim, what the customer's own rules at the vendor make of it, as last told
 -- lifecycle                    where the check stands; unknown until it was first observed
 -- lifecycle_reason             why it ended, where the vendor tells
 -- result                       clear, consider, referred, none (not produced yet) or unknown
@@ -47,6 +48,8 @@
 -- turnaround_seconds           seconds from ordered_at to completed_at; null while the screening goes on, or excluded
 -- turnaround_seconds_earliest  the same to completed_at_earliest
 -- turnaround_business_days     business days between the two local dates, in the account's calendar and zone
+-- vendor_turnaround_seconds    how long it took, as the vendor counts; ours is turnaround_seconds
+-- vendor_estimated_on          the day on which the vendor thinks, or last thought, that it will be complete
 -- turnaround_excluded_reason   canceled, expired, declined, left_censored, no_order_time or negative, if left out
 -- next_pull_at                 when it is asked next, null when terminal or when its account is not asked
 -- has_attachment               whether the vendor has attached a document; it is not kept, nor is a link to it
@@ -98,27 +101,6 @@ done as (
     inner join sequence as q on s.done_message = q.message_number
 ),
 
-link as (
-    select
-        o.check_key,
-        max_by(o.report_url, q.place) filter (where o.report_url <> '') as report_url,
-        bool_or(o.has_attachment) as has_attachment
-    from touched_message as o
-    inner join sequence as q on o.message_number = q.message_number
-    where q.is_applied and (o.report_url <> '' or o.has_attachment)
-    group by o.check_key
-),
-
-field as (
-    select
-        o.check_key,
-        max_by(o.flex_fields, q.place) as flex_fields
-    from touched_message as o
-    inner join sequence as q on o.message_number = q.message_number
-    where q.is_applied and o.flex_fields is not null
-    group by o.check_key
-),
-
 timed as (
     select
         c.check_key,
@@ -138,9 +120,12 @@ timed as (
         f.cost_center,
         f.tags,
         f.ordered_at,
-        link.report_url,
-        field.flex_fields,
-        coalesce(link.has_attachment, false) as has_attachment,
+        b.report_url,
+        b.vendor_assessment,
+        b.vendor_estimated_on,
+        b.vendor_turnaround_seconds,
+        b.flex_fields,
+        coalesce(b.has_attachment, false) as has_attachment,
         s.* exclude (check_key, state_key, done_message, is_unconfirmed),
         w.vendor_status,
         w.vendor_status_detail,
@@ -175,8 +160,7 @@ timed as (
     left join staging.reading as r on s.state_key = r.state_key
     left join done as d on c.check_key = d.check_key
     left join order_fact as f on c.check_key = f.check_key
-    left join link on c.check_key = link.check_key
-    left join field on c.check_key = field.check_key
+    left join told_beside as b on c.check_key = b.check_key
     left join staging.account as a on c.vendor = a.vendor and c.account = a.account
 ),
 
@@ -215,6 +199,7 @@ select
     c.vendor_result,
     c.vendor_adjudication,
     c.vendor_dispute,
+    c.vendor_assessment,
     c.lifecycle,
     c.lifecycle_reason,
     c.result,
@@ -268,6 +253,8 @@ select
         when c.is_complete and coalesce(c.turnaround_excluded_reason, '') in ('', 'negative')
             then done_day.business_day_number - order_day.business_day_number
     end as turnaround_business_days,
+    c.vendor_turnaround_seconds,
+    c.vendor_estimated_on,
     c.turnaround_excluded_reason,
     case
         when c.is_polled and not c.is_terminal then coalesce(p.next_pull_at, c.first_observed_at, c.first_seen_at)

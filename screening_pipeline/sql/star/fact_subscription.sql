@@ -32,5 +32,5 @@ inner join staging.reading as r on e.state_key = r.state_key
 inner join concerned as c on e.check_key = c.check_key
 inner join touched_message as o on e.message_number = o.message_number
 left join staging.account as a on c.vendor = a.vendor and c.account = a.account
-where c.subject = 'subscription'
+where star.is_ongoing(c.subject)
 group by c.check_key, c.vendor, c.account, c.subject, c.check_id

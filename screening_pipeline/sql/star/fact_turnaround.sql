@@ -45,7 +45,7 @@ placed as (
     semi join concerned as c on f.check_key = c.check_key
     left join star.dim_account as a on f.vendor = a.vendor and f.account = a.account
     where
-        f.subject <> 'subscription'
+        not star.is_ongoing(f.subject)
         and f.ordered_at is not null
         -- What is over when it is ordered has a wrong time, and nobody knows which.
         and coalesce(date_sub('second', f.ordered_at, coalesce(f.completed_at, f.closed_at)) > 0, true)

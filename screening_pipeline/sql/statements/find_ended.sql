@@ -8,5 +8,5 @@ select
     closed_at,
     'reconciliation'
 from star.fact_check
-where is_terminal and vendor = $vendor and account = $account and subject <> 'subscription' and closed_at >= $since
+where is_terminal and vendor = $vendor and account = $account and not star.is_ongoing(subject) and closed_at >= $since
 order by closed_at asc nulls last, check_key asc nulls last;

@@ -7,7 +7,7 @@ told as (
         s.account,
         unnest([
             if(
-                t.result_from = 'adjudication' and s.vendor_adjudication not in ('', 'Not Available'),
+                t.has_adjudication and s.vendor_adjudication not in ('', 'Not Available'),
                 'adjudication', null
             ),
             if(t.detail_role = 'concludes' and s.vendor_status_detail <> '', 'e_verify', null)

@@ -9,5 +9,5 @@ select
 from star.fact_check as f
 inner join star.dim_account as a on f.vendor = a.vendor and f.account = a.account
 where
-    a.is_analyzed and f.subject <> 'subscription' and f.is_terminal is not true
+    a.is_analyzed and not star.is_ongoing(f.subject) and f.is_terminal is not true
     and f.first_observed_at is null and f.ordered_at <= $now;

@@ -5,6 +5,9 @@ with
 identified as (
     select
         * exclude (components, told_parts, report_url) replace (
+            -- Only the day means anything, whatever time of day is told with it.
+            try_cast(vendor_estimated_on[:10] as date) as vendor_estimated_on,
+            try_cast(nullif(vendor_turnaround_seconds, '') as bigint) as vendor_turnaround_seconds,
             -- What lies over a day beyond the look that showed it has not happened: it is no time of anything.
             if(told_at <= received_at + interval 1 day, told_at, null) as told_at,
             if(started_at <= received_at + interval 1 day, started_at, null) as started_at
@@ -35,7 +38,7 @@ keyed as (
         }) as components,
         list_sort(
             list_distinct(list_transform(parts, lambda p: coalesce(
-                p.status, if(p.is_hidden, '#', '') || coalesce(p.label, '') || ': #' || p.unread, ''
+                p.result, p.status, if(p.is_hidden, '#', '') || coalesce(p.label, '') || ': #' || p.unread, ''
             ))), 'asc', 'nulls last'
         ) as part_words,
         if(len(named_fields) > 0, to_json(map_from_entries(named_fields))::varchar, null) as flex_fields,
@@ -64,7 +67,10 @@ select
         vendor_time, written_time, started_on, time_means, timezone, is_date_only, is_date_of_a_zone,
         has_personal_part_names, fields, named_fields
     ),
-    case when message_index is not null then md5_number_lower(concat_ws(
+    -- A message without any word announces its check, and tells no state.
+    case when message_index is not null and coalesce(
+        vendor_status, vendor_status_detail, vendor_result, vendor_adjudication, vendor_dispute, is_active
+    ) is not null then md5_number_lower(concat_ws(
         chr(31), vendor, account, subject,
         coalesce(vendor_status, chr(30)), coalesce(vendor_status_detail, chr(30)), coalesce(vendor_result, chr(30)),
         coalesce(vendor_adjudication, chr(30)), coalesce(vendor_dispute, chr(30)),

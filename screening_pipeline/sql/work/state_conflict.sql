@@ -22,7 +22,7 @@ select
                 'result_before_completion', null
             ),
             if(
-                w.result_from = 'status' and w.subject <> 'subscription' and w.leading_means.result = 'clear'
+                w.result_from = 'status' and not star.is_ongoing(w.subject) and w.leading_means.result = 'clear'
                 and p.has_consider, 'clear_with_consider', null
             ),
             if(
@@ -40,7 +40,7 @@ select
                 and coalesce(w.leading_means.result, w.result_means.result) = 'clear', 'clear_with_consider', null
             ),
             if(
-                w.subject = 'subscription' and w.is_active = 'true' and w.status_means.lifecycle = 'canceled',
+                star.is_ongoing(w.subject) and w.is_active = 'true' and w.status_means.lifecycle = 'canceled',
                 'active_but_canceled', null
             )
         ],

@@ -4,7 +4,7 @@
 select
     state_key,
     case
-        when subject = 'subscription'
+        when star.is_ongoing(subject)
             then case is_active when 'true' then 'in_progress' when 'false' then 'canceled' else 'unknown' end
         when leading_means is null then 'unknown'
         when detail_role = 'refines' and not is_status_closed and is_detail_closed is false

@@ -5,7 +5,7 @@ select
     w.state_key,
     case
         when w.leading_means is null then 'unknown'
-        when w.subject = 'subscription' then if(l.lifecycle = 'canceled', 'none', w.status_means.next_actor)
+        when star.is_ongoing(w.subject) then if(l.lifecycle = 'canceled', 'none', w.status_means.next_actor)
         when star.is_ended_otherwise(l.lifecycle) then 'none'
         when l.lifecycle = 'review_required' then 'client'
         when l.lifecycle = 'completed'
@@ -18,7 +18,10 @@ select
                     -- The case is opened from the finished form; what its last word asks comes after the end.
                     when w.detail_role = 'concludes' then if(w.is_conclusion_awaited, 'client', 'none')
                     when r.result = 'referred' then if(w.has_vendor_time, 'client', 'vendor')
-                    when r.result = 'consider' and a.adjudication <> 'reviewed_unspecified' then 'client'
+                    when
+                        r.result = 'consider'
+                        and a.adjudication not in ('reviewed_unspecified', 'meets', 'final_adverse')
+                        then 'client'
                     else 'none'
                 end
         when w.detail_role in ('refines', 'concludes') and w.is_detail_unread then 'unknown'

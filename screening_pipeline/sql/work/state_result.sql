@@ -17,7 +17,7 @@ resulted as (
         w.result_from = 'result' and w.detail_role = 'none' and l.lifecycle = 'completed' and not w.has_free_form_parts
         and coalesce(len(p.unmapped) > 0, false) as is_part_unread,
         case
-            when w.subject = 'subscription'
+            when star.is_ongoing(w.subject)
                 then if(w.leading_means is null, 'unknown', coalesce(w.status_means.result, 'none'))
             -- An unknown state: Zinc's result as given, everyone else's unknown.
             when w.leading_means is null

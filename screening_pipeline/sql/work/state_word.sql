@@ -9,6 +9,7 @@ select
     t.is_result_awaited,
     t.part_vocabulary is not null as has_free_form_parts,
     t.adjudication_default,
+    t.has_adjudication,
     a.adjudication_expected,
     t.detail_role = 'concludes' and nullif(s.vendor_status_detail, '') is null and coalesce(a.e_verify_expected, false)
         as is_conclusion_awaited,

@@ -26,7 +26,7 @@ worded as (
         t.result_from,
         t.detail_role,
         coalesce(list_contains(a.final_adjudications, h.adjudication), false) as is_declared_final,
-        coalesce(h.status, h.result) as word,
+        coalesce(h.result, h.status) as word,
         nullif(nullif(h.adjudication, 'Not Available'), '') as adjudication_word
     from shown as h
     inner join concerned as c on h.check_key = c.check_key

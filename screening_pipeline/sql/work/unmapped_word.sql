@@ -26,7 +26,7 @@ select
                 {'field': 'dispute', 'value': w.vendor_dispute}, null
             ),
             if(
-                w.subject = 'subscription' and coalesce(w.is_active not in ('true', 'false'), true),
+                star.is_ongoing(w.subject) and coalesce(w.is_active not in ('true', 'false'), true),
                 {'field': 'is_active', 'value': coalesce(w.is_active, '')}, null
             )
         ],

@@ -29,6 +29,7 @@ select
     star.is_ended(status.means.lifecycle) as is_status_closed,
     star.is_ended(detail.means.lifecycle) as is_detail_closed,
     w.detail_word is not null and detail.means is null as is_detail_unread,
+    w.detail_role = 'limits' and w.detail_word is not null as is_detail_limiting,
     w.detail_role = 'overrides' and w.detail_word is not null as is_detail_first,
     -- Zinc tells every state twice, and the two must agree.
     is_detail_first and w.status_word is not null and detail.means is not null
