@@ -13,7 +13,7 @@ import pytest
 
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.warehouse import catalog, reference, session, store
+from screening_pipeline.warehouse import catalog, reference_tables, store
 from screening_pipeline.warehouse.session import Connection
 from screening_pipeline_tests.support.stage import derive_turnaround
 
@@ -27,8 +27,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     folder = tmp_path_factory.mktemp("warehouse")
     path = folder / "warehouse.duckdb"
     with store.writer(path, lock_path=folder / "lock", clock=SystemClock()) as connection:
-        for code in CALENDARS:
-            session.insert(connection, "star.dim_calendar", reference.calendar_rows(code))
+        reference_tables.fill_calendars(connection, CALENDARS)
         yield connection
 
 

@@ -7,17 +7,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.settings.load import load
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.warehouse import publish, rebuild, reference, store
+from screening_pipeline.warehouse.reference_tables import fill_calendars
 from screening_pipeline_tests.support.loopback import Asked, Reply, json_reply, serving
 from screening_pipeline_tests.support.stage import MORNING, PART_KEY, Stage, opened
 
@@ -211,18 +213,31 @@ def _keys(rest: str) -> Iterator[str]:
 
 
 def test_days_in_lieu_that_all_of_australia_has_are_no_business_days() -> None:
-    days = {row["date"]: row for row in reference.calendar_rows("AU")}
-    assert not days["2026-12-28"]["is_business_day"]
-    first, last = days["2026-12-24"]["business_day_number"], days["2026-12-29"]["business_day_number"]
-    assert last - first == 1
-    assert not days["2027-12-27"]["is_business_day"]
-    assert days["2026-10-05"]["is_business_day"]  # Labour Day, of three parts only
+    days = reference.holidays("AU")
+    assert {date(2026, 12, 28), date(2027, 12, 27)} < days
+    assert date(2026, 10, 5) not in days  # Labour Day, of three parts only
+
+
+def test_business_days_are_counted_over_weekends_and_holidays(tmp_path: Path) -> None:
+    with store.writer(tmp_path / "warehouse.duckdb", lock_path=tmp_path / "lock", clock=SystemClock()) as connection:
+        fill_calendars(connection, ["AU", "US"])
+        query = """
+            select date, is_business_day, business_day_number - first_value(business_day_number) over (order by date)
+            from star.dim_calendar
+            where calendar = 'AU' and date between '2026-12-24' and '2026-12-29'
+            order by date
+        """
+        days = connection.execute(query).fetchall()
+        assert [day for _, *day in days] == [[True, 0], [False, 0], [False, 0], [False, 0], [False, 0], [True, 1]]
+        numbers = "select min(business_day_number), max(date), count(*) from star.dim_calendar group by calendar"
+        expected = (0, reference.LAST_DAY, (reference.LAST_DAY - reference.FIRST_DAY).days + 1)
+        assert connection.execute(numbers).fetchall() == [expected] * 2
 
 
 def test_what_is_no_holiday_in_every_part_of_a_country_is_none_of_it() -> None:
-    days = {row["date"]: row["is_business_day"] for row in reference.calendar_rows("US")}
-    assert days["2026-11-27"]
-    assert not days["2026-11-26"]
+    days = reference.holidays("US")
+    assert date(2026, 11, 27) not in days
+    assert date(2026, 11, 26) in days
 
 
 @pytest.mark.parametrize("zone", ["localtime", "posixrules", "posix/Europe/London", "right/UTC", "+00:00", "CEST"])

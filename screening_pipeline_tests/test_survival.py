@@ -15,7 +15,7 @@ from lifelines import KaplanMeierFitter
 from lifelines.utils import qth_survival_time
 
 from screening_pipeline.base.clock import SystemClock
-from screening_pipeline.warehouse import reference, session, store
+from screening_pipeline.warehouse import reference_tables, session, store
 from screening_pipeline.warehouse.session import Connection
 from screening_pipeline_tests.support.stage import derive_turnaround
 from screening_pipeline_tests.test_data_model import QUERIES
@@ -49,7 +49,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     folder = tmp_path_factory.mktemp("warehouse")
     path = folder / "warehouse.duckdb"
     with store.writer(path, lock_path=folder / "lock", clock=SystemClock()) as connection:
-        session.insert(connection, "star.dim_calendar", reference.calendar_rows("US"))
+        reference_tables.fill_calendars(connection, ["US"])
         session.insert(connection, "star.dim_account", [_account(vendor) for vendor in VENDORS])
         yield connection
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import date
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -188,27 +188,13 @@ def _setting(name: str, value: int, vendor: str | None = None, lifecycle: str | 
     return {"name": name, "vendor": vendor, "lifecycle": lifecycle, "value": value}
 
 
-def calendar_rows(code: str) -> Iterator[Row]:
-    """Rows of `star.dim_calendar` for one calendar: an ISO 3166-1 code, optionally with a subdivision.
+@cache
+def holidays(code: str) -> frozenset[date]:
+    """The holidays of a calendar, an ISO 3166-1 code with or without a subdivision, from FIRST_DAY to LAST_DAY.
 
     The days are those that hold there by law: federal days for US, England and Wales for GB. For a country as a whole
     that includes what is a holiday in every part of it, as days in lieu are in Australia, which no national list has.
     """
-    days = _holidays(code)
-    number = 0
-    for offset in range((LAST_DAY - FIRST_DAY).days + 1):
-        day = FIRST_DAY + timedelta(days=offset)
-        is_business_day = day.weekday() < 5 and day not in days
-        number += is_business_day
-        yield {
-            "calendar": code,
-            "date": day.isoformat(),
-            "is_business_day": is_business_day,
-            "business_day_number": number,
-        }
-
-
-def _holidays(code: str) -> set[date]:
     from holidays.utils import list_supported_countries
 
     country, _, subdivision = code.partition("-")
@@ -216,13 +202,13 @@ def _holidays(code: str) -> set[date]:
         subdivision = "ENG"
     days = _holidays_of(country, subdivision or None)
     parts = () if subdivision else _PARTS.get(country) or list_supported_countries().get(country, ())
-    return days | set.intersection(*(_holidays_of(country, part) for part in parts)) if parts else days
+    return days | frozenset.intersection(*(_holidays_of(country, part) for part in parts)) if parts else days
 
 
-def _holidays_of(country: str, part: str | None) -> set[date]:
+def _holidays_of(country: str, part: str | None) -> frozenset[date]:
     from holidays import country_holidays
 
-    return set(country_holidays(country, subdiv=part, years=range(FIRST_DAY.year, LAST_DAY.year + 1)))
+    return frozenset(country_holidays(country, subdiv=part, years=range(FIRST_DAY.year, LAST_DAY.year + 1)))
 
 
 def fingerprint(settings: Settings) -> str:

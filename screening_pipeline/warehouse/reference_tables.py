@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from screening_pipeline.warehouse import reference, schema, session
+from screening_pipeline.base.sql_text import quote
+from screening_pipeline.warehouse import catalog, reference, schema, session
 from screening_pipeline.warehouse.batch import expect, name_notations
 
 if TYPE_CHECKING:
@@ -25,5 +27,13 @@ def fill_reference(connection: Connection, settings: Settings) -> None:
     session.replace(connection, "staging.alias", reference.aliases(settings))
     session.replace(connection, "star.dim_sla_target", reference.sla_targets(settings))
     session.replace(connection, "star.dim_setting", reference.analysis_settings(settings))
-    days = (row for code in reference.calendars(settings) for row in reference.calendar_rows(code))
-    session.replace(connection, "star.dim_calendar", days)
+    connection.execute("delete from star.dim_calendar")
+    fill_calendars(connection, reference.calendars(settings))
+
+
+def fill_calendars(connection: Connection, codes: Iterable[str]) -> None:
+    """Append every day of these calendars to `star.dim_calendar`."""
+    for code in codes:
+        days = ", ".join(quote(day.isoformat()) for day in sorted(reference.holidays(code)))
+        first, last = quote(reference.FIRST_DAY.isoformat()), quote(reference.LAST_DAY.isoformat())
+        connection.execute(catalog.statement("fill_calendar", code=quote(code), first=first, last=last, holidays=days))

@@ -10,7 +10,7 @@ from typing import Any
 
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline.warehouse import reference, session
+from screening_pipeline.warehouse import reference, reference_tables, session
 from screening_pipeline.warehouse.session import Connection
 from screening_pipeline_tests.support.stage import derive_turnaround
 
@@ -35,8 +35,7 @@ where
 def fill(connection: Connection, *, checks: int = 60, packages: tuple[str, ...] = ("basic", "standard")) -> None:
     """Fill the star of an empty warehouse with `checks` checks of each vendor."""
     generator = random.Random(7)
-    for code in sorted({declared.calendar for declared in all_vendors().values()}):
-        session.insert(connection, "star.dim_calendar", reference.calendar_rows(code))
+    reference_tables.fill_calendars(connection, sorted({declared.calendar for declared in all_vendors().values()}))
     session.insert(connection, "star.dim_vendor", reference.vendors())
     session.insert(connection, "star.dim_account", [_account(declared) for declared in all_vendors().values()])
     session.insert(connection, "star.dim_setting", _settings())
