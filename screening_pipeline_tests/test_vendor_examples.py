@@ -98,6 +98,7 @@ def rows(stage: Stage, response_id: str) -> Any:
     found = stage.rows(
         f"select check_key, {STATE} from star.fact_check where check_key in ("
         f"select check_key from star.fact_check_event where response_id = '{response_id}' union "
+        f"select check_key from staging.observation where response_id = '{response_id}' union "
         f"select check_key from star.fact_pull where response_id = '{response_id}') order by check_id"
     )
     told = {

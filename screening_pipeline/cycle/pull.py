@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base import locks
 from screening_pipeline.base.errors import LockHeld, MissingSecret, VendorError
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.cycle.lists import is_list_due, list_note
+from screening_pipeline.cycle.lists import due_query, is_list_due, note_look
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.http.account_gate import reason_to_wait
 from screening_pipeline.runtime.results import AccountReport
@@ -115,7 +115,7 @@ def is_wanted(runtime: Runtime, account: Account) -> bool:
     return bool(
         (account.polling and pull_queue.summary(account.vendor, account.name, now).due)
         or (declared.feed and account.status_updates)
-        or any(is_list_due(pull_queue, account, endpoint.name, now) for endpoint in declared.lists)
+        or any(is_list_due(pull_queue, account, endpoint, now) for endpoint in declared.lists)
         or known.stopped_code
         or account.missing_secrets(runtime.environ)
     )
@@ -204,13 +204,13 @@ class _Job:
         return replace(wanted, is_full=True, check_keys=frozenset(), endpoints=wanted.endpoints | by_id)
 
     async def _ask_lists(self, client: AccountClient, wanted: _Wanted, until: float | None) -> None:
+        from screening_pipeline.http.listing import read_list
+
         pull_queue, now = self._runtime.pull_queue, self._runtime.clock.now()
         for endpoint in self._vendor.lists:
-            is_wanted = endpoint.name in wanted.endpoints
-            if is_wanted and is_list_due(pull_queue, self._account, endpoint.name, now):
-                landed = await client.call(endpoint.name, until=until)
-                if landed.is_accepted:
-                    pull_queue.remember(list_note(self._account, endpoint.name), now.isoformat())
+            query = due_query(pull_queue, self._account, endpoint, now) if endpoint.name in wanted.endpoints else None
+            if query is not None and await read_list(client, endpoint, query, until=until):
+                note_look(pull_queue, self._account, endpoint, query, now)
 
     async def _asked_by_id(
         self,

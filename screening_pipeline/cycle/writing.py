@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.privacy import erasure_intent, erasure_steps
 from screening_pipeline.runtime import unread
-from screening_pipeline.warehouse import loading, session, store
+from screening_pipeline.warehouse import batch, loading, session, store
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
@@ -32,6 +32,7 @@ def open_warehouse(runtime: Runtime, *, orders: Mapping[str, list[int]] | None =
         clock=runtime.clock,
         wait_seconds=runtime.lock_wait_seconds,
     ) as connection:
+        batch.set_person_key(connection, runtime.key)
         before = unread.current_watermark(runtime.pull_queue, runtime.settings)
         yield connection
         seals = loading.seals(connection)

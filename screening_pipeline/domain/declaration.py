@@ -111,11 +111,32 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pages:
+    """How a list is read page by page: names of query parameters, and addresses in an answer.
+
+    - `number`, `size`: the parameters of a page's number (from 1) and of how many items it holds; `at_once`: how many.
+    - `items`: where the list is; `more`: what is null on the last page; `total`: how many items there are in all.
+    - `fresh`: the query of a look at what is new, between two looks at everything; `{since}` is when the look before it
+      began. Which page comes next is counted and never taken from an answer.
+    """
+
+    number: str = "page"
+    size: str = "per_page"
+    at_once: int = 100
+    items: str = "data"
+    more: str = "next_href"
+    total: str = "count"
+    fresh: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """One call that a vendor offers. `subject` is None for feeds and lists that are not about one check.
 
     `reports`: the subjects of which a feed is known to report every change; others are pulled by id all the same.
     `schedule`: the cron schedule (UTC) of what is not planned check by check: feeds, lists and subscriptions.
+    `pages`: how a list is read that does not come in one answer.
+    `is_discovering`: a list of checks: what it shows becomes orders of the accounts that ask for it (`discover`).
     """
 
     name: str
@@ -123,6 +144,8 @@ class Endpoint:
     subject: str | None = None
     is_destructive: bool = False
     is_list: bool = False
+    pages: Pages | None = None
+    is_discovering: bool = False
     reports: tuple[str, ...] = ()
     schedule: str | None = None
 
@@ -329,6 +352,8 @@ def _bad_schedules(vendor: Vendor) -> list[str]:
 
 
 def _bad_schedule(endpoint: Endpoint) -> str | None:
+    if (endpoint.pages or endpoint.is_discovering) and not endpoint.is_list:
+        return "has pages or discovers checks, and is no list"
     if endpoint.schedule is None and not endpoint.is_scheduled:
         return None
     if not is_cron(endpoint.schedule):

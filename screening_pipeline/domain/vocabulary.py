@@ -52,6 +52,9 @@ FACTS = (
     "vendor_assessment",  # what the customer's own rules at the vendor make of it, verbatim
     "vendor_estimated_on",  # the day on which the vendor thinks that it will be complete
     "vendor_turnaround_seconds",  # how long it took, as the vendor counts
+    "candidate_ref",  # whom it is about: what order files say too, where the vendor tells it
+    "order_package",  # what was ordered
+    "order_time",  # when
 )
 PART_COLUMNS = ("name", "type", "type_fallback", "status", "result", "adjudication")
 RUN_COLUMNS = ("run_at", "status")

@@ -114,13 +114,28 @@ class AccountClient:
         the sink raises.
         """
         ask = _Ask(self.vendor.endpoint(endpoint), self.url(endpoint, check_id), check_id, due_at)
+        _, landed = await self._called(ask, until)
+        return landed
+
+    async def page(self, endpoint: str, query: str, *, until: float | None = None) -> tuple[LandingReceipt, bytes]:
+        """Make one call of a list with this query; its receipt, and the body, for whoever turns the pages.
+
+        Raises what `call` raises.
+        """
+        url = self.url(endpoint)
+        if query:
+            url += f"{'&' if '?' in url else '?'}{query}"
+        answer, landed = await self._called(_Ask(self.vendor.endpoint(endpoint), url, None, None), until)
+        return landed, answer.body
+
+    async def _called(self, ask: _Ask, until: float | None) -> tuple[Answer, LandingReceipt]:
         try:
             answer, landed = await self._asked(ask, until)
             self._conclude(ask, answer, landed)
         except VendorError as problem:
             self.gate.record(problem)
             raise
-        return landed
+        return answer, landed
 
     async def _asked(self, ask: _Ask, until: float | None) -> tuple[Answer, LandingReceipt]:
         tries, is_renewed = 0, False

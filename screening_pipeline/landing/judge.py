@@ -158,17 +158,28 @@ def _messages(exchange: HttpExchange, vendor: Vendor, value: Json) -> list[tuple
     endpoint = _endpoint(exchange, vendor)
     if endpoint is not None and endpoint.subject is None and not endpoint.is_destructive:
         _check_list(vendor, endpoint, value)
+        if endpoint.is_discovering and vendor.reshape is not None:
+            return _reshaped(exchange, vendor, value)
         return [("package", item) for item in _listed(value)] if endpoint.is_list else None
     is_feed = endpoint is not None and endpoint.is_destructive
     if not isinstance(value, dict) and not (is_feed and isinstance(value, list)):
         raise Refused("not_an_object")
     if vendor.reshape is None:
         return [(_subject(exchange, endpoint, vendor), value)]
+    return _reshaped(exchange, vendor, value)
+
+
+def _reshaped(exchange: HttpExchange, vendor: Vendor, value: Json) -> list[tuple[str, Json]]:
+    """What the declaration's own code makes of a body. Raises Refused."""
     try:
-        return list(vendor.reshape(exchange.endpoint, value))
+        return list((vendor.reshape or _no_shape)(exchange.endpoint, value))
     except Exception:  # noqa: BLE001  # hostile input in a declaration's own code: whatever it trips over
         is_error = isinstance(value, dict) and _is_error(vendor, value)
         raise Refused("error_body" if is_error else "unreadable_shape") from None
+
+
+def _no_shape(_: str, value: Json) -> list[tuple[str, Json]]:
+    raise ValueError(type(value).__name__)
 
 
 def _endpoint(exchange: HttpExchange, vendor: Vendor) -> Endpoint | None:

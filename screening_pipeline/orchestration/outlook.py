@@ -54,7 +54,7 @@ class Outlook:
         return bool(
             (account.polling and self.pull_queue.summary(account.vendor, account.name, now).due)
             or (declared.feed and account.status_updates)
-            or any(is_list_due(self.pull_queue, account, endpoint.name, now) for endpoint in declared.lists)
+            or any(is_list_due(self.pull_queue, account, endpoint, now) for endpoint in declared.lists)
         )
 
     def is_anything_unread(self) -> bool:

@@ -12,7 +12,7 @@ from screening_pipeline.base import files
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.privacy.erasure_intent import alone, first_column, is_pending, read_intent
-from screening_pipeline.warehouse import catalog, erasure_register, ingest, publish, rebuild, session, store
+from screening_pipeline.warehouse import batch, catalog, erasure_register, ingest, publish, rebuild, session, store
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.line import Told
@@ -33,6 +33,7 @@ def finish_intent(runtime: Runtime) -> None:
     """Carry out the stored intent, from its first step; every step is idempotent."""
     intent, paths = read_intent(runtime), runtime.settings.paths
     with store.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
+        batch.set_person_key(connection, runtime.key)
         ingest.prepare(connection, runtime.settings, runtime.landing, part_key=runtime.part_key)
         with session.transaction(connection):
             record_erasure(connection, intent, completed_at=None)
@@ -83,6 +84,7 @@ def _renew(runtime: Runtime, intent: ErasureIntent) -> None:
 
     paths = runtime.settings.paths
     with store.renewed(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
+        batch.set_person_key(connection, runtime.key)
         _copy_what_stays(connection, intent.checks)
         rebuild.rebuild(connection, runtime.landing, part_key=runtime.part_key, settings=runtime.settings)
         record_erasure(connection, intent, completed_at=runtime.clock.now().isoformat())

@@ -43,6 +43,10 @@ def _has_feed(declared: Vendor) -> bool:
     return declared.feed is not None
 
 
+def _is_discoverable(declared: Vendor) -> bool:
+    return any(endpoint.is_discovering for endpoint in declared.endpoints)
+
+
 def _is_fill_in(declared: Vendor) -> bool:
     return str(urlsplit(declared.base_url).hostname).endswith(".example")
 
@@ -127,6 +131,12 @@ class Account:
         help="what the vendor's times without offset mean, and when its days begin",
     )
     polling: bool = setting(rules.flag, True, help="false: nothing is asked, this account only receives pushed updates")
+    discover: bool = setting(
+        rules.flag,
+        False,
+        is_for=_is_discoverable,
+        help="true: what the vendor lists becomes orders, so that order files only add what it does not know",
+    )
     status_updates: bool = setting(
         rules.flag,
         False,

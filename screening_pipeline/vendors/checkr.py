@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from screening_pipeline.domain.conduct import LimitHeaders, Push
-from screening_pipeline.domain.declaration import PACKAGE, Auth, Endpoint, Parts, Record, Vendor
+from screening_pipeline.domain.declaration import PACKAGE, Auth, Endpoint, Pages, Parts, Record, Vendor
 from screening_pipeline.domain.durations import MINUTE, Prior
 from screening_pipeline.domain.vocabulary import Announcement, Json, Message
 
@@ -53,7 +53,30 @@ def reshape(endpoint: str, body: Json) -> list[tuple[str, Message]]:
     """Split a body into messages in the documented shape: an event holds what it is about, or only names it."""
     if not isinstance(body, dict):
         raise ValueError("not_an_object")
-    return list(_told(body)) if endpoint == "push" else [(endpoint, _shaped(endpoint, body))]
+    match endpoint:
+        case "push":
+            return list(_told(body))
+        case "candidates":
+            return list(_reports_of(body))
+        case "invitations" | "subscriptions":
+            subject = endpoint.removesuffix("s")
+            return [(subject, _shaped(subject, item)) for item in _items(body)]
+    return [(endpoint, _shaped(endpoint, body))]
+
+
+def _items(page: Message) -> list[Message]:
+    items = page.get("data")
+    if not isinstance(items, list):
+        raise ValueError("no_list")
+    return [item for item in items if isinstance(item, dict)]
+
+
+def _reports_of(page: Message) -> Iterator[tuple[str, Message]]:
+    """The reports about each candidate, who is known by the customer's own id where there is one."""
+    for candidate in _items(page):
+        known_as = candidate.get("custom_id") or candidate.get("id")
+        for report_id in candidate.get("report_ids") or ():
+            yield "report", Announcement(id=report_id, candidate_ref=known_as)
 
 
 def _told(event: Message) -> Iterator[tuple[str, Message]]:
@@ -124,7 +147,32 @@ VENDOR = Vendor(
         Endpoint(
             name="continuous_check", path="/continuous_checks/{id}", subject="continuous_check", schedule="5 * * * *"
         ),
-        Endpoint(name="packages", path="/packages?per_page=100", is_list=True, schedule="45 5 * * *"),
+        Endpoint(name="packages", path="/packages", is_list=True, pages=Pages(), schedule="45 5 * * *"),
+        # Reports are shown by the people they are about; nothing lists them, or those that continuous checks bring.
+        Endpoint(
+            name="candidates",
+            path="/candidates",
+            is_list=True,
+            is_discovering=True,
+            pages=Pages(fresh="created_after={since}"),
+            schedule="10 * * * *",
+        ),
+        Endpoint(
+            name="invitations",
+            path="/invitations",
+            is_list=True,
+            is_discovering=True,
+            pages=Pages(fresh="status=pending"),
+            schedule="10 * * * *",
+        ),
+        Endpoint(
+            name="subscriptions",
+            path="/subscriptions",
+            is_list=True,
+            is_discovering=True,
+            pages=Pages(fresh="created_after={since}"),
+            schedule="10 * * * *",
+        ),
     ),
     default_subject="report",
     # Pushes are signed with the key that calls are made with.
@@ -147,13 +195,16 @@ VENDOR = Vendor(
                 "vendor_time": "completed_at",
                 "vendor_estimated_on": "estimated_completion_time",
                 "vendor_turnaround_seconds": "turnaround_time",
+                "candidate_ref": "candidate_ref",
+                "order_package": "package",
+                "order_time": "created_at",
             },
             components=Parts(at="screenings", columns={"type": "type", "status": "status", "result": "result"}),
         ),
         "invitation": Record(
             id="id",
             required=("status",),
-            columns={"vendor_status": ("deletion", "status")},
+            columns={"vendor_status": ("deletion", "status"), "order_package": "package", "order_time": "created_at"},
         ),
         "subscription": Record(
             id="id",

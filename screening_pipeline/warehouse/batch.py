@@ -6,6 +6,7 @@ all messages about it. So the order in which responses arrive, and how often, ma
 
 from __future__ import annotations
 
+import hashlib
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from screening_pipeline.warehouse.session import Connection
 
 
+_BLOCK_BYTES = 64
 LATELY = 500_000
 """Checks that came last, among which nearly all are found that are told of and not open."""
 
@@ -41,8 +43,24 @@ def set_key(connection: Connection, part_key: str) -> None:
     connection.execute(f"set variable part_key = {quote(part_key)}")
 
 
+def set_person_key(connection: Connection, key: bytes) -> None:
+    """Set the session variables by which people that vendors tell of get the pseudonyms of order files."""
+    padded = (hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+    for name, pad in (("person_inner", 0x36), ("person_outer", 0x5C)):  # as HMAC is made of two hashes
+        connection.execute(f"set variable {name} = {quote(bytes(byte ^ pad for byte in padded).hex())}")
+
+
+def _require_person_key(connection: Connection) -> None:
+    """Raise RuntimeError where a vendor tells of people and the session has no key: nobody would be known again."""
+    if connection.execute("select 1 from landed where candidate_ref is not null limit 1").fetchone() and (
+        connection.execute("select getvariable('person_inner')").fetchone() == (None,)
+    ):
+        raise RuntimeError("the session has no person key; people whom a vendor tells of would be nobody")
+
+
 def read(connection: Connection) -> None:
     """Read the texts of `landed` as what they are, into `landed_message`; `landed` itself is done with."""
+    _require_person_key(connection)
     _refresh_work(connection, "typed_message")
     connection.execute("drop table temp.landed")
     _refresh_work(connection, "landed_message")
@@ -56,6 +74,9 @@ def load(connection: Connection) -> bool:
     anew are touched as well.
     """
     _number_checks(connection)
+    connection.execute("create temp table if not exists new_order as from raw.order limit 0")
+    if _is_any(connection, "batch_check"):
+        connection.execute(catalog.statement("take_told_orders"))
     connection.execute("create or replace temp table known_state as select state_key from staging.state")
     _refresh_work(connection, "new_state")
     connection.execute(catalog.statement("note_touched"))

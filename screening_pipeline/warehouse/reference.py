@@ -148,6 +148,7 @@ def account_rules(settings: Settings) -> list[Row]:
     return [
         {
             **_account(a),
+            "is_discovering": a.discover,
             "adjudication_declared": a.adjudication_expected,
             "e_verify_declared": a.e_verify_expected,
             "push_settles_after": a.push_settles_after,

@@ -40,12 +40,14 @@ from screening_pipeline.settings.settings import Settings
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse import catalog, ingest, schema, session, store
 from screening_pipeline.warehouse import rebuild as warehouse_rebuild
+from screening_pipeline.warehouse.batch import set_person_key
 
 Row = dict[str, Any]
 Telling = Callable[..., Iterator[None]]
 
 MORNING = datetime(2026, 3, 2, 9, tzinfo=UTC)  # a Monday
 PART_KEY = "5ce4e"
+PERSON_KEY = b"pseudonym key of a test"
 FACTS = (
     "star.fact_check",
     "star.fact_check_event",
@@ -169,10 +171,11 @@ class Stage:
 
         `quiet_until`: until when nothing more came.
         """
+        set_person_key(self.connection, PERSON_KEY)
         if self.orders:
             self._write_manifest()
         with session.transaction(self.connection):
-            intake.take_in(self.connection, self.settings, key=b"pseudonym key of a test", now=now, run_id="test")
+            intake.take_in(self.connection, self.settings, key=PERSON_KEY, now=now, run_id="test")
             ingest.advance(self.connection, self.landing, part_key=PART_KEY, now=quiet_until)
         schema.drop_work(self.connection)
 

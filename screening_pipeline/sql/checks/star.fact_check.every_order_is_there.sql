@@ -5,7 +5,7 @@ select
 from (
     select
         *,
-        row_number() over (partition by check_key order by order_seq asc nulls last) as place
+        row_number() over (partition by check_key order by file_sha256 is null, order_seq asc nulls last) as place
     from raw."order"
 ) as o
 left join star.fact_check as f on o.check_key = f.check_key

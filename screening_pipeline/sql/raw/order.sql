@@ -1,9 +1,9 @@
--- One row per manifest row that could be read.
+-- One row per manifest row that could be read, and per first message of a vendor that tells of an order.
 --
 -- order_seq      running number, in order of arrival
--- file           manifest file
--- file_sha256    its content
--- line           line in the file, the header is line 1
+-- file           manifest file, or the call that told it
+-- file_sha256    its content; null where a vendor told it
+-- line           line in the file, the header is line 1; null where a vendor told it
 -- check_key      the check it orders
 -- vendor         vendor
 -- account        account

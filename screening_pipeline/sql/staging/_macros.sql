@@ -72,3 +72,13 @@ create or replace macro staging.unspecified_hash(vendor, account, check_id) as (
 create or replace macro staging.candidate_hash(candidate_key) as (
     sha256(concat_ws(chr(31), getvariable('part_key'), 'erased candidate', candidate_key))
 );
+
+-- HMAC-SHA-256 of a text, in hex; its two keys, as blobs in hex, are variables of the session.
+create or replace macro staging.sealed(told) as (
+    sha256(unhex(getvariable('person_outer')) || unhex(sha256(unhex(getvariable('person_inner')) || encode(told))))
+);
+
+-- The pseudonym of a person, as domain.pseudonym makes it of what an order file says; null where there is none.
+create or replace macro staging.person_key(candidate_ref) as (
+    if(trim(candidate_ref) <> '', staging.sealed(nfc_normalize(trim(candidate_ref)))[:32], null)
+);

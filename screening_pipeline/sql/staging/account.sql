@@ -9,6 +9,7 @@
 -- adjudication_expected  the same, as declared or as its checks have told
 -- e_verify_declared      whether every form is followed by an E-Verify case, as declared; null where its forms tell
 -- e_verify_expected      the same, as declared or as its forms have told
+-- is_discovering         whether what the vendor lists are orders
 -- is_polled              whether it is asked, and not only pushed to
 -- push_settles_after     seconds of quiet after which the newest message counts where nobody can be asked
 -- part_labels            labels of free-form parts that are nobody's, whatever they are made of
@@ -26,6 +27,7 @@ create table staging.account (
     adjudication_expected boolean,
     e_verify_declared boolean,
     e_verify_expected boolean,
+    is_discovering boolean,
     is_polled boolean,
     push_settles_after double,
     part_labels varchar[],

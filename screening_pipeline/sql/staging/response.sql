@@ -41,6 +41,7 @@ left join batch_check as c
     on
         l.vendor = c.vendor and l.account = c.account
         and coalesce(l.asked_subject, l.subject) = c.subject
-        -- A feed is about no check; said in an equation, since anything else here makes it a join of all with all.
-        and case when l.channel <> 'feed' then coalesce(l.asked_check_id, l.check_id) end = c.check_id
+        -- A feed or a list is about no check; said in an equation, since anything else here makes it a join of all with
+        -- all.
+        and coalesce(l.asked_check_id, if(l.channel = 'push', l.check_id, null)) = c.check_id
 where coalesce(l.message_index, 1) = 1

@@ -21,3 +21,12 @@ where
             )
     )
     and staging.check_hash(vendor, account, subject, check_id) not in (select pseudonym from staging.erased);
+
+-- And checks of which the vendor tells that they are about somebody who was erased.
+insert into staging.erased
+select distinct staging.check_hash(vendor, account, subject, check_id) as pseudonym
+from landed
+where
+    candidate_ref is not null
+    and staging.candidate_hash(staging.person_key(candidate_ref)) in (select pseudonym from staging.erased)
+    and staging.check_hash(vendor, account, subject, check_id) not in (select pseudonym from staging.erased);

@@ -10,6 +10,7 @@ identified as (
             try_cast(nullif(vendor_turnaround_seconds, '') as bigint) as vendor_turnaround_seconds,
             -- What lies over a day beyond the look that showed it has not happened: it is no time of anything.
             if(told_at <= received_at + interval 1 day, told_at, null) as told_at,
+            if(ordered_at <= received_at + interval 1 day, ordered_at, null) as ordered_at,
             if(started_at <= received_at + interval 1 day, started_at, null) as started_at
         ),
         list_transform(parts, lambda p: concat_ws('|', p.type, p.label)) as part_ids,

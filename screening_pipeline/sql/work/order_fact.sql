@@ -1,20 +1,20 @@
--- One row per check being recomputed: what its orders say, the first value told of each.
+-- One row per check being recomputed: what its orders say, the first value told of each, files before the vendor.
 --
 -- @refresh work
 select
     o.check_key,
-    arg_min(o.candidate_key, o.order_seq) as candidate_key,
-    arg_min(o.package, o.order_seq) as package,
-    arg_min(o.ordered_at, o.order_seq) as ordered_at,
-    arg_min(o.country, o.order_seq) as country,
-    arg_min(o.region, o.order_seq) as region,
-    arg_min(o.cost_center, o.order_seq) as cost_center,
-    arg_min(o.tags, o.order_seq) as tags,
+    arg_min(o.candidate_key, o.place) as candidate_key,
+    arg_min(o.package, o.place) as package,
+    arg_min(o.ordered_at, o.place) as ordered_at,
+    arg_min(o.country, o.place) as country,
+    arg_min(o.region, o.place) as region,
+    arg_min(o.cost_center, o.place) as cost_center,
+    arg_min(o.tags, o.place) as tags,
     list_filter(
         [
-            if(min(o.candidate_key) <> max(o.candidate_key), 'candidate_ref', null),
-            if(min(o.package) <> max(o.package), 'package', null),
-            if(min(o.ordered_at) <> max(o.ordered_at), 'ordered_at', null),
+            if(count(distinct o.candidate_key) filter (where o.file_sha256 is not null) > 1, 'candidate_ref', null),
+            if(count(distinct o.package) filter (where o.file_sha256 is not null) > 1, 'package', null),
+            if(count(distinct o.ordered_at) filter (where o.file_sha256 is not null) > 1, 'ordered_at', null),
             if(min(o.country) <> max(o.country), 'country', null),
             if(min(o.region) <> max(o.region), 'region', null),
             if(min(o.cost_center) <> max(o.cost_center), 'cost_center', null),
@@ -23,6 +23,12 @@ select
         lambda x: x is not null
     ) as contradictions,
     min(o.loaded_at) as announced_at
-from raw."order" as o
-inner join touched using (check_key)
+from (
+    select
+        *,
+        -- What an order file says is the customer's own word.
+        row_number() over (order by file_sha256 is null, order_seq) as place
+    from raw."order"
+    inner join touched using (check_key)
+) as o
 group by o.check_key

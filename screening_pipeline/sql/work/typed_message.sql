@@ -2,7 +2,7 @@
 --
 -- @refresh work read
 select
-    l.* replace (
+    l.* exclude (candidate_ref) replace (
         -- Half an answer is an answer that was refused, whoever noticed it first.
         -- What was erased was not refused.
         coalesce(nullif(l.reject, 'erased'), if(l.http_status between 200 and 299, l.failure, null)) as reject
@@ -17,6 +17,8 @@ select
         staging.instant(l.vendor_time, a.timezone)
     ) as told_at,
     staging.instant(l.started_on, a.timezone) as started_at,
+    staging.instant(l.order_time, a.timezone) as ordered_at,
+    staging.person_key(l.candidate_ref) as candidate_key,
     if(
         written_time is not null,
         not regexp_matches(a.date_format, '%[HI]'),
