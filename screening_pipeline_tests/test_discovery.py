@@ -252,3 +252,63 @@ def test_a_rebuild_comes_to_the_same(stage: Stage) -> None:
     before = stage.facts()
     stage.rebuild()
     assert stage.facts() == before
+
+
+# ── an invitation and its report are one check ─────────────────────────────────────────────────────
+
+
+def invitation(name: str, status: str, report: str | None = None) -> dict[str, Any]:
+    told = {"object": "invitation", "package": "driver_pro", "created_at": "2026-03-01T08:00:00Z"}
+    return {**told, "id": name, "status": status, "report_id": report}
+
+
+def answered(stage: Stage, subject: str, body: dict[str, Any], minutes: int) -> None:
+    asked = {"vendor": "checkr", "account": "main", "endpoint": subject, "channel": "pull", "subject": subject}
+    stage.land(received_at=MORNING + timedelta(minutes=minutes), body=body, check_id=body["id"], **asked)
+
+
+def test_an_invitation_goes_on_as_its_report(stage: Stage) -> None:
+    answered(stage, "invitation", invitation("i10", "pending"), 0)
+    stage.settle()
+    assert fact(stage, "i10")["lifecycle"] == "awaiting_candidate"
+    answered(stage, "invitation", invitation("i10", "completed", "r10"), 10)
+    stage.settle()
+    assert stage.rows("from star.fact_check where check_id = 'i10'") == []
+    begun = fact(stage, "r10")
+    assert (begun["lifecycle"], begun["next_actor"], begun["continues_check_id"]) == ("in_progress", "vendor", "i10")
+    report = {"object": "report", "created_at": "2026-03-02T09:05:00Z", "package": "driver_pro"}
+    answered(stage, "report", {**report, "id": "r10", "status": "pending"}, 20)
+    done = {"status": "complete", "result": "clear", "completed_at": "2026-03-02T09:25:00Z"}
+    answered(stage, "report", {**report, **done, "id": "r10"}, 30)
+    answered(stage, "invitation", invitation("i10", "completed", "r10"), 40)  # told for years, and says no more
+    stage.settle()
+    found = fact(stage, "r10")
+    assert (found["lifecycle"], found["ordered_at"]) == ("completed", MORNING - timedelta(hours=25))
+    assert found["turnaround_seconds"] == (25 * 60 + 25) * 60
+    steps = stage.rows("select lifecycle from star.fact_check_event where check_id = 'r10' order by event_seq")
+    assert [row["lifecycle"] for row in steps] == ["awaiting_candidate", "in_progress", "in_progress", "completed"]
+    assert broken_rules(stage.connection) == []
+    before = stage.facts()
+    stage.rebuild()
+    assert stage.facts() == before
+
+
+def test_a_report_that_was_known_before_its_invitation_has_its_beginning_all_the_same(stage: Stage) -> None:
+    answered(stage, "report", {"id": "r11", "status": "pending", "created_at": "2026-03-02T09:05:00Z"}, 20)
+    stage.settle()
+    shown(stage, "invitations", invitation("i11", "completed", "r11"), minutes=30)
+    stage.settle()
+    found = fact(stage, "r11")
+    assert (found["lifecycle"], found["ordered_at"]) == ("in_progress", MORNING - timedelta(hours=25))
+    assert stage.rows("from star.fact_check where check_id = 'i11'") == []
+    assert broken_rules(stage.connection) == []
+
+
+def test_an_order_for_an_invitation_is_one_for_its_report(stage: Stage) -> None:
+    order = {"vendor": "checkr", "account": "main", "subject": "invitation", "check_id": "i12", "candidate_ref": "C-12"}
+    stage.orders.append({**order, "ordered_at": "2026-02-28T08:00:00Z"})
+    answered(stage, "invitation", invitation("i12", "completed", "r12"), 10)
+    stage.settle()
+    found = fact(stage, "r12")
+    assert (found["candidate_key"], found["ordered_at"]) == (key("C-12"), MORNING - timedelta(hours=49))
+    assert stage.rows("select count(*) as n from staging.open_check where check_id in ('i12', 'r12')") == [{"n": 1}]

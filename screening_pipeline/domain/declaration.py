@@ -73,6 +73,7 @@ class Record:
     """The field addresses of a message about one subject: where the payload keeps each of our columns.
 
     `id` and every value of `columns` are dotted addresses; a tuple lists aliases, the first one present wins.
+    `continues`: the subject of what led to it, which `continues_id` names: an invitation and its report are one check.
     `required`: addresses of which at least one must be present and text, or the body is half a body.
     `created_id`: the keys of the id in the answer to a creation, where they differ.
     The next four say how the fields hang together; `sql/staging/reading.sql` is the only reader:
@@ -92,6 +93,7 @@ class Record:
     required: tuple[str, ...]
     is_id_required: bool = True
     created_id: tuple[str, ...] = ()
+    continues: str | None = None
     has_free_form_parts: bool = False
     generic_labels: tuple[str, ...] = ()
     detail_role: str = "none"
@@ -302,6 +304,7 @@ def _check_vendor(vendor: Vendor) -> None:
         problems += _unknown(vendor, f"records[{subject}].columns", record.columns, WORDS + FACTS)
         for trait, known in RECORD_TRAITS.items():
             problems += _unknown(vendor, f"records[{subject}].{trait}", [getattr(record, trait)], known)
+        problems += _unknown(vendor, f"records[{subject}].continues", filter(None, [record.continues]), SUBJECTS)
         problems += _bad_addresses(vendor, subject, record)
     problems += [*_bad_home(vendor), *_bad_auth(vendor), *_bad_schedules(vendor), *_bad_conduct(vendor)]
     if problems:

@@ -55,6 +55,7 @@ FACTS = (
     "candidate_ref",  # whom it is about: what order files say too, where the vendor tells it
     "order_package",  # what was ordered
     "order_time",  # when
+    "continues_id",  # the id of what led to it: the two are one check
 )
 PART_COLUMNS = ("name", "type", "type_fallback", "status", "result", "adjudication")
 RUN_COLUMNS = ("run_at", "status")

@@ -265,7 +265,9 @@ def _reading(
         raise Refused("not_an_object")
     if not isinstance(message, Announcement):
         _check_required(vendor, record, message)
-    check_id = _check_id(exchange, record, message)
+    # An answer about one check may speak of another: of what it goes on as.
+    asked = exchange.check_id if exchange.subject in (None, subject) else None
+    check_id = _check_id(asked, record, message)
     body, unread = fitted(message, vendor.records.values())
     return AcceptedMessage(subject=subject, check_id=check_id, body=body), unread
 
@@ -281,14 +283,14 @@ def _check_required(vendor: Vendor, record: Record, message: Mapping[str, Json])
     raise Refused("wrong_type" if any(value not in (None, "") for value in given) else "missing_status")
 
 
-def _check_id(exchange: HttpExchange, record: Record, message: Mapping[str, Json]) -> str:
+def _check_id(asked: str | None, record: Record, message: Mapping[str, Json]) -> str:
     """The message's own id as text, or else the one asked for. G6: they must be the same."""
     own = next((value for address in aliases(record.id) if (value := _own_id(message, address)) is not None), None)
-    if own is None and (record.is_id_required or not exchange.check_id):
+    if own is None and (record.is_id_required or not asked):
         raise Refused("missing_id")
-    if own is not None and exchange.check_id is not None and not _is_same_id(own, exchange.check_id):
-        raise Refused("id_mismatch", _difference(str(own), exchange.check_id))
-    return exchange.check_id or _sound_id(str(own))
+    if own is not None and asked is not None and not _is_same_id(own, asked):
+        raise Refused("id_mismatch", _difference(str(own), asked))
+    return asked or _sound_id(str(own))
 
 
 def _sound_id(told: str) -> str:

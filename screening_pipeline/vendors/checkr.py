@@ -60,8 +60,15 @@ def reshape(endpoint: str, body: Json) -> list[tuple[str, Message]]:
             return list(_reports_of(body))
         case "invitations" | "subscriptions":
             subject = endpoint.removesuffix("s")
-            return [(subject, _shaped(subject, item)) for item in _items(body)]
-    return [(endpoint, _shaped(endpoint, body))]
+            return [told for item in _items(body) for told in _with_report(subject, item)]
+    return list(_with_report(endpoint, body))
+
+
+def _with_report(subject: str, body: Message) -> Iterator[tuple[str, Message]]:
+    """A message, and that of the report to which an invitation led: it is known from then on."""
+    yield subject, _shaped(subject, body)
+    if subject == "invitation" and body.get("report_id"):
+        yield "report", Announcement(id=body["report_id"], continues=body.get("id"))
 
 
 def _items(page: Message) -> list[Message]:
@@ -88,7 +95,7 @@ def _told(event: Message) -> Iterator[tuple[str, Message]]:
     kind = str(about.get("object", "")).removeprefix("test_")
     if kind in SUBJECTS:
         is_thin = kind == _WITHOUT_STATUS or "status" not in about
-        yield kind, Announcement(id=about.get("id")) if is_thin else _shaped(kind, about)
+        yield from [(kind, Announcement(id=about.get("id")))] if is_thin else _with_report(kind, about)
     elif kind == "adverse_action" and about.get("report_id"):
         yield "report", Announcement(id=about["report_id"])
 
@@ -184,6 +191,7 @@ VENDOR = Vendor(
         "report": Record(
             id="id",
             required=("status",),
+            continues="invitation",
             detail_role="limits",
             time_means="completion",
             columns={
@@ -195,6 +203,7 @@ VENDOR = Vendor(
                 "vendor_time": "completed_at",
                 "vendor_estimated_on": "estimated_completion_time",
                 "vendor_turnaround_seconds": "turnaround_time",
+                "continues_id": "continues",
                 "candidate_ref": "candidate_ref",
                 "order_package": "package",
                 "order_time": "created_at",

@@ -77,6 +77,7 @@ def load(connection: Connection) -> bool:
     connection.execute("create temp table if not exists new_order as from raw.order limit 0")
     if _is_any(connection, "batch_check"):
         connection.execute(catalog.statement("take_told_orders"))
+        connection.execute(catalog.statement("take_continuations"))
     connection.execute("create or replace temp table known_state as select state_key from staging.state")
     _refresh_work(connection, "new_state")
     connection.execute(catalog.statement("note_touched"))

@@ -92,6 +92,7 @@ def message_semantics() -> list[Row]:
             "subject": subject,
             "detail_role": record.detail_role,
             "result_from": record.result_from,
+            "continues": record.continues,
             "is_result_awaited": record.is_result_awaited,
             "time_means": record.time_means,
             "has_personal_part_names": v.has_personal_part_names,

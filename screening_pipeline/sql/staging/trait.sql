@@ -4,6 +4,7 @@
 -- subject                  subject
 -- detail_role              none, refines, overrides, concludes or limits
 -- result_from              status, detail, result or adjudication
+-- continues                the subject of what leads to one, and is one check with it
 -- is_result_awaited        completed without a result is not yet completed
 -- time_means               whether the vendor's time dates the state or the completion
 -- has_personal_part_names  parts are labelled with people's names
@@ -18,6 +19,7 @@ create table staging.trait (
     subject varchar,
     detail_role varchar,
     result_from varchar,
+    continues varchar,
     is_result_awaited boolean,
     time_means varchar,
     has_personal_part_names boolean,

@@ -5,6 +5,7 @@
 -- account                      account
 -- subject                      what kind of thing the vendor checks
 -- check_id                     the vendor's id, as text
+-- continues_check_id           the vendor's id of what led to it and is one with it, an invitation say; else null
 -- environment                  the account's environment
 -- vendor_status                verbatim status, null when absent
 -- vendor_status_detail         verbatim detail of the status, null when absent
@@ -101,6 +102,15 @@ done as (
     inner join sequence as q on s.done_message = q.message_number
 ),
 
+beginning as (
+    select
+        k.check_key,
+        min(i.check_id) as check_id
+    from staging.continuation as k
+    inner join raw."check" as i on k.continues_key = i.check_key
+    group by k.check_key
+),
+
 timed as (
     select
         c.check_key,
@@ -109,6 +119,7 @@ timed as (
         c.subject,
         c.check_id,
         c.first_seen_at,
+        p.check_id as continues_check_id,
         a.environment,
         a.calendar,
         a.timezone,
@@ -162,6 +173,7 @@ timed as (
     left join order_fact as f on c.check_key = f.check_key
     left join told_beside as b on c.check_key = b.check_key
     left join staging.account as a on c.vendor = a.vendor and c.account = a.account
+    left join beginning as p on c.check_key = p.check_key
 ),
 
 completed as (
@@ -193,6 +205,7 @@ select
     c.account,
     c.subject,
     c.check_id,
+    c.continues_check_id,
     c.environment,
     c.vendor_status,
     c.vendor_status_detail,

@@ -26,6 +26,28 @@ same as (
         check_id
     from star.fact_subscription
     union
+    -- What led to a check is about the same person.
+    select
+        c.vendor,
+        c.account,
+        c.subject,
+        c.check_id,
+        p.subject as other_subject,
+        p.check_id as other_id
+    from (
+        select
+            continues_key as key_a,
+            check_key as key_b
+        from staging.continuation
+        union all
+        select
+            check_key as key_a,
+            continues_key as key_b
+        from staging.continuation
+    ) as k
+    inner join raw."check" as c on k.key_a = c.check_key
+    inner join raw."check" as p on k.key_b = p.check_key
+    union
     -- An order may have named the wrong subject. An id that an order names for somebody is theirs: orders and I-9 forms
     -- are numbered apart.
     select

@@ -7,12 +7,22 @@ where settles_at <= (
 );
 
 create or replace temp table touched as
-select check_key from batch_touched
+with
+named as (
+    select check_key from batch_touched
+    union
+    select check_key from new_order
+    where check_key is not null
+    union
+    select check_key from settling
+)
+
+select check_key from named
 union
-select check_key from new_order
-where check_key is not null
-union
-select check_key from settling;
+-- What led to a check is part of its history.
+select k.check_key
+from staging.continuation as k
+inner join named as n on k.continues_key = n.check_key;
 
 -- A late answer may change what later calls brought: then all that told of its check is judged again.
 create or replace temp table judged_again as

@@ -5,3 +5,5 @@
 select c.*
 from raw."check" as c
 inner join touched using (check_key)
+-- What went on as another check is that check.
+where c.check_key not in (select k.continues_key from staging.continuation as k)

@@ -5,7 +5,10 @@ select
     o.check_key,
     arg_min(o.candidate_key, o.place) as candidate_key,
     arg_min(o.package, o.place) as package,
-    arg_min(o.ordered_at, o.place) as ordered_at,
+    -- Of the vendor's times the first: an invitation's comes before that of its report.
+    coalesce(
+        arg_min(o.ordered_at, o.place) filter (where o.file_sha256 is not null), min(o.ordered_at)
+    ) as ordered_at,
     arg_min(o.country, o.place) as country,
     arg_min(o.region, o.place) as region,
     arg_min(o.cost_center, o.place) as cost_center,
@@ -25,10 +28,11 @@ select
     min(o.loaded_at) as announced_at
 from (
     select
-        *,
+        r.* replace (t.check_key as check_key),
         -- What an order file says is the customer's own word.
-        row_number() over (order by file_sha256 is null, order_seq) as place
-    from raw."order"
-    inner join touched using (check_key)
+        row_number() over (order by r.file_sha256 is null, r.order_seq) as place
+    from raw."order" as r
+    left join staging.continuation as k on r.check_key = k.continues_key
+    inner join touched as t on coalesce(k.check_key, r.check_key) = t.check_key
 ) as o
 group by o.check_key
