@@ -14,11 +14,6 @@ NEWEST := python3.14 python3.13 python3.12 python3.11
 PYTHON ?= $(BIN)/python python3 $(NEWEST) python
 IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))
 
-# Makes Dagster's storage, with its settings, and says where it lies.
-DAGSTER_HOME_OF := import os, pathlib; from screening_pipeline.orchestration import instance; from screening_pipeline.settings import paths; \
-  place = paths.Paths.under(pathlib.Path("$(DATA)"), os.environ); \
-  instance.ensure_instance_files(place); print(place.dagster.absolute())
-
 # Byte-code halves the time of every start after the first.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -64,9 +59,7 @@ format: $(READY) ## lay out Python and SQL as the checks want them
 	$(BIN)/sqlfluff fix --disable-progress-bar screening_pipeline/sql
 
 dev: $(READY) ## open Dagster's pages on this machine
-	@umask 077; DAGSTER_HOME="$$($(BIN)/python -c '$(DAGSTER_HOME_OF)')" || exit 3; \
-	export DAGSTER_HOME DAGSTER_DISABLE_TELEMETRY=yes; \
-	exec $(BIN)/dagster dev --workspace workspace.yaml $(ARGS)
+	@exec $(BIN)/screening-pipeline dev $(ARGS)
 
 bench: $(BENCH)/.complete ## run the short form of every benchmark and write benchmarks/RESULTS.md; ARGS=--full is longer
 	@$(BENCH)/bin/python benchmarks/all.py $(ARGS)

@@ -515,7 +515,9 @@ def test_a_host_that_is_none_is_named_and_another_port_is_no_remedy(desk: Desk) 
 
 
 def test_init_writes_a_configuration_once(desk: Desk) -> None:
-    assert desk.run("init").returncode == 0
+    done = desk.run("init")
+    assert (done.returncode, "screening-pipeline doctor" in done.stdout) == (0, True)
+    (desk.folder / "data" / "orders" / "mine.csv").write_bytes((desk.folder / "orders-example.csv").read_bytes())
     written = (desk.folder / "screening.toml").read_text()
     assert (desk.folder / "data" / "orders").is_dir()
     (desk.folder / "screening.toml").write_text(written + "# mine\n")

@@ -97,6 +97,23 @@ def _place(problem: Exception) -> str:
     return f"{frames}screening-pipeline: a mistake of this program: {type(problem).__name__}, raised above"
 
 
+def _version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer gives it so
+    if is_wanted:
+        from importlib.metadata import version
+
+        console.say(f"screening-pipeline {version('screening-pipeline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _whole(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Background-check status from screening vendors in one DuckDB star schema."""
+
+
 @app.command()
 def init(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing screening.toml.")] = False,
@@ -111,10 +128,11 @@ def init(
     paths = paths_of(os.environ, Path.cwd())
     target.write_text(template.text(), encoding="utf-8")
     paths.create()
-    console.say(f"wrote {target}, made {paths.data_dir}/")
-    console.say(
-        "Next: name your accounts in it, put their secrets into the environment, then `screening-pipeline doctor`."
-    )
+    example = Path("orders-example.csv")
+    if not example.exists():
+        example.write_text(template.ORDERS, encoding="utf-8")
+    console.say(f"wrote {target} and {example}, made {paths.data_dir}/")
+    console.say(template.NEXT)
 
 
 @app.command()
@@ -236,6 +254,44 @@ def sandbox(
         serve(port=port, seed=seed, checks=checks, faults=faults)
     except OSError as problem:
         raise EnvironmentFailed(f"port {port}: {problem.strerror}; try --port 0", code="port_taken") from None
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on loopback.")] = 3000,
+) -> None:
+    """Open Dagster's pages on this machine, and run its schedules and sensors, until Ctrl-C or SIGTERM."""
+    from screening_pipeline.cli import dev as cli_dev
+
+    raise typer.Exit(cli_dev.serve(cli_dev.Served(port=port)))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address of the pages; put a login before them.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the pages.")] = 3000,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="A name by which they are reached; may be given again.")
+    ] = None,
+    path_prefix: Annotated[str, typer.Option(help="Where a proxy shows them, such as /screening.")] = "",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Pages that start and change nothing.")] = False,
+    only: Annotated[str | None, typer.Option("--only", help="pages or daemon: one of the two processes.")] = None,
+) -> None:
+    """Run Dagster's pages and daemon for production, until SIGTERM."""
+    from screening_pipeline.cli import dev as cli_dev
+
+    if only not in (None, "pages", "daemon"):
+        raise UsageError("--only is pages or daemon", code="usage")
+    served = cli_dev.Served(
+        host=host,
+        port=port,
+        allowed=allow_host or [],
+        path_prefix=path_prefix,
+        is_read_only=read_only,
+        has_pages=only != "daemon",
+        has_daemon=only != "pages",
+    )
+    raise typer.Exit(cli_dev.serve(served))
 
 
 @app.command()

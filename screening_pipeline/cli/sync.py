@@ -12,6 +12,7 @@ from screening_pipeline.base import inert
 from screening_pipeline.base.clock import system_clock
 from screening_pipeline.base.errors import MissingSecret
 from screening_pipeline.cli import console
+from screening_pipeline.cli.stopping import stoppable
 from screening_pipeline.cli.unmapped import UNMAPPED, tell_unmapped
 from screening_pipeline.settings import load
 from screening_pipeline.settings import settings as configuration
@@ -120,7 +121,9 @@ def watch(duration: str | None, *, is_log_json: bool = False) -> int:
         recorded = instance(work.settings.paths)
         tell = partial(_log_cycle, work.clock) if is_log_json else _tell_cycle
         with attending(work.settings, work.environ, work.clock, last_failure=lambda: last_failure(recorded)):
-            return watching.watch(work, recorded, seconds=seconds, tell=tell)
+            with stoppable():
+                return watching.watch(work, recorded, seconds=seconds, tell=tell)
+            return 0
 
 
 def _log_cycle(clock: Clock, outcome: Any) -> None:

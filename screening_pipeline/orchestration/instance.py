@@ -45,6 +45,24 @@ retention:
 """
 
 
+WORKSPACE_YAML = """\
+# Written by screening-pipeline for its pages and its daemon, which know the same code by the same name.
+load_from:
+  - python_module:
+      module_name: screening_pipeline.definitions
+      location_name: screening_pipeline
+"""
+
+
+def workspace_file(paths: Paths) -> Path:
+    """The workspace that `dev` and `serve` load, made in Dagster's home. Raises NotWritable, DiskFull."""
+    ensure_instance_files(paths)
+    target = paths.dagster / "workspace.yaml"
+    with telling("Dagster's home", folder=paths.dagster):
+        files.write_new(target, WORKSPACE_YAML.encode())
+    return target.absolute()
+
+
 EVENTS_AT_ONCE = 200
 """Events of a run that begins (what it intends to make) are written together."""
 

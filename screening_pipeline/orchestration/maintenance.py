@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration.keys import OWNERS, SNAPSHOT, made, table_key
 from screening_pipeline.orchestration.metadata import inert_markdown
@@ -28,6 +29,8 @@ PARQUET = dg.AssetKey(["published", "parquet"])
 def rebuild_from_raw(context: dg.OpExecutionContext, screening: Screening) -> None:
     """Read all history anew. The result is the same, row for row; only what is asked next is planned as of now."""
     runtime = screening.runtime
+    if not runtime.settings.paths.warehouse.exists():  # lost, or restored from a backup: orders are raw as well
+        take_orders.take_orders(runtime, run_id=context.run_id)
     with open_warehouse(runtime) as connection:
         if plans.prepare(connection, runtime) is not ingest.Prepared.REREAD:  # else it has just been done
             warehouse_rebuild.rebuild(

@@ -25,6 +25,17 @@ _HEAD = """\
 # Keep the accounts you have and delete the others. Keys behind a # show their default, or an example where there is
 # none, and may be left out. What a key means is told where it first stands.
 """
+ORDERS = """\
+vendor,account,check_id,candidate_ref,package,ordered_at
+zinc,main,5f1c2a90,C-1042,standard,2026-03-02T09:14:00+00:00
+"""
+NEXT = """\
+Next:
+  1. keep the accounts you have in screening.toml, and delete the others
+  2. export the secrets that it names, then `screening-pipeline doctor` says what is still missing
+  3. put your orders into data/orders/, in files like the example, then `screening-pipeline sync`
+  4. `screening-pipeline dev` opens Dagster's pages, and asks for whatever is due
+To try it first against invented vendors: `screening-pipeline demo`, in a folder of its own."""
 _ACCOUNTS = "Accounts: one [[accounts]] table for each account at a vendor"
 _PROMISES = "Promises of turnaround: one [[sla]] table each; leave a scope out to mean any"
 _REST = "Everything else"

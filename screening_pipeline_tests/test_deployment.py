@@ -1,0 +1,113 @@
+"""What docs/deploy.md says: units that systemd takes, a restore from a backup, a place in another project."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from screening_pipeline.runtime import bundled_sandbox
+from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
+from screening_pipeline.warehouse import session, store
+from screening_pipeline_tests.support.commands import Commands
+
+ROOT = Path(__file__).parent.parent
+UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
+NOW = "2026-01-12T09:00:00+00:00"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_systemd_takes_the_unit(unit: Path, tmp_path: Path) -> None:
+    """With a program where the unit has it, else that would be all that is told."""
+    for one in UNITS:
+        text = one.read_text(encoding="utf-8").replace("/opt/screening/bin/screening-pipeline", sys.executable)
+        (tmp_path / one.name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", tmp_path / unit.name],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"], "SYSTEMD_LOG_LEVEL": "warning"},
+    )
+    assert [line for line in done.stderr.splitlines() if unit.name in line or "Unknown" in line] == []
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_of_deploy_is_one_that_there_is(commands: Commands, tmp_path: Path) -> None:
+    for unit in UNITS:
+        for line in unit.read_text(encoding="utf-8").splitlines():
+            if line.startswith("ExecStart="):
+                words = line.split()[1:]
+                known = commands.run(words[0], "--help", folder=tmp_path, environ={})
+                assert known.returncode == 0, line
+                assert all(word in known.stdout for word in words if word.startswith("--")), line
+
+
+@pytest.mark.slow
+def test_a_backup_is_restored_to_the_same_star(commands: Commands, tmp_path: Path) -> None:
+    """As docs/deploy.md says: orders, landed lines, the register and the keys, then a rebuild."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        (folder / "data").mkdir(parents=True)
+    bundled_sandbox.World(7, 12, VIRTUAL_EPOCH, 4).keep(here / "data" / "sandbox")
+    assert commands.run("sync", folder=here, environ={"SCREENING_NOW": NOW}).returncode in (0, 1)
+    archive = tmp_path / "backup.tar"
+    names = [path.name for path in (here / "data").iterdir() if path.name in ("orders", "landing", "erasures.ndjson")]
+    names += [path.name for path in (here / "data").glob("*.key")]
+    subprocess.run(["tar", "-C", here / "data", "-cf", archive, *names], check=True)
+    subprocess.run(["tar", "-C", there / "data", "-xf", archive], check=True)
+    assert commands.run("rebuild", folder=there, environ={"SCREENING_NOW": NOW}).returncode in (0, 1)
+    before, after = star(here), star(there)
+    assert [name for one, other in zip(before, after, strict=True) for name in one if one[name] != other[name]] == []
+    assert len(after) == 12
+
+
+def star(folder: Path) -> list[dict[str, object]]:
+    """All that is known of each check; numbers of rows are given out anew, and what is asked next is planned anew."""
+    query = (
+        "select columns(lambda name: name not like '%_key' and name <> 'next_pull_at') from star.fact_check "
+        "order by vendor, account, subject, check_id"
+    )
+    with store.reader(folder / "data" / "published" / "screening.duckdb") as connection:
+        return session.rows(connection, query)
+
+
+def test_a_project_made_by_dg_loads_it_as_a_component(tmp_path: Path) -> None:
+    """In a process of its own, as it sets where the configuration lies."""
+    project = tmp_path / "project"
+    folder = project / "defs" / "screening"
+    folder.mkdir(parents=True)
+    kind = '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "project"\n'
+    (project / "pyproject.toml").write_text(kind)
+    (project / "__init__.py").touch()
+    (project / "defs" / "__init__.py").touch()
+    (folder / "defs.yaml").write_text(
+        "type: screening_pipeline.component.ScreeningPipeline\n"
+        "attributes:\n  config: ../../screening.toml\n  sensors: false\n"
+    )
+    told = "import json, os, sys; sys.path.insert(0, '..'); import dagster as dg, pathlib\n"
+    told += "found = dg.load_from_defs_folder(path_within_project=pathlib.Path.cwd())\n"
+    told += "repository = found.get_repository_def()\n"
+    told += "facts = {'jobs': len(repository.job_names), 'sensors': len(repository.sensor_defs),"
+    told += " 'schedules': len(repository.schedule_defs), 'config': os.environ['SCREENING_CONFIG']}\n"
+    told += "print(json.dumps(facts))\n"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", told],
+        cwd=project,
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "DAGSTER_DISABLE_TELEMETRY": "yes"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    facts = json.loads(done.stdout.splitlines()[-1])
+    assert facts["jobs"] > 5
+    assert facts["schedules"] > 2
+    assert facts["sensors"] == 0
+    assert Path(facts["config"]).resolve() == project / "screening.toml"
