@@ -88,7 +88,8 @@ def test_an_empty_warehouse_makes_a_page_that_says_so(empty: Connection) -> None
 def test_nothing_that_anybody_wrote_becomes_markup(content: str) -> None:
     found = Elements(content)
     assert "&lt;script&gt;alert(&#x27;it ran&#x27;)&lt;/script&gt;" in content
-    assert {"script", "img", "iframe", "link", "object"} & set(found.names) == set()
+    assert {"img", "iframe", "link", "object"} & set(found.names) == set()
+    assert found.names.count("script") == 2  # the open checks, as data, and our own
     assert [name for name in found.attributes if name.startswith("on")] == []
 
 
@@ -200,7 +201,44 @@ def test_it_opens_without_an_error_and_asks_nothing_of_any_network(browser: Brow
     page.goto(page_file.as_uri(), wait_until="networkidle")
     assert heard == []
     assert asked == [page_file.as_uri()]
-    assert page.evaluate("document.scripts.length") == 0
+    page.close()
+
+
+@pytest.mark.browser
+def test_no_script_but_its_own_may_run(browser: Browser, content: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(content.replace("<main>", "<main><script>document.title = 'it ran'</script>"), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(path.as_uri(), wait_until="networkidle")
+    assert page.title() == write.TITLE
+    page.close()
+
+
+@pytest.mark.browser
+def test_the_head_counts_anew_for_what_is_chosen(browser: Browser, page_file: Path, connection: Connection) -> None:
+    page = _opened(browser, page_file)
+    every = page.inner_text("#sentence")
+    (open_checks,) = connection.execute("select count(*) from analytics.open_check_ageing").fetchone() or (0,)
+    assert every.startswith(f"{open_checks:,} checks are open: ")
+    counts = "select vendor, count(*) from analytics.open_check_ageing group by all order by all"
+    for vendor, count in connection.execute(counts).fetchall():
+        page.select_option("select[name=vendor]", vendor)
+        assert re.match(rf"{count} checks? (is|are) open: ", page.inner_text("#sentence"))
+        legend = page.locator("#held-bar .legend span:visible b").all_inner_texts()
+        assert sum(map(int, legend)) == count
+        assert page.locator("#longest tbody tr").count() == min(count, 12)
+    page.select_option("select[name=vendor]", "")
+    assert page.inner_text("#sentence") == every
+    page.close()
+
+
+@pytest.mark.browser
+def test_the_question_is_answered_on_the_first_screen(browser: Browser, page_file: Path) -> None:
+    page = _opened(browser, page_file, viewport={"width": 1440, "height": 900})
+    for part in (".strip", "#sentence", "#held-bar", "#whose-bar"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < 900, part
     page.close()
 
 

@@ -61,4 +61,4 @@ def _tell_demo(played: Any, settings: configuration.Settings, seconds: float) ->
     )
     console.say(f"warehouse  {settings.paths.published}  (read-only snapshot: star, analytics, ops)")
     console.say(f"report     {settings.paths.report}")
-    console.say("Dagster    make dev, then http://127.0.0.1:3000")
+    console.say("Dagster    screening-pipeline dev, then http://127.0.0.1:3000")

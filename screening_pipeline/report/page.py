@@ -5,9 +5,11 @@ Whatever comes from a vendor or a customer is hostile until it has passed `escap
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -16,14 +18,18 @@ from screening_pipeline.base.text import span_in_words
 
 Row = dict[str, Any]
 NOTHING = "–"
-# Nothing may be fetched, run or sent, whatever a vendor's words contain.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+# Nothing may be fetched or sent, and nothing run but our own script, whatever a vendor's words contain.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; script-src 'sha256-{}'"
 
 
 def escaped(value: object) -> str:
     """`value` as escaped HTML text; invisible characters are shown by their code point."""
-    text = "" if value is None else str(value)
-    return escape("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text))
+    return escape(shown(value) or "")
+
+
+def shown(value: object) -> str | None:
+    """`value` as text in which invisible characters are shown by their code point; None stays."""
+    return None if value is None else "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in str(value))
 
 
 def span(seconds: float | None) -> str:
@@ -83,7 +89,7 @@ def text(heading: str, key: str, show: Callable[[Any], str] = words) -> Column:
     return Column(heading, lambda row: show(row[key]), "foreign" if show is words else "word")
 
 
-def remark(say: Callable[[Row], str], heading: str = "") -> Column:
+def remark(say: Callable[[Row], str], heading: str = "Remark") -> Column:
     """A table column of remarks, computed by `say` from each row."""
     return Column(heading, say, "word")
 
@@ -165,12 +171,13 @@ def page(title: str, intro: str, sections: Sequence[Section], closing: str) -> s
     return (
         "<!doctype html>\n"
         '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY.format(_digest())}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escaped(title)}</title>\n<style>\n{_stylesheet()}</style>\n</head>\n<body>\n"
         f"<header><h1>{escaped(title)}</h1>\n{intro}</header>\n<nav>\n{links}</nav>\n<main>\n"
-        f"{''.join(map(_section, sections))}</main>\n<footer>{closing}</footer>\n</body>\n</html>\n"
+        f"{''.join(map(_section, sections))}</main>\n<footer>{closing}</footer>\n"
+        f"<script>{_script()}</script>\n</body>\n</html>\n"
     )
 
 
@@ -181,6 +188,19 @@ def _section(part: Section) -> str:
     )
 
 
-@cache
 def _stylesheet() -> str:
-    return files("screening_pipeline").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    return _template("report.css")
+
+
+def _script() -> str:
+    return _template("report.js")
+
+
+@cache
+def _digest() -> str:
+    return b64encode(sha256(_script().encode()).digest()).decode()
+
+
+@cache
+def _template(name: str) -> str:
+    return files("screening_pipeline").joinpath("templates", name).read_text(encoding="utf-8")

@@ -1,4 +1,7 @@
-"""The HTML report: one file with its charts inside, which asks nothing of any network and runs no script."""
+"""The HTML report: one file with its charts inside, which asks nothing of any network.
+
+Its one script counts anew for what is chosen, and nothing else may run.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,15 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base import files
 from screening_pipeline.base.failures import telling
-from screening_pipeline.report import operations, turnaround
+from screening_pipeline.report import front, operations, turnaround
 from screening_pipeline.report import page as html
 from screening_pipeline.report.figures import Names, collect
-from screening_pipeline.report.page import Row
 
 if TYPE_CHECKING:
     from screening_pipeline.settings.paths import Paths
     from screening_pipeline.warehouse.session import Connection
 
-TITLE = "Background checks: how long they take"
+TITLE = "Background checks: who holds us up"
 SECTIONS = (
     turnaround.by_vendor,
     turnaround.by_package,
@@ -37,7 +39,7 @@ def build_report(connection: Connection, *, generated_at: datetime) -> str:
     figures = collect(connection)
     names = Names(figures)
     closing = f"<p>Made on {html.moment(generated_at)} UTC.</p>"
-    return html.page(TITLE, _intro(figures["scope"][0]), [part(figures, names) for part in SECTIONS], closing)
+    return html.page(TITLE, front.front(figures, names), [part(figures, names) for part in SECTIONS], closing)
 
 
 def write_report(connection: Connection, path: Path, *, generated_at: datetime) -> None:
@@ -56,13 +58,3 @@ def publish_report(connection: Connection, paths: Paths, *, generated_at: dateti
     files.share(paths.report)
     paths.earlier_report.unlink(missing_ok=True)
     return paths.report
-
-
-def _intro(scope: Row) -> str:
-    if scope["as_of"] is None:
-        return '<p class="quiet">No vendor has told anything yet: there is nothing to report.</p>\n'
-    stale = f', <span class="alarm">{scope["stale"]:,} of them stuck</span>' if scope["stale"] else ""
-    return (
-        f"<p>{scope['checks']:,} checks of {scope['accounts']:,} accounts, as known on "
-        f"{html.escaped(scope['as_of'])}; {scope['open_checks']:,} are open{stale}.</p>\n"
-    )
