@@ -12,10 +12,18 @@ from screening_pipeline.warehouse import catalog
 from screening_pipeline.warehouse.session import Connection
 
 PREVIEW_ROWS = 10
-IDENTIFYING = (
-    *("check_id", "candidate_key", "report_check_id", "report_url", "response_id", "tags", "flex_fields"),
-    *("component_name", "check_type"),  # vendors put people's names there
+# Texts that are ours or the configuration's. Whatever else is text may be somebody's: vendors put people's names into
+# parts, words, packages and messages, and what Dagster keeps outlives an erasure.
+OWN_WORDS = frozenset(
+    {
+        *("account", "adjudication", "age", "assumption", "calendar", "channel", "clock", "completed_at_source"),
+        *("conflict", "dispute", "documentation", "endpoint", "environment", "erasure_id", "excluded_reason", "field"),
+        *("gap_id", "grain", "kind", "lifecycle", "lifecycle_reason", "next_actor", "next_state", "note", "outcome"),
+        *("phase", "previous_lifecycle", "reason", "reopened_from", "reopened_to", "result", "result_source", "run_id"),
+        *("source", "subject", "timezone", "trigger", "turnaround_excluded_reason", "unit", "vendor", "vendor_name"),
+    }
 )
+_NO_TEXT = re.compile(r"number|boolean|bool|date.*|time.*|interval|u?(tiny|small|big|huge)?int(eger)?|double|decimal.*")
 
 
 def table_metadata(connection: Connection, relation: catalog.Relation) -> dict[str, Any]:
@@ -27,7 +35,7 @@ def table_metadata(connection: Connection, relation: catalog.Relation) -> dict[s
     return {
         "dagster/row_count": count[0] if count else 0,
         "dagster/column_schema": _column_schema(relation.qualified, header),
-        "preview": _preview(*_nameless([name for name, _ in header], rows)),
+        "preview": _preview(*_nameless(header, rows)),
     }
 
 
@@ -38,10 +46,12 @@ def _column_schema(qualified: str, header: tuple[tuple[str, str], ...]) -> dg.Ta
     return dg.TableSchema([dg.TableColumn(name, kind, description=told.get(name)) for name, kind in header])
 
 
-def _nameless(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> tuple[list[str], list[list[Any]]]:
-    """Names and rows without the columns that tell of whom: previews stay in the event log, whoever is erased."""
-    kept = [place for place, name in enumerate(names) if name not in IDENTIFYING]
-    return [names[place] for place in kept], [[row[place] for place in kept] for row in rows]
+def _nameless(header: Sequence[tuple[str, str]], rows: Sequence[tuple[Any, ...]]) -> tuple[list[str], list[list[Any]]]:
+    """Names and rows without the columns that can tell of whom: previews stay in the event log, whoever is erased."""
+    kept = [
+        place for place, (name, kind) in enumerate(header) if name in OWN_WORDS or _NO_TEXT.fullmatch(kind) is not None
+    ]
+    return [header[place][0] for place in kept], [[row[place] for place in kept] for row in rows]
 
 
 def _preview(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MetadataValue[Any]:
