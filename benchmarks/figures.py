@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from screening_pipeline.runtime import forecast
+from screening_pipeline.runtime import backtest, forecast
 from screening_pipeline.settings.settings import SlaTarget
 from screening_pipeline_tests.support import known_world
 from screening_pipeline_tests.support.known_world import DAY, Shape, World, seen
@@ -117,7 +117,7 @@ def foretold(seed: int, out: dict[str, list[Any]]) -> None:
             keys = {row["check_key"]: lives[row["check_id"]] for row in stage.rows("from star.fact_check")}
             for ago in days:
                 now = of.shape.now - ago * DAY
-                _score(name, forecast.forecast(stage.connection, now), keys, now, of, out)
+                _score(name, backtest.forecast(stage.connection, now), keys, now, of, out)
             forecast.renew(stage.connection, of.shape.now)
             if name == "steady":
                 alarms = stage.rows("select count(*) filter (where is_slow) as n from analytics.slowdown")

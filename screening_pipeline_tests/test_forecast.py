@@ -34,8 +34,8 @@ def test_eight_of_ten_checks_end_between_the_10th_and_the_90th_percentile() -> N
 def test_what_is_foretold_is_kept_with_its_instant_and_asked_as_frames(tmp_path: Path) -> None:
     promise = SlaTarget(vendor="goodhire", clock="total", target_business_days=6)
     with seen(STEADY, 9103, promise) as (of, stage):
-        assert forecast.renew_if_old(stage.connection, of.shape.now)
-        assert not forecast.renew_if_old(stage.connection, of.shape.now + timedelta(hours=1))
+        assert forecast.renew(stage.connection, of.shape.now) > 10
+        assert forecast.renew(stage.connection, of.shape.now + timedelta(minutes=5)) == 0  # nothing has changed since
         snapshot = tmp_path / "screening.duckdb"
         publish.publish(stage.connection, snapshot)
     found = frames.eta(snapshot)
@@ -51,6 +51,29 @@ def test_what_is_foretold_is_kept_with_its_instant_and_asked_as_frames(tmp_path:
     due = found[found["due_at"] > found["made_at"]]
     broken = sum(lives[check].ended_at > due_at for check, due_at in zip(due["check_id"], due["due_at"], strict=True))
     assert expected == pytest.approx(broken, abs=5)
+
+
+def test_a_check_that_changed_is_forecast_anew_and_a_start_that_is_near_is_at_risk() -> None:
+    with seen(STEADY, 9105) as (of, stage):
+        now = of.shape.now
+        forecast.renew(stage.connection, now)
+        (first,) = stage.rows("from analytics.open_check_eta order by check_id asc nulls last limit 1")
+        check_id = first["check_id"]
+        for days in (30, 1):  # the day told last counts
+            day = (now + days * DAY).date().isoformat()
+            stage.orders.append({"vendor": "goodhire", "account": "main", "check_id": check_id, "needed_by": day})
+            stage.settle(now=now)
+        stage.story(check_id).of("goodhire").say(
+            when=(now + timedelta(minutes=9)).isoformat(), Status="RequiresAdditionalInfo"
+        )
+        stage.settle(now=now)
+        assert forecast.renew(stage.connection, now + timedelta(minutes=10)) == 1
+        (start,) = stage.rows("from analytics.starts_at_risk")
+        assert (start["check_id"], start["needed_by"].isoformat()) == (check_id, day)
+        assert start["is_at_risk"] == (start["chance_in_time"] < 0.8)
+        assert start["made_at"] == now + timedelta(minutes=10)
+        told = stage.rows("select count(*) as n, count(distinct check_key) as checks from ops.check_eta_history")
+        assert told[0]["n"] == told[0]["checks"]  # one a week is kept of each
 
 
 def test_a_vendor_that_is_twice_as_slow_is_noticed_and_one_that_is_not_is_not() -> None:

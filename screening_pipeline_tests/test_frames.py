@@ -1,6 +1,8 @@
 """The snapshot as data frames and as Parquet files."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,9 @@ from screening_pipeline import frames
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import UsageError
 from screening_pipeline.warehouse import catalog, publish, store
+from screening_pipeline_tests.support import generated_world
+
+NOTEBOOK = Path(__file__).parent.parent / "examples" / "turnaround.ipynb"
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +54,20 @@ def test_parquet_files_are_replaced_as_a_set_and_the_set_before_stays_readable(s
     assert len(rows) == 2
     assert not first.exists()
     assert second.exists()
+
+
+def test_the_example_notebook_runs_from_its_first_cell_to_its_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "warehouse.lock"
+    with store.writer(tmp_path / "warehouse.duckdb", lock_path=lock, clock=SystemClock()) as live:
+        generated_world.fill(live)
+        publish.publish(live, tmp_path / "data" / "published" / "screening.duckdb")
+    monkeypatch.chdir(tmp_path)
+    cells = [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    said: dict[str, Any] = {}
+    for cell in cells:
+        exec("".join(cell["source"]), said)  # noqa: S102 - our own page, as its readers run it
+    assert len(said["turnaround"]) == len(frames.turnaround())
+    assert len(said["eta"]) > 10
+    assert said["days"].notna().any()

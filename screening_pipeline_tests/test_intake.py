@@ -263,6 +263,19 @@ def test_a_whole_number_is_an_id_and_nothing_else_is(stage: Stage) -> None:
     assert [problem.reason for problem in problems] == ["bad_value"] * 4 + ["empty_id"]
 
 
+def test_a_day_by_which_a_check_is_needed_is_a_date_and_nothing_else(stage: Stage) -> None:
+    days = ("2026-03-30", "2026-03-30 00:00:00", "2026-02-30", "30/03/2026", "2026-03-30T09:00", "20260330", "")
+    content = "vendor,check_id,needed_by\n" + "".join(f"goodhire,r{n},{day}\n" for n, day in enumerate(days))
+    rows, problems = read(stage, content)
+    assert [(row["check_id"], row["needed_by"]) for row in rows] == [
+        ("r0", "2026-03-30"),
+        ("r1", "2026-03-30"),
+        ("r6", None),
+    ]
+    assert [(problem.line, problem.reason) for problem in problems] == [(line, "bad_date") for line in (4, 5, 6, 7)]
+    assert "2026-03-30" in problems[0].detail
+
+
 def test_half_a_character_is_refused_and_not_stumbled_over(stage: Stage) -> None:
     content = '{"vendor": "goodhire", "check_id": "r1", "package": "\\ud83d"}\n'
     assert reasons(stage, content, "o.ndjson") == [(1, "not_utf8")]

@@ -28,6 +28,7 @@ HOSTILE = (
     '"><img src=https://example.com/x onerror=alert(1)>',
 )
 SECTIONS = {
+    "ahead",
     "turnaround",
     "packages",
     "survival",
@@ -74,6 +75,11 @@ def test_it_has_every_section_and_a_chart_for_every_vendor(content: str) -> None
     assert set(found.ids("section")) == SECTIONS
     assert found.names.count("svg") == CHARTS
     assert found.unclosed == []
+
+
+def test_it_begins_with_what_will_be_late(content: str) -> None:
+    assert content.index("Needed before they will be there") < content.index('<section id="turnaround"')
+    assert "Promises that will break" in content
 
 
 def test_an_empty_warehouse_makes_a_page_that_says_so(empty: Connection) -> None:

@@ -225,6 +225,17 @@ def report(
 
 
 @app.command()
+def backtest(
+    weeks: Annotated[int, typer.Option(min=1, max=104, help="How many weeks back, one forecast each.")] = 8,
+    json: Json = False,
+) -> None:
+    """Try forecasts of when checks end on your own past, with only what was known then, beside simpler methods."""
+    from screening_pipeline.cli import backtest as cli_backtest
+
+    raise typer.Exit(cli_backtest.backtest(weeks=weeks, is_json=json))
+
+
+@app.command()
 def rebuild(json: Json = False) -> None:
     """Drop everything derived, compute it again from raw, and try every rule. Only the plan of pulls is a new one."""
     from screening_pipeline.cli import sync as cli_sync

@@ -33,18 +33,17 @@ def demo(*, is_json: bool) -> int:
 
 
 def _tell_demo(played: Any, settings: configuration.Settings, seconds: float) -> None:
-    spans = [{**row, "p50": inert.span(row["p50"]), "p90": inert.span(row["p90"])} for row in played.turnaround]
     console.table(
-        spans,
+        played.turnaround,
         {
             "vendor": "vendor",
-            "n": "n",
+            "n": "ordered",
+            "n_completed": "complete",
             "n_open": "open",
-            "n_excluded": "excluded",
-            "p50": "p50",
-            "p90": "p90",
-            "p50_business_days": "p50 business days",
-            "p90_business_days": "p90 business days",
+            "median_days": "median, days",
+            "interval_days": "95 % interval",
+            "p90_days": "90 in 100, days",
+            "note": "note",
         },
         title="Turnaround, from order to completed screening",
     )

@@ -21,7 +21,10 @@ from screening_pipeline.orders import creations
 from screening_pipeline.vendors import all_vendors
 
 REQUIRED = ("vendor", "check_id")
-OPTIONAL = ("account", "subject", "candidate_ref", "package", "ordered_at", "country", "region", "cost_center", "tags")
+OPTIONAL = (
+    *("account", "subject", "candidate_ref", "package", "ordered_at", "needed_by"),
+    *("country", "region", "cost_center", "tags"),
+)
 COLUMNS = REQUIRED + OPTIONAL
 ENDINGS = (".csv", ".ndjson", ".parquet")
 STILL = timedelta(minutes=1)

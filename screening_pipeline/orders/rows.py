@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -31,6 +34,7 @@ _SPOILED = {
     ids.INVISIBLE_SIGN: "{} has a sign in it that nobody sees, or a hyphen or blank that looks like another; retype it",
 }
 _IDS = ("check_id", "candidate_ref")
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?)?", re.ASCII)
 # What is longer is no slip of a word of ours; to compare it takes time.
 _LONGEST_WORD = 40
 
@@ -78,7 +82,8 @@ def _judged(line: int, given: Mapping[str, str], settings: Settings, key: bytes)
     """The row, its time as text yet."""
     row: Row = {name: ids.trimmed(given.get(name, "")) for name in COLUMNS}
     problem = _unreadable(line, row) or _spoiled(line, row)
-    problem = problem or _unknown_vendor(line, row, settings) or _unknown_subject(line, row) or _bad_tags(line, row)
+    problem = problem or _unknown_vendor(line, row, settings) or _unknown_subject(line, row)
+    problem = problem or _bad_needed_by(line, row) or _bad_tags(line, row)
     reference = ids.person_form(row.pop("candidate_ref"))
     row |= {"line": line, "candidate_key": pseudonym(key, reference) if reference else None}
     if problem:
@@ -138,6 +143,17 @@ def _unknown_subject(line: int, row: Row) -> Problem | None:
     row["subject"] = row["subject"] or vendor.default_subject
     if row["subject"] not in vendor.subjects:
         return Problem(line, "unknown_subject", f"a {vendor.slug} subject is one of {', '.join(vendor.subjects)}")
+    return None
+
+
+def _bad_needed_by(line: int, row: Row) -> Problem | None:
+    """A date, also where a spreadsheet or a database has made it a midnight."""
+    if text := row["needed_by"]:
+        found = _DATE.fullmatch(text)
+        with suppress(ValueError):
+            row["needed_by"] = date.fromisoformat(found[1] if found else "").isoformat()
+            return None
+        return Problem(line, "bad_date", "needed_by is not a date such as 2026-03-30")
     return None
 
 

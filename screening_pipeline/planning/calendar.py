@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 HOUR = 3600.0
+DAY = 24 * HOUR
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 CELLS = 48
 """Hours 0–23 of a business day, then hours 0–23 of any other day (weekends and holidays alike)."""
 WEEK_SHARE = (5.0,) * 24 + (2.0,) * 24
@@ -64,18 +67,31 @@ def normalised(pace: list[float] | tuple[float, ...]) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=64)
-def cells_of_hours(calendar: BusinessCalendar, first_hour: int, hours: int) -> NDArray[object]:  # type: ignore[type-var]
+@lru_cache(maxsize=64)
+def cells_of_hours(calendar: BusinessCalendar, first_hour: int, hours: int) -> NDArray[np.int64]:
     """Return the profile cell (0-47) of each of `hours` whole UTC hours from `first_hour` (hours since 1970)."""
     import numpy as np
 
-    zone = ZoneInfo(calendar.timezone)
-    open_days: dict[date, bool] = {}
-    cells = np.empty(hours, dtype=np.int64)
-    for index in range(hours):
-        # The middle of the hour: some zones are half an hour off.
-        local = datetime.fromtimestamp((first_hour + index + 0.5) * HOUR, zone)
-        day = local.date()
-        if day not in open_days:
-            open_days[day] = calendar.is_open_on(day)
-        cells[index] = local.hour + (0 if open_days[day] else 24)
+    # The middle of the hour: some zones are half an hour off.
+    middles = np.asarray((first_hour + np.arange(hours) + 0.5) * HOUR, dtype=np.float64)
+    local = middles + _offsets(ZoneInfo(calendar.timezone), middles)
+    days, place = np.unique(local // DAY, return_inverse=True)
+    is_open = np.array([calendar.is_open_on(date.fromordinal(_EPOCH_ORDINAL + int(day))) for day in days], dtype=bool)
+    cells = (local % DAY // HOUR).astype(np.int64) + np.where(is_open[place], 0, 24)
+    cells.setflags(write=False)
     return cells
+
+
+def _offsets(zone: ZoneInfo, instants: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Seconds that local time is ahead of UTC at each instant; each day is looked up once, unless it changes in it."""
+    import numpy as np
+
+    def offset(instant: float) -> float:
+        return datetime.fromtimestamp(instant, zone).utcoffset().total_seconds()  # type: ignore[union-attr]
+
+    found = np.empty(len(instants))
+    for start in range(0, len(instants), 24):
+        day = instants[start : start + 24]
+        first, last = offset(float(day[0])), offset(float(day[-1]))
+        found[start : start + 24] = first if first == last else [offset(float(one)) for one in day]
+    return found

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from screening_pipeline.planning.hazards import EDGES, SHRINK, WIDTHS, Hazards, State
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
 MOST_STATES = 25
 OPEN = ("check_key", "vendor", "package", "state", "entered", "seen_until")
+Columns = Mapping[str, "NDArray[Any]"]
+"""Columns of equal length by name."""
 
 
-def ends(
-    hazards: Hazards, checks: pd.DataFrame, *, paths: int = 200, seed: int = 7
-) -> tuple[Floats, NDArray[np.object_]]:
+def ends(hazards: Hazards, checks: Columns, *, paths: int = 200, seed: int = 7) -> tuple[Floats, NDArray[np.object_]]:
     """When each check ends and how, on each of so many paths: two arrays of one row per check.
 
     `checks` has the columns OPEN: since when the check is in its state, and until when it was seen to be.
     """
     generator = np.random.default_rng(seed)
-    size = len(checks) * paths
-    vendor = np.repeat(checks["vendor"].to_numpy(dtype=object), paths)
-    package = np.repeat(checks["package"].fillna("").to_numpy(dtype=object), paths)
-    state = np.repeat(checks["state"].to_numpy(dtype=object), paths)
-    entered = np.repeat(checks["entered"].to_numpy(dtype=np.float64), paths)
-    seen = np.maximum(np.repeat(checks["seen_until"].to_numpy(dtype=np.float64), paths), entered)
+    size = len(checks["vendor"]) * paths
+    vendor = np.repeat(np.asarray(checks["vendor"], dtype=object), paths)
+    package = np.repeat(np.asarray(checks["package"], dtype=object), paths)
+    state = np.repeat(np.asarray(checks["state"], dtype=object), paths)
+    entered = np.repeat(np.asarray(checks["entered"], dtype=np.float64), paths)
+    seen = np.maximum(np.repeat(np.asarray(checks["seen_until"], dtype=np.float64), paths), entered)
     factor = np.array([hazards.packages.get(key, 1.0) for key in zip(vendor, package, strict=True)])
     # How the vendor has been of late is known but roughly: each path has a speed of its own.
     luck = generator.standard_normal(size)
@@ -69,28 +69,24 @@ def _left(
     return known.clock.instant(begun + left), np.array(known.next_states, dtype=object)[choice]
 
 
-def predict(
-    hazards: Hazards, checks: pd.DataFrame, now: float, *, deadlines: Floats | None = None, paths: int = 200
-) -> pd.DataFrame:
-    """When each check ends: one row each, with its `check_key`.
+def predict(hazards: Hazards, checks: Columns, now: float, *, paths: int = 200) -> dict[str, NDArray[Any]]:
+    """When each check ends: columns in the order of the checks, with their `check_key`.
 
     `p10`, `p50` and `p90` are instants, `chance_over` is the chance that it has ended by now, `chance_complete` that it
-    ends complete and, given an instant for each check, `chance_late` that it has not ended by then.
+    ends complete. Where `checks` tells an instant `due`, `chance_late` is the chance that it has not ended by then;
+    where it tells one `needed`, `chance_in_time` the chance that it is complete before that.
     """
-    import pandas as pd
-
     when, how = ends(hazards, checks, paths=paths)
-    low, middle, high = np.quantile(when, [0.1, 0.5, 0.9], axis=1) if len(checks) else np.zeros((3, 0))
-    found = pd.DataFrame(
-        {
-            "check_key": checks["check_key"].to_numpy(),
-            "p10": low,
-            "p50": middle,
-            "p90": high,
-            "chance_over": (when <= now).mean(axis=1),
-            "chance_complete": (how == "end:complete").mean(axis=1),
-        }
-    )
-    if deadlines is not None:
-        found["chance_late"] = (when > deadlines[:, None]).mean(axis=1)
-    return found
+    is_complete = how == "end:complete"
+    low, middle, high = np.quantile(when, [0.1, 0.5, 0.9], axis=1) if len(when) else np.zeros((3, 0))
+    due, needed = (np.asarray(checks[name], dtype=np.float64)[:, None] for name in ("due", "needed"))
+    return {
+        "check_key": np.asarray(checks["check_key"]),
+        "p10": low,
+        "p50": middle,
+        "p90": high,
+        "chance_over": (when <= now).mean(axis=1),
+        "chance_complete": is_complete.mean(axis=1),
+        "chance_late": np.where(np.isnan(due[:, 0]), np.nan, (when >= due).mean(axis=1)),
+        "chance_in_time": np.where(np.isnan(needed[:, 0]), np.nan, (is_complete & (when < needed)).mean(axis=1)),
+    }

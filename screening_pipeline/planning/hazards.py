@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from screening_pipeline.planning.calendar import CELLS, HOUR, WEEK_SHARE, BusinessCalendar, normalised
+from screening_pipeline.planning.calendar import CELLS, DAY, HOUR, WEEK_SHARE, BusinessCalendar, normalised
 from screening_pipeline.planning.working_time import Clock
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-DAY = 24 * HOUR
 AHEAD_DAYS = 400
 """Nothing is forecast beyond; what lasts longer ends then."""
 LATELY_DAYS, LONG_DAYS = 10.0, 90.0
@@ -62,6 +61,24 @@ class State:
     speed: float
     evidence: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return {
+            "clock": self.clock.to_dict(),
+            "hazard": self.hazard.tolist(),
+            "next_states": self.next_states,
+            "chances": self.chances.tolist(),
+            "speed": self.speed,
+            "evidence": self.evidence,
+        }
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> State:
+        """The state that `to_dict` told."""
+        hazard, chances = np.array(saved["hazard"]), np.array(saved["chances"])
+        clock, names = Clock.from_dict(saved["clock"]), tuple(saved["next_states"])
+        return cls(clock, hazard, names, chances, saved["speed"], saved["evidence"])
+
     @property
     def gathered(self) -> Floats:
         """The hazard gathered up to each edge."""
@@ -75,6 +92,20 @@ class Hazards:
     states: Mapping[tuple[str, str], State]
     first: Mapping[str, str]
     packages: Mapping[tuple[str, str], float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as JSON values."""
+        return {
+            "states": [[*key, state.to_dict()] for key, state in self.states.items()],
+            "first": dict(self.first),
+            "packages": [[*key, factor] for key, factor in self.packages.items()],
+        }
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Hazards:
+        """The hazards that `to_dict` told."""
+        states = {(vendor, state): State.from_dict(told) for vendor, state, told in saved["states"]}
+        return cls(states, saved["first"], {(vendor, name): factor for vendor, name, factor in saved["packages"]})
 
 
 def learn(stays: pd.DataFrame, calendars: Mapping[str, BusinessCalendar], now: float) -> Hazards:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base import files
 from screening_pipeline.base.failures import telling
-from screening_pipeline.report import front, operations, turnaround
+from screening_pipeline.report import front, operations, outlook, turnaround
 from screening_pipeline.report import page as html
 from screening_pipeline.report.figures import Names, collect
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TITLE = "Background checks: who holds us up"
 SECTIONS = (
+    outlook.ahead,
     turnaround.by_vendor,
     turnaround.by_package,
     turnaround.survival,

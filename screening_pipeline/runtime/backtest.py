@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from screening_pipeline.runtime.forecast import forecast
+from screening_pipeline.runtime.forecast import business_calendars, stays
 from screening_pipeline.warehouse import catalog, session
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 METHODS = ("hazards of states", "vendor's percentiles less the age", "percentiles of all less the age")
 SHARES = (0.1, 0.5, 0.9)
+DECIDED = 0.8
+"""Where fewer of the checks that were open then have ended, those are the quick ones, and say little."""
 
 
 def backtest(connection: Connection, instants: Iterable[datetime]) -> pd.DataFrame:
@@ -38,6 +40,21 @@ def backtest(connection: Connection, instants: Iterable[datetime]) -> pd.DataFra
     return table.reindex(METHODS)
 
 
+def forecast(connection: Connection, instant: datetime) -> pd.DataFrame:
+    """When each check that was open at an instant would have been said to end: columns of `planning.eta.predict`."""
+    import numpy as np
+    import pandas as pd
+
+    from screening_pipeline.planning import eta, hazards
+
+    known, at = stays(connection, instant, sample=None), instant.timestamp()
+    learned = hazards.learn(known, business_calendars(connection), at)
+    waiting = known[known["left_by"].isna()]
+    never = np.full(len(waiting), np.nan)
+    columns = {name: waiting[name].to_numpy() for name in eta.OPEN} | {"due": never, "needed": never}
+    return pd.DataFrame(eta.predict(learned, columns, at))
+
+
 def _scores(connection: Connection, instant: datetime) -> pd.DataFrame:
     """Loss and coverage of each method for each check that was open then and has ended since."""
     import numpy as np
@@ -45,8 +62,11 @@ def _scores(connection: Connection, instant: datetime) -> pd.DataFrame:
 
     at = instant.timestamp()
     outcomes = session.frame(connection, catalog.statement("forecast_outcomes"))
-    found = forecast(connection, instant).merge(outcomes, on="check_key")
+    told = forecast(connection, instant)
+    count, found = len(told), told.merge(outcomes, on="check_key")
     found = found[found["ended"] > at]
+    if len(found) < DECIDED * count:
+        return pd.DataFrame(columns=["method", "is_inside", "loss"])
     ends = found["ended"].to_numpy(dtype=float)
     parts = []
     for method, quantiles in _told(found, outcomes[outcomes["ended"] <= at]).items():

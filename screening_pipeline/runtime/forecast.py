@@ -1,9 +1,15 @@
-"""Forecasts of open checks from the stays that the views tell, kept in the warehouse with their instant."""
+"""Forecasts of open checks, kept in the warehouse with their instant.
+
+What is usual is learned once an hour from the stays of a year, and all open checks are forecast then; a check that has
+changed since its forecast is forecast anew in the cycle that read the change.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -14,80 +20,115 @@ from screening_pipeline.warehouse import catalog, session
 if TYPE_CHECKING:
     import pandas as pd
 
+    from screening_pipeline.planning.eta import Columns
+    from screening_pipeline.planning.hazards import Hazards
     from screening_pipeline.warehouse.session import Connection
 
 HISTORY = timedelta(days=365)
+SAMPLE = 100_000
+"""More stays make no figure of hazards better that anybody would see."""
 LATELY = timedelta(days=14)
-EVERY = timedelta(hours=6)
-
-
-def renew_if_old(connection: Connection, now: datetime) -> bool:
-    """Forecast anew if that was last done hours ago; whether it was."""
-    made = connection.execute(
-        "select max(made_at) from (from ops.check_eta select made_at union all from ops.vendor_pace select made_at)"
-    ).fetchone()
-    if made and made[0] and abs(now - made[0]) < EVERY:
-        return False
-    renew(connection, now)
-    return True
+EVERY = timedelta(hours=1)
+_SAVED = "eta_model"
 
 
 def renew(connection: Connection, now: datetime) -> int:
-    """Forecast anew and keep it with its instant, in `ops.check_eta` and `ops.vendor_pace`; for how many checks."""
-    from screening_pipeline.planning.departures import departures
+    """Forecast what has changed, or all if that was last done an hour ago or more; of how many checks."""
+    from screening_pipeline.planning.eta import predict
 
-    made_at = now.isoformat()
-    found = forecast(connection, now)
-    session.replace(connection, "ops.check_eta", (_eta_row(row, made_at) for row in found.to_dict("records")))
-    since = now - LATELY
-    moved = departures(stays(connection, now), calendars(connection), since.timestamp())
-    times = {"made_at": made_at, "since_at": since.isoformat()}
-    rows = (
-        {"vendor": vendor, "state": state, "n_left": seen, "expected": expected, **times}
-        for (vendor, state), (seen, expected) in moved.items()
-    )
-    session.replace(connection, "ops.vendor_pace", rows)
-    return len(found)
+    learned_at, saved = _saved(connection)
+    is_old = learned_at is None or abs(now - learned_at) >= EVERY
+    if is_old or saved is None:
+        saved = _learn(connection, now)
+    waiting = open_checks(connection, is_all=is_old)
+    if not len(waiting["check_key"]):
+        return 0
+    found = predict(saved, waiting, now.timestamp())
+    rows = list(_rows(found, waiting, now))
+    keys = ", ".join(str(row["check_key"]) for row in rows)
+    connection.execute("delete from ops.check_eta" + ("" if is_old else f" where check_key in ({keys})"))
+    session.insert(connection, "ops.check_eta", rows)
+    connection.execute(catalog.statement("keep_forecasts", now=_instant(now)))
+    return len(rows)
 
 
-def _eta_row(row: Mapping[Any, Any], made_at: str) -> dict[str, object]:
-    instants = {name: datetime.fromtimestamp(row[name], UTC).isoformat() for name in ("p10", "p50", "p90")}
-    late = row["chance_late"]
+def _rows(found: Columns, waiting: Columns, now: datetime) -> Iterator[dict[str, object]]:
+    """Rows of `ops.check_eta`."""
+    for place, check_key in enumerate(found["check_key"].tolist()):
+        instants = {name: _text(found[name][place]) for name in ("p10", "p50", "p90")}
+        names = ("chance_over", "chance_complete", "chance_late", "chance_in_time")
+        chances = {name: float(found[name][place]) for name in names}
+        yield {
+            "check_key": check_key,
+            "made_at": now.isoformat(),
+            "changed_at": _text(waiting["changed"][place]),
+            **instants,
+            **{name: None if isnan(chance) else chance for name, chance in chances.items()},
+        }
+
+
+def _text(seconds: float) -> str | None:
+    return None if isnan(seconds) else datetime.fromtimestamp(float(seconds), UTC).isoformat()
+
+
+def open_checks(connection: Connection, *, is_all: bool) -> Columns:
+    """The columns that `planning.eta.predict` asks for, of open checks: all, or those changed since their forecast."""
+    import numpy as np
+
+    result = connection.execute(catalog.statement("forecast_open", is_all="true" if is_all else "false"))
+    names = [column[0] for column in result.description or []]
+    columns = list(zip(*result.fetchall(), strict=True)) or [()] * len(names)
+    texts = ("vendor", "package", "state")
     return {
-        "check_key": int(row["check_key"]),
-        "made_at": made_at,
-        **instants,
-        "chance_over": row["chance_over"],
-        "chance_complete": row["chance_complete"],
-        "chance_late": None if isnan(late) else late,
+        name: np.array(column, dtype=object if name in texts else np.int64 if name == "check_key" else np.float64)
+        for name, column in zip(names, columns, strict=True)
     }
 
 
-def forecast(connection: Connection, now: datetime) -> pd.DataFrame:
-    """When each open check ends, as `planning.eta.predict` tells it: one row per check, instants in seconds."""
-    import numpy as np
-    import pandas as pd
-
-    from screening_pipeline.planning import eta, hazards
-
-    known = stays(connection, now)
-    unseen = session.frame(connection, catalog.statement("forecast_unseen", now=_instant(now)))
-    waiting = pd.concat([known[known["left_by"].isna()][list(eta.OPEN)], unseen], ignore_index=True)
-    dues = session.frame(connection, "select check_key, epoch(due_at) as due from analytics.open_check_due")
-    due = waiting.merge(dues, on="check_key", how="left")["due"].to_numpy(dtype=float)
-    learned = hazards.learn(known, calendars(connection), now.timestamp())
-    found = eta.predict(learned, waiting, now.timestamp(), deadlines=due)
-    found.loc[np.isnan(due), "chance_late"] = np.nan
-    return found
+def _saved(connection: Connection) -> tuple[datetime | None, Hazards | None]:
+    kept = connection.execute(f"select value from staging.setting where name = {quote(_SAVED)}").fetchone()
+    return _read(kept[0]) if kept else (None, None)
 
 
-def stays(connection: Connection, now: datetime) -> pd.DataFrame:
+@lru_cache(maxsize=1)
+def _read(text: str) -> tuple[datetime, Hazards]:
+    """When hazards were learned, and the hazards; the same again in later cycles."""
+    from screening_pipeline.planning.hazards import Hazards
+
+    saved = json.loads(text)
+    return datetime.fromisoformat(saved["learned_at"]), Hazards.from_dict(saved["hazards"])
+
+
+def _learn(connection: Connection, now: datetime) -> Hazards:
+    """Hazards of the stays of a year, and how fast states were left of late; both are kept."""
+    from screening_pipeline.planning import hazards
+    from screening_pipeline.planning.departures import departures
+
+    known, calendars = stays(connection, now), business_calendars(connection)
+    learned = hazards.learn(known, calendars, now.timestamp())
+    value = json.dumps({"learned_at": now.isoformat(), "hazards": learned.to_dict()})
+    connection.execute(f"delete from staging.setting where name = {quote(_SAVED)}")
+    session.insert(connection, "staging.setting", [{"name": _SAVED, "value": value}])
+    since = now - LATELY
+    times = {"made_at": now.isoformat(), "since_at": since.isoformat()}
+    rows = (
+        {"vendor": vendor, "state": state, "n_left": seen, "expected": expected, **times}
+        for (vendor, state), (seen, expected) in departures(known, calendars, since.timestamp()).items()
+    )
+    session.replace(connection, "ops.vendor_pace", rows)
+    return _read(value)[1]
+
+
+def stays(connection: Connection, now: datetime, *, sample: int | None = SAMPLE) -> pd.DataFrame:
     """The stays of a year as they were known at an instant, with the columns of `planning.hazards` and `check_key`.
 
-    A check that was looked at again since counts as seen at the instant.
+    A check that was looked at again since counts as seen at the instant. Of more than `sample` a fair choice.
     """
     given = {"since": _instant(now - HISTORY), "now": _instant(now)}
-    found = session.frame(connection, catalog.statement("forecast_stays", **given))
+    query = f"from ({catalog.statement('forecast_stays', **given)})"
+    if sample:
+        query += f" using sample reservoir({sample} rows) repeatable (7)"
+    found = session.frame(connection, query)
     is_later = found["left_by"] > now.timestamp()
     found["left_by"] = found["left_by"].mask(is_later)
     found["next_state"] = found["next_state"].astype(object).mask(is_later, None)
@@ -95,12 +136,12 @@ def stays(connection: Connection, now: datetime) -> pd.DataFrame:
     return found
 
 
-def calendars(connection: Connection) -> dict[str, BusinessCalendar]:
+def business_calendars(connection: Connection) -> dict[str, BusinessCalendar]:
     """The days off of each vendor, those of the first of its accounts."""
     found: dict[str, BusinessCalendar] = {}
     rows = connection.execute(catalog.statement("forecast_calendars")).fetchall()
     for vendor in dict.fromkeys(row[0] for row in rows):
-        own = [row for row in rows if row[0] == vendor]
+        own: list[Any] = [row for row in rows if row[0] == vendor]
         days = frozenset(day for _, account, _, day in own if account == own[0][1] and day)
         found[vendor] = BusinessCalendar(own[0][2], days)
     return found

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.runtime.forecast import renew_if_old
+from screening_pipeline.runtime import forecast
 from screening_pipeline.runtime.replan import replan
 from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.warehouse import ingest, session
@@ -33,7 +33,7 @@ def plan_again(connection: session.Connection, runtime: Runtime, accounts: Seque
         _forget_strangers(connection, runtime, account)
         pull_queue.remember(_planned_note(account.key), now.isoformat())
     pull_queue.remember(PLANNED, now.isoformat())
-    renew_if_old(connection, now)
+    forecast.renew(connection, now)
 
 
 def _forget_strangers(connection: session.Connection, runtime: Runtime, account: Account) -> None:

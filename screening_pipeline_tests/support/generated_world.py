@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.runtime import forecast
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import reference, reference_tables, session
 from screening_pipeline.warehouse.session import Connection
@@ -45,6 +46,7 @@ def fill(connection: Connection, *, checks: int = 60, packages: tuple[str, ...] 
         session.insert(connection, table, [row for name, row in story if name == table])
     connection.execute(_COUNT_BUSINESS_DAYS)
     derive_turnaround(connection)
+    forecast.renew(connection, NOW)
 
 
 def _account(declared: Vendor) -> Row:
@@ -76,6 +78,7 @@ def _targets() -> list[Row]:
             "target_hours": 1,
             "vendor": next(slug for slug in all_vendors() if _is_quick(slug)),
         },
+        {"sla_target": 3, "clock": "total", "target_business_days": 12},
     ]
 
 
@@ -84,7 +87,9 @@ def _checks(generator: random.Random, vendor: str, checks: int, packages: tuple[
         key = 1000 * list(all_vendors()).index(vendor) + number + 1
         ordered_at = NOW - timedelta(seconds=generator.randrange(150 * DAY))
         took = _duration(generator, vendor)
-        yield from _life(generator, _identity(vendor, key) | {"package": generator.choice(packages)}, ordered_at, took)
+        check = _identity(vendor, key) | {"package": generator.choice(packages)}
+        needed = {"needed_by": str((NOW + timedelta(days=number % 10)).date())} if number % 3 == 0 else {}
+        yield from _life(generator, check | needed, ordered_at, took)
 
 
 def _identity(vendor: str, key: int) -> Row:

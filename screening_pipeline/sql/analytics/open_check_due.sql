@@ -7,31 +7,51 @@
 with
 promised as (
     select
-        s.check_key,
-        s.sla_target,
-        s.target_hours,
-        s.target_business_days,
-        c.ordered_at,
-        c.ordered_day,
-        h.calendar,
-        h.timezone
-    from analytics.sla_check as s
-    inner join analytics.check_clock as c on s.check_key = c.check_key
-    inner join analytics.account_horizon as h on c.vendor = h.vendor and c.account = h.account
-    where s.clock = 'total' and s.is_complete is false
+        f.check_key,
+        f.ordered_at,
+        a.calendar,
+        a.timezone,
+        t.sla_target,
+        t.target_hours,
+        t.target_business_days
+    from star.fact_check as f
+    inner join star.dim_account as a on f.vendor = a.vendor and f.account = a.account
+    inner join star.dim_sla_target as t
+        on
+            (t.vendor is null or f.vendor = t.vendor)
+            and (t.account is null or f.account = t.account)
+            and (t.package is null or f.package = t.package)
+    where
+        a.is_analyzed and f.is_terminal is not true and f.completed_at is null and f.ordered_at is not null
+        and not star.is_ongoing(f.subject) and t.clock = 'total'
+    qualify
+        rank() over (
+            partition by f.check_key
+            order by
+                if(t.package is null, 0, 4) + if(t.account is null, 0, 2) + if(t.vendor is null, 0, 1) desc nulls last
+        ) = 1
+),
+
+-- The first day on which more business days have gone by than were promised.
+over as (
+    select
+        calendar,
+        business_day_number,
+        min(date) as date
+    from star.dim_calendar
+    group by calendar, business_day_number
 )
 
 select
     p.check_key,
     p.sla_target,
     coalesce(
-        p.ordered_at + to_seconds(p.target_hours * 3600),
-        timezone(p.timezone, min(d.date)::timestamp)
+        p.ordered_at + to_seconds(p.target_hours * 3600), timezone(p.timezone, o.date::timestamp)
     ) as due_at
 from promised as p
-left join star.dim_calendar as d
+left join star.dim_calendar as ordered
+    on p.calendar = ordered.calendar and star.local_time(p.timezone, p.ordered_at)::date = ordered.date
+left join over as o
     on
-        p.calendar = d.calendar
-        and p.target_hours is null
-        and d.business_day_number > p.ordered_day + p.target_business_days
-group by p.check_key, p.sla_target, p.ordered_at, p.target_hours, p.timezone
+        p.calendar = o.calendar
+        and floor(ordered.business_day_number + p.target_business_days) + 1 = o.business_day_number

@@ -6,7 +6,7 @@
 -- check_id          the vendor's id, as text
 -- package           what was ordered
 -- lifecycle         where the check stands
--- made_at           the instant it was foretold, from what was known then
+-- made_at           the instant of the forecast, made from what was known then
 -- p10               the instant by which it has ended with a chance of 10 in 100
 -- p50               the same of 50 in 100
 -- p90               the same of 90 in 100
@@ -17,6 +17,8 @@
 -- chance_complete   the chance that it ends complete
 -- due_at            the instant from which on its promise is broken, null where none holds
 -- chance_late       the chance that its promise breaks
+-- needed_by         day by which it is needed, null where none was told
+-- chance_in_time    the chance that it is complete before that day
 -- @refresh view
 select
     e.check_key,
@@ -35,7 +37,9 @@ select
     e.chance_over > 0.5 as is_probably_over,
     e.chance_complete,
     d.due_at,
-    e.chance_late
+    e.chance_late,
+    f.needed_by,
+    e.chance_in_time
 from ops.check_eta as e
 inner join star.fact_check as f on e.check_key = f.check_key
 inner join star.dim_account as a on f.vendor = a.vendor and f.account = a.account

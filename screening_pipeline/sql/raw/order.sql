@@ -16,6 +16,7 @@
 -- region         region
 -- cost_center    cost center
 -- tags           a JSON object
+-- needed_by      the day by which it is needed, such as the first day at work
 -- loaded_at      when it was read
 -- run_id         the run that read it
 -- @refresh base
@@ -36,6 +37,7 @@ create table raw."order" (
     region varchar,
     cost_center varchar,
     tags varchar,
+    needed_by date,
     loaded_at timestamptz,
     run_id varchar
 )

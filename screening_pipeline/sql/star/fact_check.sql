@@ -31,6 +31,7 @@
 -- cost_center                  cost center of the order
 -- tags                         labels of the order, a JSON object
 -- flex_fields                  the customer's own fields, as last told, of those that its account names; a JSON object
+-- needed_by                    day by which it is needed, such as the first day at work, as told last
 -- ordered_at                   when it was ordered
 -- first_observed_at            the first message about it
 -- last_observed_at             the last message that says how it stands
@@ -130,6 +131,7 @@ timed as (
         f.region,
         f.cost_center,
         f.tags,
+        f.needed_by,
         f.ordered_at,
         b.report_url,
         b.vendor_assessment,
@@ -231,6 +233,7 @@ select
     c.cost_center,
     c.tags,
     c.flex_fields,
+    c.needed_by,
     c.ordered_at,
     c.first_observed_at,
     c.last_observed_at,

@@ -2,7 +2,7 @@
 select
     check_key,
     vendor,
-    package,
+    coalesce(package, '') as package,
     state,
     epoch(entered_at) as entered,
     epoch(seen_until) as seen_until,

@@ -9,6 +9,8 @@ select
     coalesce(
         arg_min(o.ordered_at, o.place) filter (where o.file_sha256 is not null), min(o.ordered_at)
     ) as ordered_at,
+    -- Starts are put off and brought forward: the day told last counts.
+    arg_max(o.needed_by, o.order_seq) as needed_by,
     arg_min(o.country, o.place) as country,
     arg_min(o.region, o.place) as region,
     arg_min(o.cost_center, o.place) as cost_center,
