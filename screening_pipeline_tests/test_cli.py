@@ -39,6 +39,7 @@ from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox.credentials import SECRETS
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
 from screening_pipeline.settings.paths import Paths
+from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import session, store
 from screening_pipeline_tests.support.commands import Commands
 from screening_pipeline_tests.support.end_to_end_world import Row, dagster_words, playing
@@ -394,7 +395,7 @@ def _frame(film: IO[bytes]) -> bytes:
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_status_names_every_account_in_full_on_any_terminal(puzzled: Desk, columns: int) -> None:
     lines = shown(puzzled, columns, "status")
-    vendors = ("goodhire", "hireright", "zinc", "workerchecks", "workable")
+    vendors = tuple(all_vendors())
     table = lines[1 : lines.index(NAMED[0])]  # before it stands a sentence of what runs
     assert all(any(f"{vendor}/sandbox" in line.split() for line in table) for vendor in vendors), lines
     assert not any("…" in line or len(line) > columns for line in table), lines

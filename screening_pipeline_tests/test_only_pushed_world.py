@@ -68,6 +68,8 @@ def _push(work: Runtime, check: Check, state: State, place: int) -> None:
     body: Row = {key: value for key, value in state.body.items() if key != "statusDate"}
     if order.vendor == "goodhire":
         body = {"Id": f"hook-{place}", "ReportStatus": body}
+    if order.vendor == "checkr":
+        body = {"id": f"event-{place}", "object": "event", "type": "report.updated", "data": {"object": body}}
     if order.subject == "i9":
         body["formId" if place % 2 else "orderId"] = body.pop("id")
     message = pushed(order.vendor, "sandbox", body, work.clock.now(), number=place)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox import goodhire, workerchecks
 from screening_pipeline.sandbox.documented import DOCUMENTED, never_produced, produced
 from screening_pipeline.sandbox.judgement import Reading, read, read_state
@@ -58,8 +59,8 @@ def test_an_epoch_without_offset_is_refused() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_three_hundred_checks_produce_every_documented_value(seed: int) -> None:
-    assert never_produced(World(seed, 300, EPOCH)) == []
+def test_as_many_checks_as_the_demo_has_produce_every_documented_value(seed: int) -> None:
+    assert never_produced(World(seed, bundled_sandbox.CHECKS, EPOCH)) == []
 
 
 def test_a_small_world_owns_up_to_the_values_it_never_produces() -> None:

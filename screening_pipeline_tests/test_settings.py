@@ -75,6 +75,7 @@ def test_without_a_file_the_bundled_sandbox_is_the_only_set_of_accounts(tmp_path
 def test_the_bundled_accounts_learn_where_the_sandbox_runs_once_it_does(tmp_path: Path) -> None:
     settings = with_sandbox_url(load({}, tmp_path), "http://127.0.0.1:8123/")
     assert {account.vendor: account.base_url for account in settings.accounts} == {
+        "checkr": "http://127.0.0.1:8123/checkr/v1",
         "goodhire": "http://127.0.0.1:8123/goodhire/v1",
         "hireright": "http://127.0.0.1:8123/hireright/connect",
         "zinc": "http://127.0.0.1:8123/zinc/partner/v2",

@@ -111,6 +111,7 @@ def of_states(states: Mapping[Any, tuple[str, ...]]) -> dict[str, Meaning]:
 REPORTS = {word: (reading.lifecycle, reading.next_actor) for word, reading in judgement.REPORT.items()}
 # Lifecycle and next actor by the sandbox, which is no part of the pipeline and does not know its tables.
 WITNESSED: Mapping[tuple[str, str, str], Mapping[str, Meaning]] = {
+    ("checkr", "report", "status"): of_states(judgement.SCREENED),
     ("goodhire", "report", "status"): REPORTS,
     ("goodhire", "report", "detail"): of_states(judgement.OPEN_REPORT),
     ("hireright", "order", "status"): of_states(judgement.ORDER) | {"Completed": ("completed", "none")},

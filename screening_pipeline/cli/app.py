@@ -19,7 +19,7 @@ from screening_pipeline.cli import console
 
 app = typer.Typer(
     name="screening-pipeline",
-    help="Background-check status from five screening vendors in one DuckDB star schema.",
+    help="Background-check status from screening vendors in one DuckDB star schema.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

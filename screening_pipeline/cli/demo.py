@@ -12,6 +12,7 @@ from screening_pipeline.base.clock import system_clock
 from screening_pipeline.cli import console
 from screening_pipeline.settings import sandbox_accounts
 from screening_pipeline.settings import settings as configuration
+from screening_pipeline.vendors import all_vendors
 
 
 def demo(*, is_json: bool) -> int:
@@ -21,7 +22,9 @@ def demo(*, is_json: bool) -> int:
     settings = sandbox_accounts.bundled(os.environ, Path.cwd())
     clock = system_clock(os.environ)
     if not is_json:
-        console.say("Playing 30 virtual days of five vendors: real HTTP, real Dagster runs, a virtual clock.")
+        console.say(
+            f"Playing 30 virtual days of {len(all_vendors())} vendors: real HTTP, real Dagster runs, a virtual clock."
+        )
     started = clock.monotonic()
     with console.progress("demo") as tell:
         played = thirty_days.play(os.environ, settings, now=clock.now(), tell=tell)

@@ -98,6 +98,7 @@ class Stale:
 class Sandbox:
     """The simulation of a vendor by the bundled sandbox: its path prefixes, and the settings of its account.
 
+    `is_adjudicated`: what is to be considered there is decided on, sooner or later.
     `promised_business_days` is a promise of turnaround against which the demo is measured, by the clock of
     `promise_clock` ("vendor": time the vendor had to act; "total": all of it).
     """
@@ -105,6 +106,7 @@ class Sandbox:
     path: str
     oauth_path: str | None = None
     final_adjudications: tuple[str, ...] = ()
+    is_adjudicated: bool = False
     promised_business_days: float | None = None
     promise_clock: str = "vendor"
 

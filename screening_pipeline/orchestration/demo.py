@@ -1,4 +1,4 @@
-"""Thirty virtual days of five vendors, played through the real pipeline: real HTTP, real Dagster runs, virtual time."""
+"""Thirty virtual days of six vendors, played through the real pipeline: real HTTP, real Dagster runs, virtual time."""
 
 from __future__ import annotations
 

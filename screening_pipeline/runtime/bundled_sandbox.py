@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from screening_pipeline.settings.settings import Settings
 
 DAYS = 30
-CHECKS = 320
+CHECKS = 352
 SEED = 7
 # Loopback has no limit worth keeping to; the vendors' own apply as soon as an account is configured.
 REQUESTS_PER_MINUTE = 60_000

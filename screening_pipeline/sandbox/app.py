@@ -30,7 +30,7 @@ def create_app(
     state_path: Path | None = None,
     has_workable_polling: bool = True,
 ) -> ASGIApp:
-    """Return the application that answers as the five vendors do in `world`.
+    """Return the application that answers as the six vendors do in `world`.
 
     `state_path` keeps the position of the destructive feed over restarts. Without polling, a Workable
     provider answers requests for a check with 405. `faults` is what goes wrong at first (nothing); `wire` are
@@ -52,6 +52,11 @@ def create_app(
 
 def _vendor_routes(counter: Counter) -> list[Route]:
     return [
+        Route("/checkr/v1/reports/{id}", counter.check("checkr", "report")),
+        Route("/checkr/v1/candidates", counter.candidates),
+        Route("/checkr/v1/invitations", counter.empty_page),
+        Route("/checkr/v1/subscriptions", counter.empty_page),
+        Route("/checkr/v1/packages", counter.packages("checkr")),
         Route("/goodhire/v1/Report/{id}", counter.check("goodhire", "report")),
         Route("/goodhire/v1/Subscription/{id}", counter.check("goodhire", "subscription")),
         Route("/hireright/oauth/token", counter.hireright_token),

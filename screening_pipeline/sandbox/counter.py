@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Final
 from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from screening_pipeline.sandbox import hireright, workable, zinc
+from screening_pipeline.sandbox import checkr, hireright, workable, zinc
 from screening_pipeline.sandbox.clocks import Clock
 from screening_pipeline.sandbox.errors import problem
 from screening_pipeline.sandbox.faults import IS_LOST
@@ -25,6 +27,7 @@ from screening_pipeline.sandbox.world import World
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
+TELLS_LIMIT: Final = frozenset({"checkr"})
 REFUSALS: Final = {MISSING: "Missing Token"}
 
 
@@ -106,8 +109,20 @@ class Counter:
         return JSONResponse({"token": token, "expiresIn": TOKEN_SECONDS["workerchecks"]})
 
     def packages(self, vendor: str) -> Endpoint:
-        """Return the endpoint that lists the packages of Zinc or of a Workable provider."""
-        return self.listing(vendor, {"zinc": zinc.packages, "workable": workable.packages}[vendor])
+        """Return the endpoint that lists the packages of a vendor that tells them."""
+        told = {"checkr": checkr.packages, "zinc": zinc.packages, "workable": workable.packages}
+        return self.listing(vendor, told[vendor])
+
+    async def candidates(self, request: Request) -> Response:
+        """Answer with a page of everybody whom Checkr has a report about by now."""
+        turned_away = self._turned_away(request, "checkr", None)
+        found = checkr.candidates(self.world.everything, self.clock.now())
+        return self._noted("checkr", turned_away or _page(request, found))
+
+    async def empty_page(self, request: Request) -> Response:
+        """Answer with a page of a list of Checkr's that has nothing in it."""
+        turned_away = self._turned_away(request, "checkr", None)
+        return self._noted("checkr", turned_away or _page(request, []))
 
     def _turned_away(self, request: Request, vendor: str, key: tuple[str, str, str] | None) -> Response | None:
         """Note the request; return the answer of one that is not let through."""
@@ -150,7 +165,23 @@ class Counter:
 
     def _noted(self, vendor: str, response: Response) -> Response:
         self.ledger.answered(vendor, response.status_code)
+        standing = self.limits.standing(vendor) if vendor in TELLS_LIMIT else None
+        if standing is not None:
+            response.headers.update(_told(*standing))
         return response
+
+
+def _told(limit: int, remaining: int, seconds: float) -> dict[str, str]:
+    """Return the headers that tell how the rate limit stands; its clock is the real one."""
+    until = datetime.now(UTC) + timedelta(seconds=ceil(seconds))
+    told = {"Limit": str(limit), "Remaining": str(remaining), "Reset": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+    return {f"X-Ratelimit-{name}": text for name, text in told.items()}
+
+
+def _page(request: Request, items: list[Body]) -> Response:
+    given = request.query_params
+    fresh = [item for item in items if str(item["created_at"]) >= given.get("created_after", "")]
+    return rendered(checkr.page(fresh, int(given.get("page", 1)), int(given.get("per_page", 25))))
 
 
 def _is_lost(request: Request) -> bool:

@@ -8,6 +8,7 @@ from screening_pipeline.sandbox.timeline import NONCE, Body, Order
 def answer(order: Order) -> Body:
     """Return the body of a 201, as the vendors document it, or as it is likely where they do not."""
     made = {
+        ("checkr", "report"): _pending,
         ("goodhire", "report"): _report,
         ("goodhire", "subscription"): _subscription,
         ("hireright", "order"): _order,
@@ -17,6 +18,10 @@ def answer(order: Order) -> Body:
         ("workable", "check"): _check,
     }
     return made[order.vendor, order.subject](order)
+
+
+def _pending(order: Order) -> Body:
+    return {"id": order.check_id, "object": "report", "status": "pending", "package": order.package}
 
 
 def _report(order: Order) -> Body:

@@ -7,6 +7,7 @@ from typing import Final
 ACCOUNT: Final = "sandbox"
 
 SECRETS: Final[dict[str, str]] = {
+    "SANDBOX_CHECKR_API_KEY": "sandbox-checkr-api-key",
     "SANDBOX_GOODHIRE_API_KEY": "sandbox-goodhire-api-key",
     "SANDBOX_HIRERIGHT_CLIENT_ID": "sandbox-hireright-client-id",
     "SANDBOX_HIRERIGHT_CLIENT_SECRET": "sandbox-hireright-client-secret",

@@ -11,6 +11,9 @@ Field = tuple[str, str, str]
 """Vendor, subject and the path of the field; `[]` stands for every element of a list."""
 
 DOCUMENTED: Final[dict[Field, frozenset[str]]] = {
+    ("checkr", "report", "status"): frozenset({"pending", "suspended", "paused", "complete", "canceled", "dispute"}),
+    ("checkr", "report", "result"): frozenset({"clear", "consider"}),
+    ("checkr", "report", "adjudication"): frozenset({"engaged", "pre_adverse_action", "post_adverse_action"}),
     ("goodhire", "report", "Status"): frozenset(
         {
             "New",

@@ -48,8 +48,8 @@ class Gates:
                 return is_secret(credential, "SANDBOX_WORKABLE_TOKEN")
             case (("hireright" | "workerchecks"), "Bearer"):
                 return self.tokens[vendor].accepts(credential)
-            case "hireright", "Basic":
-                return hmac.compare_digest(credential.encode(), _basic())
+            case (("hireright" | "checkr"), "Basic"):
+                return hmac.compare_digest(credential.encode(), _basic(vendor))
         return False
 
 
@@ -58,6 +58,9 @@ def is_secret(given: str, name: str) -> bool:
     return hmac.compare_digest(given.encode(), SECRETS[name].encode())
 
 
-def _basic() -> bytes:
-    pair = f"{SECRETS['SANDBOX_HIRERIGHT_USERNAME']}:{SECRETS['SANDBOX_HIRERIGHT_PASSWORD']}"
+def _basic(vendor: str) -> bytes:
+    if vendor == "checkr":  # the key is the user name, and there is no password
+        pair = f"{SECRETS['SANDBOX_CHECKR_API_KEY']}:"
+    else:
+        pair = f"{SECRETS['SANDBOX_HIRERIGHT_USERNAME']}:{SECRETS['SANDBOX_HIRERIGHT_PASSWORD']}"
     return base64.b64encode(pair.encode())

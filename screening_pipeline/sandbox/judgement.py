@@ -11,6 +11,7 @@ from typing import Final, cast
 
 from screening_pipeline.sandbox.timeline import Body, Check, State
 
+PARTIAL: Final = "includes_canceled"
 FINAL_ADJUDICATIONS: Final = ("Approved By Security",)
 
 
@@ -41,7 +42,7 @@ class Reading:
         """Whether there is nothing more to ask for."""
         if self.lifecycle in {"canceled", "expired", "declined"}:
             return True
-        is_decided = self.adjudication not in {"pending", "unknown"} and self.dispute != "open"
+        is_decided = self.adjudication not in {"pending", "pre_adverse", "unknown"} and self.dispute != "open"
         has_result = self.result != "none" and self.is_released
         return self.lifecycle == "completed" and has_result and is_decided
 
@@ -55,7 +56,9 @@ def words(vendor: str, subject: str, body: Body) -> Words:
     """Return the vendor's words in `body`, verbatim."""
     names = WORD_FIELDS[vendor, subject]
     source = body | _object(body.get("check"))
-    return Words(**{axis: _text(source.get(name)) for axis, name in names.items()})
+    told = Words(**{axis: _text(source.get(name)) for axis, name in names.items()})
+    # A flag whose name is the word.
+    return replace(told, status_detail=PARTIAL) if source.get(PARTIAL) is True else told
 
 
 def read(vendor: str, subject: str, body: Body) -> Reading:
@@ -82,6 +85,7 @@ def disputes(check: Check, states: Iterable[State]) -> int:
 WORD_FIELDS: Final = {
     ("goodhire", "report"): {"status": "Status", "status_detail": "StatusDetails"},
     ("goodhire", "subscription"): {"status": "LastStatus"},
+    ("checkr", "report"): {"status": "status", "result": "result", "adjudication": "adjudication"},
     ("hireright", "order"): {
         "status": "orderStatus",
         "adjudication": "adjudicationStatus",
@@ -185,6 +189,32 @@ PROVIDER: Final = {
 }
 
 
+SCREENED: Final = {
+    "pending": ("in_progress", "vendor"),
+    "suspended": ("awaiting_candidate", "candidate"),
+    "paused": ("review_required", "client"),
+    "canceled": ("canceled", "none"),
+}
+DECIDED: Final = {
+    "engaged": ("meets", "none"),
+    "pre_adverse_action": ("pre_adverse", "client"),
+    "post_adverse_action": ("final_adverse", "none"),
+}
+
+
+def _screened(body: Body) -> Reading:
+    status, result = str(body["status"]), _text(body["result"])
+    if status in SCREENED:
+        return Reading(*SCREENED[status], adjudication="not_expected")
+    if result == "clear":
+        decision, actor = "not_expected", "none"
+    else:
+        decision, actor = DECIDED.get(_text(body["adjudication"]) or "", ("pending", "client"))
+    is_disputed = status == "dispute"
+    dispute = "open" if is_disputed else "none"
+    return Reading("completed", "vendor" if is_disputed else actor, result or "unknown", decision, dispute)
+
+
 def _report(body: Body) -> Reading:
     status, details = _text(body["Status"]), _text(body["StatusDetails"])
     if status in REPORT:
@@ -261,6 +291,7 @@ def _provider(body: Body) -> Reading:
 COMPONENT_WORDS: Final = frozenset({"clear", "consider"})
 
 READERS: Final[dict[tuple[str, str], Callable[[Body], Reading]]] = {
+    ("checkr", "report"): _screened,
     ("goodhire", "report"): _report,
     ("goodhire", "subscription"): _subscription,
     ("hireright", "order"): _order,

@@ -11,7 +11,7 @@ from typing import Final
 WINDOW: Final = 60.0
 """Seconds."""
 
-PER_MINUTE: Final = {"goodhire": 20, "hireright": 50, "zinc": 20, "workerchecks": 30, "workable": 20}
+PER_MINUTE: Final = {"checkr": 1200, "goodhire": 20, "hireright": 50, "zinc": 20, "workerchecks": 30, "workable": 20}
 
 SILENCED: Final = frozenset({"workerchecks"})
 """Vendors that answer nothing for a whole window after an excess."""
@@ -45,6 +45,14 @@ class Limits:
             recent.append(now)
             return None
         return self._silence(vendor, now) if vendor in SILENCED else recent[0] + WINDOW - now
+
+    def standing(self, vendor: str) -> tuple[int, int, float] | None:
+        """Return the limit, the requests left of it and the seconds until all are there again; None without limits."""
+        if self.per_minute is None:
+            return None
+        now, limit = self.monotonic(), self.per_minute[vendor]
+        recent = self._recent(vendor, now)
+        return limit, max(limit - len(recent), 0), recent[-1] + WINDOW - now if recent else 0.0
 
     def _recent(self, vendor: str, now: float) -> list[float]:
         """Return the requests admitted in the last window, the older ones forgotten."""

@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from screening_pipeline.sandbox import goodhire, hireright, workable, workerchecks, zinc
+from screening_pipeline.sandbox import checkr, goodhire, hireright, workable, workerchecks, zinc
 from screening_pipeline.sandbox.people import Person
 from screening_pipeline.sandbox.timeline import Card, Check, Order, Story, dealt, drawn
 
@@ -42,12 +42,13 @@ TRADES: Final = {
         workerchecks.DECK,
         workerchecks.check_id,
     ),
+    "checkr": Trade("US", checkr.ZONE, checkr.PACKAGES, checkr.REGIONS, checkr.DECK, checkr.check_id),
     "workable": Trade("US", workable.ZONE, workable.PACKAGES, workable.REGIONS, workable.DECK, workable.check_id),
 }
 
 ROTATION: Final = tuple(
-    {"W": "workerchecks", "G": "goodhire", "H": "hireright", "Z": "zinc", "K": "workable"}[letter]
-    for letter in "WGHZKWGHZKWGHZKWGHWW"
+    {"W": "workerchecks", "G": "goodhire", "H": "hireright", "Z": "zinc", "K": "workable", "C": "checkr"}[letter]
+    for letter in "WGHZKWGHZKWGHZKWGHWWCC"
 )
 """Which vendor the checks go to, in turn."""
 

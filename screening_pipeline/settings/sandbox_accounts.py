@@ -48,7 +48,7 @@ def _sandbox_account(declared: Vendor, sandbox: Sandbox) -> Account:
         max_concurrency=declared.max_concurrency,
         calendar=declared.calendar,
         timezone=declared.timezone,
-        adjudication_expected=bool(sandbox.final_adjudications) or None,
+        adjudication_expected=bool(sandbox.final_adjudications) or sandbox.is_adjudicated or None,
         e_verify_expected=declared.feed is not None or None,
         final_adjudications=sandbox.final_adjudications,
         status_updates=declared.feed is not None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from screening_pipeline.domain.conduct import LimitHeaders, Push
+from screening_pipeline.domain.conduct import LimitHeaders, Push, Sandbox
 from screening_pipeline.domain.declaration import PACKAGE, Auth, Endpoint, Pages, Parts, Record, Vendor
 from screening_pipeline.domain.durations import MINUTE, Prior
 from screening_pipeline.domain.vocabulary import Announcement, Json, Message
@@ -185,6 +185,7 @@ VENDOR = Vendor(
     # Pushes are signed with the key that calls are made with.
     push=Push(header="X-Checkr-Signature", scheme="hmac_sha256", secrets=("api_key",)),
     prior=Prior(first_pull_seconds=15 * MINUTE),
+    sandbox=Sandbox(path="/checkr/v1", is_adjudicated=True),
     records={
         # Orders name a package by its slug.
         "package": Record(id=("slug", "id"), required=("name",), columns=PACKAGE.columns),
