@@ -236,6 +236,17 @@ def backtest(
 
 
 @app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="A published table or view, such as analytics.turnaround.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The file; by default standard output.")] = None,
+) -> None:
+    """Write a published table or view as CSV, for a spreadsheet."""
+    from screening_pipeline.cli import export as cli_export
+
+    raise typer.Exit(cli_export.export(name, out))
+
+
+@app.command()
 def rebuild(json: Json = False) -> None:
     """Drop everything derived, compute it again from raw, and try every rule. Only the plan of pulls is a new one."""
     from screening_pipeline.cli import sync as cli_sync

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 _ORDER_REJECTS = "select count(*) as n from ops.open_reject where source = 'manifest'"
 _UNMAPPED = "select distinct vendor, account, field, value from ops.unmapped_value where is_current order by all"
 _BROKEN = "select count(distinct check_key) as n from analytics.sla_breaches where is_running"
+_EXPECTED_LATE = (
+    "select sum(expected) as n from analytics.breach_forecast "
+    "where week < (select max(latest_at) from analytics.account_horizon) + to_days(7)"
+)
+_SLOW = "select distinct vendor from analytics.slowdown where is_slow order by vendor"
 _KEYS = ("adjudication_expected", "e_verify_expected")
 _EXPECTED = f"select vendor, account, {', '.join(_KEYS)} from star.dim_account"
 _CHECKS = "select vendor, account, count(*) as checks from star.fact_check group by all order by all"
@@ -101,9 +106,23 @@ def unmapped_words(settings: Settings) -> list[dict[str, Any]]:
     return _published(settings, _UNMAPPED)[0]
 
 
-def promises_broken(settings: Settings) -> int:
-    """How many open checks take longer than was promised."""
-    return sum(row["n"] for row in _published(settings, _BROKEN)[0])
+@dataclass(frozen=True, kw_only=True)
+class Delays:
+    """How many open checks take longer than was promised, how many are expected to this week and next, who is slow."""
+
+    broken: int
+    expected: int
+    slow_vendors: tuple[str, ...]
+
+
+def delays(settings: Settings) -> Delays:
+    """What is late, and what is about to be."""
+    broken, expected, slow = _published(settings, _BROKEN, _EXPECTED_LATE, _SLOW)
+    return Delays(
+        broken=sum(row["n"] for row in broken),
+        expected=round(sum(row["n"] or 0 for row in expected)),
+        slow_vendors=tuple(row["vendor"] for row in slow),
+    )
 
 
 def inferred(settings: Settings) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base import inert
-from screening_pipeline.health.status import StatusReport, promises_broken
+from screening_pipeline.health.status import StatusReport, delays
 
 if TYPE_CHECKING:
     from screening_pipeline.health.accounts import AccountStatus
@@ -108,6 +108,11 @@ def _of_orders(found: StatusReport) -> Iterator[Trouble]:
 
 
 def _of_promises(settings: Settings) -> Iterator[Trouble]:
-    broken = promises_broken(settings)
-    if broken:
-        yield Trouble("promises", f"{broken:,} open checks take longer than was promised.", broken)
+    late = delays(settings)
+    if late.broken:
+        yield Trouble("promises", f"{late.broken:,} open checks take longer than was promised.", late.broken)
+    if late.expected:
+        words = f"{late.expected:,} more open checks are expected to break their promise within a week."
+        yield Trouble("forecast", words, late.expected)
+    for vendor in late.slow_vendors:
+        yield Trouble(f"{vendor} slow", f"{vendor} has become slower, by more than chance: see analytics.slowdown.")
