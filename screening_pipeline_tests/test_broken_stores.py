@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.base.errors import DiskFull
+from screening_pipeline.state.reserve import RESERVE_BYTES, reserve_of
+from screening_pipeline.state.store import State
 from screening_pipeline_tests.support.commands import Commands
 
 CONFIGURATION = '[[accounts]]\nvendor = "zinc"\nname = "main"\nbase_url = "http://127.0.0.1:9"\npolling = false\n'
@@ -126,13 +130,32 @@ def test_a_full_disk_is_told_as_full_whichever_store_notices(small: Desk, kiloby
     assert small.run("sync").returncode == 0, "with room again nothing has to be mended"
 
 
+def note_errors(state: State, clock: SystemClock) -> None:
+    for number in range(2000):
+        state.note_error("zinc", f"{number:0500}", "timeout", clock)
+
+
+def test_what_an_account_asked_for_can_be_noted_on_a_full_disk(small: Desk) -> None:
+    clock, state = SystemClock(), State(small.data / "state.sqlite")
+    fill(small, 0)
+    for name in ("main", "other"):
+        state.silence("zinc", name, 3600, clock)  # the vendor said so, whatever the disk says
+    assert state.account("zinc", "other", clock).silent_seconds > 3500
+    fill(small, 0)
+    with pytest.raises(DiskFull):  # it was the only one
+        note_errors(state, clock)
+    (small.folder / "filling").unlink()
+    assert small.run("sync").returncode == 0
+    assert reserve_of(state.path).stat().st_size == RESERVE_BYTES, "with room again there is one again"
+
+
 def test_doctor_prints_its_whole_list_on_a_full_disk(small: Desk) -> None:
     whole = names(small.run("doctor"))
     fill(small, 0)
     examined = small.run("doctor")
     assert names(examined) >= whole, examined.stdout + examined.stderr
     assert "fail  disk: " in examined.stdout
-    assert "is full" in examined.stdout
+    assert "ok    shared state: " in examined.stdout  # a reserve is kept for it
 
 
 def test_doctor_prints_its_whole_list_on_a_read_only_disk(small: Desk) -> None:

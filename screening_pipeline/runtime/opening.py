@@ -22,6 +22,7 @@ from screening_pipeline.settings.readers import give_to_group
 from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.rate_limit import Limiter
+from screening_pipeline.state.reserve import keep_reserve
 from screening_pipeline.state.run_ledger import RunLedger
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors
@@ -75,6 +76,7 @@ def build_runtime(
     give_to_group(settings)
     os.environ.setdefault(*_NO_LINEAR_ALGEBRA)
     state = State(settings.paths.state)
+    keep_reserve(settings.paths.state)
     return Runtime(
         settings=settings,
         environ=environ,

@@ -16,6 +16,7 @@ from pathlib import Path
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.state.accounts import NOT_FOUND_AFTER, AccountState, Missing
 from screening_pipeline.state.connection import Opened, opened, translated
+from screening_pipeline.state.reserve import give_way
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -50,6 +51,7 @@ class State:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """One write transaction: committed at the end, rolled back on any exception."""
         with translated(self.path):
+            give_way(self.path)
             connection = self._connection()
             connection.execute("begin immediate")
             try:
