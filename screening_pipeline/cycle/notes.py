@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.cycle.pull import feed_of, gap_note
+from screening_pipeline.cycle.feeds import feed_of, gap_note
 from screening_pipeline.runtime.results import AS_PLANNED, StepResult
 from screening_pipeline.state import pulse
 from screening_pipeline.vendors import vendor

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base import locks
 from screening_pipeline.base.errors import LockHeld, MissingSecret, VendorError
 from screening_pipeline.base.sql_text import quote
+from screening_pipeline.cycle.feeds import feed_of, gap_note
 from screening_pipeline.cycle.lists import due_query, is_list_due, note_look
+from screening_pipeline.cycle.settle import settle
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.http.account_gate import reason_to_wait
 from screening_pipeline.runtime.results import AccountReport
@@ -25,8 +27,7 @@ from screening_pipeline.warehouse import catalog
 if TYPE_CHECKING:
     from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
     from screening_pipeline.http.client import AccountClient
-    from screening_pipeline.http.feed import Feed
-    from screening_pipeline.http.feed_record import DrainResult, Gap
+    from screening_pipeline.http.feed_record import DrainResult
     from screening_pipeline.runtime.context import Runtime
     from screening_pipeline.settings.account import Account
     from screening_pipeline.state.accounts import AccountState
@@ -171,7 +172,8 @@ class _Job:
             )
             try:
                 until = None if seconds is None else runtime.clock.monotonic() + seconds
-                await self._ask_lists(client, wanted, until)
+                if await self._ask_lists(client, wanted, until):
+                    self._take_in()
                 return await self._asked_by_id(client, self._widened(wanted, drained), drained.told, fed, seconds)
             except VendorError as problem:
                 return replace(fed, code=problem.code, message=str(problem))
@@ -203,14 +205,22 @@ class _Job:
         by_id = {endpoint.name for endpoint in self._vendor.endpoints if endpoint.is_by_id}
         return replace(wanted, is_full=True, check_keys=frozenset(), endpoints=wanted.endpoints | by_id)
 
-    async def _ask_lists(self, client: AccountClient, wanted: _Wanted, until: float | None) -> None:
+    async def _ask_lists(self, client: AccountClient, wanted: _Wanted, until: float | None) -> bool:
+        """Ask for the lists that are due; whether one was that shows checks."""
         from screening_pipeline.http.listing import read_list
 
-        pull_queue, now = self._runtime.pull_queue, self._runtime.clock.now()
+        pull_queue, now, is_shown = self._runtime.pull_queue, self._runtime.clock.now(), False
         for endpoint in self._vendor.lists:
             query = due_query(pull_queue, self._account, endpoint, now) if endpoint.name in wanted.endpoints else None
+            is_shown |= query is not None and endpoint.is_discovering
             if query is not None and await read_list(client, endpoint, query, until=until):
                 note_look(pull_queue, self._account, endpoint, query, now)
+        return is_shown
+
+    def _take_in(self) -> None:
+        """Have what lists have shown known and planned before checks are asked for by id; else the next run does."""
+        with suppress(LockHeld), open_warehouse(self._runtime) as connection:
+            settle(self._runtime, connection)
 
     async def _asked_by_id(
         self,
@@ -267,16 +277,3 @@ def _ended_lately(runtime: Runtime, account: Account) -> list[QueuedPull]:
     with open_warehouse(runtime) as connection:
         rows = connection.execute(query).fetchall()
     return [QueuedPull(*row) for row in rows]
-
-
-def feed_of(runtime: Runtime, account: Account) -> Feed:
-    """The `Feed` of an account: drains its destructive feed and keeps the gaps on record."""
-    from screening_pipeline.http.feed import Feed
-
-    is_proxied = runtime.settings.http.proxies_from_environment
-    return Feed(runtime.landing, vendor(account.vendor), account.name, clock=runtime.clock, is_proxied=is_proxied)
-
-
-def gap_note(gap: Gap) -> str:
-    """The name under which the shared state notes that a gap was closed."""
-    return f"gap:{gap.vendor}/{gap.account}/{gap.id}"
