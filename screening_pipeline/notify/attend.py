@@ -79,7 +79,7 @@ def _alive(settings: Settings, environ: Mapping[str, str], outbox: Outbox, cycle
 def trial_message(now: datetime) -> Message:
     """The message that `doctor --notify-test` sends."""
     words = "A test: whoever reads this is told when something goes wrong."
-    return Message(str(uuid.uuid4()), now, (Change("test", "new", words),))
+    return Message(str(uuid.uuid4()), now, (Change("test", "test", words),))
 
 
 @contextmanager

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from screening_pipeline.notify.troubles import Trouble
 
-State = Literal["new", "more", "over"]
-_MARKS = {"new": "\N{LARGE RED CIRCLE}", "more": "\N{LARGE RED CIRCLE}", "over": "\N{LARGE GREEN CIRCLE}"}
+State = Literal["new", "more", "over", "test"]
+_MARKS = {
+    "new": "\N{LARGE RED CIRCLE}",
+    "more": "\N{LARGE RED CIRCLE}",
+    "over": "\N{LARGE GREEN CIRCLE}",
+    "test": "\N{LARGE BLUE CIRCLE}",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Message:
     @property
     def title(self) -> str:
         """One line: how much is wrong, how much is well again."""
+        if all(change.state == "test" for change in self.changes):
+            return "screening_pipeline: a test"
         wrong = sum(change.state != "over" for change in self.changes)
         well = len(self.changes) - wrong
         parts = [f"{wrong} need attention" if wrong > 1 else "1 needs attention"] if wrong else []

@@ -74,7 +74,8 @@ def _strip(figures: Figures, scope: Row) -> str:
     told = {row["label"]: row for row in figures["strip"]}
     now, before = told.get("now", {}), told.get("before", {})
     promised = figures["promised"][0]
-    expected = f"{promised['expected']:.0f} more expected in two weeks" if promised["expected"] else ""
+    more = round(promised["expected"] or 0)
+    expected = f"{more or 'none'} more expected in two weeks"
     day, _, clock = str(scope["as_of"]).partition(", ")
     tiles = [
         ("Median, last 30 days", html.span(now.get("median")), _change(now, before, "median")),
