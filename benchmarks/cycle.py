@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from screening_pipeline.http.client import AccountClient
     from screening_pipeline.orchestration.demo import VirtualClock
     from screening_pipeline.runtime.context import Runtime
-    from screening_pipeline.sandbox.server import Sandbox
+    from screening_pipeline.sandbox.handle import Sandbox
     from screening_pipeline.sandbox.world import World
     from screening_pipeline.settings.account import Account
     from screening_pipeline.state.pull_queue import QueuedPull
@@ -272,7 +272,8 @@ def staged(folder: Path, checks: int) -> Iterator[Stage]:
     from screening_pipeline.orchestration.demo import VirtualClock
     from screening_pipeline.orchestration.instance import instance
     from screening_pipeline.runtime import bundled_sandbox, opening
-    from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
+    from screening_pipeline.sandbox.handle import running_sandbox
+    from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
     from screening_pipeline.sandbox.world import World
     from screening_pipeline.settings import sandbox_accounts
 

@@ -37,7 +37,8 @@ from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox.credentials import SECRETS
-from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
+from screening_pipeline.sandbox.handle import running_sandbox
+from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import session, store

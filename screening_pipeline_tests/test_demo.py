@@ -15,7 +15,8 @@ from screening_pipeline.orchestration import demo
 from screening_pipeline.orchestration.demo import VirtualClock
 from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.runtime.opening import build_runtime
-from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, running_sandbox
+from screening_pipeline.sandbox.handle import running_sandbox
+from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
 from screening_pipeline.settings import sandbox_accounts
 from screening_pipeline.settings import settings as configuration
 from screening_pipeline_tests.support.stage import account

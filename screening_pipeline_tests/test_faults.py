@@ -26,7 +26,8 @@ from screening_pipeline.landing.area import Landing
 from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.sandbox.faults import KINDS
-from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
+from screening_pipeline.sandbox.handle import Sandbox, running_sandbox
+from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
 from screening_pipeline.settings import sandbox_accounts
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Settings

@@ -37,16 +37,16 @@ ALLOWED_IMPORTS = {
     "warehouse": "base domain vendors landing settings",
     "orders": "base domain vendors landing settings warehouse",
     "report": "base settings warehouse",
-    "runtime": "base domain vendors planning landing state settings http warehouse orders sandbox.server",
+    "runtime": "base domain vendors planning landing state settings http warehouse orders sandbox.handle",
     "webhooks": "base domain vendors landing state settings http.wire",
-    "privacy": "base domain vendors planning landing state settings http warehouse orders runtime sandbox.server",
-    "cycle": "base domain vendors planning landing state settings http warehouse orders runtime privacy sandbox.server",
+    "privacy": "base domain vendors planning landing state settings http warehouse orders runtime sandbox.handle",
+    "cycle": "base domain vendors planning landing state settings http warehouse orders runtime privacy sandbox.handle",
     "health": "base domain state settings warehouse orders runtime webhooks.refusals",
     "notify": "base domain state settings warehouse runtime health",
     "orchestration": "base domain vendors planning landing state settings http warehouse orders report runtime "
-    "privacy cycle health notify sandbox.server sandbox.credentials",
+    "privacy cycle health notify sandbox.handle sandbox.credentials",
     "cli": "base domain vendors planning landing state settings http warehouse orders report runtime "
-    "webhooks privacy cycle health notify orchestration sandbox sandbox.server sandbox.credentials",
+    "webhooks privacy cycle health notify orchestration sandbox sandbox.handle sandbox.credentials",
     "sandbox": "",
 }
 ALLOWED = {room: set(names.split()) for room, names in ALLOWED_IMPORTS.items()}

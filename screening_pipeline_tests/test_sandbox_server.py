@@ -19,7 +19,8 @@ import pytest
 from screening_pipeline.sandbox.__main__ import parser
 from screening_pipeline.sandbox.clocks import parse_instant
 from screening_pipeline.sandbox.credentials import SECRETS
-from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Options, running_sandbox
+from screening_pipeline.sandbox.handle import running_sandbox
+from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Options
 
 UPDATES = "hireright/connect/orders/status-updates"
 COMMAND = [sys.executable, "-m", "screening_pipeline.sandbox", "--virtual", "--checks=5"]
@@ -124,7 +125,7 @@ def test_a_signal_ends_the_process_cleanly(number: signal.Signals, tmp_path: Pat
 
 def test_the_process_ends_when_its_parent_is_killed() -> None:
     parent = (
-        "import sys; from screening_pipeline.sandbox.server import running_sandbox\n"
+        "import sys; from screening_pipeline.sandbox.handle import running_sandbox\n"
         "with running_sandbox(virtual=True, checks=5) as sandbox:\n"
         "    print(sandbox.pid, flush=True); sys.stdin.read()"
     )

@@ -14,8 +14,9 @@ import pytest
 from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox import goodhire, workerchecks
 from screening_pipeline.sandbox.documented import DOCUMENTED, never_produced, produced
-from screening_pipeline.sandbox.judgement import Reading, read, read_state
+from screening_pipeline.sandbox.judgement import read, read_state
 from screening_pipeline.sandbox.people import BIRTH_DATE, CANARIES, Person
+from screening_pipeline.sandbox.reading import Reading
 from screening_pipeline.sandbox.timeline import Body, Check, is_australian_business_day
 from screening_pipeline.sandbox.world import World
 

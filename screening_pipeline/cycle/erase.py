@@ -15,7 +15,7 @@ from screening_pipeline.base.errors import UsageError
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain import ids
 from screening_pipeline.domain.pseudonym import pseudonym
-from screening_pipeline.orders import intake
+from screening_pipeline.orders import spellings
 from screening_pipeline.privacy.erasure_intent import (
     Erasure,
     ErasureIntent,
@@ -50,7 +50,7 @@ def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
     kept = f"select distinct staging.candidate_hash(candidate_key) from raw.order where {theirs}"
 
     def is_refused(connection: Connection) -> bool:
-        return any(True for _ in intake.refused_spellings(connection, runtime.settings, candidate_ref))
+        return any(True for _ in spellings.refused_spellings(connection, runtime.settings, candidate_ref))
 
     return _erase(runtime, "candidate", of_person, itself, itself, kept=kept, is_refused=is_refused)
 
@@ -60,7 +60,7 @@ def _keys(runtime: Runtime, candidate_ref: str) -> list[str]:
     from screening_pipeline.cycle.writing import open_warehouse
 
     with open_warehouse(runtime) as connection:
-        written = set(intake.spellings(connection, runtime.settings, candidate_ref))
+        written = set(spellings.spellings(connection, runtime.settings, candidate_ref))
     return sorted({pseudonym(runtime.key, one) for one in (*ids.spellings(candidate_ref), *written)})
 
 

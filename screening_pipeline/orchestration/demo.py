@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from screening_pipeline.sandbox.server import Sandbox
+    from screening_pipeline.sandbox.handle import Sandbox
     from screening_pipeline.settings.settings import Settings
 
 

@@ -10,7 +10,6 @@ pseudonym.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,11 +19,11 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base.clock import Clock, StandingClock
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.domain import ids
 from screening_pipeline.domain.exchange import HttpExchange, new_response_id
 from screening_pipeline.orders import creations, files, readers, settlement
 from screening_pipeline.orders.files import Look, Looks, Manifest, Problem, Row
 from screening_pipeline.orders.rows import CHUNK_ROWS, read
+from screening_pipeline.orders.spellings import refused_lines
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import batch, catalog, session, suppression
 
@@ -94,7 +93,7 @@ def take_in(
     The rows stay in the temporary table `new_order` for the batch that follows.
     """
     load = _Load(settings, key, now, run_id, progress, landing)
-    refused = _refused(connection, load.accounts)
+    refused = refused_lines(connection, load.accounts)
     known = {row[0] for row in connection.execute("select file_sha256 from raw.order_file").fetchall()}
     connection.execute("create or replace temp table new_order as from raw.order limit 0")
     found, taken = Looks(), IntakeCounts()
@@ -163,45 +162,6 @@ def _keep_looks(connection: Connection, found: Looks) -> None:
         for name, look in found.looks.items()
     )
     session.replace(connection, "staging.order_look", rows)
-
-
-def _refused(connection: Connection, accounts: str) -> dict[str, set[int]]:
-    """The lines that were refused for their account while other accounts were configured, by content of the file."""
-    found = connection.execute(catalog.statement("find_refused_orders", accounts=quote(accounts)))
-    lines: dict[str, set[int]] = defaultdict(set)
-    for digest, line in found.fetchall():
-        lines[digest].add(line)
-    return lines
-
-
-def refused_spellings(connection: Connection, settings: Settings, candidate_ref: str) -> Iterator[str]:
-    """How a person is written in rows that were refused for their account: those come in where that is configured."""
-    refused = _refused(connection, accounts="")
-    for manifest in _of_people(settings) if refused else ():
-        yield from _spellings(connection, manifest, candidate_ref, only=refused.get(manifest.sha256, ()))
-
-
-def spellings(connection: Connection, settings: Settings, candidate_ref: str) -> Iterator[str]:
-    """How a person is written in the manifests that are there, in whatever way."""
-    for manifest in _of_people(settings):
-        yield from _spellings(connection, manifest, candidate_ref)
-
-
-def _of_people(settings: Settings) -> Iterator[Manifest]:
-    """The manifests that may name a person: an answer to a creation is not read for one."""
-    for path in files.manifests(settings.paths.orders):
-        if creations.whose(path, settings.paths.orders) is None:
-            yield files.manifest_of(path)
-
-
-def _spellings(
-    connection: Connection, manifest: Manifest, candidate_ref: str, *, only: Collection[int] | None = None
-) -> Iterator[str]:
-    for line, given in readers.lines(connection, manifest) if only is None or only else ():
-        if not isinstance(given, Problem) and (only is None or line in only):
-            reference = given.get("candidate_ref", "").strip()
-            if reference and ids.is_same_person(reference, candidate_ref):
-                yield reference
 
 
 def _forget(connection: Connection, manifest: Manifest, found: Looks) -> None:

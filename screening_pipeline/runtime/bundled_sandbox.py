@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base import files
 from screening_pipeline.orders.files import COLUMNS
-from screening_pipeline.sandbox.server import Sandbox, running_sandbox
+from screening_pipeline.sandbox.handle import Sandbox, running_sandbox
 from screening_pipeline.settings.sandbox_accounts import with_sandbox_url
 
 if TYPE_CHECKING:

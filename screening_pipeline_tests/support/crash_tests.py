@@ -49,7 +49,8 @@ from screening_pipeline.privacy import erasure_steps
 from screening_pipeline.runtime import bundled_sandbox, opening
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.results import AccountReport
-from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
+from screening_pipeline.sandbox.handle import Sandbox, running_sandbox
+from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
 from screening_pipeline.settings import sandbox_accounts
 from screening_pipeline.warehouse import catalog, ingest, loading, publish, rebuild, session, store
 from screening_pipeline_tests.support.differential import differences

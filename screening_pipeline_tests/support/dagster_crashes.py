@@ -35,7 +35,7 @@ from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.orchestration.instance import ensure_instance_files
 from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox.credentials import SECRETS
-from screening_pipeline.sandbox.server import running_sandbox
+from screening_pipeline.sandbox.handle import running_sandbox
 from screening_pipeline.settings import load
 from screening_pipeline.settings.settings import Settings
 from screening_pipeline.vendors import all_vendors

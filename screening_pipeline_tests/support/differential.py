@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from screening_pipeline.sandbox.server import Sandbox
+from screening_pipeline.sandbox.handle import Sandbox
 
 Row = dict[str, Any]
 Key = tuple[str, str, str]

@@ -20,7 +20,8 @@ from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.demo import VirtualClock
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.runtime import bundled_sandbox, context, opening
-from screening_pipeline.sandbox.server import VIRTUAL_EPOCH, Sandbox, running_sandbox
+from screening_pipeline.sandbox.handle import Sandbox, running_sandbox
+from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
 from screening_pipeline.settings import sandbox_accounts
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.warehouse import session, store
