@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -14,7 +15,7 @@ from screening_pipeline.base.errors import NotWritable, UsageError
 from screening_pipeline.report import charts, write
 from screening_pipeline.report.page import escaped, share, span
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline.warehouse import store
+from screening_pipeline.warehouse import catalog, session, store
 from screening_pipeline.warehouse.session import Connection
 from screening_pipeline_tests.support import generated_world
 
@@ -147,6 +148,16 @@ def test_the_page_replaces_the_one_before_it_and_is_its_owners(empty: Connection
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_tables_of_the_demo_agree_in_what_is_open(connection: Connection) -> None:
+    turnaround = session.rows(connection, catalog.statement("turnaround_in_short"))
+    waiting = session.rows(connection, catalog.statement("open_checks_in_short"))
+    counted: Counter[str] = Counter()
+    for row in waiting:
+        counted[row["vendor"]] += row["open_checks"] if "screening is over" not in str(row["next_actor"]) else 0
+    assert sum(counted.values()) > 0
+    assert {row["vendor"]: row["n_open"] for row in turnaround if row["n_open"]} == +counted
 
 
 @pytest.mark.parametrize(
