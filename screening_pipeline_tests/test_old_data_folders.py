@@ -74,8 +74,12 @@ class OldFolder:
     def star(self, known: set[tuple[str, str]], condition: str = "true") -> Table:
         """The rows of every table in these columns, where a table can tell of the condition."""
         names = {table: sorted(column for one, column in known if one == table) for table, _ in known}
+        vendors = ", ".join(f"'{vendor}'" for vendor in sorted(VENDORS))  # a later version may know more of them
+        theirs = {table: f"vendor in ({vendors})" if "vendor" in names[table] else "true" for table in names}
         return {
-            table: self.rows(f"select {', '.join(columns)} from star.{table} where {condition} order by all")
+            table: self.rows(
+                f"select {', '.join(columns)} from star.{table} where {condition} and {theirs[table]} order by all"
+            )
             for table, columns in sorted(names.items())
         }
 
