@@ -39,7 +39,9 @@ def departures(
         low = np.maximum(known.clock.worked(np.full(len(later), since)) - begun, 0.0)
         high = np.maximum(known.clock.worked(middle) - begun, low)
         gathered = known.gathered
-        factor = later["package"].map(lambda name, v=vendor: hazards.packages.get((v, name), 1.0)).fillna(1.0)
+        factor = (
+            later["package"].map(lambda name, v=vendor, s=state: hazards.packages.get((v, s, name), 1.0)).fillna(1.0)
+        )
         expected = (np.interp(high, EDGES, gathered) - np.interp(low, EDGES, gathered)) * factor.to_numpy()
         seen = float((later["left_by"].notna() & (middle > since)).sum())
         found[vendor, state] = seen, float(expected.sum())

@@ -32,7 +32,6 @@ def ends(hazards: Hazards, checks: Columns, *, paths: int = 200, seed: int = 7) 
     state = np.repeat(np.asarray(checks["state"], dtype=object), paths)
     entered = np.repeat(np.asarray(checks["entered"], dtype=np.float64), paths)
     seen = np.maximum(np.repeat(np.asarray(checks["seen_until"], dtype=np.float64), paths), entered)
-    factor = np.array([hazards.packages.get(key, 1.0) for key in zip(vendor, package, strict=True)])
     # How the vendor has been of late is known but roughly: each path has a speed of its own.
     luck = generator.standard_normal(size)
     running = np.ones(size, dtype=bool)
@@ -43,7 +42,9 @@ def ends(hazards: Hazards, checks: Columns, *, paths: int = 200, seed: int = 7) 
             if known is None:
                 state[chosen], running[chosen] = "end:unknown", False
                 continue
-            at, then = _left(known, entered[chosen], seen[chosen], factor[chosen], luck[chosen], generator)
+            of_package = {name: hazards.packages.get((*key, name), 1.0) for name in set(package[chosen])}
+            factor = np.array([of_package[name] for name in package[chosen]])
+            at, then = _left(known, entered[chosen], seen[chosen], factor, luck[chosen], generator)
             entered[chosen] = seen[chosen] = at
             state[chosen] = then
             running[chosen] = ~np.char.startswith(then.astype(str), "end:")

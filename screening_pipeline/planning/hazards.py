@@ -87,11 +87,11 @@ class State:
 
 @dataclass(frozen=True)
 class Hazards:
-    """States by vendor and name, each vendor's usual first state, and the factor of each package."""
+    """States by vendor and name, each vendor's usual first state, and the factor of each package in each state."""
 
     states: Mapping[tuple[str, str], State]
     first: Mapping[str, str]
-    packages: Mapping[tuple[str, str], float]
+    packages: Mapping[tuple[str, str, str], float]
 
     def to_dict(self) -> dict[str, Any]:
         """The same as JSON values."""
@@ -105,7 +105,7 @@ class Hazards:
     def from_dict(cls, saved: Mapping[str, Any]) -> Hazards:
         """The hazards that `to_dict` told."""
         states = {(vendor, state): State.from_dict(told) for vendor, state, told in saved["states"]}
-        return cls(states, saved["first"], {(vendor, name): factor for vendor, name, factor in saved["packages"]})
+        return cls(states, saved["first"], {tuple(key): factor for *key, factor in saved["packages"]})
 
 
 def learn(stays: pd.DataFrame, calendars: Mapping[str, BusinessCalendar], now: float) -> Hazards:
@@ -115,14 +115,14 @@ def learn(stays: pd.DataFrame, calendars: Mapping[str, BusinessCalendar], now: f
     `next_state` was seen; an end is a next state that begins with `end:`. `calendars` are those of the vendors.
     """
     states: dict[tuple[str, str], State] = {}
-    ended: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    ended: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
     start = float(stays["entered"].min()) - DAY if len(stays) else now - DAY
     for vendor, state, own in by_state(stays):
         table = _Table(own, calendars.get(vendor) or BusinessCalendar(), start, now)
         states[vendor, state] = table.state()
         for package, pair in table.packages(states[vendor, state]).items():
-            ended.setdefault((vendor, package), []).append(pair)
-    packages = {key: _ratio(*np.sum(pairs, axis=0)) for key, pairs in ended.items()}
+            ended.setdefault((vendor, package), {})[state] = pair
+    packages = {key: factor for (vendor, name), pairs in ended.items() for key, factor in _factors(vendor, name, pairs)}
     first = {str(vendor): str(own["state"].mode().iloc[0]) for vendor, own in stays.groupby("vendor", sort=True)}
     return Hazards(states, first, packages)
 
@@ -132,6 +132,15 @@ def by_state(stays: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     for vendor, of_vendor in stays.groupby("vendor", sort=True):
         for state, own in of_vendor.groupby("state", sort=True):
             yield str(vendor), str(state), own
+
+
+def _factors(
+    vendor: str, package: str, pairs: Mapping[str, tuple[float, float]]
+) -> Iterator[tuple[tuple[str, str, str], float]]:
+    """How fast each state is left by a package: as it is on the whole, until the state's own ends say otherwise."""
+    whole = _ratio(*np.sum(list(pairs.values()), axis=0))
+    for state, (seen, expected) in pairs.items():
+        yield (vendor, state, package), _ratio(seen, expected * whole) * whole
 
 
 def _ratio(seen: float, expected: float, shrink: float = SHRINK) -> float:

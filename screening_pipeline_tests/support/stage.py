@@ -51,6 +51,8 @@ PERSON_KEY = b"pseudonym key of a test"
 FACTS = (
     "star.fact_check",
     "star.fact_check_event",
+    "star.fact_check_phase",
+    "star.fact_turnaround",
     "star.fact_check_component",
     "star.fact_required_action",
     "star.fact_dispute",
@@ -73,10 +75,11 @@ def broken_rules(connection: session.Connection) -> list[str]:
 
 
 def derive_turnaround(connection: session.Connection) -> None:
-    """Compute `star.fact_turnaround` from the rows of `star.fact_check`, where these were put in by hand."""
+    """Compute what follows from the rows of `star.fact_check` and its events, where these were put in by hand."""
     connection.execute("create or replace temp table concerned as select check_key from star.fact_check")
-    relation = catalog.relations()["star.fact_turnaround"]
-    connection.execute(f"delete from {relation.qualified}; insert into {relation.qualified} by name {relation.sql}")
+    for name in ("star.fact_turnaround", "star.fact_check_phase"):
+        relation = catalog.relations()[name]
+        connection.execute(f"delete from {name}; insert into {name} by name {relation.sql}")
     connection.execute("drop table temp.concerned")
 
 
