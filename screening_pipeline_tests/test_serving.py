@@ -138,15 +138,14 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_dev_serves_the_pages_runs_the_daemon_and_ends_with_0(tmp_path: Path) -> None:
     port = free_port()
     with started(tmp_path, "dev", "--port", str(port)) as process:
         until(lambda: answers(port), process)
-        assert "notifications" in asked(
-            port, "{sensorsOrError: repositoriesOrError{... on RepositoryConnection{nodes{sensors{name}}}}}"
-        )
+        until(lambda: "notifications" in asked(port, SENSORS), process, seconds=100)
         assert sent(port, "GET", "/graphql?query=%7Bversion%7D")[0] == 405
-        until(lambda: "daemon" in alive(tmp_path), process)
+        until(lambda: "daemon" in alive(tmp_path), process, seconds=120)
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) == 0
     assert not answers(port)
