@@ -26,7 +26,7 @@ from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import vendor
 from screening_pipeline_tests.support.loopback import Asked, Reply, json_reply, serving
-from screening_pipeline_tests.support.stage import MORNING, PERSON_KEY, Stage, account, broken_rules, opened
+from screening_pipeline_tests.support.stage import MORNING, PART_KEY, PERSON_KEY, Stage, account, broken_rules, opened
 
 CHECKR = vendor("checkr")
 CANDIDATES = CHECKR.endpoint("candidates")
@@ -312,3 +312,18 @@ def test_an_order_for_an_invitation_is_one_for_its_report(stage: Stage) -> None:
     found = fact(stage, "r12")
     assert (found["candidate_key"], found["ordered_at"]) == (key("C-12"), MORNING - timedelta(hours=49))
     assert stage.rows("select count(*) as n from staging.open_check where check_id in ('i12', 'r12')") == [{"n": 1}]
+
+
+def test_a_new_report_about_somebody_who_was_erased_is_kept_out(stage: Stage) -> None:
+    gone = f"insert into staging.erased select staging.candidate_hash('{key('C-13')}')"
+    stage.connection.execute(f"set variable part_key = '{PART_KEY}'")
+    stage.connection.execute(gone)
+    shown(stage, "candidates", candidate("k13", "r13", custom_id="C-13"), candidate("k14", "r14"))
+    stage.settle()
+    assert stage.rows("from star.fact_check where check_id = 'r13'") == []
+    assert fact(stage, "r14")["candidate_key"] == key("k14")
+    landed = b"".join(path.read_bytes() for path in stage.landing.root.rglob("*.ndjson"))
+    assert b"r13" not in landed
+    answered(stage, "report", {"id": "r13", "status": "pending"}, 50)
+    stage.settle()
+    assert stage.rows("from star.fact_check where check_id = 'r13'") == []
