@@ -217,7 +217,7 @@ def _client_of(runtime: Runtime, account: Account) -> Iterator[AccountClient]:
     from screening_pipeline.http.client import AccountClient
     from screening_pipeline.vendors import vendor
 
-    def forget(exchange: HttpExchange) -> LandingReceipt:
+    async def forget(exchange: HttpExchange) -> LandingReceipt:
         return LandingReceipt(
             response_id=exchange.response_id, http_status=exchange.http_status, failure=exchange.failure
         )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import count
@@ -44,17 +44,23 @@ def ours(url: str, folder: str, calls: int, at_once: int, is_landing: bool) -> C
     """The pipeline's client; on request with the landing area behind it."""
     from screening_pipeline.base.clock import SystemClock
     from screening_pipeline.landing.area import Landing
+    from screening_pipeline.landing.writer import Writer
     from screening_pipeline.vendors import all_vendors
 
     landing = Landing(Path(folder) / "landing", vendors=all_vendors(), spool_key=b"benchmark", clock=SystemClock())
-    sink = landing.receive if is_landing else _forget
+    writer = Writer(landing, is_bounded=False)
+
+    async def land(exchange: HttpExchange) -> LandingReceipt:
+        return await writer.land(exchange)
+
+    sink = land if is_landing else _forget
     account = _account(url, UNLIMITED, at_once)
     with metered() as cost:
         cost.facts = asyncio.run(_pull(account, Path(folder), sink, _ids(calls)))
     return cost
 
 
-def _forget(exchange: HttpExchange) -> LandingReceipt:
+async def _forget(exchange: HttpExchange) -> LandingReceipt:
     from screening_pipeline.domain.exchange import LandingReceipt
 
     return LandingReceipt(response_id=exchange.response_id, http_status=exchange.http_status, failure=exchange.failure)
@@ -83,7 +89,7 @@ def _account(url: str, requests_per_minute: int, at_once: int) -> Account:
 async def _pull(
     account: Account,
     folder: Path,
-    sink: Callable[[HttpExchange], LandingReceipt],
+    sink: Callable[[HttpExchange], Awaitable[LandingReceipt]],
     ids: list[str],
     *,
     window: float = 60.0,

@@ -17,13 +17,12 @@ from screening_pipeline.base import locks
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.writing import open_warehouse
-from screening_pipeline.orchestration.sensors import ASKED_AGAIN, RECHECK_TAG
+from screening_pipeline.orchestration.sensors import ASKED_AGAIN
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.settings import load
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.state.pull_queue import PullQueue, QueuedPull
-from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline_tests.support.end_to_end_world import dagster_words, definitions, pushed
@@ -78,21 +77,31 @@ class Desk:
         ]
         PullQueue(State(self.paths.state)).replace("goodhire", account, items)
 
-    def evaluate(self, name: str, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+    def evaluate(self, name: str, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason | dg.RunRequest:
         context = dg.build_sensor_context(instance=self.instance, cursor=cursor)
         answer = definitions().resolve_sensor_def(name)(context)
-        assert isinstance(answer, dg.SensorResult | dg.SkipReason)
+        assert isinstance(answer, dg.SensorResult | dg.SkipReason | dg.RunRequest)
         return answer
 
-    def requests(self, name: str = "goodhire_recheck") -> list[dg.RunRequest]:
+    def requests(self, name: str = "recheck") -> list[dg.RunRequest]:
         answer = self.evaluate(name)
+        if isinstance(answer, dg.RunRequest):
+            return [answer]
         assert isinstance(answer, dg.SensorResult), answer
         return list(answer.run_requests or [])
 
-    def skipped(self, name: str = "goodhire_recheck") -> str:
+    def skipped(self, name: str = "recheck") -> str:
         answer = self.evaluate(name)
         assert isinstance(answer, dg.SkipReason)
         return answer.skip_message or ""
+
+
+def run_of(
+    *accounts: str, job_name: str = "recheck", status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED
+) -> dg.DagsterRun:
+    """A run that asks these accounts."""
+    run_config = {"ops": {"pull": {"config": {"accounts": list(accounts)}}}}
+    return dg.DagsterRun(job_name=job_name, status=status, run_config=run_config)
 
 
 @pytest.fixture
@@ -109,9 +118,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         yield Desk(paths, instance)
 
 
-def asked_keys(request: dg.RunRequest) -> list[int]:
-    keys: list[int] = request.run_config["ops"]["goodhire_pull"]["config"]["check_keys"]
-    return keys
+def asked(request: dg.RunRequest) -> list[str]:
+    """The accounts that a run is to ask."""
+    accounts: list[str] = request.run_config["ops"]["pull"]["config"]["accounts"]
+    return accounts
 
 
 def test_nothing_ordered_is_nothing_to_do(desk: Desk) -> None:
@@ -123,20 +133,19 @@ def test_a_skip_says_how_many_are_open_and_when_the_next_is_due(desk: Desk) -> N
     assert "goodhire/east: 2 open, 0 due, next due 2026-03-02 09:05:00Z, 0 of 2 calls" in desk.skipped()
 
 
-def test_one_run_is_asked_for_each_account_with_the_ids_that_are_due(desk: Desk) -> None:
+def test_one_run_is_asked_for_all_accounts_for_a_few_minutes(desk: Desk) -> None:
     desk.plan("east", -5, 0, 5)
     desk.plan("west", -1, first_key=11)
-    requests = desk.requests()
-    assert [request.tags[RECHECK_TAG] for request in requests] == ["goodhire/east", "goodhire/west"]
-    assert [asked_keys(request) for request in requests] == [[1, 2], [11]]
+    (request,) = desk.requests()
+    assert asked(request) == ["goodhire/east", "goodhire/west"]
+    assert request.run_config["ops"]["pull"]["config"]["seconds"] == 300
 
 
-def test_a_run_is_asked_for_as_many_as_the_budget_of_five_minutes_allows_the_most_overdue_first(desk: Desk) -> None:
-    desk.plan("east", *range(-30, 0))
-    limiter = Limiter(State(desk.paths.state), StandingClock(NOW))
-    used = limiter.used_last_window("goodhire", "east")
-    assert used == 0
-    assert asked_keys(desk.requests()[0]) == list(range(1, 11))
+def test_who_has_nothing_due_yet_is_asked_by_the_same_run_when_it_has(desk: Desk) -> None:
+    desk.plan("east", -5)
+    desk.plan("west", 1, first_key=11)
+    (request,) = desk.requests()
+    assert asked(request) == ["goodhire/east", "goodhire/west"]
 
 
 @pytest.mark.parametrize(
@@ -153,10 +162,11 @@ def test_no_second_recheck_of_an_account_is_asked_for_while_one_is_unfinished(
 ) -> None:
     desk.plan("east", -5)
     desk.plan("west", -5, first_key=11)
-    desk.instance.add_run(
-        dg.DagsterRun(job_name="goodhire_recheck_job", status=status, tags={RECHECK_TAG: "goodhire/east"})
-    )
-    assert [request.tags[RECHECK_TAG] for request in desk.requests()] == ["goodhire/west"]
+    desk.instance.add_run(run_of("goodhire/east", status=status))
+    (request,) = desk.requests()
+    assert asked(request) == ["goodhire/west"]
+    desk.instance.add_run(dg.DagsterRun(job_name="recheck", status=status))
+    assert desk.skipped().count("a run that asks it is queued or running") == 3
 
 
 @pytest.mark.parametrize(
@@ -164,10 +174,8 @@ def test_no_second_recheck_of_an_account_is_asked_for_while_one_is_unfinished(
 )
 def test_a_finished_recheck_holds_up_nothing(desk: Desk, status: dg.DagsterRunStatus) -> None:
     desk.plan("east", -5)
-    desk.instance.add_run(
-        dg.DagsterRun(job_name="goodhire_recheck_job", status=status, tags={RECHECK_TAG: "goodhire/east"})
-    )
-    assert len(desk.requests()) == 1
+    desk.instance.add_run(run_of("goodhire/east", status=status))
+    assert asked(desk.requests()[0]) == ["goodhire/east", "goodhire/west"]
 
 
 def test_nothing_is_asked_for_while_the_warehouse_is_busy(desk: Desk) -> None:
@@ -225,8 +233,9 @@ def test_an_account_without_its_secret_is_named_and_not_tried(desk: Desk, monkey
 
 def test_a_check_that_has_ended_is_on_no_agenda_and_so_never_asked_for(desk: Desk) -> None:
     desk.plan("east", -5, -4)
-    desk.plan("east", -4, first_key=2)  # the next plan, after check 1 has ended
-    assert asked_keys(desk.requests()[0]) == [2]
+    assert len(desk.requests()) == 1
+    desk.plan("east")  # the next plan, after both have ended
+    assert "nothing is open" in desk.skipped()
 
 
 def test_subscriptions_are_left_to_the_schedule(desk: Desk) -> None:
@@ -235,11 +244,7 @@ def test_subscriptions_are_left_to_the_schedule(desk: Desk) -> None:
 
 
 def test_an_account_that_is_only_pushed_is_never_asked(desk: Desk) -> None:
-    assert "polling is off" in desk.skipped("zinc_recheck")
-
-
-def test_a_vendor_without_an_account_is_no_error(desk: Desk) -> None:
-    assert desk.skipped("workable_recheck") == "no workable account is configured"
+    assert "zinc/pushed: nothing is open, 0 of 20 calls used in the last minute; polling is off" in desk.skipped()
 
 
 def test_a_wrong_configuration_is_said_and_raises_nothing(desk: Desk) -> None:
@@ -256,14 +261,14 @@ def test_what_is_asked_for_names_no_secret_and_no_check(desk: Desk) -> None:
 
 def test_the_run_that_is_asked_for_can_be_made(desk: Desk) -> None:
     desk.plan("east", -5)
-    job = definitions().resolve_job_def("goodhire_recheck_job")
+    job = definitions().resolve_job_def("recheck")
     assert dg.validate_run_config(job, desk.requests()[0].run_config)
 
 
 # ── manifests ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def cursor_of(answer: dg.SensorResult | dg.SkipReason) -> str:
+def cursor_of(answer: dg.SensorResult | dg.SkipReason | dg.RunRequest) -> str:
     assert isinstance(answer, dg.SensorResult)
     assert len(answer.run_requests or []) == 1
     assert answer.cursor is not None
@@ -392,7 +397,10 @@ def tick_of(desk: Desk, name: str) -> ScheduleExecutionData:
     return definitions().resolve_schedule_def(name).evaluate_tick(context)
 
 
-@pytest.mark.parametrize("name", [*(f"{slug}_pull" for slug in all_vendors()), "daily_reconciliation", "daily_report"])
+@pytest.mark.parametrize(
+    "name",
+    [*(f"{slug}_pull" for slug, v in all_vendors().items() if v.sandbox), "daily_reconciliation", "daily_report"],
+)
 def test_every_schedule_asks_for_one_run_that_can_be_made(desk: Desk, name: str) -> None:
     Path("screening.toml").unlink()  # the bundled accounts have all there is
     for number, slug in enumerate(all_vendors()):
@@ -422,15 +430,14 @@ def test_a_schedule_skips_where_no_account_has_anything_due(desk: Desk, name: st
 def test_a_schedule_takes_whatever_is_due_of_all_subjects(desk: Desk, subject: str) -> None:
     desk.plan("west", -5, subject=subject)
     (request,) = tick_of(desk, "goodhire_pull").run_requests or []
-    assert request.run_config["ops"]["goodhire_pull"]["config"]["accounts"] == ["west"]
-    assert "check_keys" not in request.run_config["ops"]["goodhire_pull"]["config"]
+    assert asked(request) == ["goodhire/west"]
+    assert request.run_config["ops"]["pull"]["config"]["lingering"] is False
 
 
 @pytest.mark.parametrize("job_name", ["goodhire_recheck_job", "goodhire_pull_job"])
 def test_neither_the_schedule_nor_the_sensor_asks_an_account_that_a_run_asks(desk: Desk, job_name: str) -> None:
     desk.plan("west", -5)
-    run = dg.DagsterRun(job_name=job_name, status=dg.DagsterRunStatus.STARTED, tags={RECHECK_TAG: "goodhire/west"})
-    desk.instance.add_run(run)
+    desk.instance.add_run(run_of("goodhire/west", job_name=job_name))
     assert "goodhire/west: a run that asks it is queued or running" in (
         tick_of(desk, "goodhire_pull").skip_message or ""
     )
@@ -453,7 +460,8 @@ def test_a_schedule_leaves_an_account_alone_whose_vendor_refuses_it(
     for name in ("HIRERIGHT_USER", "HIRERIGHT_PASSWORD"):
         monkeypatch.setenv(name, "given")
     (request,) = tick_of(desk, "hireright_pull").run_requests or []
-    assert request.run_config["ops"]["hireright_pull"]["config"]["accounts"] == ["asked"]
+    assert asked(request) == ["hireright/asked"]
+    assert request.run_config["ops"]["pull"]["config"]["lingering"] is True, "its feed is drained by one run"
     State(desk.paths.state).stop("hireright", "asked", "forbidden", StandingClock(NOW))
     tick = tick_of(desk, "hireright_pull")
     assert (list(tick.run_requests or []), tick.skip_message) == ([], "hireright/asked: stopped: forbidden")
@@ -499,6 +507,7 @@ def test_all_but_the_reconciliation_is_on_without_being_turned_on() -> None:
     assert all(s.default_status is dg.DefaultSensorStatus.RUNNING for s in definitions().sensors or [])
 
 
-def test_every_vendor_has_its_recheck_sensor() -> None:
+def test_one_sensor_looks_at_all_accounts() -> None:
     names = {sensor.name for sensor in definitions().sensors or []}
-    assert {f"{slug}_recheck" for slug in all_vendors()} | {"order_manifest"} <= names
+    assert {"recheck", "order_manifest", "landed_messages", "snapshot_put_off"} <= names
+    assert not any(name.endswith("_recheck") for name in names)

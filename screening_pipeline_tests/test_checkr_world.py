@@ -22,9 +22,10 @@ from screening_pipeline.http.batch import Pull
 from screening_pipeline.http.client import AccountClient
 from screening_pipeline.http.transport import Limits
 from screening_pipeline.landing.area import Landing
+from screening_pipeline.landing.writer import Writer
 from screening_pipeline.sandbox.credentials import SECRETS
+from screening_pipeline.sandbox.handle import running_sandbox
 from screening_pipeline.sandbox.people import BIRTH_DATE, CANARIES
-from screening_pipeline.sandbox.server import running_sandbox
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors, vendor
@@ -123,6 +124,7 @@ def caught_up(folder: Path, calls: int, limit: int, window: float) -> tuple[int,
     book = Strict(limit, window, latency=0.1)
     clock = SystemClock()
     landing = Landing(folder / "landing", vendors=all_vendors(), spool_key=b"test", clock=clock)
+    writer = Writer(landing, is_bounded=False)
     limiter = Limiter(State(folder / "state.sqlite"), clock, window_seconds=window, deadline_seconds=window / 2)
     pulls = [Pull(subject="report", check_id=f"r{number:05d}") for number in range(calls)]
 
@@ -133,7 +135,7 @@ def caught_up(folder: Path, calls: int, limit: int, window: float) -> tuple[int,
             secrets={"api_key": "key"},
             limiter=limiter,
             clock=clock,
-            sink=landing.receive,
+            sink=writer.land,
             run_id="run",
             limits=Limits(deadline=window / 2),
         ) as client:

@@ -63,7 +63,7 @@ class Place:
         self.sunk: list[HttpExchange] = []
         self.rejected: Mapping[bytes, str] = {}
 
-    def sink(self, exchange: HttpExchange) -> LandingReceipt:
+    async def sink(self, exchange: HttpExchange) -> LandingReceipt:
         self.sunk.append(exchange)
         return LandingReceipt(
             response_id=exchange.response_id,
@@ -839,7 +839,7 @@ def test_the_accounts_limit_holds_for_retries_too(place: Place) -> None:
 
 
 def test_what_the_sink_raises_ends_the_batch_as_it_is(place: Place) -> None:
-    def full(_: HttpExchange) -> LandingReceipt:
+    async def full(_: HttpExchange) -> LandingReceipt:
         raise LookupError("the disk is full")
 
     async def pull(client: AccountClient) -> AccountOutcome:

@@ -263,7 +263,7 @@ def test_what_its_feed_tells_is_seen_with_the_next_minute_though_the_plan_leaves
 def test_what_it_pushes_is_proven_lands_and_wakes_a_run(facts: dict[str, Any]) -> None:
     assert facts["push"] == [401, 200]
     assert facts["sensors"]["landed_messages"].startswith("1 runs")
-    assert "1 open, 0 due" in facts["sensors"]["lantern_recheck"]
+    assert "lantern/ca: 1 open, 0 due" in facts["sensors"]["recheck"]
     assert facts["third"] == {"L-1": "completed clear", "L-2": "completed consider"}
 
 

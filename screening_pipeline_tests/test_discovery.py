@@ -59,7 +59,7 @@ def read(tmp_path: Path, answer: Callable[[Asked], Reply], query: str = "") -> t
     """Whether the list was read whole, the candidates that were landed, and what was asked for."""
     seen: set[str] = set()
 
-    def sink(exchange: HttpExchange) -> LandingReceipt:
+    async def sink(exchange: HttpExchange) -> LandingReceipt:
         if exchange.is_success:
             seen.update(item["id"] for item in json.loads(exchange.body).get("data", ()))
         return LandingReceipt(response_id=exchange.response_id, http_status=exchange.http_status)

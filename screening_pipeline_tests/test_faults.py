@@ -88,7 +88,7 @@ class Site:
         account = self.settings.account(slug, None)
         landing = landing_at(folder)
 
-        def sink(exchange: HttpExchange) -> LandingReceipt:
+        async def sink(exchange: HttpExchange) -> LandingReceipt:
             sunk.append(exchange)
             return landing.receive(exchange)
 

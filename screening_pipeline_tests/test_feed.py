@@ -171,6 +171,9 @@ def test_the_real_client_brings_token_slot_and_address(landing: Landing, tmp_pat
         )
         limiter = Limiter(State(tmp_path / "state.sqlite"), clock)
 
+        async def land(exchange: Any) -> Any:
+            return landing.receive(exchange)
+
         async def work() -> DrainResult:
             secrets = {"username": "u", "password": "p"}
             async with AccountClient(
@@ -179,7 +182,7 @@ def test_the_real_client_brings_token_slot_and_address(landing: Landing, tmp_pat
                 secrets=secrets,
                 limiter=limiter,
                 clock=clock,
-                sink=landing.receive,
+                sink=land,
                 run_id="run",
             ) as client:
                 return await feed_of(landing).drain(client, run_id="run")

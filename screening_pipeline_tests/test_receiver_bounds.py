@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from screening_pipeline.landing import writer
 from screening_pipeline.landing.area import Landing
-from screening_pipeline.webhooks import protocol, receiver, refusals, writer
+from screening_pipeline.webhooks import protocol, receiver, refusals
 from screening_pipeline_tests.test_receiver import REQUEST, Office, hmac_hex, opened, zinc_signed
 
 HEAD = b"POST /webhooks/zinc/main HTTP/1.1\r\nHost: x\r\n"

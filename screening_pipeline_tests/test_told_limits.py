@@ -94,7 +94,7 @@ class Desk:
         return asyncio.run(running())
 
 
-def _kept(exchange: HttpExchange) -> LandingReceipt:
+async def _kept(exchange: HttpExchange) -> LandingReceipt:
     return LandingReceipt(response_id=exchange.response_id, http_status=exchange.http_status)
 
 

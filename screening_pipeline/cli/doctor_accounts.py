@@ -75,7 +75,7 @@ def probing_client(
     )
 
 
-def _nothing_lands(exchange: HttpExchange) -> NoReturn:
+async def _nothing_lands(exchange: HttpExchange) -> NoReturn:
     raise AssertionError(f"a probe of {exchange.vendor}/{exchange.account} is no answer about a check")
 
 

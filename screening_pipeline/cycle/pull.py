@@ -1,46 +1,70 @@
-"""Pulling one account: its feed first, then its lists, then checks by id, the most urgent first."""
+"""Pulling accounts side by side, each at its own limit; what has come is settled while calls go on.
+
+All accounts of a run are tasks of one event loop. One account's trouble (a refusal, a silence, a process that asks it
+already, even a bug) is in its report and costs the others nothing; only the machine's own ends the run.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import threading
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+import traceback
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base import locks
-from screening_pipeline.base.errors import LockHeld, MissingSecret, VendorError
-from screening_pipeline.base.sql_text import quote
-from screening_pipeline.cycle.feeds import feed_of, gap_note
-from screening_pipeline.cycle.lists import due_query, is_list_due, note_look
-from screening_pipeline.cycle.settle import settle
-from screening_pipeline.cycle.writing import open_warehouse
+from screening_pipeline.base.errors import EnvironmentFailed, LockHeld, ScreeningError
+from screening_pipeline.cycle.account_pull import AccountPull, Wanted, left_out
+from screening_pipeline.cycle.lists import is_list_due
 from screening_pipeline.http.account_gate import reason_to_wait
+from screening_pipeline.landing.writer import Writer
+from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.results import AccountReport
-from screening_pipeline.state.pull_queue import QueuedPull
 from screening_pipeline.vendors import vendor
-from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
-    from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
-    from screening_pipeline.http.client import AccountClient
-    from screening_pipeline.http.feed_record import DrainResult
     from screening_pipeline.runtime.context import Runtime
     from screening_pipeline.settings.account import Account
-    from screening_pipeline.state.accounts import AccountState
 
-
-# Until the plan is made anew at the end of a cycle, what was just asked is not asked again.
+# Until the plan is made anew, what was just asked is not asked again.
 JUST_ASKED = timedelta(minutes=15)
+# What has come is settled and published this often while calls go on: that takes time, too, and a minute is promised.
+SETTLED_EVERY_SECONDS = 45.0
+# In a bounded run an account is asked for so long, and then for what is most urgent by then.
+LOOK_SECONDS = 60.0
+INTERNAL_ERROR = "internal_error"
+_PAUSE_SECONDS = 5.0
+_LOCK_PAUSE_SECONDS = 0.2
 
 
-# How long after its end the opt-in reconciliation still asks for a check.
-RECONCILED = timedelta(days=30)
-KNOWS_NONE = "knows_none"
-_KNOWS_NONE_SAYS = "knows none of the ids it was ever asked for: see base_url and environment, or set polling = false"
+@dataclass(frozen=True, kw_only=True)
+class PullRequest:
+    """What a run is to ask. `endpoints`: the vendor → names of its calls; a vendor that is missing is asked for all.
+
+    `seconds` bounds the run: until then accounts are looked at again, as long as any is at work, or to the end if
+    it `is_lingering` (feeds are then drained every minute). Without it what is due at the start is asked, once.
+    """
+
+    is_full: bool = False
+    is_reconciling: bool = False
+    check_keys: Collection[int] = ()
+    endpoints: Mapping[str, Collection[str]] = field(default_factory=dict)
+    seconds: float | None = None
+    is_lingering: bool = False
+
+    def of(self, account: Account) -> Wanted:
+        """What of it concerns an account."""
+        return Wanted(
+            is_full=self.is_full,
+            is_reconciling=self.is_reconciling,
+            check_keys=frozenset(self.check_keys),
+            endpoints=frozenset(self.endpoints.get(account.vendor, vendor(account.vendor).endpoint_names)),
+        )
 
 
 def pull_account(
@@ -49,47 +73,41 @@ def pull_account(
     *,
     run_id: str,
     is_full: bool = False,
-    is_reconciling: bool = False,
-    check_keys: Collection[int] = (),
     endpoints: Collection[str] | None = None,
-    seconds: float | None = None,
 ) -> AccountReport:
-    """Pull one account: its feed first, then its lists, then checks by id, the most urgent first.
+    """`pull_accounts` for one; `endpoints` narrows it to some of the vendor's calls."""
+    named = {} if endpoints is None else {account.vendor: endpoints}
+    (report,) = pull_accounts(runtime, [account], PullRequest(is_full=is_full, endpoints=named), run_id=run_id)
+    return report
 
-    `check_keys` narrows it to some of the due checks, `endpoints` to some of the vendor's calls, `seconds` bounds the
-    time. `is_reconciling` pulls instead checks that ended lately. Vendor failures are in the report; only errors of the
-    machine (EnvironmentFailed) are raised.
+
+def pull_accounts(
+    runtime: Runtime,
+    accounts: Iterable[Account],
+    request: PullRequest,
+    *,
+    run_id: str,
+    settle: Callable[[], object] | None = None,
+) -> list[AccountReport]:
+    """Pull accounts side by side; a report for each, in their order.
+
+    `settle` brings what was landed to where it is read; it is called in a thread, while calls go on. Vendor failures
+    are in the reports; only errors of the machine (EnvironmentFailed) are raised.
     """
-    report = AccountReport(vendor=account.vendor, account=account.name)
-    if not account.is_asked:
-        return replace(report, message="only pushed to (polling = false)")
+    chosen = list(accounts)
+    if not chosen:
+        return []
+    with _interruptible(), _writing(runtime) as writer:
+        return asyncio.run(_Round(runtime, request, writer, run_id=run_id).all(chosen, settle))
+
+
+@contextmanager
+def _writing(runtime: Runtime) -> Iterator[Writer]:
+    writer = Writer(runtime.landing, is_bounded=False)
     try:
-        secrets = account.secrets(runtime.environ)
-    except MissingSecret as missing:
-        return replace(report, code=missing.code, message=str(missing))
-    lock = locks.lock(
-        runtime.settings.paths.pull_lock(account.vendor, account.name),
-        clock=runtime.clock,
-        wait_seconds=runtime.lock_wait_seconds,
-    )
-    with ExitStack() as held:
-        try:
-            held.enter_context(lock)
-        except LockHeld as problem:  # a recheck may take five minutes; the other accounts and the star go on
-            return replace(report, code=problem.code, message=f"already being asked: {problem}")
-        runtime.state.resume(account.vendor, account.name)
-        wanted = _Wanted(
-            is_full=is_full,
-            is_reconciling=is_reconciling,
-            check_keys=frozenset(check_keys),
-            endpoints=frozenset(vendor(account.vendor).endpoint_names if endpoints is None else endpoints),
-        )
-        job = _Job(runtime, account, run_id=run_id)
-        try:
-            with _interruptible():
-                return asyncio.run(job.run(wanted, secrets, seconds=seconds))
-        except VendorError as problem:
-            return replace(report, code=problem.code, message=str(problem))
+        yield writer
+    finally:
+        writer.close()
 
 
 @contextmanager
@@ -110,15 +128,23 @@ def _interruptible() -> Iterator[None]:
 
 def is_wanted(runtime: Runtime, account: Account) -> bool:
     """Whether an account has a pull due now, or a problem to report."""
-    now, pull_queue = runtime.clock.now(), runtime.pull_queue
-    declared = vendor(account.vendor)
     known = runtime.state.account(account.vendor, account.name, runtime.clock)
     return bool(
-        (account.polling and pull_queue.summary(account.vendor, account.name, now).due)
-        or (declared.feed and account.status_updates)
-        or any(is_list_due(pull_queue, account, endpoint, now) for endpoint in declared.lists)
+        is_due(runtime, account, vendor(account.vendor).endpoint_names)
+        or (vendor(account.vendor).feed and account.status_updates)
         or known.stopped_code
         or account.missing_secrets(runtime.environ)
+    )
+
+
+def is_due(runtime: Runtime, account: Account, endpoints: Collection[str]) -> bool:
+    """Whether a check or a list of these calls is to be asked for now."""
+    now, pull_queue = runtime.clock.now(), runtime.pull_queue
+    lists = (endpoint for endpoint in vendor(account.vendor).lists if endpoint.name in endpoints)
+    left = left_out(account, endpoints)
+    return bool(
+        (account.polling and pull_queue.is_due(account.vendor, account.name, now, without=left))
+        or any(is_list_due(pull_queue, account, endpoint, now) for endpoint in lists)
     )
 
 
@@ -127,153 +153,139 @@ def is_to_wait(runtime: Runtime, account: Account) -> bool:
     return reason_to_wait(runtime.state, account, runtime.environ, runtime.clock) is not None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Wanted:
-    is_full: bool
-    is_reconciling: bool
-    check_keys: frozenset[int]
-    endpoints: frozenset[str]
+class _Round:
+    """The pulling of one run: an event loop with a task for each account."""
 
-
-class _Job:
-    """Pulling one account once. It counts its calls for whoever watches, and changes nothing else of itself."""
-
-    def __init__(self, runtime: Runtime, account: Account, *, run_id: str) -> None:
+    def __init__(self, runtime: Runtime, request: PullRequest, writer: Writer, *, run_id: str) -> None:
         self._runtime = runtime
-        self._account = account
-        self._vendor = vendor(account.vendor)
+        self._request = request
+        self._writer = writer
         self._run_id = run_id
-        self._made = 0
-        self._planned = 0
+        self._until = None if request.seconds is None else runtime.clock.monotonic() + request.seconds
+        self._at_work = 0
+        self._asked: set[int] = set()
 
-    async def run(self, wanted: _Wanted, secrets: dict[str, str], *, seconds: float | None) -> AccountReport:
-        """The feed, the lists and the checks by id; what ends the later ones early leaves told what the feed said."""
-        from screening_pipeline.http.client import AccountClient
-        from screening_pipeline.http.transport import Limits
+    async def all(self, accounts: Sequence[Account], settle: Callable[[], object] | None) -> list[AccountReport]:
+        """The report of each account. What the machine fails with ends all of them."""
+        tasks = [asyncio.create_task(self._pulled(account)) for account in accounts]
+        try:
+            await self._watched(tasks, settle)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return [task.result() for task in tasks]
 
-        runtime, account = self._runtime, self._account
-        async with AccountClient(
+    async def _watched(self, tasks: Sequence[asyncio.Task[AccountReport]], settle: Callable[[], object] | None) -> None:
+        """Wait for the tasks, and have settled what has come meanwhile."""
+        pending = set(tasks)
+        while pending:
+            how = asyncio.FIRST_EXCEPTION
+            done, pending = await asyncio.wait(pending, timeout=SETTLED_EVERY_SECONDS, return_when=how)
+            for task in done:
+                task.result()
+            if pending and settle is not None and self._is_anything_unread():
+                await self._settled(settle)
+
+    async def _settled(self, settle: Callable[[], object]) -> None:
+        """Settle, which plans what was asked anew; but nobody knows yet how what is asked meanwhile was answered."""
+        self._put_off(self._asked)
+        self._asked = set()
+        await asyncio.to_thread(settle)
+        self._put_off(self._asked)
+
+    def _is_anything_unread(self) -> bool:
+        return bool(unread.unread_files(self._runtime.pull_queue, self._runtime.settings, self._runtime.landing))
+
+    def _put_off(self, check_keys: Collection[int]) -> None:
+        if check_keys:
+            self._runtime.pull_queue.postpone(check_keys, self._runtime.clock.now() + JUST_ASKED)
+
+    async def _pulled(self, account: Account) -> AccountReport:
+        """The report of one account, whatever befalls it."""
+        blank = AccountReport(vendor=account.vendor, account=account.name)
+        if not account.is_asked:
+            return replace(blank, message="only pushed to (polling = false)")
+        try:
+            return await self._looks(account, account.secrets(self._runtime.environ))
+        except (EnvironmentFailed, OSError, MemoryError):
+            raise
+        except ScreeningError as problem:
+            return replace(blank, code=problem.code, message=str(problem))
+        except Exception as problem:  # noqa: BLE001 - ours to mend, and no reason to keep the others waiting
+            return replace(blank, code=INTERNAL_ERROR, message=_place_of(problem))
+
+    async def _looks(self, account: Account, secrets: Mapping[str, str]) -> AccountReport:
+        pulling = AccountPull(
+            self._runtime,
             account,
-            self._vendor,
-            secrets=secrets,
-            limiter=runtime.limiter,
-            clock=runtime.clock,
-            sink=self._land,
             run_id=self._run_id,
-            limits=Limits(is_proxied=runtime.settings.http.proxies_from_environment),
-        ) as client:
-            drained = await self._drained(client, wanted)
-            fed = AccountReport(
-                vendor=account.vendor,
-                account=account.name,
-                feed_messages=drained.messages,
-                gaps=drained.gaps,
-                feed_code=drained.code,
-            )
-            try:
-                until = None if seconds is None else runtime.clock.monotonic() + seconds
-                if await self._ask_lists(client, wanted, until):
-                    self._take_in()
-                return await self._asked_by_id(client, self._widened(wanted, drained), drained.told, fed, seconds)
-            except VendorError as problem:
-                return replace(fed, code=problem.code, message=str(problem))
-
-    def _land(self, exchange: HttpExchange) -> LandingReceipt:
-        landed = self._runtime.landing.receive(exchange)
-        self._made += 1
-        self._runtime.progress(self._account.key, self._made, max(self._planned, self._made))
-        return landed
-
-    async def _drained(self, client: AccountClient, wanted: _Wanted) -> DrainResult:
-        """The result of draining the feed: first, since it forgets what it hands out; empty where it is not asked."""
-        from screening_pipeline.http.feed_record import DrainResult
-
-        feed = self._vendor.feed
-        if feed is None or not self._account.status_updates or feed.name not in wanted.endpoints:
-            return DrainResult()
-        drained = await feed_of(self._runtime, self._account).drain(client, run_id=self._run_id)
-        if drained.calls and drained.code in (None, "rounds"):
-            client.gate.succeeded()
-        elif drained.code not in (None, "rounds", "busy"):
-            client.gate.note(drained.code)
-        return drained
-
-    def _widened(self, wanted: _Wanted, drained: DrainResult) -> _Wanted:
-        """A gap in the feed is settled by asking every open id, also where the feed alone was to be asked."""
-        if not drained.is_in_doubt:
-            return wanted
-        by_id = {endpoint.name for endpoint in self._vendor.endpoints if endpoint.is_by_id}
-        return replace(wanted, is_full=True, check_keys=frozenset(), endpoints=wanted.endpoints | by_id)
-
-    async def _ask_lists(self, client: AccountClient, wanted: _Wanted, until: float | None) -> bool:
-        """Ask for the lists that are due; whether one was that shows checks."""
-        from screening_pipeline.http.listing import read_list
-
-        pull_queue, now, is_shown = self._runtime.pull_queue, self._runtime.clock.now(), False
-        for endpoint in self._vendor.lists:
-            query = due_query(pull_queue, self._account, endpoint, now) if endpoint.name in wanted.endpoints else None
-            is_shown |= query is not None and endpoint.is_discovering
-            if query is not None and await read_list(client, endpoint, query, until=until):
-                note_look(pull_queue, self._account, endpoint, query, now)
-        return is_shown
-
-    def _take_in(self) -> None:
-        """Have what lists have shown known and planned before checks are asked for by id; else the next run does."""
-        with suppress(LockHeld), open_warehouse(self._runtime) as connection:
-            settle(self._runtime, connection)
-
-    async def _asked_by_id(
-        self,
-        client: AccountClient,
-        wanted: _Wanted,
-        told: Collection[tuple[str, str]],
-        fed: AccountReport,
-        seconds: float | None,
-    ) -> AccountReport:
-        """`fed`, the report of the feed, with that of the checks; those just `told` of need no asking."""
-        from screening_pipeline.http.batch import Pull
-
-        if not self._account.polling:
-            return fed
-        items = self._due(wanted, told)
-        self._planned = self._made + len(items)
-        outcome = await client.pull_all(
-            [Pull(subject=i.subject, check_id=i.check_id, due_at=i.next_pull_at) for i in items], seconds=seconds
+            secrets=secrets,
+            writer=self._writer,
+            settled=self._note_asked,
         )
-        left = {(pull.subject, pull.check_id) for pull in outcome.left_pulls}
-        now = self._runtime.clock.now()
-        asked = (item.check_key for item in items if (item.subject, item.check_id) not in left)
-        self._runtime.pull_queue.postpone(asked, now + JUST_ASKED)
-        # Those that were asked in vain are asked again by themselves: for one of them not all are asked every time.
-        if outcome.code is None and not outcome.left:
-            for gap in fed.gaps:
-                self._runtime.pull_queue.remember(gap_note(gap), now.isoformat())
-        report = replace(fed, **outcome.counts())
-        if outcome.code is None and outcome.missing and self._known.knows_none:
-            return replace(report, code=KNOWS_NONE, message=_KNOWS_NONE_SAYS)
+        wanted = self._request.of(account)
+        async with pulling.client:
+            report = await self._looked(pulling, wanted)
+            while await self._is_to_look_again(pulling, wanted):
+                report += await self._looked(pulling, wanted)
         return report
 
-    @property
-    def _known(self) -> AccountState:
-        return self._runtime.state.account(self._account.vendor, self._account.name, self._runtime.clock)
+    def _note_asked(self, check_key: int) -> None:
+        self._asked.add(check_key)
 
-    def _due(self, wanted: _Wanted, told: Collection[tuple[str, str]]) -> list[QueuedPull]:
-        runtime, account = self._runtime, self._account
-        if wanted.is_reconciling:
-            return _ended_lately(runtime, account)
-        without = [e.subject for e in self._vendor.endpoints if e.subject and e.name not in wanted.endpoints]
-        items = runtime.pull_queue.due(
-            account.vendor, account.name, runtime.clock.now(), is_full=wanted.is_full, without=without
-        )
-        # A check that the feed has just ended must not be asked.
-        items = [item for item in items if (item.subject, item.check_id) not in told]
-        return [item for item in items if not wanted.check_keys or item.check_key in wanted.check_keys]
+    async def _looked(self, pulling: AccountPull, wanted: Wanted) -> AccountReport:
+        runtime, account = self._runtime, pulling.account
+        self._at_work += 1
+        try:
+            with ExitStack() as held:
+                if problem := await self._alone(held, account):
+                    return pulling.report(code=problem.code, message=f"already being asked: {problem}")
+                runtime.state.resume(account.vendor, account.name)
+                return await pulling.look(wanted, seconds=self._seconds_of_a_look())
+        finally:
+            self._put_off(self._asked)  # else the next look would ask the same
+            self._at_work -= 1
+
+    async def _alone(self, held: ExitStack, account: Account) -> LockHeld | None:
+        """Take the lock of the account; why not, where another process keeps it. The others are asked meanwhile."""
+        runtime = self._runtime
+        path = runtime.settings.paths.pull_lock(account.vendor, account.name)
+        until = runtime.clock.monotonic() + runtime.lock_wait_seconds
+        while True:
+            try:
+                held.enter_context(locks.lock(path, clock=runtime.clock, wait_seconds=0))
+            except LockHeld as problem:
+                if runtime.clock.monotonic() >= until:
+                    return problem
+                await runtime.clock.asleep(_LOCK_PAUSE_SECONDS)
+            else:
+                return None
+
+    def _seconds_of_a_look(self) -> float | None:
+        if self._until is None:
+            return None
+        return max(0.0, min(LOOK_SECONDS, self._until - self._runtime.clock.monotonic()))
+
+    async def _is_to_look_again(self, pulling: AccountPull, wanted: Wanted) -> bool:
+        """Wait until something of the account is due; False where the run ends before."""
+        while self._goes_on():
+            await self._runtime.clock.asleep(_PAUSE_SECONDS)
+            if not is_to_wait(self._runtime, pulling.account) and self._is_due(pulling, wanted):
+                return True
+        return False
+
+    def _is_due(self, pulling: AccountPull, wanted: Wanted) -> bool:
+        is_feed_due = self._request.is_lingering and pulling.is_feed_due(wanted)
+        return is_feed_due or is_due(self._runtime, pulling.account, wanted.endpoints)
+
+    def _goes_on(self) -> bool:
+        if self._until is None or self._runtime.clock.monotonic() + _PAUSE_SECONDS >= self._until:
+            return False
+        return self._request.is_lingering or self._at_work > 0
 
 
-def _ended_lately(runtime: Runtime, account: Account) -> list[QueuedPull]:
-    since = (runtime.clock.now() - RECONCILED).isoformat()
-    given = {"vendor": account.vendor, "account": account.name, "since": since}
-    query = catalog.statement("find_ended", **{name: quote(value) for name, value in given.items()})
-    with open_warehouse(runtime) as connection:
-        rows = connection.execute(query).fetchall()
-    return [QueuedPull(*row) for row in rows]
+def _place_of(problem: Exception) -> str:
+    """Where an unforeseen error arose, without its text, which may quote an answer."""
+    last = traceback.extract_tb(problem.__traceback__)[-1]
+    return f"{type(problem).__name__} at {Path(last.filename).name}:{last.lineno}: a fault of this program"

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base.errors import LockHeld
 from screening_pipeline.cycle.notes import note_accounts, note_gaps
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orders.intake import IntakeCounts
-from screening_pipeline.runtime import unread
+from screening_pipeline.runtime import publication, unread
 from screening_pipeline.runtime.plans import forget_plans, plan_what_is_old, prepare, touched_accounts
 from screening_pipeline.runtime.results import BatchCounts
 from screening_pipeline.warehouse import catalog, ingest, schema, session
@@ -55,6 +57,20 @@ def settle(runtime: Runtime, connection: session.Connection) -> BatchCounts:
     unread.note_settling(runtime.pull_queue, ingest.settles_at(connection))
     plan_what_is_old(connection, runtime)
     return settled + BatchCounts(written=written)
+
+
+def settle_and_publish(runtime: Runtime) -> BatchCounts:
+    """Settle what was landed, and publish, while calls go on. Nothing where another process keeps the warehouse.
+
+    Whatever it leaves is settled the next time.
+    """
+    try:
+        with open_warehouse(runtime) as connection:
+            settled = settle(runtime, connection)
+            publication.publish(runtime, connection)
+    except LockHeld:
+        return BatchCounts()
+    return settled
 
 
 def counted(connection: session.Connection) -> BatchCounts:

@@ -7,7 +7,7 @@ an answer, a URL or a credential gets into an exception or a log: both carry cod
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -44,9 +44,13 @@ if TYPE_CHECKING:
     from screening_pipeline.http.transport import Limits
 
 
-Sink = Callable[[HttpExchange], LandingReceipt]
+Sink = Callable[[HttpExchange], Awaitable[LandingReceipt]]
 
 _NO_ID = "screening-pipeline-doctor"
+
+
+def _ignore(_pull: Pull) -> None:
+    """Who is told of what is settled where nobody asks."""
 
 
 class AccountClient:
@@ -152,7 +156,7 @@ class AccountClient:
 
     async def _attempt(self, ask: _Ask, until: float | None, *, is_renewed: bool) -> tuple[Answer, LandingReceipt]:
         answer, header = await self._sent(ask, until)
-        landed = self._sink(self._exchange(ask, answer))
+        landed = await self._sink(self._exchange(ask, answer))
         self._judge(answer, header, is_renewed=is_renewed)
         return answer, landed
 
@@ -262,8 +266,12 @@ class AccountClient:
 
     # ── many calls ─────────────────────────────────────────────────────────────────────────────────
 
-    async def pull_all(self, pulls: Iterable[Pull], *, seconds: float | None = None) -> AccountOutcome:
+    async def pull_all(
+        self, pulls: Iterable[Pull], *, seconds: float | None = None, settled: Callable[[Pull], object] = _ignore
+    ) -> AccountOutcome:
         """Make all pulls, in the order given (the most urgent first), `max_concurrency` at a time.
+
+        `settled` is called for each pull that is settled.
 
         Ends early, with the calls under way finished, when the account is stopped, silenced or unreachable,
         or when the next call could not start within `seconds`. Raises what the sink or the machine raises.
@@ -273,12 +281,12 @@ class AccountClient:
         try:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(min(self.account.max_concurrency, len(batch.pulls))):
-                    workers.create_task(self._work(batch))
+                    workers.create_task(self._work(batch, settled))
         except BaseExceptionGroup as problems:
             raise problems.exceptions[0] from None
         return batch.outcome(self.account)
 
-    async def _work(self, batch: Batch) -> None:
+    async def _work(self, batch: Batch, settled: Callable[[Pull], object]) -> None:
         while (place := batch.next(self._clock.monotonic())) is not None:
             pull = batch.pulls[place]
             endpoint = pull.endpoint or self.vendor.endpoint_for(pull.subject).name
@@ -287,6 +295,7 @@ class AccountClient:
             try:
                 landed = await self.call(endpoint, pull.check_id, due_at=pull.due_at, until=batch.until)
                 batch.kinds[place] = kind_of(landed)
+                settled(pull)
             except PollingNotOffered as problem:
                 batch.not_offered[endpoint] = problem.code
             except NoSlotInTime:

@@ -170,8 +170,11 @@ class Feed:
         with self._landing.reserve(_LANDING_FACTOR * self._limits.body_bytes):
             async with client.permit():
                 intent = await self._fetched(url, header, run_id)
+        return await asyncio.to_thread(self._landed, intent, self._clock.now())  # others are being asked meanwhile
+
+    def _landed(self, intent: CallIntent, now: datetime) -> _Settled | None:
         with telling("the landing area", self._limits.body_bytes, self._folder):
-            return self._settled(intent, self._clock.now())
+            return self._settled(intent, now)
 
     async def _fetched(self, url: str, header: str, run_id: str) -> CallIntent:
         """Write the intent down, have the call made, and wait for the fetcher to end."""

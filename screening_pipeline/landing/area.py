@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.failures import telling
-from screening_pipeline.base.files import append_line, append_lines, make_folder, reserved, write_new
+from screening_pipeline.base.files import append_lines, make_folder, reserved, write_new
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
@@ -122,8 +122,12 @@ class Landing(LandedFiles):
     def append(self, file: str, contents: Sequence[bytes]) -> None:
         """Append lines to a file, with one sync; all or nothing. Raises DiskFull, NotWritable or EnvironmentFailed."""
         with self._telling(sum(map(len, contents))):
-            make_folder((self.root / file).parent)
-            append_lines(self.root / file, contents)
+            path = self.root / file
+            make_folder(path.parent)
+            is_first = not path.exists()
+            append_lines(path, contents)
+            if is_first or self._is_late(file):
+                mark_changed(path.parent)
 
     def receive_once(self, exchange: HttpExchange) -> LandingReceipt:
         """`receive`, unless this response was landed before: for those who cannot know whether they did."""
@@ -148,15 +152,9 @@ class Landing(LandedFiles):
         return landed
 
     def _append(self, exchange: HttpExchange) -> LandingReceipt:
-        line, examined = line_of(exchange, self._examined(exchange))
-        file = self.file_of(exchange)
-        path = self.root / file
-        make_folder(path.parent)
-        is_first = not path.exists()
-        append_line(path, self._written(line, file))
-        if is_first or self._is_late(file):
-            mark_changed(path.parent)
-        return _landed(exchange, examined)
+        line = self.judged(exchange)
+        self.append(line.file, [line.content])
+        return line.landed
 
     def _is_late(self, file: str) -> bool:
         """Whether the file's day is (nearly) closed: further lines are seen only if its folder's mark changes."""

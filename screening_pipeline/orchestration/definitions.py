@@ -10,10 +10,10 @@ from screening_pipeline.orchestration.maintenance import (
     parquet,
     rebuild,
     report_job,
-    rules,
 )
 from screening_pipeline.orchestration.notifying import notifications
 from screening_pipeline.orchestration.resource import Screening
+from screening_pipeline.orchestration.rules import rules
 from screening_pipeline.orchestration.schedules import SCHEDULES
 from screening_pipeline.orchestration.sensors import SENSORS
 

@@ -7,21 +7,21 @@ import dagster as dg
 
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.vocabulary import ONGOING
-from screening_pipeline.orchestration.keys import RAW_ORDER, SNAPSHOT, call_key, call_keys, pulled_endpoints
+from screening_pipeline.orchestration.keys import RAW_ORDER, SNAPSHOT, TRIGGER, call_key, call_keys, pulled_endpoints
 from screening_pipeline.orchestration.retention_job import retention_job
-from screening_pipeline.orchestration.tables import rule_specs
+from screening_pipeline.orchestration.rules import rule_specs
 from screening_pipeline.vendors import all_vendors
 
-# A selection brings every check of its assets; those that read whole tables are tried once a day (`maintenance`).
-SELDOM = dg.AssetSelection.checks(*(spec.key for spec in rule_specs("raw", "star", "ops", is_every_run=False)))
-CYCLE = dg.AssetSelection.assets(SNAPSHOT).upstream() - SELDOM
+# A selection brings every check of its assets; the rules of tables the step of the star tries itself, as they need it.
+RULES = dg.AssetSelection.checks(*(spec.key for spec in rule_specs()))
+CYCLE = dg.AssetSelection.assets(SNAPSHOT).upstream() - RULES
 DOWNSTREAM = CYCLE - dg.AssetSelection.groups(*all_vendors())
 FROM_LANDED = DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER)
 sync = dg.define_asset_job(
     "sync",
     selection=CYCLE,
     description="One cycle: orders in, every check that is due asked for, answers into the star, snapshot published.",
-    tags={"screening/trigger": "sync"},
+    tags={TRIGGER: "sync"},
 )
 
 
@@ -40,11 +40,25 @@ def recheck_keys(vendor: Vendor) -> list[dg.AssetKey]:
     return calls(vendor, is_by_id=True, subjects=subjects)
 
 
+# What the run of the sensor asks: of every vendor the checks that are due, and its lists on the way. Feeds have a run
+# of their own, which stays.
+recheck_job = dg.define_asset_job(
+    "recheck",
+    selection=dg.AssetSelection.assets(
+        *(call_key(v, e) for v in all_vendors().values() for e in pulled_endpoints(v) if not e.is_destructive)
+    )
+    | FROM_LANDED,
+    description="Asks every account for checks that are due, as long as any is, and settles what they say meanwhile.",
+    tags={TRIGGER: "recheck"},
+)
+
+
 def _recheck_job(vendor: Vendor) -> Any:
     return dg.define_asset_job(
         f"{vendor.slug}_recheck_job",
         selection=dg.AssetSelection.assets(*recheck_keys(vendor)) | FROM_LANDED,
         description=f"Asks {vendor.title} for checks that are due and brings what it says into the star.",
+        tags={TRIGGER: "recheck"},
     )
 
 
@@ -53,6 +67,7 @@ def _pull_job(vendor: Vendor) -> Any:
         f"{vendor.slug}_pull_job",
         selection=dg.AssetSelection.assets(*call_keys(vendor)) | DOWNSTREAM,
         description=f"Reads new orders, asks {vendor.title} for whatever is due, brings what it says into the star.",
+        tags={TRIGGER: "pull"},
     )
 
 
@@ -61,7 +76,8 @@ PULL_JOBS = {vendor.slug: _pull_job(vendor) for vendor in all_vendors().values()
 order_job = dg.define_asset_job(
     "read_orders",
     selection=DOWNSTREAM,
-    description="Reads new manifests; the checks they announce are asked for by the recheck sensors.",
+    description="Reads new manifests; the checks they announce are asked for by the recheck sensor.",
+    tags={TRIGGER: "orders"},
 )
 
 
@@ -69,10 +85,11 @@ publish_job = dg.define_asset_job(
     "publish",
     selection=FROM_LANDED,
     description="Brings what was landed into the star and replaces the snapshot.",
+    tags={TRIGGER: "publish"},
 )
 
 
 RECHECKS = {vendor.slug: _recheck_job(vendor) for vendor in all_vendors().values()}
 
 
-JOBS = [sync, order_job, publish_job, retention_job, *RECHECKS.values(), *PULL_JOBS.values()]
+JOBS = [sync, recheck_job, order_job, publish_job, retention_job, *RECHECKS.values(), *PULL_JOBS.values()]

@@ -1,6 +1,7 @@
 """Asset keys and schedule names."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import dagster as dg
@@ -11,6 +12,15 @@ OWNERS = ["team:data-engineering"]
 RAW_ORDER = dg.AssetKey(["raw", "order"])
 RAW_RESPONSE = dg.AssetKey(["raw", "response"])
 SNAPSHOT = dg.AssetKey(["published", "snapshot"])
+# The step that asks every vendor, and its pool.
+PULL = "pull"
+# The tag of a run that says what it was asked for by; runs of the pipeline's own jobs have it.
+TRIGGER = "screening/trigger"
+
+
+# Everything downstream is brought up to date by the run that changes something, and views are always of now: to Dagster
+# nothing is out of step until this program changes what it makes.
+_DATA_VERSION = dg.DataVersion(version("screening-pipeline"))
 
 
 # Tables of the pipeline's own, which only it reads.
@@ -27,6 +37,11 @@ def pulled_endpoints(vendor: Vendor) -> list[Endpoint]:
     return [e for e in vendor.endpoints if e.subject is not None or e.is_destructive or e.is_list]
 
 
+def main_call(vendor: Vendor) -> dg.AssetKey:
+    """The asset that tells how a vendor's accounts answer: its first call by id."""
+    return call_key(vendor, next(endpoint for endpoint in pulled_endpoints(vendor) if endpoint.is_by_id))
+
+
 def call_keys(vendor: Vendor) -> list[dg.AssetKey]:
     """The assets of all calls of a vendor."""
     return [call_key(vendor, endpoint) for endpoint in pulled_endpoints(vendor)]
@@ -37,10 +52,24 @@ def made(
 ) -> dg.MaterializeResult[None]:
     """Log the materialization of an asset with its metadata; the result to yield, without it.
 
-    In the result the metadata would be stored twice, with the step's output as well as with the asset.
+    In the result the metadata would be stored twice, with the step's output as well as with the asset. Where the asset
+    is called as a function, as in tests, the result has it.
     """
-    context.add_asset_metadata(metadata, asset_key=key)
-    return dg.MaterializeResult(asset_key=key)
+    if is_called(context):
+        return dg.MaterializeResult(asset_key=key, metadata=metadata)
+    if metadata:
+        context.add_asset_metadata(metadata, asset_key=key)
+    return dg.MaterializeResult(asset_key=key, data_version=_DATA_VERSION)
+
+
+def is_called(context: dg.AssetExecutionContext) -> bool:
+    """Whether an asset is called as a function (`dg.build_asset_context`), and no run of Dagster's is under way."""
+    return run_id_of(context) == "EPHEMERAL"  # Dagster's name for it
+
+
+def run_id_of(context: dg.AssetExecutionContext) -> str:
+    """The id of the run; of a call as a function, too."""
+    return context.op_execution_context.run_id
 
 
 def table_key(name: str) -> dg.AssetKey:

@@ -1,10 +1,13 @@
-"""Jobs that are not part of a cycle: rebuilding everything derived, and the daily report."""
+"""Jobs that are not part of a cycle: rebuilding everything derived, and the daily report.
+
+Views, report and files read the published snapshot and lock nobody out.
+"""
 
 import base64
 import html
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -14,12 +17,11 @@ from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration.keys import OWNERS, SNAPSHOT, made, table_key
 from screening_pipeline.orchestration.metadata import inert_markdown
 from screening_pipeline.orchestration.resource import Screening
-from screening_pipeline.orchestration.tables import judged, materialized, rule_specs, verdict
+from screening_pipeline.orchestration.rules import all_rules, evaluations, rule_specs
+from screening_pipeline.orchestration.tables import materialized
 from screening_pipeline.runtime import plans
-from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.warehouse import catalog, ingest, lineage, publish, store
 from screening_pipeline.warehouse import rebuild as warehouse_rebuild
-from screening_pipeline.warehouse.session import Connection
 
 REPORT = dg.AssetKey(["published", "report"])
 PARQUET = dg.AssetKey(["published", "parquet"])
@@ -41,9 +43,9 @@ def rebuild_from_raw(context: dg.OpExecutionContext, screening: Screening) -> No
                 progress=runtime.progress,
             )
         plans.plan_again(connection, runtime)
-        for rule in (r for often in (True, False) for r in catalog.rules("raw", "star", "ops", is_every_run=often)):
+        for evaluation in evaluations(connection, all_rules()):
             # A step that makes no asset has no results; Dagster takes evaluations, whatever it declares.
-            context.log_event(dg.AssetCheckEvaluation(**verdict(connection, rule)))  # type: ignore[arg-type]
+            context.log_event(evaluation)  # type: ignore[arg-type]
         publish.publish(connection, runtime.settings.paths.published)
         counted = connection.execute("select count(*) from star.fact_check").fetchone()
     context.log.info("%s checks rebuilt", counted[0] if counted else 0)
@@ -59,13 +61,8 @@ def rebuild() -> None:
     rebuild_from_raw()
 
 
-@contextmanager
-def _whole(runtime: Runtime) -> Iterator[Connection]:
-    """The live warehouse, with a rebuild that was stopped half way gone on with."""
-    with open_warehouse(runtime) as connection:
-        if plans.prepare(connection, runtime) is ingest.Prepared.REREAD:
-            plans.plan_again(connection, runtime)
-        yield connection
+def _sources(relation: catalog.Relation) -> list[dg.AssetKey]:
+    return [table_key(name) for name in sorted(lineage.feeds(relation.qualified)) if not name.startswith("ops.")]
 
 
 @dg.multi_asset(
@@ -73,7 +70,7 @@ def _whole(runtime: Runtime) -> Iterator[Connection]:
     specs=[
         dg.AssetSpec(
             table_key(relation.qualified),
-            deps=[table_key(name) for name in sorted(lineage.feeds(relation.qualified)) if not name.startswith("ops.")],
+            deps=[SNAPSHOT, *_sources(relation)],
             description=relation.grain,
             group_name="analytics",
             kinds={"duckdb", "sql"},
@@ -84,18 +81,8 @@ def _whole(runtime: Runtime) -> Iterator[Connection]:
 )
 def analytics(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[Any]:
     """The analysts' views: nothing to compute, they are always of now; this shows what they say."""
-    with _whole(screening.runtime) as connection:
-        yield from materialized(context, connection, catalog.of_schema("analytics"))
-
-
-@dg.multi_asset_check(
-    name="rules",
-    specs=rule_specs("raw", "star", "ops", is_every_run=False),
-)
-def rules(screening: Screening) -> Iterator[dg.AssetCheckResult]:
-    """Everything that must hold of whole tables; a cycle tries only what a batch can break."""
-    with _whole(screening.runtime) as connection:
-        yield from judged(connection, "raw", "star", "ops", is_every_run=False)
+    with store.reader(screening.runtime.settings.paths.published) as snapshot:
+        yield from materialized(context, snapshot, catalog.of_schema("analytics"))
 
 
 @dg.asset(
@@ -105,6 +92,7 @@ def rules(screening: Screening) -> Iterator[dg.AssetCheckResult]:
     kinds={"html"},
     owners=OWNERS,
     description="data/published/report.html: turnaround, ageing, SLA, decisions, data quality on one page, for anyone.",
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26)),
 )
 def daily_report_page(context: dg.AssetExecutionContext, screening: Screening) -> dg.MaterializeResult[None]:
     """Write the report from the published snapshot."""
@@ -155,7 +143,7 @@ report_job = dg.define_asset_job(
     selection=(
         dg.AssetSelection.assets(REPORT, PARQUET)
         | dg.AssetSelection.groups("analytics")
-        | dg.AssetSelection.checks(*(spec.key for spec in rule_specs("raw", "star", "ops", is_every_run=False)))
+        | dg.AssetSelection.checks(*(spec.key for spec in rule_specs()))
     ),
     description="Tries every rule, shows what the analysts' views say, writes the report and the Parquet files.",
 )

@@ -29,7 +29,7 @@ _NO_TEXT = re.compile(r"number|boolean|bool|date.*|time.*|interval|u?(tiny|small
 def table_metadata(connection: Connection, relation: catalog.Relation) -> dict[str, Any]:
     """Asset metadata of a table or view: rows, columns and a preview without names."""
     result = connection.execute(f"from {relation.qualified} limit {PREVIEW_ROWS}")
-    header = tuple((column[0], str(column[1]).lower()) for column in result.description or [])
+    header = _header(result)
     rows = result.fetchall()
     count = connection.execute(f"select count(*) from {relation.qualified}").fetchone()
     return {
@@ -37,6 +37,16 @@ def table_metadata(connection: Connection, relation: catalog.Relation) -> dict[s
         "dagster/column_schema": _column_schema(relation.qualified, header),
         "preview": _preview(*_nameless(header, rows)),
     }
+
+
+def _header(result: Connection) -> tuple[tuple[str, str], ...]:
+    return tuple((column[0], str(column[1]).lower()) for column in result.description or [])
+
+
+def rows_shown(connection: Connection, query: str) -> dg.MetadataValue[Any]:
+    """The rows of a query without the columns that tell of whom, as inert text."""
+    result = connection.execute(query)
+    return _preview(*_nameless(_header(result), result.fetchall()))
 
 
 @cache

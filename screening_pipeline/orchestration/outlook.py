@@ -1,12 +1,20 @@
-"""The pending work as sensors see it, before they request a run."""
+"""The pending work as sensors and schedules see it, before they request a run."""
 
 import os
+from collections.abc import Collection, Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
+
+from screening_pipeline.base import locks
 from screening_pipeline.base.clock import Clock, system_clock
 from screening_pipeline.cycle.lists import is_list_due
-from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.vocabulary import ONGOING
+from screening_pipeline.http.account_gate import reason_to_wait
+from screening_pipeline.orchestration.keys import PULL
+from screening_pipeline.orchestration.liveness import under_way
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.settings import load
@@ -15,7 +23,9 @@ from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.pull_queue import PullQueue, Summary
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.store import State
+from screening_pipeline.vendors import all_vendors, vendor
 
+# How long a run goes on at most. Its process costs some seconds to start, and what it brings is published meanwhile.
 MINUTES_A_RUN = 5
 
 
@@ -27,35 +37,71 @@ def prepared_settings() -> Settings:
 
 
 class Outlook:
-    """The pending work of a vendor's accounts, read from the shared state without the warehouse."""
+    """The pending work of all accounts, read from the shared state without the warehouse; Dagster's runs once."""
 
-    def __init__(self, settings: Settings, vendor: Vendor, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, instance: dg.DagsterInstance) -> None:
         self.settings = settings
-        self.vendor = vendor
         self.clock = clock
         self.state = State(settings.paths.state)
         self.pull_queue = PullQueue(self.state)
         self.limiter = Limiter(self.state, clock)
-        self.accounts = [a for a in settings.accounts if a.vendor == vendor.slug]
-        self.left_out = tuple(subject for subject in ONGOING if subject in vendor.subjects)
+        self._instance = instance
 
     @classmethod
-    def of(cls, vendor: Vendor) -> "Outlook":
-        """The outlook for a vendor under the configuration in force. Raises ScreeningError."""
-        return cls(prepared_settings(), vendor, system_clock(os.environ))
+    def now(cls, instance: dg.DagsterInstance) -> "Outlook":
+        """The outlook under the configuration in force. Raises ScreeningError."""
+        return cls(prepared_settings(), system_clock(os.environ), instance)
+
+    def accounts(self, slug: str) -> list[Account]:
+        """The accounts of one vendor."""
+        return [account for account in self.settings.accounts if account.vendor == slug]
+
+    @cached_property
+    def runs(self) -> list[dg.DagsterRun]:
+        """The queued and running runs."""
+        return list(under_way(self._instance, self.settings.paths))
+
+    @cached_property
+    def _asked(self) -> Collection[str]:
+        return {key for run in self.runs for key in self._accounts_of(run)}
+
+    def _accounts_of(self, run: dg.DagsterRun) -> Collection[str]:
+        """The accounts that a run asks, by what it was given, else by its job; a run that somebody put together: none.
+
+        Whoever asks one of those meanwhile finds its lock held, which costs nothing.
+        """
+        named = _config(run).get("accounts")
+        if named:
+            return [str(key) for key in named]
+        slugs = [slug for slug in all_vendors() if run.job_name in (f"{slug}_recheck_job", f"{slug}_pull_job")]
+        chosen = list(all_vendors()) if run.job_name in ("recheck", "sync") else slugs
+        return [account.key for account in self.settings.accounts if account.vendor in chosen]
+
+    def is_asked(self, account: Account) -> bool:
+        """Whether a run that asks the account is queued or running."""
+        return account.key in self._asked
 
     def summary(self, account: Account) -> Summary:
         """How many are open and due that a recheck asks for, and when the next one is."""
-        return self.pull_queue.summary(account.vendor, account.name, self.clock.now(), without=self.left_out)
+        return self.pull_queue.summary(account.vendor, account.name, self.clock.now(), without=tuple(ONGOING))
 
     def is_anything_due(self, account: Account) -> bool:
         """Whether anything of an account is to be asked for now: a check of any subject, its feed or a list."""
-        declared, now = self.vendor, self.clock.now()
+        declared, now = vendor(account.vendor), self.clock.now()
         return bool(
-            (account.polling and self.pull_queue.summary(account.vendor, account.name, now).due)
+            (account.polling and self.pull_queue.is_due(account.vendor, account.name, now))
             or (declared.feed and account.status_updates)
             or any(is_list_due(self.pull_queue, account, endpoint, now) for endpoint in declared.lists)
         )
+
+    def trouble(self, account: Account) -> str | None:
+        """The reason why asking an account would be useless now (silence, stop, outage, missing secret)."""
+        return reason_to_wait(self.state, account, os.environ, self.clock)
+
+    @property
+    def is_warehouse_busy(self) -> bool:
+        """Whether somebody writes the warehouse right now."""
+        return locks.is_locked(self.settings.paths.warehouse_lock)
 
     def is_anything_unread(self) -> bool:
         """Whether orders or messages wait on disk, or one has become the state of its check meanwhile."""
@@ -72,9 +118,10 @@ class Outlook:
         """Rate limit slots used in the last minute."""
         return self.limiter.used_last_window(account.vendor, account.name)
 
-    def due_keys(self, account: Account) -> list[int]:
-        """Check keys for one run: the most urgent due ones, as many as a few minutes' budget allows."""
-        limit = max(1, account.requests_per_minute * MINUTES_A_RUN - self.used(account))
-        now = self.clock.now()
-        items = self.pull_queue.due(account.vendor, account.name, now, limit=limit, without=self.left_out)
-        return [item.check_key for item in items]
+
+def _config(run: dg.DagsterRun) -> Mapping[str, Any]:
+    """What the pulling step of a run was given."""
+    found: Any = run.run_config
+    for key in ("ops", PULL, "config"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import PrivateAttr
 
+from screening_pipeline.orchestration.keys import run_id_of
 from screening_pipeline.orchestration.liveness import alive
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.opening import runtime_of_process
@@ -35,7 +36,6 @@ class Screening(dg.ConfigurableResource[Any]):
         return self._runtime
 
 
-def note(context: dg.AssetExecutionContext, runtime: Runtime, result: StepResult) -> None:
-    """Store this step's result in the run ledger, for later steps, which may run in another process."""
-    step = context.op_execution_context.op.name
-    note_step(runtime.ledger, context.run.run_id, step, result, now=runtime.clock.now())
+def note(context: dg.AssetExecutionContext, runtime: Runtime, step: str, result: StepResult) -> None:
+    """Store a step's result in the run ledger, for later steps, which may run in another process."""
+    note_step(runtime.ledger, run_id_of(context), step, result, now=runtime.clock.now())

@@ -60,11 +60,13 @@ def sync(
     accounts: Sequence[str] = (),
     is_full: bool = False,
     is_patient: bool = False,
+    seconds: int = 0,
     trigger: str = "sync",
 ) -> Outcome:
     """One cycle as a Dagster run. Raises ScreeningError when the machine failed (lock, disk).
 
-    Left out are vendors with nothing to pull now and, if `is_patient`, accounts in trouble (silence, stop, outage).
+    Left out are accounts with nothing to pull now and, if `is_patient`, those in trouble (silence, stop, outage).
+    `seconds` bounds the pulling; 0: all that is due is asked, however long it takes.
     """
     from screening_pipeline.orchestration.definitions import defs
 
@@ -73,7 +75,7 @@ def sync(
     asked = [a for a in chosen if not (is_patient and pull.is_to_wait(runtime, a))]
     wanted = asked if is_full or _is_news(runtime) else [a for a in asked if pull.is_wanted(runtime, a)]
     with use_runtime(runtime):
-        result = _executed(job, instance, _config(wanted, is_full=is_full), trigger)
+        result = _executed(job, instance, wanted, {"full": is_full, "seconds": seconds}, trigger)
     idle = [AccountReport(vendor=a.vendor, account=a.name) for a in chosen if a not in wanted]
     return _outcome(runtime, result, idle)
 
@@ -123,34 +125,32 @@ def _end(instance: dg.DagsterInstance, run_id: str) -> None:
         instance.report_run_canceled(recorded, "interrupted")
 
 
-def _config(accounts: Sequence[Account], *, is_full: bool) -> dict[str, Any]:
-    names: dict[str, list[str]] = {}
-    for account in accounts:
-        names.setdefault(account.vendor, []).append(account.name)
-    return {f"{slug}_pull": {"config": {"full": is_full, "accounts": given}} for slug, given in names.items()}
+def _executed(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, accounts: Sequence[Account], how: dict[str, Any], trigger: str
+) -> Any:
+    from screening_pipeline.orchestration.keys import PULL, TRIGGER
 
-
-def _executed(job: dg.JobDefinition, instance: dg.DagsterInstance, ops: dict[str, Any], trigger: str) -> Any:
-    if len(ops) < len([node for node in job.nodes if node.name.endswith("_pull")]):
-        job = _without_others(job, frozenset(ops))
-    return _in_process(job, instance, run_config={"ops": ops, **_QUIET}, tags={"screening/trigger": trigger})
+    job = _of_vendors(job, frozenset(account.vendor for account in accounts))
+    config = {**how, "accounts": [account.key for account in accounts]}
+    ops = {PULL: {"config": config}}
+    return _in_process(job, instance, run_config={"ops": ops, **_QUIET}, tags={TRIGGER: trigger})
 
 
 @cache
-def _without_others(job: dg.JobDefinition, ops: frozenset[str]) -> dg.JobDefinition:
-    """Return the job without the steps of other vendors, and with those of its checks that are left.
+def _of_vendors(job: dg.JobDefinition, slugs: frozenset[str]) -> dg.JobDefinition:
+    """Return the job without the calls of other vendors, and with those of its checks that are left.
 
     A selection given to the run would bring every check there is of its assets.
     """
-    keys = {key for key in job.asset_layer.executable_asset_keys if _is_wanted(key, ops)}
+    keys = {key for key in job.asset_layer.executable_asset_keys if _is_wanted(key, slugs)}
     checks = {key for key in job.asset_layer.asset_graph.asset_check_keys if key.asset_key in keys}
     return job.get_subset(asset_selection=keys, asset_check_selection=checks)
 
 
-def _is_wanted(key: dg.AssetKey, ops: Collection[str]) -> bool:
+def _is_wanted(key: dg.AssetKey, slugs: Collection[str]) -> bool:
     from screening_pipeline.vendors import all_vendors
 
-    return key.path[0] not in all_vendors() or f"{key.path[0]}_pull" in ops
+    return key.path[0] not in all_vendors() or key.path[0] in slugs
 
 
 def _cause(problem: BaseException) -> BaseException:

@@ -5,11 +5,10 @@ import dagster as dg
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.orchestration.jobs import PULL_JOBS, sync
-from screening_pipeline.orchestration.keys import RAW_ORDER, call_keys, pull_cron
-from screening_pipeline.orchestration.liveness import under_way
+from screening_pipeline.orchestration.keys import PULL, RAW_ORDER, RAW_RESPONSE, TRIGGER, call_keys, pull_cron
 from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook
 from screening_pipeline.orchestration.retention_job import retention_job
-from screening_pipeline.orchestration.sensors import RECHECK_TAG, why_not_pulled
+from screening_pipeline.orchestration.sensors import why_not_pulled
 from screening_pipeline.orchestration.tables import star
 from screening_pipeline.vendors import all_vendors
 
@@ -29,23 +28,24 @@ def pull_schedule(vendor: Vendor) -> dg.ScheduleDefinition:
     )
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
-            outlook = Outlook.of(vendor)
-            if not outlook.accounts:
+            outlook = Outlook.now(context.instance)
+            accounts = outlook.accounts(vendor.slug)
+            if not accounts:
                 return dg.SkipReason(f"no {vendor.slug} account is configured")
             is_unread = outlook.is_anything_unread()
         except ScreeningError as problem:
             return dg.SkipReason(str(problem))
-        reasons = {a.name: why_not_pulled(context.instance, outlook, a) for a in outlook.accounts}
-        names = [name for name, reason in reasons.items() if reason is None]
-        tags = {"screening/trigger": "schedule"}
-        if names:
-            config = {"accounts": names, "seconds": MINUTES_A_RUN * 60}
-            if len(names) == 1:
-                tags[RECHECK_TAG] = f"{vendor.slug}/{names[0]}"
-            return dg.RunRequest(run_config={"ops": {f"{vendor.slug}_pull": {"config": config}}}, tags=tags)
-        if is_unread and not under_way(context.instance, outlook.settings.paths):
-            return dg.RunRequest(asset_selection=[RAW_ORDER, *star.keys], tags=tags)
-        return dg.SkipReason("; ".join(f"{vendor.slug}/{name}: {reason}" for name, reason in reasons.items()))
+        reasons = {account.key: why_not_pulled(outlook, account) for account in accounts}
+        asked = [key for key, reason in reasons.items() if reason is None]
+        tags = {TRIGGER: "schedule"}
+        if asked:
+            # A feed is polled many times by one run: to start a process for each poll costs a hundred times as much.
+            is_lingering = any(vendor.feed and account.status_updates for account in accounts if account.key in asked)
+            config = {"accounts": asked, "seconds": MINUTES_A_RUN * 60, "lingering": is_lingering}
+            return dg.RunRequest(run_config={"ops": {PULL: {"config": config}}}, tags=tags)
+        if is_unread and not outlook.runs:
+            return dg.RunRequest(asset_selection=[RAW_ORDER, RAW_RESPONSE, *star.keys], tags=tags)
+        return dg.SkipReason("; ".join(f"{key}: {reason}" for key, reason in reasons.items()))
 
     return evaluate
 
@@ -54,10 +54,10 @@ reconciliation = dg.ScheduleDefinition(
     name="daily_reconciliation",
     cron_schedule="30 4 * * *",
     job=sync,
-    run_config={"ops": {f"{slug}_pull": {"config": {"reconcile": True}} for slug in all_vendors()}},
+    run_config={"ops": {PULL: {"config": {"reconcile": True}}}},
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description="Off unless turned on: asks again for checks that ended in the last 30 days, should one be reopened.",
-    tags={"screening/trigger": "reconciliation"},
+    tags={TRIGGER: "reconciliation"},
 )
 
 

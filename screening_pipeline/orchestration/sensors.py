@@ -4,16 +4,14 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import dagster as dg
 
 from screening_pipeline.base import locks
 from screening_pipeline.base.clock import system_clock
 from screening_pipeline.base.errors import ScreeningError
-from screening_pipeline.domain.declaration import Vendor
-from screening_pipeline.http.account_gate import reason_to_wait
-from screening_pipeline.orchestration.jobs import RECHECKS, order_job, publish_job
+from screening_pipeline.orchestration.jobs import order_job, publish_job, recheck_job
+from screening_pipeline.orchestration.keys import PULL, TRIGGER
 from screening_pipeline.orchestration.liveness import under_way
 from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook, prepared_settings
 from screening_pipeline.runtime import publication, unread
@@ -21,61 +19,47 @@ from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.settings.account import Account
 from screening_pipeline.state.pull_queue import PullQueue, Summary
 from screening_pipeline.state.store import State
-from screening_pipeline.vendors import all_vendors
 
-RECHECK_TAG = "screening/recheck"
 # A run that was to read something and has not is asked for again.
 ASKED_AGAIN = timedelta(minutes=5)
 
 
-def recheck_sensor(vendor: Vendor, job: Any) -> dg.SensorDefinition:
-    """The Dagster sensor that requests one run per account for its due checks, within its budget."""
+@dg.sensor(
+    name="recheck",
+    job=recheck_job,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Open checks that are due are asked for, of all accounts in one run; ended ones never are.",
+)
+def recheck(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for one run for all that is due. It goes on while anything is, so no second one is asked for meanwhile."""
+    try:
+        outlook = Outlook.now(context.instance)
+    except ScreeningError as problem:
+        return dg.SkipReason(str(problem))
+    words, asked, is_due = [], [], False
+    for account in outlook.settings.accounts:
+        summary = outlook.summary(account)
+        obstacle = _obstacle(outlook, account)
+        words.append(f"{account.key}: {_words(outlook, account, summary)}" + (f"; {obstacle}" if obstacle else ""))
+        if not obstacle:
+            asked.append(account.key)
+            is_due = is_due or summary.due > 0
+    if not is_due:
+        return dg.SkipReason("; ".join(words))
+    if outlook.is_warehouse_busy:
+        return dg.SkipReason("; ".join([*words, "the warehouse is busy"]))
+    config = {"accounts": asked, "seconds": MINUTES_A_RUN * 60}
+    return dg.RunRequest(run_config={"ops": {PULL: {"config": config}}})
 
-    @dg.sensor(
-        name=f"{vendor.slug}_recheck",
-        job=job,
-        minimum_interval_seconds=30,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Open {vendor.title} checks that are due are asked for; ended ones never are.",
-    )
-    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        try:
-            outlook = Outlook.of(vendor)
-        except ScreeningError as problem:
-            return dg.SkipReason(str(problem))
-        requests, words = [], []
-        for account in outlook.accounts:
-            request, word = _recheck(context, outlook, account)
-            words.append(f"{account.key}: {word}")
-            if request:
-                requests.append(request)
-        if requests:
-            return dg.SensorResult(run_requests=requests)
-        return dg.SkipReason("; ".join(words) or f"no {vendor.slug} account is configured")
 
-    return sensor
-
-
-def _recheck(
-    context: dg.SensorEvaluationContext, outlook: Outlook, account: Account
-) -> tuple[dg.RunRequest | None, str]:
+def _obstacle(outlook: Outlook, account: Account) -> str | None:
+    """The reason why a run would be useless for an account."""
     if not account.polling:
-        return None, "polling is off; pushed messages keep it"
-    summary = outlook.summary(account)
-    words = _words(outlook, account, summary)
-    if not summary.due:
-        return None, words
-    obstacle = _obstacle(context.instance, outlook, account)
-    return (None, f"{words}; {obstacle}") if obstacle else (_request(outlook, account), words)
-
-
-def _obstacle(instance: dg.DagsterInstance, outlook: Outlook, account: Account) -> str | None:
-    """The reason why a run would be useless now, though something is due."""
-    if reason := reason_to_wait(outlook.state, account, os.environ, outlook.clock):
-        return reason
-    if _is_under_way(instance, outlook, account):
+        return "polling is off; pushed messages keep it"
+    if outlook.is_asked(account):
         return "a run that asks it is queued or running"
-    return "the warehouse is busy" if locks.is_locked(outlook.settings.paths.warehouse_lock) else None
+    return outlook.trouble(account)
 
 
 def _words(outlook: Outlook, account: Account, summary: Summary) -> str:
@@ -84,21 +68,6 @@ def _words(outlook: Outlook, account: Account, summary: Summary) -> str:
         return f"nothing is open, {budget}"
     next_due = f"{summary.next_due_at:%Y-%m-%d %H:%M:%S}Z" if summary.next_due_at else "never"
     return f"{summary.open} open, {summary.due} due, next due {next_due}, {budget}"
-
-
-def _is_under_way(instance: dg.DagsterInstance, outlook: Outlook, account: Account) -> bool:
-    """Whether a run that asks this account is on; one that a person started without naming an account is of all."""
-    jobs = (f"{account.vendor}_recheck_job", f"{account.vendor}_pull_job")
-    runs = (run for name in jobs for run in under_way(instance, outlook.settings.paths, job_name=name))
-    return any(run.tags.get(RECHECK_TAG, account.key) == account.key for run in runs)
-
-
-def _request(outlook: Outlook, account: Account) -> dg.RunRequest:
-    config = {"accounts": [account.name], "check_keys": outlook.due_keys(account), "seconds": MINUTES_A_RUN * 60}
-    return dg.RunRequest(
-        run_config={"ops": {f"{account.vendor}_pull": {"config": config}}},
-        tags={RECHECK_TAG: account.key, "screening/trigger": "recheck"},
-    )
 
 
 @dg.sensor(
@@ -119,9 +88,9 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     if since is None:
         return dg.SkipReason("no snapshot waits to be made")
     runs = under_way(context.instance, settings.paths, job_name=publish_job.name)
-    if any(run.tags.get("screening/trigger") == "snapshot" for run in runs):
+    if any(run.tags.get(TRIGGER) == "snapshot" for run in runs):
         return dg.SkipReason(f"the snapshot put off at {since} is being made")
-    return dg.RunRequest(tags={"screening/trigger": "snapshot"})
+    return dg.RunRequest(tags={TRIGGER: "snapshot"})
 
 
 @dg.sensor(
@@ -182,11 +151,11 @@ def _asking(
     asked_at = datetime.fromisoformat(noted["asked_at"]) if noted.get("found") == found else None
     if asked_at and abs(now - asked_at) < ASKED_AGAIN:
         return dg.SkipReason(f"the run asked for at {asked_at:%H:%M:%S}Z has not read them yet")
-    request = dg.RunRequest(tags={"screening/trigger": trigger})
+    request = dg.RunRequest(tags={TRIGGER: trigger})
     return dg.SensorResult(run_requests=[request], cursor=json.dumps({"found": found, "asked_at": now.isoformat()}))
 
 
-def why_not_pulled(instance: dg.DagsterInstance, outlook: Outlook, account: Account) -> str | None:
+def why_not_pulled(outlook: Outlook, account: Account) -> str | None:
     """Why an account is not asked now: it is asked already, or has nothing that is due."""
     if not account.is_asked:
         return "only pushed to"
@@ -195,14 +164,9 @@ def why_not_pulled(instance: dg.DagsterInstance, outlook: Outlook, account: Acco
     # After a gap in a feed whoever has noticed it may ask for every open check for hours.
     if locks.is_locked(outlook.settings.paths.pull_lock(account.vendor, account.name)):
         return "it is being asked"
-    if _is_under_way(instance, outlook, account):
+    if outlook.is_asked(account):
         return "a run that asks it is queued or running"
-    return reason_to_wait(outlook.state, account, os.environ, outlook.clock)
+    return outlook.trouble(account)
 
 
-SENSORS = [
-    *(recheck_sensor(v, RECHECKS[v.slug]) for v in all_vendors().values()),
-    order_manifest,
-    landed_messages,
-    snapshot_put_off,
-]
+SENSORS = [recheck, order_manifest, landed_messages, snapshot_put_off]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 FEED_EVERY = timedelta(minutes=1)
 LOOK_EVERY_SECONDS = 10.0
+# So that orders, pushes and what fell due meanwhile wait for a minute at most.
+SECONDS_A_CYCLE = 60
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)", re.IGNORECASE)
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 
@@ -49,7 +51,7 @@ def watch(
     while until is None or runtime.clock.monotonic() < until:
         if begun_at is None or _is_wanted(runtime, begun_at):
             is_patient, begun_at = begun_at is not None, runtime.clock.now()
-            outcome = runs.sync(runtime, instance, is_patient=is_patient, trigger="watch")
+            outcome = runs.sync(runtime, instance, is_patient=is_patient, seconds=SECONDS_A_CYCLE, trigger="watch")
             worst = max(worst, outcome.exit_code)
             tell(outcome)
         runtime.clock.sleep(_pause(runtime, until))
@@ -69,7 +71,7 @@ def _is_wanted(runtime: Runtime, begun_at: datetime) -> bool:
 def _is_due(runtime: Runtime, account: Account) -> bool:
     if not account.polling or pull.is_to_wait(runtime, account):
         return False
-    return runtime.pull_queue.summary(account.vendor, account.name, runtime.clock.now()).due > 0
+    return runtime.pull_queue.is_due(account.vendor, account.name, runtime.clock.now())
 
 
 def _is_feed_due(runtime: Runtime, begun_at: datetime) -> bool:

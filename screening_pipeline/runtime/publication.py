@@ -26,14 +26,17 @@ _MADE = "snapshot_made"
 _PUT_OFF = "snapshot_put_off"
 
 
-def publish(runtime: Runtime, connection: Connection) -> int | None:
-    """Publish the snapshot of the warehouse; its size in bytes, or None where publication was deferred."""
+def publish(runtime: Runtime, connection: Connection, *, is_due: bool = False) -> int | None:
+    """Publish the snapshot of the warehouse; its size in bytes, or None where publication was deferred.
+
+    `is_due`: somebody asks for it now, and it is not deferred.
+    """
     pull_queue, clock = runtime.pull_queue, runtime.clock
     now = clock.now()
     target = runtime.settings.paths.published
     is_update = is_updatable(connection, target)
     due = due_at(pull_queue, now, is_update=is_update)
-    if due is not None and now < due and target.exists():
+    if not is_due and due is not None and now < due and target.exists():
         pull_queue.remember(_PUT_OFF, now.isoformat())
         return None
     started = clock.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from operator import add
@@ -24,12 +24,26 @@ AS_PLANNED = ("deadline", LockHeld.code)
 
 @dataclass(frozen=True, kw_only=True)
 class AccountReport(PullCounts):
-    """The result of pulling one account. `code` is why it ended early, or why it was not pulled at all."""
+    """The result of pulling one account. `code` is why it ended early, or why it was not pulled at all.
+
+    `answered`: the vendor's calls, by name, of which at least one brought what could be read; `unanswered`: the others
+    that were made.
+    """
 
     feed_messages: int = 0
     gaps: tuple[Gap, ...] = ()
     feed_code: str | None = None
     message: str | None = None
+    answered: frozenset[str] = frozenset()
+    unanswered: frozenset[str] = frozenset()
+
+    def __add__(self, later: AccountReport) -> AccountReport:
+        """The report of both looks at the account; how it stands is how the later one left it."""
+        sums = ("accepted", "rejected", "missing", "failed", "feed_messages")
+        answered = self.answered | later.answered
+        unanswered = (self.unanswered | later.unanswered) - answered
+        counts = {name: getattr(self, name) + getattr(later, name) for name in sums}
+        return replace(later, **counts, answered=answered, unanswered=unanswered)
 
     @property
     def needs_attention(self) -> bool:
@@ -40,13 +54,15 @@ class AccountReport(PullCounts):
     def facts(self) -> dict[str, Any]:
         """The report as JSON values, with the number of calls."""
         gaps = [asdict(gap) | {"requested_at": gap.requested_at.isoformat()} for gap in self.gaps]
-        return asdict(self) | {"gaps": gaps, "calls": self.calls}
+        names = {name: sorted(getattr(self, name)) for name in ("answered", "unanswered")}
+        return asdict(self) | names | {"gaps": gaps, "calls": self.calls}
 
     @classmethod
     def of_facts(cls, facts: dict[str, Any]) -> AccountReport:
         """The report from the JSON values of `facts`."""
         values = {name: value for name, value in facts.items() if name != "calls"}
-        return cls(**values | {"gaps": tuple(_gap(told) for told in facts["gaps"])})
+        names = {name: frozenset(values[name]) for name in ("answered", "unanswered")}
+        return cls(**values | names | {"gaps": tuple(_gap(told) for told in facts["gaps"])})
 
 
 def _gap(told: dict[str, Any]) -> Gap:

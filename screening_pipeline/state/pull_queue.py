@@ -97,6 +97,10 @@ class PullQueue:
             )
             return [_item(row) for row in found]
 
+    def is_due(self, vendor: str, account: str, now: datetime, *, without: Sequence[str] = ()) -> bool:
+        """Whether a pull is due at `now`; `without` leaves out subjects."""
+        return bool(self.due(vendor, account, now, limit=1, without=without))
+
     def postpone(self, check_keys: Iterable[int], until: datetime) -> None:
         """Defer these pulls to `until` at the earliest: they were just made, and the next plan is not there yet."""
         with self._state.writing() as db:

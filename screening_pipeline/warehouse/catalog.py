@@ -123,6 +123,14 @@ def macros(*schemas: str) -> str:
     return "\n".join(source.read_text(encoding="utf-8") for source in sources if source.is_file())
 
 
+_UNPUBLISHED = re.compile(r"\b(?:raw|staging)\.")
+_FIX = "-- fix: "
+_USUAL_FIX = (
+    "This cannot come of what vendors say: run `screening-pipeline rebuild`, and if it stays, report it as a fault of "
+    "this program, with the query and the rows."
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """A data quality rule of a table. `query` finds the rows that violate it."""
@@ -134,6 +142,12 @@ class Rule:
     query: str
     is_warning: bool
     is_every_run: bool
+    fix: str
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it reads published tables alone, so that it can be tried on the snapshot."""
+        return not _UNPUBLISHED.search(self.query)
 
     @property
     def shown_at(self) -> str:
@@ -166,6 +180,7 @@ def _rule(qualified: str, source: str) -> Rule:
         query=source.rstrip().rstrip(";"),
         is_warning="-- severity: warn" in header,
         is_every_run="-- every run" in header,
+        fix=next((line.removeprefix(_FIX) for line in header if line.startswith(_FIX)), _USUAL_FIX),
     )
 
 

@@ -25,12 +25,12 @@ from starlette.responses import JSONResponse, Response
 from screening_pipeline.base.errors import EnvironmentFailed, MissingSecret
 from screening_pipeline.domain.exchange import HttpExchange, new_response_id
 from screening_pipeline.http import wire
+from screening_pipeline.landing.writer import Busy, Writer
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.webhooks.addresses import Address, address_of, path_of
 from screening_pipeline.webhooks.proofs import TOKEN_SECONDS, WebhookAuth
 from screening_pipeline.webhooks.refusals import Doorkeeper
 from screening_pipeline.webhooks.server import http_server, in_url, listening
-from screening_pipeline.webhooks.writer import Busy, Writer
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -154,6 +154,7 @@ def follow_schedule(work: Runtime, recorded: dg.DagsterInstance, name: str) -> s
     schedule = defs.resolve_schedule_def(name)
     context = dg.build_schedule_context(instance=recorded, scheduled_execution_time=datetime.now(UTC))
     (request,) = schedule.evaluate_tick(context).run_requests or []
+    request.run_config["ops"]["pull"]["config"]["seconds"] = 2  # and not some minutes, in which the feed is drained
     with use_runtime(work):
         done = defs.resolve_job_def(schedule.job_name).execute_in_process(
             instance=recorded, run_config=request.run_config
@@ -164,7 +165,7 @@ def follow_schedule(work: Runtime, recorded: dg.DagsterInstance, name: str) -> s
 def sensors(recorded: dg.DagsterInstance) -> dict[str, str]:
     """What the sensors answer that would wake the new vendor."""
     found = {}
-    for name in (f"{SLUG}_recheck", "landed_messages"):
+    for name in ("recheck", "landed_messages"):
         sensor = defs.resolve_sensor_def(name)
         context = dg.build_sensor_context(
             instance=recorded, sensor_name=name, repository_def=defs.get_repository_def(), cursor=None

@@ -42,7 +42,7 @@ from screening_pipeline.cycle import erase, pull, settle, take_orders
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.http.feed import Feed
 from screening_pipeline.http.transport import Transport
-from screening_pipeline.landing.area import Landing
+from screening_pipeline.landing.writer import Writer
 from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.privacy import erasure_steps
@@ -70,7 +70,7 @@ DISK_FULL = 3
 STAGES: dict[str, tuple[Any, str]] = {
     "feed": (Feed, "drain"),
     "fetch": (Transport, "get"),
-    "land": (Landing, "receive"),
+    "land": (Writer, "land"),
     "load": (loading, "load"),
     "merge": (ingest, "refresh"),
     "publish": (publish, "publish"),
@@ -234,7 +234,8 @@ class Ground:
                 return runs.sync(self.runtime(), recorded, is_full=True).reports
         work = self.runtime()
         take_orders.take_orders(work, run_id=RUN_ID)
-        reports = [pull.pull_account(work, a, run_id=RUN_ID, is_full=True) for a in self.settings.accounts]
+        request = pull.PullRequest(is_full=True)
+        reports = pull.pull_accounts(work, self.settings.accounts, request, run_id=RUN_ID)
         with open_warehouse(work) as connection:
             settle.settle(work, connection)
         with open_warehouse(work) as connection:

@@ -33,12 +33,12 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.orchestration.instance import ensure_instance_files
+from screening_pipeline.orchestration.keys import PULL
 from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox.credentials import SECRETS
 from screening_pipeline.sandbox.handle import running_sandbox
 from screening_pipeline.settings import load
 from screening_pipeline.settings.settings import Settings
-from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, session, store
 from screening_pipeline_tests.support.crash_tests import not_once
 from screening_pipeline_tests.support.differential import differences
@@ -153,7 +153,7 @@ class Dagster:
 
     def launch(self, *, is_full: bool = False) -> str:
         """Queue one cycle, for what is due or for everything that is open; the id of its run."""
-        ops = {f"{slug}_pull": {"config": {"full": is_full}} for slug in all_vendors()}
+        ops = {PULL: {"config": {"full": is_full}}}
         params = {"selector": SELECTOR, "runConfigData": {"ops": ops}, "mode": "default"}
         answer = self._ask(LAUNCH, p=params)["launchRun"]
         return str(answer["run"]["runId"])
@@ -191,7 +191,7 @@ def wait_for(condition: Any, complaint: str, seconds: float = PATIENCE) -> None:
         time.sleep(0.2)
 
 
-STEPS = ("raw__order", "zinc_pull", "hireright_pull", "workerchecks_pull", "star")
+STEPS = ("raw__order", PULL, "star")
 
 
 def kill_step(dagster: Dagster, draw: Random) -> str:

@@ -2,6 +2,7 @@
 -- The other contradictions of ended checks are listed, and nothing is to be done.
 -- every run
 -- severity: warn
+-- fix: See ops.mapping_conflict; ask the vendor which of the two is so. Its next message, or one pull, settles it.
 select
     c.check_key,
     c.conflict

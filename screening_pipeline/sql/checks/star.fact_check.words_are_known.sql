@@ -1,4 +1,5 @@
 -- Every axis has a word of its vocabulary.
+-- fix: Say what the word means in vendors/<vendor>.csv, or in screening.toml; then run screening-pipeline rebuild.
 select check_key
 from star.fact_check
 where

@@ -1,4 +1,5 @@
 -- Every axis of a part has a word of its vocabulary.
+-- fix: Say what the word means in vendors/<vendor>.csv, or in screening.toml; then run screening-pipeline rebuild.
 select check_key
 from star.fact_check_component
 where

@@ -1,4 +1,4 @@
-"""Makes messages durable in groups: what arrives while a group is being synced is the next group."""
+"""Makes answers and messages durable in groups: what arrives while a group is being synced is the next group."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base.errors import EnvironmentFailed
 
 if TYPE_CHECKING:
+    from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
     from screening_pipeline.landing.area import Landing, Line
 
 MOST_WAITING = 1024
@@ -24,8 +25,10 @@ class Busy(Exception):
 class Writer:
     """Appends lines to the landing area, as many at a time as wait; used by one event loop."""
 
-    def __init__(self, landing: Landing) -> None:
+    def __init__(self, landing: Landing, *, is_bounded: bool = True) -> None:
+        """`is_bounded`: turns away what comes while MOST_WAITING wait, for senders whose number nobody bounds."""
         self._landing = landing
+        self._is_bounded = is_bounded
         self._waiting: list[tuple[Line, asyncio.Future[None]]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="landing")
         self._working: asyncio.Task[None] | None = None
@@ -33,7 +36,11 @@ class Writer:
     @property
     def is_full(self) -> bool:
         """Whether one more would have to be turned away."""
-        return len(self._waiting) >= MOST_WAITING
+        return self._is_bounded and len(self._waiting) >= MOST_WAITING
+
+    def close(self) -> None:
+        """Wait until what was handed on to the disk is there."""
+        self._thread.shutdown(wait=True)
 
     async def store(self, line: Line) -> None:
         """Return when the line is durable. Raises Busy, EnvironmentFailed or OSError: then it is not stored."""
@@ -44,6 +51,12 @@ class Writer:
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work())
         await stored
+
+    async def land(self, exchange: HttpExchange) -> LandingReceipt:
+        """Judge an exchange and return when its line is durable. Raises as `store`."""
+        line = self._landing.judged(exchange)
+        await self.store(line)
+        return line.landed
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
