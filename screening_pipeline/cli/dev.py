@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from screening_pipeline.cli.stopping import stoppable
 from screening_pipeline.settings import load
 
 _LOOK_EVERY_SECONDS = 0.5
+_PR_SET_PDEATHSIG = 1
 _ENDING_SECONDS = 20.0
 
 
@@ -79,8 +82,20 @@ def _require_free(host: str, port: int) -> None:
 
 
 def _started(words: Sequence[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
-    """A process in a group of its own: Ctrl-C in the terminal is for us alone, who then ends both."""
-    return subprocess.Popen(words, env=environ, start_new_session=True, stdin=subprocess.DEVNULL)  # noqa: S603 - ours
+    """A process in a group of its own: Ctrl-C in the terminal is for us alone, who then ends both. It dies with us."""
+    return subprocess.Popen(  # noqa: S603 - ours
+        words,
+        env=environ,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=_end_with_parent,  # noqa: PLW1509 - no thread runs yet
+    )
+
+
+def _end_with_parent() -> None:
+    """Have Linux send SIGTERM to this process when its parent has died, by SIGKILL as well; elsewhere nothing."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _watched(running: dict[str, subprocess.Popen[bytes]], served: Served) -> int:
