@@ -250,7 +250,7 @@ def test_reasons_are_words_for_people() -> None:
     new, old = check(1, vendor="zinc"), check(2, age=5 * 86_400, pulled=86_000)
     found = {one.check_key: one.reason for one in planned([new, old]).planned}
     assert found[1] == "not seen yet"
-    assert found[2].endswith("% chance of a change")
+    assert found[2].endswith("% chance that it has changed by then")
 
 
 def test_a_load_that_cannot_be_seen_is_called_overload_and_the_likeliest_changes_go_first() -> None:

@@ -37,7 +37,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 def open_check(number: int, due_in: float) -> QueuedPull:
     due_at = NOW + timedelta(seconds=due_in)
-    key, reason = number * KEYS_APART, "31 % chance of a change"
+    key, reason = number * KEYS_APART, "31 % chance that it has changed by then"
     return QueuedPull(key, "goodhire", "east", "report", f"id-{number}", due_at, reason)
 
 

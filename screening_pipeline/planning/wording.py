@@ -16,7 +16,7 @@ def reason_of(code: int, chance: float, waited: float, *, is_overloaded: bool) -
         return "not seen yet"
     if code == WORST_CASE:
         return f"not looked at for {duration(waited)} by then"
-    words = f"{percent(chance)} chance of a change"
+    words = f"{percent(chance)} chance that it has changed by then"
     return f"{words}, over budget" if is_overloaded else words
 
 
