@@ -176,7 +176,7 @@ def report(out: dict[str, list[Any]]) -> None:
         cover, loss = (out[f"{name}|{what}|ours"] for what in ("cover", "loss"))
         peer, peer_loss = (out[f"{name}|{what}|vendor − age"] for what in ("cover", "loss"))
         print(
-            f"| end foretold, {name}: coverage, pinball h | {mean(cover):.2f}, {mean(loss):.1f} (n {len(cover)}) | "
+            f"| end forecast, {name}: coverage, pinball h | {mean(cover):.2f}, {mean(loss):.1f} (n {len(cover)}) | "
             f"vendor − age: {mean(peer):.2f}, {mean(peer_loss):.1f} | ratio {mean(loss) / mean(peer_loss):.2f} |"
         )
     late = [late for _, late in out["late"]]
