@@ -7,7 +7,7 @@
 -- n_left    stays in a state that ended since
 -- expected  stays that would have ended since, had it been as before
 -- times     how many times as long a stay takes as before
--- is_slow   whether that is more than chance: three standard deviations, and a third longer
+-- is_slow   whether that is more than chance: four standard deviations, and a third longer
 -- @refresh view
 select
     vendor,
@@ -17,5 +17,5 @@ select
     n_left,
     expected,
     (expected + 1) / (n_left + 1) as times,
-    expected > 1.3 * n_left and (expected - n_left) / sqrt(greatest(expected, 1)) > 3 as is_slow
+    expected > 1.3 * n_left and (expected - n_left) / sqrt(greatest(expected, 1)) > 4 as is_slow
 from ops.vendor_pace
