@@ -51,7 +51,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "dagster --help": ("dagster", "--help"),
     "load the code location": ("python", "-c", LOCATION),
 }
-TICKED = (("workerchecks_recheck", 0), ("workerchecks_recheck", 100), ("order_manifest", 0), ("landed_messages", 0))
+TICKED = (("recheck", 0), ("recheck", 100), ("order_manifest", 0), ("landed_messages", 0))
 TICKS = 20
 
 
