@@ -14,7 +14,7 @@ import typer
 
 from screening_pipeline.base import garbage_collection
 from screening_pipeline.base.errors import EnvironmentFailed, ScreeningError, UsageError
-from screening_pipeline.base.failures import disk_full, is_out_of_room
+from screening_pipeline.base.failures import disk_full, is_full, is_out_of_room
 from screening_pipeline.cli import console
 
 app = typer.Typer(
@@ -69,7 +69,7 @@ def main() -> NoReturn:
 def _of_the_machine(problem: OSError) -> str:
     """What to say of an error of the system that no store has put into its own words."""
     file = Path(str(problem.filename)) if problem.filename else None
-    if is_out_of_room(problem):
+    if is_out_of_room(problem) and (file or is_full(Path.cwd())):  # else it is where the output goes that is full
         folder = file.parent if file and file.parent.is_dir() else None
         return str(disk_full(file.name if file else "the data folder", folder, _LEAST_BYTES))
     where = f"{file.name}: " if file else ""
