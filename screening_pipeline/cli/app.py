@@ -130,7 +130,7 @@ def init(
     paths.create()
     example = Path("orders-example.csv")
     if not example.exists():
-        example.write_text(template.ORDERS, encoding="utf-8")
+        example.write_text(template.example_orders(), encoding="utf-8")
     console.say(f"wrote {target} and {example}, made {paths.data_dir}/")
     console.say(template.NEXT)
 

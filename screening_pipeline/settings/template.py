@@ -25,10 +25,6 @@ _HEAD = """\
 # Keep the accounts you have and delete the others. Keys behind a # show their default, or an example where there is
 # none, and may be left out. What a key means is told where it first stands.
 """
-ORDERS = """\
-vendor,account,check_id,candidate_ref,package,ordered_at
-zinc,main,5f1c2a90,C-1042,standard,2026-03-02T09:14:00+00:00
-"""
 NEXT = """\
 Next:
   1. keep the accounts you have in screening.toml, and delete the others
@@ -42,6 +38,13 @@ _REST = "Everything else"
 
 _Told = set[tuple[str, str]]
 """What was explained: (key, what was said of it)."""
+
+
+def example_orders() -> str:
+    """An order file with one row, as CSV."""
+    slug = next(iter(all_vendors()))
+    header = "vendor,account,check_id,candidate_ref,package,ordered_at"
+    return f"{header}\n{slug},main,5f1c2a90,C-1042,standard,2026-03-02T09:14:00+00:00\n"
 
 
 def text() -> str:
