@@ -53,25 +53,6 @@ counted as (
         on a.calendar = held_day.calendar and star.local_time(a.timezone, a.held_since)::date = held_day.date
     left join star.dim_calendar as seen_day
         on a.calendar = seen_day.calendar and star.local_time(a.timezone, a.last_observed_at)::date = seen_day.date
-),
-
--- The threshold that speaks of most of the check's vendor and state is the one that counts.
-threshold as (
-    select
-        c.check_key,
-        arg_max({'name': s.name, 'value': s.value}, s.specificity) as rule
-    from (
-        select
-            *,
-            if(vendor is null, 0, 2) + if(lifecycle is null, 0, 1) as specificity
-        from star.dim_setting
-        where name in ('stale_after_days', 'stale_after_business_days')
-    ) as s
-    inner join counted as c
-        on
-            coalesce(s.vendor, c.vendor) = c.vendor
-            and coalesce(s.lifecycle, c.lifecycle) = c.lifecycle
-    group by c.check_key
 )
 
 select
@@ -97,12 +78,10 @@ select
     date_sub('second', c.last_observed_at, c.as_of) as unseen_seconds,
     c.unseen_business_days,
     coalesce(
-        case t.rule.name
-            when 'stale_after_days' then date_sub('second', c.held_since, c.as_of) > t.rule.value * 86400
-            when 'stale_after_business_days' then c.held_business_days > t.rule.value
-        end,
+        date_sub('second', c.held_since, c.as_of) > t.days * 86400,
+        c.held_business_days > t.business_days,
         false
     ) as is_stale,
     c.next_pull_at
 from counted as c
-left join threshold as t on c.check_key = t.check_key
+left join analytics.stale_after as t on c.vendor = t.vendor and c.lifecycle = t.lifecycle
