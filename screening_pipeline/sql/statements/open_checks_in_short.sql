@@ -1,6 +1,6 @@
 -- Open checks by vendor and by who has to act, and the age of the oldest.
 --
--- Those whose screening is over and whose client has to decide stand by themselves: turnaround counts the others as open.
+-- Those whose screening is over and whose client has to decide stand by themselves: turnaround counts the others open.
 select
     v.vendor_name as vendor,
     if(m.check_key is null, a.next_actor, a.next_actor || ', screening is over') as next_actor,
