@@ -129,11 +129,14 @@ def troubled(tmp_path_factory: pytest.TempPathFactory, commands: Commands, close
         (desk.folder / "screening.toml").write_text(configuration(sandbox.url, closed_port))
         orders = desk.folder / "data" / "orders"
         orders.mkdir(parents=True)
-        wanted = [row for row in sandbox.orders() if row["vendor"] != "hireright"]
+        wanted = [row for row in sandbox.orders() if row["vendor"] in CONFIGURED]
         lines = "".join(json.dumps({**row, "account": "main"}) + "\n" for row in wanted)
         (orders / "good.ndjson").write_text(lines)
         (orders / "broken.csv").write_text("vendor,check_id\ngoodhyre,r1\ngoodhire,\n")
         yield desk
+
+
+CONFIGURED = ("goodhire", "workerchecks", "workable", "zinc")
 
 
 def configuration(url: str, closed_port: int) -> str:
@@ -295,7 +298,7 @@ def test_status_before_the_first_run_shows_every_account_and_nothing_open(desk: 
     done = desk.run("status", "--json")
     assert done.returncode == 0, done.stderr
     accounts = json.loads(done.stdout)
-    assert [(row["checks"], row["open"]) for row in accounts] == [(0, 0)] * 5
+    assert [(row["checks"], row["open"]) for row in accounts] == [(0, 0)] * len(all_vendors())
     assert "workerchecks/sandbox" in desk.run("status").stdout
     # The limits that the bundled accounts are pulled with, not their vendors'.
     assert {row["requests_per_minute"] for row in accounts} == {bundled_sandbox.REQUESTS_PER_MINUTE}

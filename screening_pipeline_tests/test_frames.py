@@ -1,6 +1,7 @@
 """The snapshot as data frames and as Parquet files."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,18 @@ def test_parquet_files_are_replaced_as_a_set_and_the_set_before_stays_readable(s
     assert len(rows) == 2
     assert not first.exists()
     assert second.exists()
+
+
+def test_files_where_a_copy_has_followed_their_link_are_replaced_as_well(snapshot: Path) -> None:
+    folder = snapshot.parent / "parquet"
+    with store.reader(snapshot) as connection:
+        publish.export_parquet(connection, folder)
+        copied = shutil.copytree(folder.parent, folder.parent.with_name("copied")) / "parquet"
+        assert copied.is_dir()
+        assert not copied.is_symlink()
+        publish.export_parquet(connection, copied)
+    assert copied.is_symlink()
+    assert [path.name for path in copied.parent.glob("parquet-*")] == [copied.resolve().name]
 
 
 def test_the_example_notebook_runs_from_its_first_cell_to_its_last(

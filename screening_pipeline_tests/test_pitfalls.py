@@ -20,9 +20,10 @@ import pytest
 from dagster._utils.error import serializable_error_info_from_exc_info
 
 from screening_pipeline.base import garbage_collection
-from screening_pipeline.base.clock import StandingClock
+from screening_pipeline.base.clock import StandingClock, SystemClock
 from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.sql_text import quote
+from screening_pipeline.cli.dev import Served
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.state.pull_queue import PullQueue
@@ -245,10 +246,15 @@ def complain(connection: session.Connection) -> None:
 
 def test_a_mistake_of_the_program_is_told_by_its_place_and_not_by_its_words(tmp_path: Path) -> None:
     snapshot = tmp_path / "published" / "screening.duckdb"
-    snapshot.parent.mkdir()
+    with store.writer(tmp_path / "warehouse.duckdb", lock_path=tmp_path / "lock", clock=SystemClock()) as connection:
+        publish.publish(connection, snapshot)
+    snapshot.chmod(0o600)
     with duckdb.connect(str(snapshot)) as made:
-        made.execute("create schema star; create schema ops")
-        made.execute(f"create view star.dim_account as select error({quote(CANARY)}) as vendor")
+        made.execute("create table star.kept as from star.dim_account; drop table star.dim_account")
+        made.execute(
+            "insert into star.kept (vendor) values ('zinc'); create view star.dim_account as"
+            f" select * replace (error({quote(CANARY)}) as vendor) from star.kept"
+        )
     done = subprocess.run(
         [sys.executable, "-m", "screening_pipeline", "status"],
         cwd=tmp_path,
@@ -356,9 +362,18 @@ def test_the_resource_that_steps_work_with_has_no_field_that_could_be_set_or_sho
 
 def test_dagsters_pages_are_opened_on_this_machine_for_their_owner_alone() -> None:
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8").split("\ndev:")[1].split("\n\n")[0]
-    assert "umask 077" in recipe
-    assert "--host" not in recipe, "it listens on loopback unless told otherwise"
-    assert "exec " in recipe, "a signal reaches it and no shell in between"
+    assert "exec $(BIN)/screening-pipeline dev" in recipe, "a signal reaches it and no shell in between"
+    assert "--host" not in recipe
+    assert Served().host == "127.0.0.1", "it listens on loopback unless told otherwise"
+
+
+def test_what_a_command_makes_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "screening_pipeline", "init"]
+    environ = {**os.environ, "SCREENING_DATA_DIR": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=tmp_path, env=environ, umask=0, check=True, capture_output=True, timeout=60)
+    made = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert made
+    assert [path.name for path in made if path.stat().st_mode & 0o077] == []
 
 
 # ── signatures ─────────────────────────────────────────────────────────────────────────────────────────

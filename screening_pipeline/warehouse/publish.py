@@ -122,6 +122,8 @@ def export_parquet(connection: Connection, folder: Path, *, is_last_kept: bool =
     link = folder.with_name(f".{folder.name}.new")
     link.unlink(missing_ok=True)
     link.symlink_to(new.name)
+    if folder.is_dir() and not folder.is_symlink():  # who copies a data folder may have followed the link
+        folder.rename(folder.with_name(f"{new.name}-copied"))
     link.replace(folder)
     for stale in folder.parent.glob(f"{folder.name}-*"):
         if stale.name not in (new.name, before):

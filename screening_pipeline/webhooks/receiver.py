@@ -293,6 +293,7 @@ def _header(request: Request, name: bytes) -> bytes:
 async def _body_of(request: Request, held: _Held) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and len(declared) < 20 and int(declared) > MAX_BODY_BYTES:
+        await _forget_rest(request)
         raise Refused(413, "too_large")
     body = bytearray()
     is_whole = False
@@ -305,8 +306,20 @@ async def _body_of(request: Request, held: _Held) -> bytes:
         body += piece
         is_whole = not message.get("more_body", False)
         if len(body) > MAX_BODY_BYTES:
+            if not is_whole:
+                await _forget_rest(request)
             raise Refused(413, "too_large")
     return bytes(body)
+
+
+async def _forget_rest(request: Request) -> None:
+    """Read on for a few megabytes and keep nothing: who is still sending when the line closes never learns why."""
+    left = 4 * MAX_BODY_BYTES if "expect" not in request.headers else 0
+    while left > 0:
+        message = await request.receive()
+        left -= len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
 
 
 def _is_json(body: bytes) -> bool:
