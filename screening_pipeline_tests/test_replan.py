@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -78,10 +78,17 @@ def learned(stage: Stage, now: datetime) -> Model:
 
 def worker_check(stage: Stage, name: str, ordered_at: datetime) -> Story:
     """A WorkerChecks check, announced as soon as it was ordered."""
-    story = stage.story(name).of("workerchecks")
-    story.order(ordered_at=ordered_at.isoformat())
-    stage.settle(ordered_at)
+    (story,) = worker_checks(stage, [name], ordered_at)
     return story
+
+
+def worker_checks(stage: Stage, names: Iterable[str], ordered_at: datetime) -> list[Story]:
+    """The same of many at once: a load for each would take longer than all that follows."""
+    stories = [stage.story(name).of("workerchecks") for name in names]
+    for story in stories:
+        story.order(ordered_at=ordered_at.isoformat())
+    stage.settle(ordered_at)
+    return stories
 
 
 @settings(deadline=None, max_examples=10, phases=[Phase.explicit, Phase.generate])
@@ -219,10 +226,10 @@ def test_of_an_account_that_is_only_pushed_to_no_pull_is_planned(tmp_path_factor
 
 
 def test_what_was_over_at_the_first_look_is_learned_as_a_stay_in_the_vendors_first_state(stage: Stage) -> None:
-    for number in range(80):
-        ordered_at = MORNING + timedelta(minutes=3 * number)
-        story = worker_check(stage, f"prompt-{number}", ordered_at)
-        story.say(status="Completed", result="Clear", when=(ordered_at + timedelta(seconds=100)).isoformat())
+    for group in range(8):
+        ordered_at = MORNING + timedelta(minutes=30 * group)
+        for story in worker_checks(stage, [f"prompt-{group}-{number}" for number in range(10)], ordered_at):
+            story.say(status="Completed", result="Clear", when=(ordered_at + timedelta(seconds=100)).isoformat())
     model = learned(stage, EVENING)
     ends = model.learned["workerchecks", "in_progress", None].events  # type: ignore[index]
     before_100_s = priors.FAST_EDGES.index(100.0)
@@ -231,9 +238,9 @@ def test_what_was_over_at_the_first_look_is_learned_as_a_stay_in_the_vendors_fir
 
 
 def test_the_hours_of_a_vendor_are_learned_in_its_own_time_zone(stage: Stage) -> None:
-    for number in range(60):
+    stories = worker_checks(stage, [f"afternoon-{number}" for number in range(60)], MORNING)
+    for number, story in enumerate(stories):
         done_at = datetime(2026, 3, 3 + number % 20, 15, number, tzinfo=SYDNEY)
-        story = worker_check(stage, f"afternoon-{number}", done_at - timedelta(days=2))
         story.say(status="In Progress", result=None, when=(done_at - timedelta(minutes=40)).isoformat())
         story.say(status="Completed", result="Clear", when=done_at.isoformat())
     pace = learned(stage, MORNING + timedelta(days=40)).pace("workerchecks", "in_progress")

@@ -37,7 +37,7 @@ reached as (
 ordered as (
     select
         *,
-        list_sort(list(value) over same) as in_order,
+        list_sort(list(value) over same, 'asc', 'nulls last') as in_order,
         count(value) over same as n_known,
         min(soonest) over same as value_least,
         if(count(last) over same = count(*) over same, max(last) over same, null) as value_most

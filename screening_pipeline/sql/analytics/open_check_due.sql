@@ -46,7 +46,7 @@ select
     p.check_key,
     p.sla_target,
     coalesce(
-        p.ordered_at + to_seconds(p.target_hours * 3600), timezone(p.timezone, o.date::timestamp)
+        p.ordered_at + to_seconds(p.target_hours * 3600), star.instant_of(p.timezone, o.date::timestamp)
     ) as due_at
 from promised as p
 left join star.dim_calendar as ordered

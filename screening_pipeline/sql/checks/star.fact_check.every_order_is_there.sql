@@ -6,7 +6,8 @@ from (
     select
         r.* replace (coalesce(k.check_key, r.check_key) as check_key),
         row_number() over (
-            partition by coalesce(k.check_key, r.check_key) order by r.file_sha256 is null, r.order_seq asc nulls last
+            partition by coalesce(k.check_key, r.check_key)
+            order by r.file_sha256 is null asc nulls last, r.order_seq asc nulls last
         ) as place
     from raw."order" as r
     left join staging.continuation as k on r.check_key = k.continues_key

@@ -25,4 +25,4 @@ select
 from ranked
 -- Fewer make a line of chance.
 where n >= 10 and place <= 4
-order by vendor, place, ordered_on
+order by vendor asc nulls last, place asc nulls last, ordered_on asc nulls last

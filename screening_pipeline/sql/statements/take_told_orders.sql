@@ -14,7 +14,9 @@ told as (
         l.ordered_at,
         l.received_at as loaded_at,
         l.run_id,
-        row_number() over (order by l.received_at asc, l.response_id asc, l.message_index asc) as place
+        row_number() over (
+            order by l.received_at asc nulls last, l.response_id asc nulls last, l.message_index asc nulls last
+        ) as place
     from landed_message as l
     inner join batch_check as c
         on l.vendor = c.vendor and l.account = c.account and l.subject = c.subject and l.check_id = c.check_id

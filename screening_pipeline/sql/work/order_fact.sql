@@ -32,7 +32,7 @@ from (
     select
         r.* replace (t.check_key as check_key),
         -- What an order file says is the customer's own word.
-        row_number() over (order by r.file_sha256 is null, r.order_seq) as place
+        row_number() over (order by r.file_sha256 is null asc nulls last, r.order_seq asc nulls last) as place
     from raw."order" as r
     left join staging.continuation as k on r.check_key = k.continues_key
     inner join touched as t on coalesce(k.check_key, r.check_key) = t.check_key
