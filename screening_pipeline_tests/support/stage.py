@@ -77,10 +77,14 @@ def broken_rules(connection: session.Connection) -> list[str]:
 def derive_turnaround(connection: session.Connection) -> None:
     """Compute what follows from the rows of `star.fact_check` and its events, where these were put in by hand."""
     connection.execute("create or replace temp table concerned as select check_key from star.fact_check")
+    work = ("phase_clock", "phase_stretch")
+    for name in work:
+        connection.execute(f"create or replace temp table {name} as {catalog.relations()[name].sql}")
     for name in ("star.fact_turnaround", "star.fact_check_phase"):
         relation = catalog.relations()[name]
         connection.execute(f"delete from {name}; insert into {name} by name {relation.sql}")
-    connection.execute("drop table temp.concerned")
+    for name in ("concerned", *work):
+        connection.execute(f"drop table temp.{name}")
 
 
 def at(text: str) -> datetime:

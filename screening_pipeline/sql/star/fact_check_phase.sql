@@ -16,123 +16,11 @@
 -- most_days   the most business days it can have been
 -- @refresh check_key
 with
-party as (
-    select unnest(['candidate', 'client', 'client_or_candidate', 'vendor', 'unknown']) as phase
-),
-
-placed as (
+share as (
     select
-        f.check_key,
-        f.vendor,
-        f.account,
-        f.ordered_at,
-        a.calendar,
-        a.timezone,
-        f.completed_at is null and f.closed_at is null as is_running,
-        coalesce(f.completed_at, f.closed_at, greatest(f.last_observed_at, f.ordered_at)) as ended_at,
-        coalesce(f.completed_at_earliest, f.closed_at, greatest(f.last_observed_at, f.ordered_at))
-            as ended_at_earliest
-    from star.fact_check as f
-    semi join concerned as n on f.check_key = n.check_key
-    left join star.dim_account as a on f.vendor = a.vendor and f.account = a.account
-    where not star.is_ongoing(f.subject) and f.ordered_at is not null
-),
-
-clock as (
-    select
-        p.*,
-        order_day.business_day_number as ordered_day,
-        end_day.business_day_number as ended_day,
-        early_day.business_day_number as ended_day_earliest
-    from placed as p
-    left join star.dim_calendar as order_day
-        on p.calendar = order_day.calendar and star.local_time(p.timezone, p.ordered_at)::date = order_day.date
-    left join star.dim_calendar as end_day
-        on p.calendar = end_day.calendar and star.local_time(p.timezone, p.ended_at)::date = end_day.date
-    left join star.dim_calendar as early_day
-        on
-            p.calendar = early_day.calendar
-            and star.local_time(p.timezone, p.ended_at_earliest)::date = early_day.date
-    where p.ended_at >= p.ordered_at
-),
-
--- What happens after the screening is complete is no part of its turnaround.
-done as (
-    select
-        check_key,
-        min(event_seq) as event_seq
-    from star.fact_check_event
-    semi join concerned using (check_key)
-    where lifecycle = 'completed' and not (result = 'referred' and occurred_at is null)
-    group by check_key
-),
-
--- The end of the screening is the last change of hands.
-handed as (
-    select
-        c.*,
-        e.event_seq,
-        coalesce(e.event_seq = d.event_seq, false) as is_end,
-        if(
-            e.next_actor in ('candidate', 'client', 'client_or_candidate', 'vendor'), e.next_actor, 'unknown'
-        ) as phase,
-        -- Vendors' times may lie before the order or run backwards; the clock does neither.
-        max(greatest(
-            c.ordered_at,
-            least(c.ended_at, coalesce(e.occurred_at, e.observed_at))
-        )) over sequence as taken_at,
-        -- The last look that showed who had to act before.
-        max(greatest(
-            c.ordered_at,
-            least(c.ended_at, coalesce(e.occurred_at, e.observed_at), coalesce(e.observed_at_earliest, c.ordered_at))
-        )) over sequence as seen_before_at
-    from clock as c
-    inner join star.fact_check_event as e on c.check_key = e.check_key
-    left join done as d on c.check_key = d.check_key
-    where e.event_seq <= d.event_seq or d.event_seq is null
-    window sequence as (partition by c.check_key order by e.event_seq asc nulls last rows unbounded preceding)
-),
-
-dated as (
-    select
-        h.*,
-        taken_day.business_day_number as taken_day,
-        before_day.business_day_number as seen_before_day
-    from handed as h
-    left join star.dim_calendar as taken_day
-        on h.calendar = taken_day.calendar and star.local_time(h.timezone, h.taken_at)::date = taken_day.date
-    left join star.dim_calendar as before_day
-        on
-            h.calendar = before_day.calendar
-            and star.local_time(h.timezone, h.seen_before_at)::date = before_day.date
-),
-
--- What was first seen is taken to have been so since the order. Surely it was so from look to look; a gap with a
--- change in it, and the time before the first look, can have been anybody's.
-stretch as (
-    select
-        check_key,
-        phase,
-        is_end,
-        row_number() over (partition by check_key order by event_seq desc nulls last) = 1 as is_last,
-        if(row_number() over sequence = 1, ordered_at, taken_at) as starts_at,
-        if(row_number() over sequence = 1, ordered_day, taken_day) as start_day,
-        lead(taken_at, 1, ended_at) over sequence as ends_at,
-        lead(taken_day, 1, ended_day) over sequence as end_day,
-        taken_at as sure_from,
-        taken_day as sure_from_day,
-        if(
-            lead(phase) over sequence = phase and not lead(is_end) over sequence,
-            lead(taken_at) over sequence,
-            lead(seen_before_at, 1, ended_at_earliest) over sequence
-        ) as sure_until,
-        if(
-            lead(phase) over sequence = phase and not lead(is_end) over sequence,
-            lead(taken_day) over sequence,
-            lead(seen_before_day, 1, ended_day_earliest) over sequence
-        ) as sure_until_day
-    from dated
-    window sequence as (partition by check_key order by event_seq asc nulls last)
+        *,
+        unnest(['candidate', 'client', 'client_or_candidate', 'vendor', 'unknown']) as phase
+    from phase_clock
 ),
 
 held as (
@@ -148,62 +36,62 @@ held as (
             bool_or(sure_until_day - sure_from_day is null), null,
             sum(greatest(0, sure_until_day - sure_from_day))
         ) as sure_days
-    from stretch
+    from phase_stretch
     where not is_end
     group by check_key, phase
 ),
 
--- Nobody knows whose the time of an unknown party was, and that of two may be either's.
-pair as (
+of_another as (
     select
-        mine.phase,
-        theirs.phase as held_by,
-        mine.phase = theirs.phase
-        or (mine.phase <> 'unknown' and theirs.phase = 'unknown')
-        or (mine.phase in ('client', 'candidate') and theirs.phase = 'client_or_candidate') as may_be_mine
-    from party as mine
-    cross join party as theirs
+        *,
+        unnest(['candidate', 'client', 'client_or_candidate', 'vendor', 'unknown']) as party
+    from held
 ),
 
--- Time surely another party's.
+-- Time surely another party's. Nobody knows whose the time of an unknown party was, and that of two may be either's.
 others as (
     select
-        p.phase,
-        h.check_key,
-        sum(h.sure_us) filter (where not p.may_be_mine) as sure_us,
+        check_key,
+        party as phase,
+        sum(sure_us) filter (where not may_be_its_own) as sure_us,
         if(
-            bool_or(h.sure_days is null), null, coalesce(sum(h.sure_days) filter (where not p.may_be_mine), 0)
+            bool_or(sure_days is null), null, coalesce(sum(sure_days) filter (where not may_be_its_own), 0)
         ) as sure_days
-    from held as h
-    inner join pair as p on h.phase = p.held_by
-    group by p.phase, h.check_key
+    from (
+        select
+            *,
+            party = phase
+            or (party <> 'unknown' and phase = 'unknown')
+            or (party in ('client', 'candidate') and phase = 'client_or_candidate') as may_be_its_own
+        from of_another
+    )
+    group by check_key, party
 )
 
 select
     c.check_key,
     c.vendor,
     c.account,
-    p.phase,
+    c.phase,
     c.is_running,
-    if(o.check_key is null, p.phase = 'unknown', coalesce(h.is_holding, false)) as is_holding,
+    if(o.check_key is null, c.phase = 'unknown', coalesce(h.is_holding, false)) as is_holding,
     c.ended_at as until_at,
     c.ended_day as until_day,
     -- Of whom nothing was seen before the end, nobody knows who had to act.
     case
         when h.check_key is not null then h.held_us
-        when o.check_key is null and p.phase = 'unknown' then epoch_us(c.ended_at) - epoch_us(c.ordered_at)
+        when o.check_key is null and c.phase = 'unknown' then epoch_us(c.ended_at) - epoch_us(c.ordered_at)
         else 0
     end::bigint as held_us,
     coalesce(h.sure_us, 0)::bigint as least_us,
     (epoch_us(c.ended_at) - epoch_us(c.ordered_at) - coalesce(o.sure_us, 0))::bigint as most_us,
     case
         when h.check_key is not null then h.held_days
-        when o.check_key is null and p.phase = 'unknown' then c.ended_day - c.ordered_day
+        when o.check_key is null and c.phase = 'unknown' then c.ended_day - c.ordered_day
         else 0
     end::bigint as held_days,
     if(h.check_key is null, 0, h.sure_days)::bigint as least_days,
     (c.ended_day - c.ordered_day - if(o.check_key is null, 0, o.sure_days))::bigint as most_days
-from clock as c
-cross join party as p
-left join held as h on c.check_key = h.check_key and p.phase = h.phase
-left join others as o on c.check_key = o.check_key and p.phase = o.phase
+from share as c
+left join held as h on c.check_key = h.check_key and c.phase = h.phase
+left join others as o on c.check_key = o.check_key and c.phase = o.phase
