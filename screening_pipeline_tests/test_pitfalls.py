@@ -154,6 +154,24 @@ def test_neither_pandas_nor_arrow_is_loaded_by_work_on_the_warehouse(tmp_path: P
     assert _at_work(program, tmp_path) == "1 []\n"
 
 
+def test_forecasts_are_the_same_in_every_process() -> None:
+    """The order of a set of texts is another one in each, and so was whose turn it was to draw."""
+    program = (
+        "import numpy as np\n"
+        "from screening_pipeline.planning import eta, hazards\n"
+        "entered, never = np.arange(60) * 3600.0, np.full(60, np.nan)\n"
+        "words = dict(vendor='ab', package='xyz', state='pqrst')\n"
+        "stays = {name: np.array([of[n % len(of)] for n in range(60)], dtype=object) for name, of in words.items()}\n"
+        "stays |= dict(entered=entered, seen_until=entered + 60, left_by=entered + 9000.0)\n"
+        "stays |= dict(next_state=np.array(['end:complete'] * 60, dtype=object), check_key=np.arange(60))\n"
+        "learned = hazards.learn(stays, {}, 400_000.0)\n"
+        "print(eta.predict(learned, {**stays, 'due': never, 'needed': never}, 400_000.0)['p50'].tolist())\n"
+    )
+    first, *others = (_python(program, PYTHONHASHSEED=seed) for seed in ("1", "2", "3"))
+    assert first.count(",") == 59
+    assert others == [first, first]
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted where Linux lists them")
 def test_no_thread_is_started_for_linear_algebra_that_nobody_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

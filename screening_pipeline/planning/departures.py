@@ -7,42 +7,45 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from screening_pipeline.planning.hazards import EDGES, by_state, learn
+from screening_pipeline.planning.hazards import EDGES, NOTHING, Columns, Hazards, by_state, chosen, learn
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from screening_pipeline.planning.calendar import BusinessCalendar
 
 
 def departures(
-    stays: pd.DataFrame, calendars: Mapping[str, BusinessCalendar], since: float
+    stays: Columns, calendars: Mapping[str, BusinessCalendar], since: float
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """For each vendor and state how many stays ended after `since`, and how many would have as before."""
-    before = stays[stays["entered"] < since].copy()
-    is_later = ~(before["left_by"] <= since)
-    before.loc[is_later, ["left_by", "next_state"]] = [np.nan, None]
-    before["seen_until"] = np.minimum(before["seen_until"], since)
+    hazards = learn(_before(stays, since), calendars, since)
     found: dict[tuple[str, str], tuple[float, float]] = {}
-    if before.empty:
-        return found
-    hazards = learn(before, calendars, since)
     for vendor, state, own in by_state(stays):
-        known = hazards.states.get((vendor, state))
-        later = own[own["left_by"].isna() | (own["left_by"] > since)]
-        if known is None or later.empty:
-            continue
-        entered = later["entered"].to_numpy(dtype=np.float64)
-        until = later["left_by"].fillna(later["seen_until"]).to_numpy(dtype=np.float64)
-        middle = np.where(later["left_by"].notna(), (until + later["seen_until"]) / 2, until)
-        begun = known.clock.worked(entered)
-        low = np.maximum(known.clock.worked(np.full(len(later), since)) - begun, 0.0)
-        high = np.maximum(known.clock.worked(middle) - begun, low)
-        gathered = known.gathered
-        factor = (
-            later["package"].map(lambda name, v=vendor, s=state: hazards.packages.get((v, s, name), 1.0)).fillna(1.0)
-        )
-        expected = (np.interp(high, EDGES, gathered) - np.interp(low, EDGES, gathered)) * factor.to_numpy()
-        seen = float((later["left_by"].notna() & (middle > since)).sum())
-        found[vendor, state] = seen, float(expected.sum())
+        later = chosen(own, ~(own["left_by"] <= since))
+        if (vendor, state) in hazards.states and len(later["entered"]):
+            found[vendor, state] = _counted(hazards, vendor, state, later, since)
     return found
+
+
+def _before(stays: Columns, since: float) -> Columns:
+    """The stays as they were known at the instant `since`."""
+    begun = chosen(stays, stays["entered"] < since)
+    is_over = begun["left_by"] <= since
+    return {
+        **begun,
+        "left_by": np.where(is_over, begun["left_by"], np.nan),
+        "next_state": np.where(is_over, begun["next_state"], NOTHING),
+        "seen_until": np.minimum(begun["seen_until"], since),
+    }
+
+
+def _counted(hazards: Hazards, vendor: str, state: str, later: Columns, since: float) -> tuple[float, float]:
+    """How many of these stays of one state ended after `since`, and how many would have as before."""
+    known, is_over = hazards.states[vendor, state], ~np.isnan(later["left_by"])
+    middle = np.where(is_over, (later["left_by"] + later["seen_until"]) / 2, later["seen_until"])
+    begun = known.clock.worked(later["entered"])
+    low = np.maximum(known.clock.worked(np.full(len(middle), since)) - begun, 0.0)
+    high = np.maximum(known.clock.worked(middle) - begun, low)
+    factor = np.array([hazards.packages.get((vendor, state, name), 1.0) for name in later["package"].tolist()])
+    gathered = known.gathered
+    expected = (np.interp(high, EDGES, gathered) - np.interp(low, EDGES, gathered)) * factor
+    return float((is_over & (middle > since)).sum()), float(expected.sum())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from screening_pipeline.planning.hazards import EDGES, SHRINK, WIDTHS, Hazards, State
+from screening_pipeline.planning.hazards import EDGES, SHRINK, WIDTHS, Columns, Hazards, State
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 MOST_STATES = 25
 OPEN = ("check_key", "vendor", "package", "state", "entered", "seen_until")
-Columns = Mapping[str, "NDArray[Any]"]
-"""Columns of equal length by name."""
 
 
 def ends(hazards: Hazards, checks: Columns, *, paths: int = 200, seed: int = 7) -> tuple[Floats, NDArray[np.object_]]:
@@ -36,7 +33,8 @@ def ends(hazards: Hazards, checks: Columns, *, paths: int = 200, seed: int = 7) 
     luck = generator.standard_normal(size)
     running = np.ones(size, dtype=bool)
     for _ in range(MOST_STATES):
-        for key in {*zip(vendor[running], state[running], strict=True)}:
+        # In an order that the process does not choose: each draws from the same generator.
+        for key in sorted({*zip(vendor[running], state[running], strict=True)}):
             chosen = np.flatnonzero(running & (vendor == key[0]) & (state == key[1]))
             known = hazards.states.get(key) or hazards.states.get((key[0], hazards.first.get(key[0], "")))
             if known is None:

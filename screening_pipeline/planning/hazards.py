@@ -1,6 +1,6 @@
 """Hazards of each state by working time, learned from stays. Pure.
 
-Frames in, instants in seconds since 1970. What a check does next depends on its vendor, its state, and for how much
+Columns in, instants in seconds since 1970. What a check does next depends on its vendor, its state, and for how much
 working time it has been in it; its package makes it faster or slower throughout, and so does how the vendor has been of
 late.
 """
@@ -17,7 +17,6 @@ from screening_pipeline.planning.calendar import CELLS, DAY, HOUR, WEEK_SHARE, B
 from screening_pipeline.planning.working_time import Clock
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -45,6 +44,10 @@ EDGES = np.concatenate(
 WIDTHS = np.diff(EDGES)
 AGE_GROUPS = np.searchsorted(EDGES, [HOUR, DAY, 5 * DAY, 14 * DAY, 25 * DAY])
 STAYS = ("vendor", "package", "state", "entered", "seen_until", "left_by", "next_state")
+Columns = Mapping[str, "NDArray[Any]"]
+"""Columns of equal length by name."""
+NOTHING = np.array(None, dtype=object)
+"""What stands for a text that is not there."""
 
 
 @dataclass(frozen=True)
@@ -108,30 +111,39 @@ class Hazards:
         return cls(states, saved["first"], {tuple(key): factor for *key, factor in saved["packages"]})
 
 
-def learn(stays: pd.DataFrame, calendars: Mapping[str, BusinessCalendar], now: float) -> Hazards:
-    """What stays tell at the instant `now`: a frame with the columns STAYS, one row per check and state.
+def learn(stays: Columns, calendars: Mapping[str, BusinessCalendar], now: float) -> Hazards:
+    """What stays tell at the instant `now`: the columns STAYS, one place per check and state.
 
-    A stay was seen to last from `entered` until `seen_until`, and to be over by `left_by` (null while it lasts), when
+    A stay was seen to last from `entered` until `seen_until`, and to be over by `left_by` (NaN while it lasts), when
     `next_state` was seen; an end is a next state that begins with `end:`. `calendars` are those of the vendors.
     """
     states: dict[tuple[str, str], State] = {}
     ended: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
-    start = float(stays["entered"].min()) - DAY if len(stays) else now - DAY
+    sizes: dict[str, dict[str, int]] = {}
+    start = float(stays["entered"].min(initial=now)) - DAY
     for vendor, state, own in by_state(stays):
+        sizes.setdefault(vendor, {})[state] = len(own["entered"])
         table = _Table(own, calendars.get(vendor) or BusinessCalendar(), start, now)
         states[vendor, state] = table.state()
         for package, pair in table.packages(states[vendor, state]).items():
             ended.setdefault((vendor, package), {})[state] = pair
     packages = {key: factor for (vendor, name), pairs in ended.items() for key, factor in _factors(vendor, name, pairs)}
-    first = {str(vendor): str(own["state"].mode().iloc[0]) for vendor, own in stays.groupby("vendor", sort=True)}
+    first = {vendor: max(of_vendor, key=of_vendor.__getitem__) for vendor, of_vendor in sizes.items()}
     return Hazards(states, first, packages)
 
 
-def by_state(stays: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """The rows of each vendor and state, in order of their names."""
-    for vendor, of_vendor in stays.groupby("vendor", sort=True):
-        for state, own in of_vendor.groupby("state", sort=True):
-            yield str(vendor), str(state), own
+def by_state(stays: Columns) -> Iterator[tuple[str, str, Columns]]:
+    """The stays of each vendor and state, in order of their names."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, key in enumerate(zip(stays["vendor"].tolist(), stays["state"].tolist(), strict=True)):
+        places.setdefault(key, []).append(place)
+    for vendor, state in sorted(places):
+        yield vendor, state, chosen(stays, np.array(places[vendor, state]))
+
+
+def chosen(columns: Columns, places: NDArray[Any]) -> Columns:
+    """The same columns at some places: numbers of them, or whether each is meant."""
+    return {name: column[places] for name, column in columns.items()}
 
 
 def _factors(
@@ -150,14 +162,14 @@ def _ratio(seen: float, expected: float, shrink: float = SHRINK) -> float:
 class _Table:
     """The stays of one state as columns."""
 
-    def __init__(self, stays: pd.DataFrame, calendar: BusinessCalendar, start: float, now: float) -> None:
+    def __init__(self, stays: Columns, calendar: BusinessCalendar, start: float, now: float) -> None:
         self.now = now
-        self.package = stays["package"].fillna("").to_numpy(dtype=object)
-        self.entered = stays["entered"].to_numpy(dtype=np.float64)
-        self.next_state = stays["next_state"].to_numpy(dtype=object)
-        self.is_ended = stays["left_by"].notna().to_numpy(dtype=bool)
-        self.seen = np.maximum(stays["seen_until"].to_numpy(dtype=np.float64), self.entered)
-        left = stays["left_by"].to_numpy(dtype=np.float64)
+        self.package = stays["package"]
+        self.entered = stays["entered"]
+        self.next_state = stays["next_state"]
+        left = stays["left_by"]
+        self.is_ended = ~np.isnan(left)
+        self.seen = np.maximum(stays["seen_until"], self.entered)
         self.left = np.where(self.is_ended, np.maximum(left, self.seen + 1), self.seen)
         flat = Clock(calendar, (1.0,) * CELLS, start, now + AHEAD_DAYS * DAY)
         pace = self._pace(flat)
@@ -216,7 +228,7 @@ class _Table:
         seen, expected = (self.events * weight).sum(axis=1), (self.watched * weight * state.hazard).sum(axis=1)
         return {
             str(name): (float(seen[self.package == name].sum()), float(expected[self.package == name].sum()))
-            for name in set(self.package)
+            for name in sorted(set(self.package))
         }
 
 

@@ -49,10 +49,9 @@ def forecast(connection: Connection, instant: datetime) -> pd.DataFrame:
 
     known, at = stays(connection, instant, sample=None), instant.timestamp()
     learned = hazards.learn(known, business_calendars(connection), at)
-    waiting = known[known["left_by"].isna()]
-    never = np.full(len(waiting), np.nan)
-    columns = {name: waiting[name].to_numpy() for name in eta.OPEN} | {"due": never, "needed": never}
-    return pd.DataFrame(eta.predict(learned, columns, at))
+    waiting = hazards.chosen(known, np.isnan(known["left_by"]))
+    never = np.full(len(waiting["entered"]), np.nan)
+    return pd.DataFrame(eta.predict(learned, {**waiting, "due": never, "needed": never}, at))
 
 
 def _scores(connection: Connection, instant: datetime) -> pd.DataFrame:

@@ -18,10 +18,7 @@ from screening_pipeline.planning.calendar import BusinessCalendar
 from screening_pipeline.warehouse import catalog, session
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from screening_pipeline.planning.eta import Columns
-    from screening_pipeline.planning.hazards import Hazards
+    from screening_pipeline.planning.hazards import Columns, Hazards
     from screening_pipeline.warehouse.session import Connection
 
 HISTORY = timedelta(days=365)
@@ -73,16 +70,7 @@ def _text(seconds: float) -> str | None:
 
 def open_checks(connection: Connection, *, is_all: bool) -> Columns:
     """The columns that `planning.eta.predict` asks for, of open checks: all, or those changed since their forecast."""
-    import numpy as np
-
-    result = connection.execute(catalog.statement("forecast_open", is_all="true" if is_all else "false"))
-    names = [column[0] for column in result.description or []]
-    columns = list(zip(*result.fetchall(), strict=True)) or [()] * len(names)
-    texts = ("vendor", "package", "state")
-    return {
-        name: np.array(column, dtype=object if name in texts else np.int64 if name == "check_key" else np.float64)
-        for name, column in zip(names, columns, strict=True)
-    }
+    return session.columns(connection, catalog.statement("forecast_open", is_all="true" if is_all else "false"))
 
 
 def _saved(connection: Connection) -> tuple[datetime | None, Hazards | None]:
@@ -119,21 +107,27 @@ def _learn(connection: Connection, now: datetime) -> Hazards:
     return _read(value)[1]
 
 
-def stays(connection: Connection, now: datetime, *, sample: int | None = SAMPLE) -> pd.DataFrame:
+def stays(connection: Connection, now: datetime, *, sample: int | None = SAMPLE) -> Columns:
     """The stays of a year as they were known at an instant, with the columns of `planning.hazards` and `check_key`.
 
     A check that was looked at again since counts as seen at the instant. Of more than `sample` a fair choice.
     """
+    import numpy as np
+
+    from screening_pipeline.planning.hazards import NOTHING
+
     given = {"since": _instant(now - HISTORY), "now": _instant(now)}
     query = f"from ({catalog.statement('forecast_stays', **given)})"
     if sample:
         query += f" using sample reservoir({sample} rows) repeatable (7)"
-    found = session.frame(connection, query)
+    found = session.columns(connection, query)
     is_later = found["left_by"] > now.timestamp()
-    found["left_by"] = found["left_by"].mask(is_later)
-    found["next_state"] = found["next_state"].astype(object).mask(is_later, None)
-    found["seen_until"] = found["seen_until"].clip(upper=now.timestamp())
-    return found
+    return {
+        **found,
+        "left_by": np.where(is_later, np.nan, found["left_by"]),
+        "next_state": np.where(is_later, NOTHING, found["next_state"]),
+        "seen_until": np.minimum(found["seen_until"], now.timestamp()),
+    }
 
 
 def business_calendars(connection: Connection) -> dict[str, BusinessCalendar]:

@@ -19,6 +19,7 @@ from screening_pipeline.base.sql_text import quote
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 HOME = "screening"
@@ -164,6 +165,19 @@ def rows(connection: Connection, query: str) -> list[dict[str, Any]]:
     result = connection.execute(query)
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def columns(connection: Connection, query: str) -> dict[str, NDArray[Any]]:
+    """The columns of a query as numpy arrays: NaN for a number that is null, None for a text. Imports no pandas."""
+    return {name: _plain(column) for name, column in connection.execute(query).fetchnumpy().items()}
+
+
+def _plain(column: Any) -> NDArray[Any]:
+    import numpy as np
+
+    values, is_null = np.ma.getdata(column), np.ma.getmaskarray(column)
+    nothing = np.full(1, None if values.dtype == object else np.nan)
+    return np.where(is_null, nothing, values) if is_null.any() else values
 
 
 def frame(connection: Connection, query: str) -> pd.DataFrame:
