@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from screening_pipeline.landing.judge import AcceptedMessage, Examined
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline_tests.support.fuzzing import BATCH, GUESSES, Found, fuzz, judge, run
+from screening_pipeline_tests.support.fuzzing import (
+    BATCH,
+    GUESSES,
+    SPOKEN,
+    TYPES,
+    Case,
+    Found,
+    fuzz,
+    is_of_another,
+    judge,
+    run,
+)
 from screening_pipeline_tests.support.stage import Stage, staged
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with staged(tmp_path_factory.mktemp("fuzzed")) as stage:
+        fuzz(5, range(600), stage, Found())
         yield stage
 
 
@@ -53,11 +67,50 @@ GUESSING = {
 
 @pytest.mark.parametrize("rule", GUESSES)
 def test_a_guess_would_be_noticed(stage: Stage, rule: str) -> None:
-    if not stage.rows("from star.fact_check"):
-        fuzz(2, range(600), stage, Found())
     assert stage.rows(GUESSES[rule]) == []
     stage.connection.execute("begin")
     stage.connection.execute(GUESSING[rule])
     noticed = stage.rows(GUESSES[rule])
     stage.connection.execute("rollback")
     assert noticed
+
+
+def test_a_word_of_what_led_to_a_check_is_nothing_that_it_says_itself(stage: Stage) -> None:
+    """What an invitation may say of its report, the report may not."""
+    own = stage.rows(f"""
+        select s.check_id from {SPOKEN} as s where s.vendor = 'checkr' and s.spoken_as = 'report'
+        and s.first_observed_at is not null""")
+    led = stage.rows(f"select s.check_id from {SPOKEN} as s where s.subject = 'report' and s.spoken_as = 'invitation'")
+    stage.connection.execute("begin")
+    stage.connection.execute("""
+        update star.fact_check set vendor_status = 'completed', lifecycle = 'in_progress'
+        where vendor = 'checkr' and subject = 'report' and first_observed_at is not null""")
+    noticed = stage.rows(GUESSES["a status that nobody knows is read as something"])
+    stage.connection.execute("rollback")
+    assert own
+    assert led
+    assert sorted(row["check_id"] for row in noticed) == sorted(row["check_id"] for row in own)
+
+
+ITSELF = AcceptedMessage(subject="invitation", check_id="v1", body={"id": "v1", "status": "completed"})
+REPORT = AcceptedMessage(subject="report", check_id="r1", body={"id": "r1", "continues": "v1"})
+
+
+@pytest.mark.parametrize(
+    ("messages", "is_noticed"),
+    [
+        ((ITSELF, REPORT), False),
+        ((REPORT,), True),
+        ((replace(ITSELF, check_id="v2"),), True),
+        ((replace(REPORT, check_id="v1"),), True),
+        ((ITSELF, replace(ITSELF, check_id="v2")), True),
+        ((ITSELF, replace(REPORT, check_id="r2")), True),
+        ((ITSELF, replace(REPORT, body={"id": "r1", "continues": "v2"})), True),
+        ((ITSELF, replace(REPORT, body={"id": "r1", "continues": "v1", "status": "complete"})), True),
+        ((ITSELF, replace(REPORT, subject="subscription")), True),
+    ],
+)
+def test_a_message_of_another_check_would_be_noticed(messages: tuple[AcceptedMessage, ...], is_noticed: bool) -> None:
+    body = b'{"id": "v1", "status": "completed", "report_id": "r1"}'
+    asked = Case(1, "checkr", "invitation", "pull", "v1", body, TYPES[0])
+    assert is_of_another(asked, Examined(messages=messages)) is is_noticed

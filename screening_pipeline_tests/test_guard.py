@@ -61,6 +61,18 @@ WORKABLE = {
     "status": "completed",
     "check": {"overall_status": "consider", "result": [{"name": "mvr", "status": "clear"}]},
 }
+CHECKR_REPORT = {
+    "id": "r1",
+    "object": "report",
+    "status": "complete",
+    "result": "consider",
+    "candidate_id": "p1",
+    "ssn_trace": {"id": "t1", "status": "complete", "addresses": [{"street": "900 Canary Row"}]},
+    "county_criminal_searches": [{"id": "c1", "status": "complete", "result": "consider", "county": "CANARY"}],
+}
+INVITATION = {"id": "v1", "object": "invitation", "status": "pending", "package": "driver_pro", "report_id": None}
+CHECKR_SUBSCRIPTION = {"id": "b1", "object": "subscription", "status": "active", "start_date": "2026-01-01"}
+CONTINUOUS = {"id": "n1", "object": "continuous_check", "type": "criminal", "candidate_id": "p1"}
 # (vendor, endpoint, id asked for, body): one good answer of each call that tells of a check.
 GOOD: tuple[tuple[str, str, str | None, Any], ...] = (
     ("goodhire", "report", "a1", REPORT),
@@ -71,6 +83,10 @@ GOOD: tuple[tuple[str, str, str | None, Any], ...] = (
     ("zinc", "results", "z1", REQUEST),
     ("workerchecks", "results", "w1", CHECK),
     ("workable", "checks", "k1", WORKABLE),
+    ("checkr", "report", "r1", CHECKR_REPORT),
+    ("checkr", "invitation", "v1", INVITATION),
+    ("checkr", "subscription", "b1", CHECKR_SUBSCRIPTION),
+    ("checkr", "continuous_check", "n1", CONTINUOUS),
 )
 
 
@@ -152,6 +168,16 @@ def test_what_a_vendor_says_beside_a_secret_is_read_and_short_secrets_are_no_wor
 def test_a_secret_that_begins_in_an_escape_does_not_make_the_guard_fall_over() -> None:
     given = exchange("goodhire", "report", "a1", b'{"Id": "a1", "Status": "Processing", "Note": "x\\nabcdefghijk"}')
     assert examine(given, vendor("goodhire"), ("nabcdefghijk",)).reject == "not_json"
+
+
+def test_there_is_a_good_answer_of_every_call_that_tells_of_a_check() -> None:
+    calls = {
+        (slug, endpoint.name)
+        for slug, declared in all_vendors().items()
+        for endpoint in declared.endpoints
+        if endpoint.subject is not None or endpoint.is_destructive
+    }
+    assert {(slug, endpoint) for slug, endpoint, *_ in GOOD} == calls
 
 
 @pytest.mark.parametrize(("slug", "endpoint", "check_id", "body"), GOOD)
@@ -258,6 +284,10 @@ CASE, ZEROS = (f"the id answered differs from the one asked for only in {what}" 
         ("zinc", "results", "id", REQUEST),
         ("workerchecks", "results", "checkId", CHECK),
         ("workable", "checks", "background_check_id", WORKABLE),
+        ("checkr", "report", "id", CHECKR_REPORT),
+        ("checkr", "invitation", "id", INVITATION),
+        ("checkr", "subscription", "id", CHECKR_SUBSCRIPTION),
+        ("checkr", "continuous_check", "id", CONTINUOUS),
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )
@@ -288,6 +318,55 @@ def test_one_id_is_one_whether_it_is_a_number_or_a_uuid_in_capitals_and_nothing_
     found = examined(slug, endpoint, asked, {**body, key: answered})
     assert (found.reject, found.detail) == (reject, detail)
     assert [message.check_id for message in found.messages] == ([] if reject else [asked])
+
+
+LED = {**INVITATION, "status": "completed", "report_id": "r9"}
+
+
+def test_an_answer_about_one_check_names_what_it_led_to() -> None:
+    found = examined("checkr", "invitation", "v1", LED, subject="invitation")
+    assert (found.reject, found.message_rejects) == (None, ())
+    assert [(message.subject, message.check_id) for message in found.messages] == [
+        ("invitation", "v1"),
+        ("report", "r9"),
+    ]
+    assert found.messages[1].body == {"id": "r9", "continues": "v1"}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (changed(LED, id="v2"), "id_mismatch"),
+        (bare(LED, "id"), "missing_id"),
+        (changed(LED, id=["v1"]), "wrong_type"),
+        (bare(LED, "status"), "missing_status"),
+        (changed(LED, status=[]), "wrong_type"),
+        (changed(bare(LED, "status"), error="gone"), "error_body"),
+    ],
+)
+def test_an_answer_that_is_not_believed_about_its_check_is_believed_about_no_other(body: Any, reason: str) -> None:
+    found = examined("checkr", "invitation", "v1", body, subject="invitation")
+    assert (found.reject, found.messages, found.message_rejects) == (reason, (), ())
+
+
+@pytest.mark.parametrize("nothing", ["\0", "\u200b", " \u00a0 ", "\ufeff\u2060"])
+def test_an_id_of_which_nothing_can_be_seen_names_no_check(nothing: str) -> None:
+    feed = examined("hireright", "status_updates", None, [ORDER, {**ORDER, "orderId": nothing}])
+    assert [message.check_id for message in feed.messages] == ["HR-1"]
+    assert feed.message_rejects == ((1, "missing_id"),)
+    push = examined("zinc", "push", None, {**REQUEST, "id": nothing}, channel="push")
+    assert (push.reject, push.messages) == ("missing_id", ())
+    led = examined("checkr", "invitation", "v1", {**LED, "report_id": nothing}, subject="invitation")
+    assert [message.check_id for message in led.messages] == ["v1"]
+    assert led.message_rejects == ((1, "missing_id"),)
+
+
+def test_one_bad_invitation_of_a_page_costs_no_other() -> None:
+    page = {"data": [bare(LED, "status"), changed(LED, id="v3", report_id="r3")], "next_href": None, "count": 2}
+    found = examined("checkr", "invitations", None, page)
+    assert found.reject is None
+    assert [message.check_id for message in found.messages] == ["r9", "v3", "r3"]
+    assert found.message_rejects == ((0, "missing_status"),)
 
 
 @pytest.mark.parametrize("kind", ["text/html", "TEXT/HTML; charset=utf-8", "application/xhtml+xml"])

@@ -60,6 +60,18 @@ WORDS = {
 test_every_word_has_its_meaning = told.readings("checkr", WORDS)
 
 
+CONTINUOUS_CHECKS = {
+    "criminal": Saying(type="criminal").means("in_progress", "none", "not_expected", "none", "none", OPEN),
+    "mvr": Saying(type="mvr").means("in_progress", "none", "not_expected", "none", "none", OPEN),
+    "a-kind-nobody-knows": Saying(type="crimina")
+    .means("unknown", "unknown", "not_expected", "none", "unknown", OPEN)
+    .lists(status="crimina", is_active=""),
+}
+test_a_continuous_check_runs_if_its_kind_is_known = told.readings(
+    "checkr", CONTINUOUS_CHECKS, subject="continuous_check"
+)
+
+
 @told.story
 def test_a_dispute_opens_what_was_done_and_ends_with_the_word_it_had_before(s: Story) -> Iterator[None]:
     s.of("checkr").order(ordered_at="2026-03-01T08:00Z")

@@ -238,6 +238,8 @@ def _judged(
         else:
             good.append(reading)
             unread += [(index, address) for address in addresses]
+    if _is_about_another(exchange, good, {(found or ())[index][0] for index, _ in bad}):
+        good, unread = [], []
     whole = bad[0][1] if bad and not good else None
     return Examined(
         reject=whole.reason if whole else None,
@@ -248,6 +250,12 @@ def _judged(
         text=text,
         is_verbatim=len(good) == 1 and good[0].body is value and _fits_a_line(text),
     )
+
+
+def _is_about_another(exchange: HttpExchange, good: list[AcceptedMessage], refused: set[str]) -> bool:
+    """Whether what was asked about is refused: what the answer says beside it may belong to anything."""
+    is_answered = any(message.subject == exchange.subject for message in good)
+    return exchange.check_id is not None and exchange.subject in refused and not is_answered
 
 
 def _fits_a_line(text: str) -> bool:
@@ -296,7 +304,7 @@ def _check_id(asked: str | None, record: Record, message: Mapping[str, Json]) ->
 def _sound_id(told: str) -> str:
     """The id that a message tells, as order files have it. Raises Refused for what names no check."""
     own = ids.trimmed(told)
-    problem = ids.problem_of(own)
+    problem = ids.problem_of(own) if own else ids.NO_VALUE  # nothing but signs that nobody sees
     if problem:
         raise Refused("missing_id" if problem == ids.NO_VALUE else "spoiled_id")
     return own

@@ -47,6 +47,8 @@ SCREENINGS = {
 SUBJECTS = ("report", "invitation", "subscription", "continuous_check")
 # Of a continuous check nothing but its being there is told: it has no status, so it never comes with one.
 _WITHOUT_STATUS = "continuous_check"
+# What is looked for continuously. Of another kind nobody knows whether being there means enrolled.
+_ENROLLED = ("criminal", "mvr")
 
 
 def reshape(endpoint: str, body: Json) -> list[tuple[str, Message]]:
@@ -110,7 +112,7 @@ def _shaped(subject: str, body: Message) -> Message:
             return {**body, "deletion": "deleted"}
         case "subscription" if body.get("status") in ("active", "inactive"):
             return {**body, "is_active": body["status"] == "active"}
-        case "continuous_check":
+        case "continuous_check" if body.get("type") in _ENROLLED:
             return {**body, "is_active": True}
     return body
 

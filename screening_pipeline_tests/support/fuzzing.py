@@ -24,7 +24,7 @@ from typing import Any
 
 from screening_pipeline.domain.declaration import aliases
 from screening_pipeline.domain.exchange import HttpExchange
-from screening_pipeline.landing.judge import REASONS, Examined, examine
+from screening_pipeline.landing.judge import REASONS, AcceptedMessage, Examined, examine
 from screening_pipeline.landing.line import line_of
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse import catalog
@@ -35,6 +35,10 @@ CANARY = "Zanzibar-Canary"
 BATCH, STAGE = 2_500, 10_000
 IDS = {key for declared in all_vendors().values() for r in declared.records.values() for key in aliases(r.id)}
 TYPES = ("application/json", "application/json; charset=utf-8", "text/plain", "text/html", "application/xml", "")
+# Where an answer names what its check led to.
+LINKS = {
+    f"{subject}_id" for declared in all_vendors().values() for subject, r in declared.records.items() if r.continues
+}
 
 JUNK: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1.5, 10**30, 1e308, 401, [], {}, [[]], [None], {"a": {}}),
@@ -58,45 +62,55 @@ DAMAGE = (
     b"1e999",
 )
 
+# The checks, each with the subject whose words it bears: those of what led to it, until it has spoken for itself.
+SPOKEN = """(
+            select f.*, coalesce(s.subject, f.subject) as spoken_as
+            from star.fact_check as f left join (
+                select k.check_key, i.check_id, i.subject from staging.continuation as k
+                inner join raw."check" as i on i.check_key = k.continues_key
+                where k.check_key not in (
+                    select o.check_key from staging.observation as o where o.state_key is not null)
+            ) as s on s.check_key = f.check_key and s.check_id = f.continues_check_id)"""
+
 # What must never come out, whatever goes in: each query finds the rows that break its rule. They know the mapping
 # and the words as told, and nothing of how the words are read.
 GUESSES = {
-    "a lifecycle that no word told": """
-        select f.check_id from star.fact_check as f
+    "a lifecycle that no word told": f"""
+        select f.check_id from {SPOKEN} as f
         where f.lifecycle not in ('unknown', 'in_progress', 'review_required') and f.first_observed_at is not null
         and f.subject <> 'subscription'
         and not exists (
-            select 1 from star.dim_vendor_status as m where m.vendor = f.vendor and m.subject = f.subject
+            select 1 from star.dim_vendor_status as m where m.vendor = f.vendor and m.subject = f.spoken_as
             and ((m.field = 'status' and m.value = f.vendor_status)
             or (m.field = 'detail' and m.value = f.vendor_status_detail)) and m.lifecycle = f.lifecycle)""",
-    "a status that nobody knows is read as something": """
-        select f.check_id from star.fact_check as f
+    "a status that nobody knows is read as something": f"""
+        select f.check_id from {SPOKEN} as f
         where f.lifecycle <> 'unknown' and f.vendor_status <> '' and f.subject <> 'subscription'
         and (f.vendor <> 'zinc' or nullif(f.vendor_status_detail, '') is null)
         and not exists (
-            select 1 from star.dim_vendor_status as m where m.vendor = f.vendor and m.subject = f.subject
+            select 1 from star.dim_vendor_status as m where m.vendor = f.vendor and m.subject = f.spoken_as
             and m.field = 'status' and m.value = f.vendor_status)""",
-    "a result that no word told": """
-        select f.check_id from star.fact_check as f
+    "a result that no word told": f"""
+        select f.check_id from {SPOKEN} as f
         where f.result in ('clear', 'consider', 'referred')
         and not exists (
-            select 1 from star.dim_vendor_status as m where m.vendor = f.vendor and m.subject = f.subject
+            select 1 from star.dim_vendor_status as m where m.vendor = f.vendor and m.subject = f.spoken_as
             and m.result = f.result and m.value in (
                 f.vendor_status, f.vendor_status_detail, f.vendor_result, f.vendor_adjudication))
         and not exists (
             select 1 from star.fact_check_component as c where c.check_key = f.check_key and c.result = f.result)
         -- GoodHire names the sections with alerts and gives them no word.
         and not (f.vendor = 'goodhire' and f.result = 'consider')""",
-    "an unknown word that is not listed": """
+    "an unknown word that is not listed": f"""
         select f.check_id from (
-            select check_key, check_id, vendor, subject, unnest([
-                {'field': 'status', 'value': vendor_status}, {'field': 'detail', 'value': vendor_status_detail},
-                {'field': 'result', 'value': vendor_result}, {'field': 'dispute', 'value': vendor_dispute},
-                {'field': 'adjudication', 'value': nullif(vendor_adjudication, 'Not Available')}]) as w
-            from star.fact_check where first_observed_at is not null) as f
+            select check_key, check_id, vendor, spoken_as, unnest([
+                {{'field': 'status', 'value': vendor_status}}, {{'field': 'detail', 'value': vendor_status_detail}},
+                {{'field': 'result', 'value': vendor_result}}, {{'field': 'dispute', 'value': vendor_dispute}},
+                {{'field': 'adjudication', 'value': nullif(vendor_adjudication, 'Not Available')}}]) as w
+            from {SPOKEN} where first_observed_at is not null) as f
         where f.w.value <> ''
         and not exists (
-            select 1 from star.dim_vendor_status as m where m.vendor = f.vendor and m.subject = f.subject
+            select 1 from star.dim_vendor_status as m where m.vendor = f.vendor and m.subject = f.spoken_as
             and m.field = f.w.field and m.value = f.w.value)
         and not exists (
             select 1 from ops.unmapped_value as u where u.check_key = f.check_key
@@ -108,7 +122,10 @@ GUESSES = {
         where f.is_terminal and not (f.vendor = 'hireright' and f.subject = 'order'
             and f.vendor_adjudication in ('Approved By Security'))""",
     "a value of the payload among the reasons": f"""
-        select reject_id from ops.reject as r where r::varchar like '%{CANARY}%'""",
+        -- A part is one of a message that was believed, also about whose check it is.
+        select reject_id from (
+            select * replace (if(source = 'part', null, check_id) as check_id) from ops.reject
+        ) as r where r::varchar like '%{CANARY}%'""",
 }
 
 
@@ -185,10 +202,10 @@ def case(seed: int, number: int) -> Case:
     draw = Random(f"{seed}:{number}")
     slug = sorted(all_vendors())[number % len(all_vendors())]
     call, body = draw.choice(documented()[slug])
-    body = _named(copy.deepcopy(body), f"case-{number}")
+    body = _linked(_named(copy.deepcopy(body), f"case-{number}"), f"case-{number + len(all_vendors())}")
     for _ in range(draw.choice((0, 1, 1, 2, 4))):
         body = draw.choice(MUTATIONS)(draw, body)
-    raw, given = _bytes(draw, body), len(body) if isinstance(body, list) and channel_of(slug, call) == "feed" else None
+    raw, given = _bytes(draw, body), _given(body) if channel_of(slug, call) == "feed" else None
     damaged = _damaged(draw, raw) if draw.random() < 0.2 else raw
     return Case(
         number=number,
@@ -202,6 +219,11 @@ def case(seed: int, number: int) -> Case:
     )
 
 
+def _given(body: Any) -> int | None:
+    """How many messages a list holds; a null is none."""
+    return sum(message is not None for message in body) if isinstance(body, list) else None
+
+
 def _named(body: Any, check_id: str) -> Any:
     """The same about the check of this case; each message of a feed about one of its own."""
     if isinstance(body, list):
@@ -211,6 +233,13 @@ def _named(body: Any, check_id: str) -> Any:
     renamed = {key: check_id if key in IDS and isinstance(value, str) else value for key, value in body.items()}
     inner = {key: _named(value, check_id) for key, value in renamed.items() if key in ("ReportStatus", "statusUpdates")}
     return renamed | inner
+
+
+def _linked(body: Any, check_id: str) -> Any:
+    """The same, having led to the check of the vendor's next case, which may speak for itself or not."""
+    if not isinstance(body, dict):
+        return body
+    return {key: check_id if key in LINKS and isinstance(value, str) else value for key, value in body.items()}
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -347,14 +376,26 @@ def _note(found: Found, seed: int, one: Case, examined: Examined) -> None:
     problems = {
         "a reason that is none": not set(reasons) <= set(REASONS),
         "rejected and accepted at once": bool(examined.reject and examined.messages),
-        "a message of another check": _is_of_another(one, examined),
+        "a message of another check": is_of_another(one, examined),
         "a feed's messages that do not add up": _is_uneven(one, examined),
     }
     found.broken += [f"{problem}: seed {seed}, case {one.number}" for problem, is_so in problems.items() if is_so]
 
 
-def _is_of_another(one: Case, examined: Examined) -> bool:
-    return one.channel == "pull" and any(message.check_id != one.check_id for message in examined.messages)
+def is_of_another(one: Case, examined: Examined) -> bool:
+    """Whether an answer about one check is taken for anything but that, and the name of what that one led to."""
+    if one.channel != "pull" or not examined.messages:
+        return False
+    about, *others = examined.messages
+    is_its_own = about.subject == one.exchange().subject and about.check_id == one.check_id
+    return not (is_its_own and all(_is_led_to(one, about.subject, other) for other in others))
+
+
+def _is_led_to(one: Case, subject: str, other: AcceptedMessage) -> bool:
+    """Whether a message names, by the answer's own word, what the check asked for led to, and says no state of it."""
+    named = str(json.loads(one.body).get(f"{other.subject}_id")).strip()
+    is_linked = vendor(one.slug).records[other.subject].continues == subject
+    return is_linked and other.check_id == named and other.body == {"id": other.body["id"], "continues": one.check_id}
 
 
 def _is_uneven(one: Case, examined: Examined) -> bool:
