@@ -26,8 +26,10 @@ help: ## list what there is
 demo: $(READY) ## play the pipeline against the bundled sandbox and print turnaround per vendor
 	@$(BIN)/screening-pipeline demo $(ARGS)
 
-# By file on two processes, in an order that the seed in the last lines repeats: ARGS=--randomly-seed=1.
-IN_PARALLEL := --numprocesses=2 --dist=loadfile --no-loadscope-reorder --randomly-dont-reorganize
+# By file on three processes, of which one mostly waits. `make test ORDER=` shuffles files and tests by a seed that the last
+# lines tell; ARGS=--randomly-seed=1 repeats it.
+ORDER ?= --randomly-dont-reorganize
+IN_PARALLEL := --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ORDER)
 
 test: $(READY) ## run the test suite without its slow tests, and say which these are
 	@$(BIN)/pytest $(IN_PARALLEL) -m "not slow" $(ARGS)
