@@ -53,6 +53,13 @@ HISTORIES = st.lists(
 )
 
 
+@pytest.fixture
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A stage that one test has for itself, so that nothing else is learned from."""
+    with opened(tmp_path_factory) as found:
+        yield found
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with opened(tmp_path_factory) as found:
@@ -225,23 +232,23 @@ def test_of_an_account_that_is_only_pushed_to_no_pull_is_planned(tmp_path_factor
     assert [row["open_checks"] for row in budgets] == [1, 1]
 
 
-def test_what_was_over_at_the_first_look_is_learned_as_a_stay_in_the_vendors_first_state(stage: Stage) -> None:
+def test_what_was_over_at_the_first_look_is_learned_as_a_stay_in_the_vendors_first_state(alone: Stage) -> None:
     for group in range(8):
         ordered_at = MORNING + timedelta(minutes=30 * group)
-        for story in worker_checks(stage, [f"prompt-{group}-{number}" for number in range(10)], ordered_at):
+        for story in worker_checks(alone, [f"prompt-{group}-{number}" for number in range(10)], ordered_at):
             story.say(status="Completed", result="Clear", when=(ordered_at + timedelta(seconds=100)).isoformat())
-    model = learned(stage, EVENING)
+    model = learned(alone, EVENING)
     ends = model.learned["workerchecks", "in_progress", None].events  # type: ignore[index]
     before_100_s = priors.FAST_EDGES.index(100.0)
     assert sum(ends[:before_100_s]) > 75
     assert sum(ends[:before_100_s]) > 0.9 * sum(ends)
 
 
-def test_the_hours_of_a_vendor_are_learned_in_its_own_time_zone(stage: Stage) -> None:
-    stories = worker_checks(stage, [f"afternoon-{number}" for number in range(60)], MORNING)
+def test_the_hours_of_a_vendor_are_learned_in_its_own_time_zone(alone: Stage) -> None:
+    stories = worker_checks(alone, [f"afternoon-{number}" for number in range(60)], MORNING)
     for number, story in enumerate(stories):
         done_at = datetime(2026, 3, 3 + number % 20, 15, number, tzinfo=SYDNEY)
         story.say(status="In Progress", result=None, when=(done_at - timedelta(minutes=40)).isoformat())
         story.say(status="Completed", result="Clear", when=done_at.isoformat())
-    pace = learned(stage, MORNING + timedelta(days=40)).pace("workerchecks", "in_progress")
+    pace = learned(alone, MORNING + timedelta(days=40)).pace("workerchecks", "in_progress")
     assert max(range(24), key=pace.__getitem__) in {14, 15}
