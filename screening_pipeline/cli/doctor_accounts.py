@@ -131,7 +131,7 @@ def _answers(
         found = await asyncio.gather(*(asked(account) for account in able))
         return {account.key: answer for account, answer in zip(able, found, strict=True)}
 
-    able = [a for a in accounts if a.base_url and a.is_asked and not a.missing_secrets(environ)]
+    able = [account for account in accounts if account.is_callable(environ)]
     return asyncio.run(all_asked())
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cli.doctor_accounts import probing_client
 from screening_pipeline.cli.findings import Finding
+from screening_pipeline.health.status import published
 from screening_pipeline.vendors import vendor
-from screening_pipeline.warehouse import catalog, session, store
+from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
     from screening_pipeline.base.clock import Clock
@@ -27,12 +28,13 @@ def offer_findings(settings: Settings, environ: Mapping[str, str], limiter: Limi
     is_proxied = settings.http.proxies_from_environment
     for account in settings.accounts:
         declared = vendor(account.vendor).offered_adjudications
-        is_callable = account.base_url and account.is_asked and not account.missing_secrets(environ)
-        decided = _decided(settings, account, declared.subject) if declared and is_callable else None
-        if declared and decided:
-            secrets = account.secrets(environ)
-            client = probing_client(account, secrets, limiter, clock, is_proxied=is_proxied)
-            yield from _found(settings, account, asyncio.run(_asked(client, declared, decided)))
+        if declared is None or not account.is_callable(environ):
+            continue
+        decided, mapped = _known(settings, account, declared.subject)
+        if decided:
+            client = probing_client(account, account.secrets(environ), limiter, clock, is_proxied=is_proxied)
+            offered = asyncio.run(_asked(client, declared, decided))
+            yield from _found(account, offered, {*mapped, *account.final_adjudications, *account.status_aliases})
 
 
 async def _asked(client: AccountClient, declared: WordList, check_id: str) -> tuple[str, ...]:
@@ -43,10 +45,9 @@ async def _asked(client: AccountClient, declared: WordList, check_id: str) -> tu
             return ()  # the probe has told of it
 
 
-def _found(settings: Settings, account: Account, offered: tuple[str, ...]) -> Iterator[Finding]:
+def _found(account: Account, offered: tuple[str, ...], known: set[str]) -> Iterator[Finding]:
     if not offered:
         return
-    known = {*_mapped(settings, account), *account.final_adjudications, *account.status_aliases}
     name, strange = f"{account.key} adjudications", [word for word in offered if word not in known]
     if not strange:
         yield Finding(name, "ok", f"offers {', '.join(offered)}")
@@ -55,20 +56,12 @@ def _found(settings: Settings, account: Account, offered: tuple[str, ...]) -> It
     yield Finding(name, "warn", f"offers {', '.join(strange)}, which nobody has given a meaning", fix)
 
 
-def _decided(settings: Settings, account: Account, subject: str) -> str | None:
-    """The id of a check that was decided already: nothing is offered for one that was not."""
+def _known(settings: Settings, account: Account, subject: str) -> tuple[str | None, set[str]]:
+    """The id of a check that was decided already, since nothing is offered for others, and the words with a meaning."""
     given = {"vendor": quote(account.vendor), "account": quote(account.name), "subject": quote(subject)}
-    found = _published(settings, catalog.statement("find_decided_check", **given))
-    return next((str(row["check_id"]) for row in found), None)
-
-
-def _mapped(settings: Settings, account: Account) -> set[str]:
-    query = catalog.statement("find_adjudication_words", vendor=quote(account.vendor))
-    return {str(row["value"]) for row in _published(settings, query)}
-
-
-def _published(settings: Settings, query: str) -> list[dict[str, Any]]:
-    if not settings.paths.published.exists():
-        return []
-    with store.reader(settings.paths.published) as connection:
-        return session.rows(connection, query)
+    decided, mapped = published(
+        settings,
+        catalog.statement("find_decided_check", **given),
+        catalog.statement("find_adjudication_words", vendor=given["vendor"]),
+    )
+    return next((str(row["check_id"]) for row in decided), None), {str(row["value"]) for row in mapped}

@@ -79,7 +79,7 @@ def status_report(settings: Settings, environ: Mapping[str, str], clock: Clock) 
     settings.paths.create()
     state = State(settings.paths.state)
     pull_queue, limiter = PullQueue(state), Limiter(state, clock)
-    known, rejected, words, checks = _published(
+    known, rejected, words, checks = published(
         settings, catalog.statement("account_status"), _ORDER_REJECTS, _UNMAPPED, _CHECKS
     )
     facts = {(row["vendor"], row["account"]): row for row in known}
@@ -103,7 +103,7 @@ def _order_files(told: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 def unmapped_words(settings: Settings) -> list[dict[str, Any]]:
     """The unmapped status words in use: vendor, account, field and value of each."""
-    return _published(settings, _UNMAPPED)[0]
+    return published(settings, _UNMAPPED)[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class Delays:
 
 def delays(settings: Settings) -> Delays:
     """What is late, and what is about to be."""
-    broken, expected, slow = _published(settings, _BROKEN, _EXPECTED_LATE, _SLOW)
+    broken, expected, slow = published(settings, _BROKEN, _EXPECTED_LATE, _SLOW)
     return Delays(
         broken=sum(row["n"] for row in broken),
         expected=round(sum(row["n"] or 0 for row in expected)),
@@ -127,7 +127,7 @@ def delays(settings: Settings) -> Delays:
 
 def inferred(settings: Settings) -> dict[str, list[str]]:
     """By account the keys that it leaves unset and that its checks have answered with yes."""
-    known = {f"{row['vendor']}/{row['account']}": row for row in _published(settings, _EXPECTED)[0]}
+    known = {f"{row['vendor']}/{row['account']}": row for row in published(settings, _EXPECTED)[0]}
     return {
         account.key: [
             key for key in _KEYS if getattr(account, key) is None and known.get(account.key, {}).get(key) is True
@@ -136,7 +136,7 @@ def inferred(settings: Settings) -> dict[str, list[str]]:
     }
 
 
-def _published(settings: Settings, *queries: str) -> list[list[dict[str, Any]]]:
+def published(settings: Settings, *queries: str) -> list[list[dict[str, Any]]]:
     """The rows of each query, all on one snapshot; none before there is one of this version."""
     nothing: list[list[dict[str, Any]]] = [[] for _ in queries]
     if not settings.paths.published.exists():

@@ -209,6 +209,10 @@ class Account:
         """Whether the account is pulled at all; otherwise it is only pushed to, by webhooks."""
         return self.polling or self.status_updates
 
+    def is_callable(self, environ: Mapping[str, str]) -> bool:
+        """Whether it is pulled, and has what a call needs: an address and its secrets."""
+        return bool(self.base_url) and self.is_asked and not self.missing_secrets(environ)
+
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles of the secrets that pulling needs; none for an account that is only pushed to."""

@@ -134,6 +134,18 @@ def _listed(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
 
 
+def _discovering(name: str, *, fresh: str) -> Endpoint:
+    """A list that shows ids nobody has ordered; `fresh` narrows it to what may be new."""
+    return Endpoint(
+        name=name,
+        path=f"/{name}",
+        is_list=True,
+        is_discovering=True,
+        pages=Pages(fresh=fresh),
+        schedule="10 * * * *",
+    )
+
+
 VENDOR = Vendor(
     slug="checkr",
     title="Checkr",
@@ -158,30 +170,9 @@ VENDOR = Vendor(
         ),
         Endpoint(name="packages", path="/packages", is_list=True, pages=Pages(), schedule="45 5 * * *"),
         # Reports are shown by the people they are about; nothing lists them, or those that continuous checks bring.
-        Endpoint(
-            name="candidates",
-            path="/candidates",
-            is_list=True,
-            is_discovering=True,
-            pages=Pages(fresh="created_after={since}"),
-            schedule="10 * * * *",
-        ),
-        Endpoint(
-            name="invitations",
-            path="/invitations",
-            is_list=True,
-            is_discovering=True,
-            pages=Pages(fresh="status=pending"),
-            schedule="10 * * * *",
-        ),
-        Endpoint(
-            name="subscriptions",
-            path="/subscriptions",
-            is_list=True,
-            is_discovering=True,
-            pages=Pages(fresh="created_after={since}"),
-            schedule="10 * * * *",
-        ),
+        _discovering("candidates", fresh="created_after={since}"),
+        _discovering("invitations", fresh="status=pending"),
+        _discovering("subscriptions", fresh="created_after={since}"),
     ),
     default_subject="report",
     # Pushes are signed with the key that calls are made with.

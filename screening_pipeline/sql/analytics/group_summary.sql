@@ -15,19 +15,6 @@
 -- incidence_last  share of all checks that are complete by the last time of the curve
 -- unended_last    share of all checks that take longer than the last time of the curve
 -- @refresh view
-with
--- A product of fractions meets its share but for rounding.
-curve as (
-    select
-        *,
-        share + 1e-9 as reached,
-        share_high + 1e-9 as reached_at_best,
-        share_low + 1e-9 as reached_at_worst,
-        share_if_none_open + 1e-9 as reached_if_none,
-        share_if_all_open + 1e-9 as reached_if_all
-    from analytics.completion_curve
-)
-
 select
     grain,
     vendor,
@@ -35,38 +22,13 @@ select
     month,
     unit,
     assumption,
-    [
-        min(time) filter (where reached >= 0.5),
-        min(time) filter (where reached >= 0.75),
-        min(time) filter (where reached >= 0.9),
-        min(time) filter (where reached >= 0.95)
-    ] as times,
-    [
-        min(time) filter (where reached_at_best >= 0.5),
-        min(time) filter (where reached_at_best >= 0.75),
-        min(time) filter (where reached_at_best >= 0.9),
-        min(time) filter (where reached_at_best >= 0.95)
-    ] as lows,
-    [
-        min(time) filter (where reached_at_worst >= 0.5),
-        min(time) filter (where reached_at_worst >= 0.75),
-        min(time) filter (where reached_at_worst >= 0.9),
-        min(time) filter (where reached_at_worst >= 0.95)
-    ] as highs,
-    [
-        min(time) filter (where reached_if_none >= 0.5),
-        min(time) filter (where reached_if_none >= 0.75),
-        min(time) filter (where reached_if_none >= 0.9),
-        min(time) filter (where reached_if_none >= 0.95)
-    ] as soonest,
-    [
-        min(time) filter (where reached_if_all >= 0.5),
-        min(time) filter (where reached_if_all >= 0.75),
-        min(time) filter (where reached_if_all >= 0.9),
-        min(time) filter (where reached_if_all >= 0.95)
-    ] as last,
+    star.times_reached(time, share) as times,
+    star.times_reached(time, share_high) as lows,
+    star.times_reached(time, share_low) as highs,
+    star.times_reached(time, share_if_none_open) as soonest,
+    star.times_reached(time, share_if_all_open) as last,
     sum(n_events + n_otherwise)::bigint as n_ended,
     any_value(incidence_last) as incidence_last,
     any_value(unended_last) as unended_last
-from curve
+from analytics.completion_curve
 group by grain, vendor, package, month, unit, assumption

@@ -18,3 +18,12 @@ create or replace macro star.is_ongoing(subject) as (subject in ('subscription',
 create or replace macro star.phase_of(next_actor) as (
     if(next_actor in ('candidate', 'client', 'client_or_candidate', 'vendor'), next_actor, 'unknown')
 );
+
+-- By when 50, 75, 90 and 95 in 100 are reached, over the times of a curve and its share at each. A product of fractions
+-- meets its share but for rounding.
+create or replace macro star.times_reached(moment, share) as ([
+    min(moment) filter (where share + 1e-9 >= 0.5),
+    min(moment) filter (where share + 1e-9 >= 0.75),
+    min(moment) filter (where share + 1e-9 >= 0.9),
+    min(moment) filter (where share + 1e-9 >= 0.95)
+]);
