@@ -18,7 +18,7 @@ IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-newest mutants measure check format dev bench lock clean
+.PHONY: help demo test test-all test-cluster test-newest mutants measure check format dev bench lock clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ test: $(READY) ## run the test suite without its slow tests, and say which these
 
 test-all: $(READY) ## run the whole test suite, kills and soaks included
 	@$(BIN)/pytest $(IN_PARALLEL) $(ARGS)
+
+test-cluster: $(READY) ## run the tests that need a PostgreSQL, which they start themselves
+	@$(BIN)/pytest -m cluster $(ARGS)
 
 test-newest: ## run the test suite with the newest supported Python found, in an environment of its own
 	@$(MAKE) --no-print-directory test VENV=.venv-newest PYTHON="$(NEWEST)" ARGS="$(ARGS)"

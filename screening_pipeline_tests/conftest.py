@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from screening_pipeline_tests.support import postgres
 from screening_pipeline_tests.support.commands import Commands, serving_commands
 
 if TYPE_CHECKING:
@@ -44,8 +45,12 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)  # after they were shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, so that workers end together; skip what needs a browser where there is none."""
+    """Begin with the longest files, so that workers end together; skip what needs a program where there is none."""
     items.sort(key=lambda item: item.path.stem not in LONGEST)
+    if (reason := postgres.why_missing()) is not None:
+        for item in items:
+            if item.get_closest_marker("cluster"):
+                item.add_marker(pytest.mark.skip(reason=reason))
     if _browser() is None:
         for item in items:
             if item.get_closest_marker("browser"):
@@ -84,6 +89,13 @@ def commands() -> Iterator[Commands]:
     """Runs the command line in processes that are forked, and not started anew."""
     with serving_commands() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A running PostgreSQL; ask for it in tests marked `cluster`."""
+    with postgres.running_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

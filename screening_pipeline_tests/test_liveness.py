@@ -33,6 +33,7 @@ base_url = "{url}"
 api_key_env = "ZINC_KEY"
 """
 AT_ONCE = timedelta(0)
+CLUSTER = ("psycopg", "psycopg2", "dagster_postgres", "boto3")
 
 
 @contextmanager
@@ -42,7 +43,9 @@ def cycling(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         (folder / "screening.toml").write_text(CONFIGURATION.format(url=server.url))
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("SCREENING_", "DAGSTER_"))}
         with subprocess.Popen(
-            [sys.executable, "-m", "screening_pipeline", "sync"], cwd=folder, env=environ | {"ZINC_KEY": "of-a-test"}
+            [sys.executable, "-m", "screening_pipeline", "sync"],
+            cwd=folder,
+            env=environ | {"ZINC_KEY": "of-a-test", "PYTHONPATH": os.pathsep.join([str(_poisoned(folder)), *sys.path])},
         ) as process:
             try:
                 until = time.monotonic() + 60
@@ -52,6 +55,14 @@ def cycling(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
                 yield process
             finally:
                 process.kill()
+
+
+def _poisoned(folder: Path) -> Path:
+    """A folder with modules that end who imports them: with nothing configured none of the cluster's is imported."""
+    (poisoned := folder / "poisoned").mkdir()
+    for name in CLUSTER:
+        (poisoned / f"{name}.py").write_text("import os\nos._exit(77)\n")
+    return poisoned
 
 
 def statuses(recorded: dg.DagsterInstance) -> list[dg.DagsterRunStatus]:

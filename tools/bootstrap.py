@@ -5,7 +5,7 @@ Usage: python tools/bootstrap.py FOLDER [GROUP]
 Run by the Makefile with any supported Python; it needs nothing but the standard library. What it installs is
 what uv.lock says, by hash, fetched from the index that pip is configured for: a mirror serves as well as the
 public one, since hashes and not hosts are what is trusted. GROUP is one of pyproject.toml's dependency groups;
-without it come all but the benchmarks' rivals.
+without it come all but the benchmarks' rivals, and all extras.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INSTALLER = ROOT / "tools" / "bootstrap.txt"
 # pip's setting → the environment variable by which uv knows the same.
 SETTINGS = {"index-url": "UV_DEFAULT_INDEX", "cert": "SSL_CERT_FILE", "proxy": "ALL_PROXY"}
 SECTIONS = ("global", "install", ":env:")  # the later one wins, as with pip
-EVERYDAY = ("--all-groups", "--no-group", "bench")
+EVERYDAY = ("--all-groups", "--no-group", "bench", "--all-extras")
 
 
 def main(folder: Path, group: str | None = None) -> None:

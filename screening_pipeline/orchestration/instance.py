@@ -11,6 +11,7 @@ from screening_pipeline.base import files
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.locks import locked
+from screening_pipeline.orchestration import postgres_storage
 from screening_pipeline.orchestration.storage_failures import storage_told
 from screening_pipeline.settings.paths import Paths
 
@@ -158,11 +159,14 @@ def _opened(paths: Paths, environ: Mapping[str, str]) -> "dg.DagsterInstance":
 
 def _configured(paths: Paths, environ: Mapping[str, str]) -> "dg.DagsterInstance":
     import dagster as dg
+    from dagster._core.instance import InstanceRef
 
+    ref = InstanceRef.from_dir(str(paths.dagster))
+    storage = ref.storage_data
+    if storage is not None and storage.class_name == postgres_storage.STORAGE:
+        postgres_storage.require_usable(storage.config_yaml, environ, source=str(paths.dagster / "dagster.yaml"))
     if environ.get("DAGSTER_HOME"):
         return dg.DagsterInstance.get()
-    ref = dg.DagsterInstance.from_config(str(paths.dagster)).get_ref()
-    storage = ref.storage_data
     if storage is None or storage.class_name != "DagsterSqliteStorage":  # somebody chose another in dagster.yaml
         return dg.DagsterInstance.from_ref(ref)
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))  # where Dagster looks for it

@@ -8,16 +8,19 @@ from pathlib import Path
 
 from screening_pipeline.base import sqlite_failures
 from screening_pipeline.base.failures import is_full
+from screening_pipeline.orchestration import postgres_storage
 
 LOST = "the record of earlier runs"
 
 
 @contextmanager
 def storage_told(home: Path) -> Iterator[None]:
-    """Turn what SQLite says of the storage below `home` into DiskFull, NotWritable or EnvironmentFailed."""
+    """Turn what SQLite or PostgreSQL says of the storage of `home` into DiskFull, NotWritable or EnvironmentFailed."""
     try:
         yield
     except Exception as problem:
+        if (unreachable := postgres_storage.failure(problem)) is not None:
+            raise unreachable.with_traceback(problem.__traceback__) from None
         told = next(sqlite_failures.causes(problem), None)
         if told is None:
             raise

@@ -1,0 +1,152 @@
+"""A PostgreSQL of the tests' own: made by initdb in a temporary folder, on loopback, with a password."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from uuid import uuid4
+
+PASSWORD = "of-a-test"
+# Debian keeps each version's programs in a folder of its own, which is on nobody's path.
+PROGRAMS = ("/usr/lib/postgresql", "/usr/pgsql")
+# Its files are thrown away: what the operating system has is enough, also after a kill of the server.
+SETTINGS = ("fsync=off", "listen_addresses=127.0.0.1", "shared_buffers=16MB", "max_connections=60")
+
+
+def why_missing() -> str | None:
+    """Why no server can be started here; None if one can."""
+    if _program("initdb") is None:
+        return "PostgreSQL is not installed"
+    drivers = ("psycopg", "psycopg2", "dagster_postgres")
+    missing = [name for name in drivers if find_spec(name) is None]
+    return f"the extra `cluster` is not installed ({', '.join(missing)})" if missing else None
+
+
+@dataclass
+class Server:
+    """A running server. `url` is that of a database of its own, made when it is asked for."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    def new_database(self) -> str:
+        """The URL of an empty database, with the password in it."""
+        name = f"screening_{uuid4().hex[:12]}"
+        self.say(f"create database {name}")
+        return self.url(name)
+
+    def url(self, database: str = "postgres", *, port: int | None = None, password: str = PASSWORD) -> str:
+        """The URL of a database."""
+        return f"postgresql://owner:{password}@127.0.0.1:{port or self.port}/{database}"
+
+    def say(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """What the server answers to a statement."""
+        import psycopg
+
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement)
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT cuts all connections, SIGQUIT is a crash."""
+        self.process.send_signal(how)
+        self.process.wait(30)
+
+    def start(self) -> None:
+        """Start it again after `stop`, with the same files and port."""
+        self.process = _started(self.folder, self.port)
+        _await(self.port, self.process)
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """Context manager: a server, of another user where this one is root, as PostgreSQL wants it."""
+    folder = Path(tempfile.mkdtemp(prefix="screening-postgres-"))
+    try:
+        if os.geteuid() == 0:
+            os.chown(folder, _owner().pw_uid, _owner().pw_gid)
+        data = folder / "data"
+        _initialize(data, folder / "password")
+        server = Server(data, port := _free_port(), _started(data, port))
+        try:
+            _await(port, server.process)
+            yield server
+        finally:
+            server.stop(signal.SIGQUIT)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _initialize(data: Path, password: Path) -> None:
+    password.write_text(PASSWORD)
+    password.chmod(0o644)
+    auth = ["--username=owner", "--auth=scram-sha-256", f"--pwfile={password}"]
+    options = ["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C"]
+    command = [str(_program("initdb")), f"--pgdata={data}", *auth, *options]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", user=_user(), group=_group())
+
+
+def _started(data: Path, port: int) -> subprocess.Popen[bytes]:
+    command = [str(_program("postgres")), "-D", str(data), "-p", str(port), "-k", str(data.parent)]
+    command += [word for setting in SETTINGS for word in ("-c", setting)]
+    log = (data.parent / "log").open("ab")
+    with log:
+        return subprocess.Popen(
+            command, cwd="/", user=_user(), group=_group(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+
+
+def _await(port: int, process: subprocess.Popen[bytes]) -> None:
+    import psycopg
+
+    until = time.monotonic() + 30
+    while True:
+        try:
+            psycopg.connect(f"postgresql://owner:{PASSWORD}@127.0.0.1:{port}/postgres", connect_timeout=5).close()
+        except psycopg.OperationalError:
+            assert process.poll() is None, "the server ended while it was starting"
+            assert time.monotonic() < until, "the server did not start"
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _user() -> int | None:
+    return _owner().pw_uid if os.geteuid() == 0 else None
+
+
+def _group() -> int | None:
+    return _owner().pw_gid if os.geteuid() == 0 else None
+
+
+def _owner() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
+def _program(name: str) -> Path | None:
+    found = shutil.which(name)
+    if found:
+        return Path(found)
+    below = (path for folder in PROGRAMS for path in sorted(Path("/").glob(f"{folder[1:]}*/**/bin/{name}")))
+    return next(below, None)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

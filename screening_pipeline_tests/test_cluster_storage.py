@@ -1,0 +1,104 @@
+"""Dagster's storage on a real PostgreSQL: as docs/scaling.md says it, and what is told where it is set up wrongly."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
+from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.settings.paths import Paths
+from screening_pipeline_tests.support.end_to_end_world import dagster_words
+from screening_pipeline_tests.support.postgres import Server
+
+pytestmark = [pytest.mark.cluster, dagster_words]
+
+PAGE = Path(__file__).parent.parent / "docs" / "scaling.md"
+VARIABLE = "SCREENING_STATE_URL"
+
+
+def documented() -> str:
+    """The section of dagster.yaml that the page tells users to write."""
+    found = re.search(r"```yaml\n(storage:\n.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert found, "docs/scaling.md shows no storage section"
+    return found[1]
+
+
+def command(folder: Path, *words: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    kept = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    line = [sys.executable, "-m", "screening_pipeline", *words]
+    return subprocess.run(
+        line, cwd=folder, env={**kept, **environ}, capture_output=True, text=True, check=False, timeout=90
+    )
+
+
+def home_of(folder: Path, storage: str) -> Paths:
+    paths = Paths.under(folder / "data", {})
+    paths.create()
+    (paths.dagster / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\n{storage}")
+    return paths
+
+
+def url_for_dagster(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg2://")
+
+
+def test_the_section_that_the_page_shows_takes_a_cycle_and_tells_of_it(
+    tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = home_of(tmp_path, documented())
+    url = url_for_dagster(postgres_server.new_database())
+    done = command(tmp_path, "sync", environ={VARIABLE: url})
+    assert (done.returncode, done.stderr) == (1, ""), "the bundled sandbox uses words that nobody has mapped"
+    monkeypatch.setenv(VARIABLE, url)
+    with instance(paths, {VARIABLE: url}) as recorded:
+        assert [run.status for run in recorded.get_runs()] == [dg.DagsterRunStatus.SUCCESS]
+        assert recorded.get_latest_materialization_event(dg.AssetKey(["star", "fact_check"])) is not None
+    assert not list(paths.dagster.rglob("*.db")), "nothing of it is in files"
+
+
+@pytest.mark.parametrize(
+    ("storage", "told"),
+    [
+        ("postgres_url: {url}", r"storage.postgres.postgres_url must begin with postgresql\+psycopg2://"),
+        ("postgres_url: {{env: SCREENING_STATE_URL}}", r"SCREENING_STATE_URL must begin with postgresql\+psycopg2://"),
+        (
+            "postgres_db: {{username: owner, password: of-a-test, hostname: 127.0.0.1, db_name: x}}",
+            r"postgres_db.scheme must be postgresql\+psycopg2: add it",
+        ),
+        ("postgres_urls: {url}", "postgres_urls at .* is no key that Dagster knows"),
+    ],
+)
+def test_an_address_that_dagster_would_fail_with_is_refused_by_its_key(
+    tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch, storage: str, told: str
+) -> None:
+    url = postgres_server.url()
+    paths = home_of(tmp_path, f"storage:\n  postgres:\n    {storage.format(url=url)}\n")
+    monkeypatch.setenv(VARIABLE, url)
+    with pytest.raises(ConfigurationError, match=told) as refused:
+        instance(paths, {VARIABLE: url})
+    assert str(paths.dagster / "dagster.yaml") in str(refused.value)
+    assert "of-a-test" not in str(refused.value)
+
+
+def test_a_server_that_is_gone_or_refuses_us_is_the_machines_fault_and_the_key_is_told(
+    tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = home_of(tmp_path, documented())
+    gone = url_for_dagster(postgres_server.url(port=1))
+    done = command(tmp_path, "sync", environ={VARIABLE: gone})
+    assert done.returncode == 3, done.stderr
+    assert "Connection refused" in done.stderr
+    assert "storage.postgres in dagster.yaml" in done.stderr
+    assert not {"of-a-test", "Traceback"} & set(re.findall(r"[\w-]+", done.stderr + done.stdout))
+    monkeypatch.setenv(VARIABLE, url_for_dagster(postgres_server.url(password="not-it")))
+    with pytest.raises(EnvironmentFailed, match="password authentication failed") as refused:
+        instance(paths, {})
+    assert "not-it" not in str(refused.value)
