@@ -31,6 +31,7 @@ from typer.testing import CliRunner
 from screening_pipeline.base import inert, locks
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.base.errors import LockHeld
+from screening_pipeline.base.named_locks import pull_lock
 from screening_pipeline.cli import console, show
 from screening_pipeline.cli.app import app
 from screening_pipeline.orchestration import runs
@@ -773,7 +774,7 @@ def test_an_account_that_another_process_asks_is_left_to_it_and_the_others_go_on
         hasty = replace(stage.runtime, lock_wait_seconds=0.1)
         accounts = stage.runtime.settings.accounts
         lock = partial(locks.lock, clock=StandingClock(NOW))
-        held.enter_context(lock(stage.paths.pull_lock(accounts[0].vendor, accounts[0].name)))
+        held.enter_context(lock(stage.paths.data_dir / f"{pull_lock(accounts[0].vendor, accounts[0].name)}.lock"))
         outcome = runs.sync(hasty, stage.instance)
         first, *others = sorted(outcome.reports, key=lambda report: report.vendor != accounts[0].vendor)
         assert (first.code, first.calls) == ("lock_held", 0)
@@ -784,7 +785,7 @@ def test_an_account_that_another_process_asks_is_left_to_it_and_the_others_go_on
         assert outcome.settled.changed > 0
         assert outcome.exit_code == 0
         for account in accounts[1:]:
-            held.enter_context(lock(stage.paths.pull_lock(account.vendor, account.name)))
+            held.enter_context(lock(stage.paths.data_dir / f"{pull_lock(account.vendor, account.name)}.lock"))
         stage.wake(2)
         nobody = runs.sync(hasty, stage.instance)
         assert {report.code for report in nobody.reports} == {"lock_held"}

@@ -17,6 +17,7 @@ import pytest
 
 from screening_pipeline.base import locks
 from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.base.named_locks import FileLocks
 from screening_pipeline.orchestration import liveness
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.settings.paths import Paths
@@ -37,15 +38,16 @@ CLUSTER = ("psycopg", "psycopg2", "dagster_postgres", "boto3")
 
 
 @contextmanager
-def cycling(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def cycling(folder: Path, *, is_cluster: bool = False, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is in the middle of a cycle: its vendor takes its time."""
+    imported = sys.path if is_cluster else [str(_poisoned(folder)), *sys.path]
     with serving(lambda _: Reply(pieces=[20.0], closes=True)) as server:
         (folder / "screening.toml").write_text(CONFIGURATION.format(url=server.url))
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("SCREENING_", "DAGSTER_"))}
         with subprocess.Popen(
             [sys.executable, "-m", "screening_pipeline", "sync"],
             cwd=folder,
-            env=environ | {"ZINC_KEY": "of-a-test", "PYTHONPATH": os.pathsep.join([str(_poisoned(folder)), *sys.path])},
+            env=environ | {"ZINC_KEY": "of-a-test", "PYTHONPATH": os.pathsep.join(imported), **variables},
         ) as process:
             try:
                 until = time.monotonic() + 60
@@ -87,8 +89,9 @@ def test_a_run_is_left_alone_while_its_process_lives_and_ended_when_that_was_kil
 def test_who_ends_leaves_no_lock_and_who_is_not_the_last_of_a_run_leaves_it(tmp_path: Path) -> None:
     paths = Paths.under(tmp_path / "data", {})
     lock = paths.data_dir / "runs" / "one.lock"
-    with liveness.alive(paths, "one"):
-        with liveness.alive(paths, "one"):
+    held = FileLocks(paths.data_dir)
+    with liveness.alive(held, "one"):
+        with liveness.alive(held, "one"):
             assert locks.is_locked(lock)
         assert locks.is_locked(lock)
     assert not lock.exists()

@@ -6,6 +6,7 @@ ScreeningError                     code, exit_code, is_retryable
 │       └── MissingSecret          2  an account's secret is not in the environment
 ├── EnvironmentFailed              3  the machine: disk, locks, network
 │   ├── LockHeld                   3  another process has it; worth waiting
+│   ├── LockLost                   3  what it guarded was ended; worth beginning again
 │   ├── DiskFull                   3
 │   └── NotWritable                3
 └── VendorError                    1  one account's vendor; the others go on
@@ -78,16 +79,30 @@ class EnvironmentFailed(ScreeningError):
 
 
 class LockHeld(EnvironmentFailed):
-    """Another process holds the lock `lock` (a name, not a path); `holder_pid` is its process id where known."""
+    """Another process holds the lock `lock` (a name, not a path); `holder_pid` is its process id where known.
+
+    `holder` says more of it than that, where it may be on another machine.
+    """
 
     code = "lock_held"
     is_retryable = True
 
-    def __init__(self, lock: str, *, holder_pid: int | None = None) -> None:
+    def __init__(self, lock: str, *, holder_pid: int | None = None, holder: str | None = None) -> None:
         self.lock = lock
         self.holder_pid = holder_pid
-        holder = f"process {holder_pid}" if holder_pid else "another process"
+        holder = holder or (f"process {holder_pid}" if holder_pid else "another process")
         super().__init__(f"the lock '{lock}' is held by {holder}; wait for it to end, or stop it")
+
+
+class LockLost(EnvironmentFailed):
+    """The lock `lock`, of a database, was lost while it was held: others may have it by now."""
+
+    code = "lock_lost"
+    is_retryable = True
+
+    def __init__(self, lock: str, reason: str) -> None:
+        self.lock = lock
+        super().__init__(f"the lock '{lock}' was lost ({reason}), so what it guarded was ended; begin again")
 
 
 class DiskFull(EnvironmentFailed):

@@ -17,8 +17,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from screening_pipeline.base import locks
 from screening_pipeline.base.errors import EnvironmentFailed, LockHeld, ScreeningError
+from screening_pipeline.base.named_locks import pull_lock
 from screening_pipeline.cycle.account_pull import AccountPull, Wanted, left_out
 from screening_pipeline.cycle.lists import is_list_due
 from screening_pipeline.http.account_gate import reason_to_wait
@@ -250,11 +250,11 @@ class _Round:
     async def _alone(self, held: ExitStack, account: Account) -> LockHeld | None:
         """Take the lock of the account; why not, where another process keeps it. The others are asked meanwhile."""
         runtime = self._runtime
-        path = runtime.settings.paths.pull_lock(account.vendor, account.name)
+        name = pull_lock(account.vendor, account.name)
         until = runtime.clock.monotonic() + runtime.lock_wait_seconds
         while True:
             try:
-                held.enter_context(locks.lock(path, clock=runtime.clock, wait_seconds=0))
+                held.enter_context(runtime.locks.hold(name))
             except LockHeld as problem:
                 if runtime.clock.monotonic() >= until:
                     return problem

@@ -1,20 +1,20 @@
-"""Liveness of Dagster runs: each holds a lock file for as long as its process lives.
+"""Liveness of Dagster runs: each holds a lock for as long as its process lives, where its records are.
 
 Dagster's launcher of local processes does not look after them: a run that dies with its machine, or whose command is
-killed, stays started in its records for hours, and whoever waits for it waits as long.
+killed, stays started in its records for hours, and whoever waits for it waits as long. Where several machines share the
+records on PostgreSQL the lock is there, too: a file tells nothing of another machine's processes.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import cache
 
 import dagster as dg
 
-from screening_pipeline.base import files, locks
 from screening_pipeline.base.clock import SystemClock
-from screening_pipeline.base.failures import telling
-from screening_pipeline.base.locks import locked
+from screening_pipeline.base.errors import LockLost
+from screening_pipeline.base.named_locks import FileLocks, Locks, run_lock
 from screening_pipeline.settings.paths import Paths
 
 # A run is recorded as started before it takes its lock.
@@ -32,31 +32,48 @@ _UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _FINISH
 
 
 @contextmanager
-def alive(paths: Paths, run_id: str) -> Iterator[None]:
-    """Context manager: holds the lock of a run; the kernel releases it when the process dies."""
-    lock = _lock(paths, run_id)
-    with telling("the data folder"):
-        files.make_folder(lock.parent)
+def alive(locks: Locks, run_id: str) -> Iterator[None]:
+    """Context manager: holds the lock of a run; it is free as soon as the process dies."""
+    name = run_lock(run_id)
     try:
-        with locked(lock, is_shared=True):  # by each process of it, should there be several
+        with locks.hold(name, is_shared=True):  # by each process of it, should there be several
             yield
     finally:
-        if not locks.is_locked(lock):
-            lock.unlink(missing_ok=True)
+        locks.forget(name)
+
+
+def locks_of(instance: dg.DagsterInstance, paths: Paths) -> Locks:
+    """The locks of runs that this instance records: in its database, where several machines share one."""
+    url = getattr(instance.event_log_storage, "postgres_url", None)
+    return FileLocks(paths.data_dir) if url is None else _locks_in(url)
+
+
+def lost_lock(instance: dg.DagsterInstance) -> LockLost | None:
+    """The lock of a run that this process lost, for which it was interrupted."""
+    url = getattr(instance.event_log_storage, "postgres_url", None)
+    return None if url is None else _locks_in(url).lost
+
+
+@cache
+def _locks_in(url: str) -> Locks:
+    from screening_pipeline.state.postgres_locks import PostgresLocks
+
+    return PostgresLocks(url, "storage.postgres in dagster.yaml")
 
 
 def end_dead(instance: dg.DagsterInstance, paths: Paths, grace: timedelta = GRACE) -> int:
-    """Mark the dead runs of this machine as failed; how many there were."""
-    if type(instance.run_launcher).__name__ != _LAUNCHER:  # who runs elsewhere holds no lock here
-        return 0
+    """Mark the dead runs as failed, of all machines whose locks are seen from here; how many there were."""
+    locks = locks_of(instance, paths)
+    if not locks.is_everywhere and type(instance.run_launcher).__name__ != _LAUNCHER:
+        return 0  # who runs elsewhere holds no lock here
     started = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    suspects = [record.dagster_run for record in started if _is_dead(record, paths, grace)]
+    suspects = [record.dagster_run for record in started if _is_dead(record, locks, grace)]
     if suspects:
         SystemClock().sleep(ENDING_SECONDS)
     dead = [run for run in suspects if _is_started(instance, run)]
     for run in dead:
         instance.report_run_failed(run, "The process of this run is gone: it was killed, or the machine stopped.")
-        _lock(paths, run.run_id).unlink(missing_ok=True)
+        locks.forget(run_lock(run.run_id))
     return len(dead)
 
 
@@ -68,15 +85,11 @@ def under_way(
     return instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=_UNFINISHED))
 
 
-def _is_dead(record: dg.RunRecord, paths: Paths, grace: timedelta) -> bool:
+def _is_dead(record: dg.RunRecord, locks: Locks, grace: timedelta) -> bool:
     begun = datetime.fromtimestamp(record.start_time or record.create_timestamp.timestamp(), UTC)
-    return SystemClock().now() - begun > grace and not locks.is_locked(_lock(paths, record.dagster_run.run_id))
+    return SystemClock().now() - begun > grace and not locks.is_held(run_lock(record.dagster_run.run_id))
 
 
 def _is_started(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     found = instance.get_run_by_id(run.run_id)
     return found is not None and found.status is dg.DagsterRunStatus.STARTED
-
-
-def _lock(paths: Paths, run_id: str) -> Path:
-    return paths.data_dir / "runs" / f"{run_id}.lock"

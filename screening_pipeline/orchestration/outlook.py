@@ -10,6 +10,7 @@ import dagster as dg
 
 from screening_pipeline.base import locks
 from screening_pipeline.base.clock import Clock, system_clock
+from screening_pipeline.base.named_locks import FileLocks, Locks
 from screening_pipeline.cycle.lists import is_list_due
 from screening_pipeline.domain.vocabulary import ONGOING
 from screening_pipeline.http.account_gate import reason_to_wait
@@ -45,6 +46,7 @@ class Outlook:
         self.state = State(settings.paths.state)
         self.pull_queue = PullQueue(self.state)
         self.limiter = Limiter(self.state, clock)
+        self.locks: Locks = FileLocks(settings.paths.data_dir)
         self._instance = instance
 
     @classmethod

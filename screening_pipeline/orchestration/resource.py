@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from screening_pipeline.orchestration.keys import run_id_of
-from screening_pipeline.orchestration.liveness import alive
+from screening_pipeline.orchestration.liveness import alive, locks_of
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.opening import runtime_of_process
 from screening_pipeline.runtime.results import StepResult, note_step
@@ -26,9 +26,11 @@ class Screening(dg.ConfigurableResource[Any]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Screening"]:
         """Open the runtime for the length of the run, and hold the run's liveness lock."""
         run_id = context.run.run_id if context.run else "none"
-        with runtime_of_process() as runtime, alive(runtime.settings.paths, run_id):
-            self._runtime = runtime
-            yield self
+        with runtime_of_process() as runtime:
+            locks = locks_of(context.instance, runtime.settings.paths) if context.instance else runtime.locks
+            with alive(locks, run_id):
+                self._runtime = runtime
+                yield self
 
     @property
     def runtime(self) -> Runtime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -114,8 +115,18 @@ def _in_process(job: dg.JobDefinition, instance: dg.DagsterInstance, **options: 
     except (Exception, KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as problem:  # noqa: BLE001
         cause = _cause(problem)
         if isinstance(cause, KeyboardInterrupt):
-            _end(instance, run_id)
+            cause = _ended(instance, run_id, cause)
         raise cause from None
+
+
+def _ended(instance: dg.DagsterInstance, run_id: str, interruption: BaseException) -> BaseException:
+    """Why an interrupted run ended, which is seen to: by Ctrl-C, or since it lost its lock to the database."""
+    from screening_pipeline.orchestration.liveness import lost_lock
+
+    lost = lost_lock(instance)
+    with nullcontext() if lost is None else suppress(Exception):  # then its records may be out of reach as well
+        _end(instance, run_id)
+    return lost or interruption
 
 
 def _end(instance: dg.DagsterInstance, run_id: str) -> None:

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from screening_pipeline.base import locks
 from screening_pipeline.base.clock import system_clock
 from screening_pipeline.base.errors import ScreeningError
+from screening_pipeline.base.named_locks import pull_lock
 from screening_pipeline.orchestration.jobs import order_job, publish_job, recheck_job
 from screening_pipeline.orchestration.keys import PULL, TRIGGER
 from screening_pipeline.orchestration.liveness import under_way
@@ -162,7 +162,7 @@ def why_not_pulled(outlook: Outlook, account: Account) -> str | None:
     if not outlook.is_anything_due(account):
         return "nothing is due"
     # After a gap in a feed whoever has noticed it may ask for every open check for hours.
-    if locks.is_locked(outlook.settings.paths.pull_lock(account.vendor, account.name)):
+    if outlook.locks.is_held(pull_lock(account.vendor, account.name)):
         return "it is being asked"
     if outlook.is_asked(account):
         return "a run that asks it is queued or running"

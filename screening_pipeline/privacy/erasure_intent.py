@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from screening_pipeline.base import files, locks, sealing
+from screening_pipeline.base import files, sealing
 from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.failures import telling
+from screening_pipeline.base.named_locks import ERASURE
 from screening_pipeline.vendors import all_vendors
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def is_pending(runtime: Runtime) -> bool:
 
 def alone(runtime: Runtime) -> AbstractContextManager[None]:
     """The lock of erasures, as a context manager: one at a time, since there is one intent file. Raises LockHeld."""
-    paths, wait = runtime.settings.paths, runtime.lock_wait_seconds
-    return locks.lock(paths.erasure_lock, clock=runtime.clock, wait_seconds=wait)
+    return runtime.locks.hold(ERASURE, wait_seconds=runtime.lock_wait_seconds)
 
 
 def _sealer(runtime: Runtime) -> sealing.Sealer:

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from screening_pipeline.base import locks
 from screening_pipeline.base.clock import Clock
+from screening_pipeline.base.locks import WAIT_SECONDS
+from screening_pipeline.base.named_locks import Locks
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.settings.settings import Settings
@@ -28,10 +29,11 @@ class Runtime:
     pull_queue: PullQueue
     limiter: Limiter
     ledger: RunLedger
+    locks: Locks
     landing: Landing
     key: bytes = field(repr=False)
     progress: Progress = no_progress
-    lock_wait_seconds: float = locks.WAIT_SECONDS
+    lock_wait_seconds: float = WAIT_SECONDS
 
     @property
     def part_key(self) -> str:

@@ -12,6 +12,7 @@ from screening_pipeline.base import files
 from screening_pipeline.base.clock import Clock, system_clock
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.base.failures import telling
+from screening_pipeline.base.named_locks import FileLocks
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.runtime.context import Runtime
@@ -85,6 +86,7 @@ def build_runtime(
         pull_queue=PullQueue(state),
         limiter=Limiter(state, clock),
         ledger=RunLedger(state),
+        locks=FileLocks(settings.paths.data_dir, clock),
         landing=Landing(
             settings.paths.landing,
             vendors=all_vendors(),

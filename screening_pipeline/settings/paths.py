@@ -119,11 +119,6 @@ class Paths:
         return self.data_dir / "derived.lock"
 
     @property
-    def erasure_lock(self) -> Path:
-        """The lock file of erasures, held from the search for a person until nothing of them is left."""
-        return self.data_dir / "erasure.lock"
-
-    @property
     def erasure_register(self) -> Path:
         """Who was erased, by keyed hashes alone; outlives the warehouse. Belongs into backups."""
         return self.data_dir / "erasures.ndjson"
@@ -132,10 +127,6 @@ class Paths:
     def erasure_intent(self) -> Path:
         """The sealed write-ahead intent of an erasure; removed when the erasure is complete."""
         return self.data_dir / "erasure.sealed"
-
-    def pull_lock(self, vendor: str, account: str) -> Path:
-        """The lock file of an account, held while it is pulled."""
-        return self.data_dir / f"pull.{vendor}.{account}.lock"
 
     def folders(self) -> Mapping[Path, int]:
         """Every folder that the program creates, with its mode."""

@@ -1,0 +1,75 @@
+"""Connections to the PostgreSQL that several machines share, and what goes wrong with it in our words."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
+
+if TYPE_CHECKING:
+    import psycopg
+
+Connection = Any
+"""A connection of psycopg; the package is there only where the extra `cluster` is."""
+
+# A machine that is gone is noticed by the server after 20 seconds, and by us before that: nobody takes over too early.
+_KEEPALIVE = {"tcp_keepalives_idle": 5, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+_OPTIONS: dict[str, Any] = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 15_000,
+    "connect_timeout": 10,
+}
+
+
+def connected(url: str, where: str) -> psycopg.Connection[Any]:
+    """A connection that commits each statement. `where`: the key that names the address, told in errors.
+
+    Raises ConfigurationError without the driver, EnvironmentFailed where the server cannot be reached.
+    """
+    try:
+        import psycopg
+    except ModuleNotFoundError:
+        problem = "needs the package psycopg: install screening-pipeline[cluster]"
+        raise ConfigurationError([problem], source=where) from None
+    with told(where):
+        connection = psycopg.connect(address(url), autocommit=True, application_name=our_name(), **_OPTIONS)
+        for name, seconds in _KEEPALIVE.items():
+            connection.execute("select set_config(%s, %s, false)", (name, str(seconds)))
+        return connection
+
+
+def cut(connection: Connection) -> None:
+    """Cut the wire: whoever waits for an answer waits no longer, and the server, if it still hears us, lets go."""
+    import psycopg
+
+    with suppress(OSError, ValueError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+def address(url: str) -> str:
+    """The address as PostgreSQL's own library takes it: without the driver that SQLAlchemy is told."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme.partition('+')[0]}://{rest}"
+
+
+def our_name() -> str:
+    """By what others know who holds a lock: the machine and the process."""
+    return f"process {os.getpid()} on {socket.gethostname()}"[:63]
+
+
+@contextmanager
+def told(where: str) -> Iterator[None]:
+    """Turn what the server or the way to it says into EnvironmentFailed; only its first line, no statement."""
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as problem:
+        said = str(problem).partition("\n")[0].strip() or type(problem).__name__
+        raise EnvironmentFailed(f"{where}: {said}; see that it runs and lets us in", code="state_unreachable") from None
