@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from screening_pipeline import frames
+from screening_pipeline.cli import backtest as cli_backtest
 from screening_pipeline.runtime import backtest, forecast
 from screening_pipeline.settings.settings import SlaTarget
 from screening_pipeline.warehouse import publish
+from screening_pipeline.warehouse.session import Connection
 from screening_pipeline_tests.support.known_world import DAY, Shape, seen
 
 STEADY = Shape(vendor="goodhire", checks=500, days=100, packages=(("basic", 0.6), ("executive", 1.8)))
@@ -31,12 +35,19 @@ def test_eight_of_ten_checks_end_between_the_10th_and_the_90th_percentile() -> N
     assert own <= 0.8 * vendor
 
 
-def test_what_is_foretold_is_kept_with_its_instant_and_asked_as_frames(tmp_path: Path) -> None:
+def test_what_is_foretold_is_kept_with_its_instant_and_asked_as_frames_and_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     promise = SlaTarget(vendor="goodhire", clock="total", target_business_days=6)
     with seen(STEADY, 9103, promise) as (of, stage):
+        method = backtest.METHODS[0]
+        then = of.shape.now - 30 * DAY
+        _keep(stage.connection, backtest.forecast(stage.connection, then), then)
+        again = backtest.backtest(stage.connection, [then]).loc[method].to_dict()
+        assert backtest.told(stage.connection).loc[method].to_dict() == pytest.approx(again, rel=1e-6)
         assert forecast.renew(stage.connection, of.shape.now) > 10
         assert forecast.renew(stage.connection, of.shape.now + timedelta(minutes=5)) == 0  # nothing has changed since
-        snapshot = tmp_path / "screening.duckdb"
+        snapshot = tmp_path / "published" / "screening.duckdb"
         publish.publish(stage.connection, snapshot)
     found = frames.eta(snapshot)
     assert len(found) == len(frames.open_checks(snapshot))
@@ -46,11 +57,28 @@ def test_what_is_foretold_is_kept_with_its_instant_and_asked_as_frames(tmp_path:
     (row,) = frames.turnaround(snapshot).to_dict("records")
     assert row["low"] <= row["median_days"] <= row["high"]
     assert set(frames.events(snapshot)["lifecycle"]) >= {"awaiting_candidate", "in_progress", "completed"}
+    monkeypatch.setenv("SCREENING_DATA_DIR", str(tmp_path))
+    assert cli_backtest.backtest(weeks=3, is_json=True) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["basis"] for row in rows} == {cli_backtest.TOLD, cli_backtest.ANEW}
+    assert all(row["checks"] > 10 and 0 <= row["coverage"] <= 1 for row in rows)
     expected = frames.read("select sum(expected) as n from analytics.breach_forecast", snapshot)["n"].iloc[0]
     lives = {life.check_id: life for life in of.lives}
     due = found[found["due_at"] > found["made_at"]]
     broken = sum(lives[check].ended_at > due_at for check, due_at in zip(due["check_id"], due["due_at"], strict=True))
     assert expected == pytest.approx(broken, abs=5)
+
+
+def _keep(connection: Connection, told: pd.DataFrame, made: datetime) -> None:
+    """Keep these forecasts as those that were told then."""
+    given = {"made": made.timestamp()}
+    connection.register("foretold", told[["check_key", "p10", "p50", "p90"]].assign(**given))
+    instants = ", ".join(f"to_timestamp({name}) as {name}" for name in ("p10", "p50", "p90"))
+    connection.execute(
+        "insert into ops.check_eta_history by name "
+        f"select check_key, to_timestamp(made) as made_at, {instants} from foretold"
+    )
+    connection.unregister("foretold")
 
 
 def test_a_check_that_changed_is_forecast_anew_and_a_start_that_is_near_is_at_risk() -> None:

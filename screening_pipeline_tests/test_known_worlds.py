@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from screening_pipeline.runtime import forecast
 from screening_pipeline.settings.settings import SlaTarget
 from screening_pipeline_tests.support import known_world
 from screening_pipeline_tests.support.known_world import DAY, Shape, World, seen
@@ -74,13 +75,17 @@ def test_what_is_over_before_anybody_looks_takes_at_most_until_then() -> None:
 
 
 @pytest.mark.parametrize("slug", ["goodhire", "zinc", "workerchecks"])
-def test_least_and_most_of_each_party_hold_the_truth(slug: str) -> None:
+def test_least_and_most_of_each_party_hold_the_truth_and_so_does_the_number_of_states_nobody_saw(slug: str) -> None:
     shape = Shape(vendor=slug, checks=300, hiccups=0.6, looks="once_a_day", announced="daily")
     with seen(shape, 9001) as (of, stage):
         rows = stage.rows(
             "select f.check_id, f.lifecycle, p.phase, p.seconds_least as least, p.seconds_most as most "
             "from analytics.check_phase as p inner join star.fact_check as f using (check_key)"
         )
+        forecast.renew(stage.connection, of.shape.now)
+        (lost,) = stage.rows("select sum(n_lost_before + n_lost_between) as n from analytics.lost_states")
+    assert of.states_lost > 100
+    assert 1 / 1.5 <= lost["n"] / of.states_lost <= 1.5
     complete = [row for row in rows if row["lifecycle"] == "completed" and row["phase"] != "unknown"]
     assert len(complete) > 800
     spent = {life.check_id: life.spent(of.shape.now) for life in of.lives}

@@ -9,7 +9,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from math import isnan
+from itertools import pairwise
+from math import exp, isnan
 from random import Random
 
 import numpy as np
@@ -21,7 +22,7 @@ from screening_pipeline.planning import priors
 from screening_pipeline.planning.calendar import BusinessCalendar
 from screening_pipeline.planning.columns import columns_of
 from screening_pipeline.planning.fastlane import AGES, UNSEEN_SECONDS, best_ages
-from screening_pipeline.planning.histogram import Sojourn
+from screening_pipeline.planning.histogram import BIN_AGES, Histogram, Sojourn
 from screening_pipeline.planning.inputs import Budget, OpenCheck, PlanOptions
 from screening_pipeline.planning.model import Model
 from screening_pipeline.planning.planner import Plan, plan
@@ -421,6 +422,41 @@ def test_a_package_with_enough_history_has_durations_of_its_own() -> None:
     )
     assert model.knows("workerchecks", "in_progress", "basic")
     assert not model.knows("workerchecks", "in_progress", "rare")
+
+
+def test_of_a_rare_state_as_many_changes_are_expected_as_come_once_fifty_looks_were_made() -> None:
+    random = Random(11)
+    for days in (0.7, 3.0, 8.0):
+        expected = []
+        for _ in range(20):
+            history: list[Sojourn] = []
+            while sum(stay.seconds_upper for stay in history) < 50 * 86_400:
+                history.append(_looked_at_daily(random, days))
+            histogram = unlearned().learn(history, SYDNEY).histogram("hireright", "paused")
+            looked = [_looked_at_daily(random, days) for _ in range(100)]
+            came = sum(not stay.is_censored for stay in looked)
+            expected.append(sum(_chances(histogram, stay.seconds_upper) for stay in looked) / came)
+        assert 0.75 <= sum(expected) / len(expected) <= 1.25
+
+
+def _looked_at_daily(random: Random, days: float) -> Sojourn:
+    """A stay of such a mean length, looked at once a day until it is over, for a month at most."""
+    until, age = random.expovariate(1 / days), random.uniform(1, 30)
+    looks = min(int(until) + 1, int(age))
+    is_over = until < looks
+    low, high = (looks - 1, looks) if is_over else (looks, looks)
+    entered = NOW - timedelta(days=age)
+    return Sojourn("hireright", None, "paused", low * 86_400.0, high * 86_400.0, not is_over, entered)
+
+
+def _chances(histogram: Histogram, until: float) -> float:
+    """How many changes looks once a day until then are expected to show."""
+    ages = [day * 86_400.0 for day in range(round(until / 86_400) + 1)]
+    gathered = [
+        sum(h * max(0.0, min(age, high) - low) for h, (low, high) in zip(histogram.hazards, BIN_AGES, strict=True))
+        for age in ages
+    ]
+    return sum(1 - exp(before - after) for before, after in pairwise(gathered))
 
 
 def test_a_model_survives_being_written_and_read() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from math import isnan
 from pathlib import Path
@@ -17,37 +18,66 @@ if TYPE_CHECKING:
 
     from screening_pipeline.warehouse.session import Connection
 
+TOLD, ANEW, DATED = "as told", "made anew", "beside the vendor's day"
 COLUMNS = {
+    "basis": "forecasts",
     "method": "method",
     "checks": "checks",
     "coverage": "ended between p10 and p90",
     "pinball_hours": "pinball loss, hours",
 }
+DAY_COLUMNS = {
+    "basis": "forecasts",
+    "method": "method",
+    "checks": "checks",
+    "days_off": "days off, mean",
+    "within_a_day": "within a day",
+}
 
 
 def backtest(*, weeks: int, is_json: bool) -> int:
-    """The `backtest` command: forecasts made anew at past instants, beside simpler ones; returns the exit code."""
-    from screening_pipeline.runtime.backtest import backtest as tried
+    """The `backtest` command: forecasts that were told, and made anew at past instants; returns the exit code."""
     from screening_pipeline.warehouse import store
 
     settings = load.load(os.environ, Path.cwd())
     if not settings.paths.published.exists():
         raise UsageError("nothing is published yet; run `screening-pipeline sync` first", code="nothing_published")
     with store.reader(settings.paths.published) as connection:
-        table = tried(connection, _instants(connection, weeks))
-    rows = [{"method": method, **row} for method, row in table.to_dict("index").items()]
-    told = [{name: _value(value) for name, value in row.items()} for row in rows if row["checks"] > 0]
+        rows = list(_rows(connection, weeks))
     if is_json:
-        console.say_json(told)
-        return int(not told)
-    if not told:
+        console.say_json(rows)
+        return int(not rows)
+    if not rows:
         console.say("Nothing to try yet: of the checks that were open in those weeks too few have ended since.")
         return 1
-    console.table([{name: _shown(row[name]) for name in COLUMNS} for row in told], COLUMNS)
+    _say(rows)
+    return 0
+
+
+def _rows(connection: Connection, weeks: int) -> Iterator[dict[str, Any]]:
+    """A row for each method, of forecasts that were told, those made anew, and those beside the vendor's own."""
+    from screening_pipeline.runtime import backtest as tried
+
+    instants = _instants(connection, weeks)
+    tables = {
+        TOLD: tried.told(connection),
+        ANEW: tried.backtest(connection, instants),
+        DATED: tried.dated(connection, instants),
+    }
+    for basis, table in tables.items():
+        for method, row in table.to_dict("index").items():
+            if row["checks"] > 0:
+                yield {"basis": basis, "method": method, **{str(name): _value(value) for name, value in row.items()}}
+
+
+def _say(rows: Sequence[Mapping[str, Any]]) -> None:
+    for columns in (COLUMNS, DAY_COLUMNS):
+        of_kind = [row for row in rows if columns.keys() <= row.keys()]
+        if of_kind:
+            console.table([{name: _shown(row[name]) for name in columns} for row in of_kind], columns)
     console.say(
         "Eight in ten should end between p10 and p90; of methods that hold this, the smaller loss is the better."
     )
-    return 0
 
 
 def _instants(connection: Connection, weeks: int) -> list[datetime]:

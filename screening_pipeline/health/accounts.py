@@ -51,6 +51,7 @@ class AccountStatus:
     missing_secrets: tuple[str, ...]
     is_overloaded: bool
     states_lost_per_day: float
+    states_lost_share: float | None
     refused_pushes: int = 0
     as_of: datetime
 
@@ -62,7 +63,7 @@ class AccountStatus:
         "next_due": "next due",
         "oldest": "oldest open",
         "budget": "calls a minute",
-        "missed": "missed a day",
+        "missed": "states missed",
         "rejects": "rejects",
         "unmapped": "unmapped",
         "trouble": "trouble",
@@ -103,7 +104,7 @@ class AccountStatus:
             "next_due": self._next_due(),
             "oldest": inert.span(self.oldest_open_seconds),
             "budget": f"{self.used}/{self.requests_per_minute}",
-            "missed": self.states_lost_per_day,
+            "missed": None if self.states_lost_share is None else f"{self.states_lost_share:.0%}",
             "rejects": self.rejects,
             "unmapped": self.unmapped,
             "trouble": self._trouble(),
@@ -173,6 +174,7 @@ def standing(
         missing_secrets=account.missing_secrets(environ),
         is_overloaded=facts.get("is_overloaded", False),
         states_lost_per_day=facts.get("states_lost_per_day", 0.0),
+        states_lost_share=facts.get("states_lost_share"),
         refused_pushes=refusals(pull_queue, account.key, now).count,
         as_of=now,
     )

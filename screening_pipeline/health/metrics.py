@@ -41,6 +41,7 @@ _OF_ACCOUNT: dict[str, tuple[str, Callable[[AccountStatus], _Value]]] = {
     "unmapped_words": ("Words in use that nobody has mapped.", lambda a: a.unmapped),
     "ids_not_found": ("Ids that the vendor does not know.", lambda a: a.not_found),
     "states_missed_per_day": ("States expected to pass unseen within the limit.", lambda a: a.states_lost_per_day),
+    "states_missed_share": ("Share of states that came and went unseen.", lambda a: a.states_lost_share),
     "refused_pushes_today": (
         "Pushed messages refused for their proof, since midnight.",
         lambda a: a.refused_pushes,

@@ -10,25 +10,30 @@ import numpy as np
 from screening_pipeline.planning.hazards import EDGES, NOTHING, Columns, Hazards, by_state, chosen, learn
 
 if TYPE_CHECKING:
+    from screening_pipeline.domain.durations import Prior
     from screening_pipeline.planning.calendar import BusinessCalendar
 
 
 def departures(
-    stays: Columns, calendars: Mapping[str, BusinessCalendar], since: float
+    stays: Columns,
+    calendars: Mapping[str, BusinessCalendar],
+    since: float,
+    declared: Mapping[str, Prior] | None = None,
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """For each vendor and state how many stays ended after `since`, and how many would have as before."""
-    hazards = learn(_before(stays, since), calendars, since)
+    hazards = learn(_before(stays, since), calendars, since, declared)
     found: dict[tuple[str, str], tuple[float, float]] = {}
     for vendor, state, own in by_state(stays):
         later = chosen(own, ~(own["left_by"] <= since))
-        if (vendor, state) in hazards.states and len(later["entered"]):
+        # How long a first look takes is no pace of the vendor.
+        if state != "unknown" and (vendor, state) in hazards.states and len(later["entered"]):
             found[vendor, state] = _counted(hazards, vendor, state, later, since)
     return found
 
 
 def _before(stays: Columns, since: float) -> Columns:
     """The stays as they were known at the instant `since`."""
-    begun = chosen(stays, stays["entered"] < since)
+    begun = chosen(stays, stays["watched_from"] < since)
     is_over = begun["left_by"] <= since
     return {
         **begun,
@@ -43,7 +48,7 @@ def _counted(hazards: Hazards, vendor: str, state: str, later: Columns, since: f
     known, is_over = hazards.states[vendor, state], ~np.isnan(later["left_by"])
     middle = np.where(is_over, (later["left_by"] + later["seen_until"]) / 2, later["seen_until"])
     begun = known.clock.worked(later["entered"])
-    low = np.maximum(known.clock.worked(np.full(len(middle), since)) - begun, 0.0)
+    low = known.clock.worked(np.maximum(later["watched_from"], since)) - begun
     high = np.maximum(known.clock.worked(middle) - begun, low)
     factor = np.array([hazards.packages.get((vendor, state, name), 1.0) for name in later["package"].tolist()])
     gathered = known.gathered

@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from screening_pipeline.planning.calendar import CELLS, DAY, HOUR, WEEK_SHARE, BusinessCalendar, normalised
+from screening_pipeline.planning.histogram import BIN_AGES, prior_histogram
+from screening_pipeline.planning.priors import UNTOLD
 from screening_pipeline.planning.working_time import Clock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from screening_pipeline.domain.durations import Prior
 
     Floats = NDArray[np.float64]
 
@@ -27,7 +31,9 @@ LATELY_DAYS, LONG_DAYS = 10.0, 90.0
 """Half-lives: how fast a vendor is counts of late, what its stays look like counts for long."""
 SHRINK = 8.0
 """A package, or the last weeks, are taken to be like the rest until so many ends say otherwise."""
-SMOOTH = 1.0
+LOCAL, SMOOTH = 1.0, 3.0
+NEAR = 4.0
+"""Where few leave, a hazard is that of ages nearby (so many bins around), and of all ages where few leave there too."""
 PACE_EVENTS, PACE_FLOOR = 40.0, 0.01
 NEXT_SHRINK = 4.0
 EDGES = np.concatenate(
@@ -42,8 +48,10 @@ EDGES = np.concatenate(
     )
 )
 WIDTHS = np.diff(EDGES)
+_ORDER = np.arange(len(WIDTHS))
+NEARBY = np.exp(-(((_ORDER[:, None] - _ORDER) / NEAR) ** 2) / 2)
 AGE_GROUPS = np.searchsorted(EDGES, [HOUR, DAY, 5 * DAY, 14 * DAY, 25 * DAY])
-STAYS = ("vendor", "package", "state", "entered", "seen_until", "left_by", "next_state")
+STAYS = ("vendor", "package", "state", "entered", "watched_from", "seen_until", "left_by", "next_state")
 Columns = Mapping[str, "NDArray[Any]"]
 """Columns of equal length by name."""
 NOTHING = np.array(None, dtype=object)
@@ -111,11 +119,17 @@ class Hazards:
         return cls(states, saved["first"], {tuple(key): factor for *key, factor in saved["packages"]})
 
 
-def learn(stays: Columns, calendars: Mapping[str, BusinessCalendar], now: float) -> Hazards:
+def learn(
+    stays: Columns,
+    calendars: Mapping[str, BusinessCalendar],
+    now: float,
+    declared: Mapping[str, Prior] | None = None,
+) -> Hazards:
     """What stays tell at the instant `now`: the columns STAYS, one place per check and state.
 
-    A stay was seen to last from `entered` until `seen_until`, and to be over by `left_by` (NaN while it lasts), when
-    `next_state` was seen; an end is a next state that begins with `end:`. `calendars` are those of the vendors.
+    A stay began at `entered` and was seen to last until `seen_until`, and to be over by `left_by` (NaN while it lasts),
+    when `next_state` was seen; an end is a next state that begins with `end:`. One that had been over before
+    `watched_from` would not be here. `calendars` are those of the vendors, `declared` what they say of durations.
     """
     states: dict[tuple[str, str], State] = {}
     ended: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
@@ -123,7 +137,8 @@ def learn(stays: Columns, calendars: Mapping[str, BusinessCalendar], now: float)
     start = float(stays["entered"].min(initial=now)) - DAY
     for vendor, state, own in by_state(stays):
         sizes.setdefault(vendor, {})[state] = len(own["entered"])
-        table = _Table(own, calendars.get(vendor) or BusinessCalendar(), start, now)
+        prior = expected_hazard((declared or {}).get(vendor, UNTOLD), state)
+        table = _Table(own, calendars.get(vendor) or BusinessCalendar(), start, now, prior)
         states[vendor, state] = table.state()
         for package, pair in table.packages(states[vendor, state]).items():
             ended.setdefault((vendor, package), {})[state] = pair
@@ -162,10 +177,11 @@ def _ratio(seen: float, expected: float, shrink: float = SHRINK) -> float:
 class _Table:
     """The stays of one state as columns."""
 
-    def __init__(self, stays: Columns, calendar: BusinessCalendar, start: float, now: float) -> None:
-        self.now = now
+    def __init__(self, stays: Columns, calendar: BusinessCalendar, start: float, now: float, prior: Floats) -> None:
+        self.now, self.prior = now, prior
         self.package = stays["package"]
         self.entered = stays["entered"]
+        self.watched_from = np.maximum(stays["watched_from"], self.entered)
         self.next_state = stays["next_state"]
         left = stays["left_by"]
         self.is_ended = ~np.isnan(left)
@@ -176,11 +192,12 @@ class _Table:
         self.clock = Clock(calendar, pace, start, now + AHEAD_DAYS * DAY)
         begun = self.clock.worked(self.entered)
         low, high = self.clock.worked(self.seen) - begun, self.clock.worked(self.left) - begun
+        unwatched = _covered(self.clock.worked(np.minimum(self.watched_from, self.seen)) - begun)
         until = _covered(low)
         between = _covered(high) - until
         self.events = np.where(self.is_ended[:, None], between * WIDTHS, 0.0)
         self.events /= np.maximum(self.events.sum(axis=1, keepdims=True), 1e-9)
-        self.watched = (until + between / 2) * WIDTHS
+        self.watched = (until - unwatched + between / 2) * WIDTHS
         middles = self.clock.instant(begun[:, None] + (EDGES[:-1] + WIDTHS / 2))
         self.days_ago = np.maximum(now - np.minimum(middles, self.left[:, None]), 0.0) / DAY
 
@@ -190,7 +207,8 @@ class _Table:
         points = self.seen[ended, None] + (np.arange(12) + 0.5) / 12 * (self.left - self.seen)[ended, None]
         place = np.clip(((points - flat.times[0]) // HOUR).astype(np.int64), 0, len(flat.cells) - 1)
         hours = np.arange(len(flat.cells) + 1) * HOUR + flat.times[0]
-        open_at = np.searchsorted(np.sort(self.entered), hours[:-1]) - np.searchsorted(np.sort(self.left), hours[:-1])
+        begun, over = (np.searchsorted(np.sort(times), hours[:-1]) for times in (self.watched_from, self.left))
+        open_at = begun - over
         watched = np.bincount(flat.cells, weights=np.maximum(open_at, 0), minlength=CELLS).astype(np.float64)
         shares = np.array(WEEK_SHARE) / sum(WEEK_SHARE)
         speeds = np.ones(CELLS)
@@ -205,8 +223,7 @@ class _Table:
     def state(self) -> State:
         long, lately = 0.5 ** (self.days_ago / LONG_DAYS), 0.5 ** (self.days_ago / LATELY_DAYS)
         events, watched = (self.events * long).sum(axis=0), (self.watched * long).sum(axis=0)
-        overall = (events.sum() + 0.5) / (watched.sum() + DAY)
-        hazard = (events + SMOOTH) / (watched + SMOOTH / overall)
+        hazard = _smoothed(events, watched, self.prior)
         seen, expected = (self.events * lately).sum(), (self.watched * lately * hazard).sum()
         names = tuple(sorted({str(name) for name in self.next_state[self.is_ended]})) or ("end:complete",)
         return State(self.clock, hazard, names, self._chances(names, long), _ratio(seen, expected), float(seen))
@@ -230,6 +247,27 @@ class _Table:
             str(name): (float(seen[self.package == name].sum()), float(expected[self.package == name].sum()))
             for name in sorted(set(self.package))
         }
+
+
+def expected_hazard(prior: Prior, state: str) -> Floats:
+    """The hazard of each bin as it is taken to be before anything was seen."""
+    histogram = prior_histogram(prior, state)
+    ages = np.array([0.0, *(high for _, high in BIN_AGES)])
+    gathered = np.concatenate(([0.0], np.cumsum(np.array(histogram.hazards) * np.diff(ages))))
+    last = gathered[-1] + histogram.hazards[-1] * (EDGES[-1] - ages[-1])
+    hazard: Floats = np.diff(np.interp(EDGES, [*ages, EDGES[-1]], [*gathered, last])) / WIDTHS
+    return hazard
+
+
+def _smoothed(events: Floats, watched: Floats, prior: Floats) -> Floats:
+    """The hazard by age, from ends and seconds watched in each bin and the shape that is expected."""
+    mean = (np.exp(-np.cumsum(prior * WIDTHS)) * WIDTHS).sum() + WIDTHS[0]
+    overall = (events.sum() + 1.0) / (watched.sum() + mean)
+    # What was never expected to last so long is left no sooner or later than others.
+    usual = np.maximum(prior * _ratio(events.sum(), (watched * prior).sum(), 1.0), overall)
+    near = (NEARBY @ events + LOCAL) / (NEARBY @ watched + LOCAL / usual)
+    hazard: Floats = (events + SMOOTH) / (watched + SMOOTH / near)
+    return hazard
 
 
 def _covered(ages: Floats) -> Floats:

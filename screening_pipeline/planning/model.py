@@ -112,9 +112,9 @@ class Model:
         key = (vendor, lifecycle)
         if key not in self._pooled:
             seed = prior_histogram(self.prior_of(vendor), lifecycle)
-            start = Histogram((0.0,) * priors.BINS, (0.0,) * priors.BINS, 0.0).plus(seed, PRIOR_SOJOURNS)
-            observed = self.learned.get(GroupKey(vendor, lifecycle))
-            self._pooled[key] = start.plus(observed) if observed else start
+            nothing = Histogram((0.0,) * priors.BINS, (0.0,) * priors.BINS, 0.0)
+            observed = self.learned.get(GroupKey(vendor, lifecycle), nothing)
+            self._pooled[key] = observed.plus(seed.sped(observed), PRIOR_SOJOURNS)
         return self._pooled[key]
 
     @cached_property

@@ -123,13 +123,15 @@ def pulls(figures: Figures, names: Names) -> html.Section:
         html.figures("Of the allowance, at most", "budget_share", html.share),
         html.bounded("Seen after, median", "p50", "p50_earliest"),
         html.figures("95 in 100", "p95", html.span),
+        html.figures("States never seen", "share_lost", html.share),
     ]
     return html.Section(
         "pulls",
         "What asking costs and brings",
         "How late a change was seen is counted from the vendor's own time of it or, where there is none, "
         "from the last time the check was seen without it, which is the most it can have been. These times "
-        "are of the latest week with changes, the counts of all weeks.",
+        "are of the latest week with changes, the counts of all weeks. States that came and went before the first look "
+        "or between two are estimated from how far apart looks were.",
         html.charts(_brought(rows, names)) + html.table(rows, columns),
     )
 

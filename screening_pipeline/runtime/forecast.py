@@ -7,7 +7,7 @@ changed since its forecast is forecast anew in the cycle that read the change.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from math import isnan
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.planning.calendar import BusinessCalendar
+from screening_pipeline.runtime.replan import declared_priors
 from screening_pipeline.warehouse import catalog, session
 
 if TYPE_CHECKING:
@@ -88,23 +89,53 @@ def _read(text: str) -> tuple[datetime, Hazards]:
 
 
 def _learn(connection: Connection, now: datetime) -> Hazards:
-    """Hazards of the stays of a year, and how fast states were left of late; both are kept."""
+    """Hazards of the stays of a year, how fast states were left of late, and how many nobody saw; all are kept."""
     from screening_pipeline.planning import hazards
-    from screening_pipeline.planning.departures import departures
 
     known, calendars = stays(connection, now), business_calendars(connection)
-    learned = hazards.learn(known, calendars, now.timestamp())
+    learned = hazards.learn(known, calendars, now.timestamp(), declared_priors())
     value = json.dumps({"learned_at": now.isoformat(), "hazards": learned.to_dict()})
     connection.execute(f"delete from staging.setting where name = {quote(_SAVED)}")
     session.insert(connection, "staging.setting", [{"name": _SAVED, "value": value}])
+    _keep_pace(connection, known, calendars, now)
+    _keep_lost(connection, now)
+    return _read(value)[1]
+
+
+def _keep_pace(
+    connection: Connection, known: Columns, calendars: Mapping[str, BusinessCalendar], now: datetime
+) -> None:
+    from screening_pipeline.planning.departures import departures
+
     since = now - LATELY
     times = {"made_at": now.isoformat(), "since_at": since.isoformat()}
     rows = (
         {"vendor": vendor, "state": state, "n_left": seen, "expected": expected, **times}
-        for (vendor, state), (seen, expected) in departures(known, calendars, since.timestamp()).items()
+        for (vendor, state), (seen, expected) in departures(
+            known, calendars, since.timestamp(), declared_priors()
+        ).items()
     )
     session.replace(connection, "ops.vendor_pace", rows)
-    return _read(value)[1]
+
+
+def _keep_lost(connection: Connection, now: datetime) -> None:
+    from screening_pipeline.planning.unseen import unseen
+
+    (count,) = connection.execute("select count(*) from star.fact_check").fetchone() or (0,)
+    every = count // SAMPLE + 1
+    given = {"since": _instant(now - HISTORY), "every": str(every)}
+    looks = session.columns(connection, catalog.statement("forecast_looks", **given))
+    rows = (
+        {
+            **dict(zip(("vendor", "account", "state"), key, strict=True)),
+            "made_at": now.isoformat(),
+            "n_seen": told.seen * every,
+            "n_lost_before": told.before * every,
+            "n_lost_between": told.between * every,
+        }
+        for key, told in unseen(looks).items()
+    )
+    session.replace(connection, "ops.state_loss", rows)
 
 
 def stays(connection: Connection, now: datetime, *, sample: int | None = SAMPLE) -> Columns:

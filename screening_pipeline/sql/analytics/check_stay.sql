@@ -1,11 +1,13 @@
 -- One row per check and state that it was in before its screening was complete: how long, by what was seen.
 --
 -- check_key   the check
+-- event_seq   star.fact_check_event; with what it begins
 -- vendor      vendor
 -- account     account
 -- package     what was ordered
 -- state       lifecycle
--- entered_at  the first observation of the state; the order, for the first one
+-- entered_at  when it began, as likely as not: in the middle between two looks; the order, for the first one
+-- seen_from   the first observation of the state
 -- seen_until  the last observation of the state
 -- left_by     the first observation of another one, null while there is none
 -- next_state  the lifecycle then, `end:complete` or `end:otherwise`; null while there is none
@@ -20,7 +22,12 @@ stay as (
         f.account,
         f.package,
         f.last_observed_at,
-        if(e.event_seq = 1, least(f.ordered_at, e.observed_at), e.observed_at) as entered_at,
+        e.observed_at as seen_from,
+        case
+            when e.event_seq = 1 then least(f.ordered_at, e.observed_at)
+            when e.channel <> 'pull' then e.observed_at
+            else coalesce(e.observed_at - (e.observed_at - e.observed_at_earliest) / 2, e.observed_at)
+        end as entered_at,
         e.is_terminal is true or e.lifecycle = 'completed' as is_end,
         lead(e.observed_at_earliest) over sequence as before_next_at,
         lead(e.observed_at) over sequence as left_by,
@@ -39,12 +46,14 @@ stay as (
 
 select
     check_key,
+    event_seq,
     vendor,
     account,
     package,
     lifecycle as state,
     entered_at,
-    greatest(entered_at, coalesce(before_next_at, last_observed_at)) as seen_until,
+    seen_from,
+    greatest(seen_from, coalesce(before_next_at, last_observed_at)) as seen_until,
     left_by,
     case
         when not is_next_end then next_lifecycle

@@ -27,6 +27,13 @@ select
         where p.vendor = a.vendor and p.account = a.account and p.is_label_hidden
     ) as hidden_labels,
     coalesce(b.is_overloaded, false) as is_overloaded,
-    coalesce(b.states_lost_per_day, 0) as states_lost_per_day
+    coalesce(b.states_lost_per_day, 0) as states_lost_per_day,
+    (
+        select
+            sum(l.n_lost_before + l.n_lost_between)
+            / nullif(sum(l.n_seen + l.n_lost_before + l.n_lost_between), 0)
+        from ops.state_loss as l
+        where l.vendor = a.vendor and l.account = a.account
+    ) as states_lost_share
 from star.dim_account as a
 left join ops.pull_budget as b on a.vendor = b.vendor and a.account = b.account;

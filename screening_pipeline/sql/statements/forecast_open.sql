@@ -24,7 +24,11 @@ stay as (
         e.check_key,
         max(e.event_seq) as event_seq,
         max_by(e.lifecycle, e.event_seq) as lifecycle,
-        max_by(e.observed_at, e.event_seq) as observed_at
+        max_by(e.observed_at, e.event_seq) as observed_at,
+        -- As in `analytics.check_stay`: in the middle between two looks, if nobody told of it.
+        max_by(e.observed_at - coalesce(e.observed_at - e.observed_at_earliest, interval 0 day) / 2, e.event_seq)
+            as began_between,
+        max_by(e.channel, e.event_seq) as channel
     from star.fact_check_event as e
     semi join waiting as w on e.check_key = w.check_key
     group by e.check_key
@@ -35,7 +39,13 @@ select
     w.vendor,
     coalesce(w.package, '') as package,
     coalesce(s.lifecycle, 'unknown') as state,
-    epoch(if(s.event_seq > 1, s.observed_at, least(w.ordered_at, s.observed_at))) as entered,
+    epoch(
+        case
+            when s.event_seq = 1 then least(w.ordered_at, s.observed_at)
+            when s.channel = 'pull' then s.began_between
+            else coalesce(s.observed_at, w.ordered_at)
+        end
+    ) as entered,
     epoch(greatest(coalesce(s.observed_at, w.ordered_at), w.last_observed_at)) as seen_until,
     epoch(w.last_changed_at) as changed,
     epoch(d.due_at) as due,
