@@ -147,6 +147,15 @@ def test_a_damaged_register_is_named_with_its_line(erased: House, damage: bytes)
         erased.cycle()
 
 
+def test_a_flipped_letter_in_a_hash_is_noticed(erased: House) -> None:
+    register = erased.data / REGISTER
+    hashed = lines(erased)[0]["hashes"][0]
+    register.write_text(register.read_text().replace(hashed, hashed[:-1] + ("0" if hashed[-1] != "0" else "1")))
+    lose_warehouse(erased)
+    with pytest.raises(ScreeningError, match=r"erasures\.ndjson, line 1, is damaged"):
+        erased.cycle()
+
+
 def test_half_a_line_that_a_crash_left_is_no_damage(erased: House) -> None:
     with (erased.data / REGISTER).open("ab") as register:
         register.write(b'{"key": "')

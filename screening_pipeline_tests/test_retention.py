@@ -15,6 +15,7 @@ import pytest
 
 from screening_pipeline.base.clock import ManualClock
 from screening_pipeline.landing.area import Transform
+from screening_pipeline.landing.line import restamped
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.privacy import retention
 from screening_pipeline.runtime.context import Runtime
@@ -177,7 +178,8 @@ def test_a_file_in_which_nothing_was_left_is_not_read_again_until_it_changes(tmp
     work = nights(tmp_path)
     (file,) = work.landing.files()
     path = work.landing.root / file
-    spoilt = path.read_bytes().replace(b'"checkId"', b'"checkID"')  # an address that nobody declares
+    written = path.read_bytes().replace(b'"checkId"', b'"checkID"')  # an address that nobody declares
+    spoilt = b"".join(restamped(line) + b"\n" for line in written.splitlines())
     was = path.stat()
     with path.open("r+b") as opened:
         opened.write(spoilt)

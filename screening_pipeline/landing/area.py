@@ -31,7 +31,16 @@ from screening_pipeline.landing.damage import fault
 from screening_pipeline.landing.day_seals import is_open, mark_changed
 from screening_pipeline.landing.judge import Examined, examine
 from screening_pipeline.landing.landed_files import LandedFiles, segment
-from screening_pipeline.landing.line import Envelope, Told, beginning_of, begins_with, dumps, line_of, without
+from screening_pipeline.landing.line import (
+    Envelope,
+    Told,
+    beginning_of,
+    begins_with,
+    dumps,
+    line_of,
+    restamped,
+    without,
+)
 from screening_pipeline.landing.masking import masked_keys
 from screening_pipeline.landing.mentions import names_any
 from screening_pipeline.landing.reduction import PartWords, reduced
@@ -251,7 +260,7 @@ class Landing(LandedFiles):
         new = next((form for form in forms if len(form) <= len(line)), None)
         if new is None:
             raise ValueError("a line can only be replaced by one that is not longer")
-        return self._written(new.ljust(len(line)), file, is_clear=stored.startswith(b"{"))
+        return self._written(restamped(new).ljust(len(line)), file, is_clear=stored.startswith(b"{"))
 
     @contextmanager
     def reserve(self, needed_bytes: int) -> Iterator[None]:

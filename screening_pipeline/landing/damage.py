@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from screening_pipeline.landing.line import is_as_written
 from screening_pipeline.landing.masking import MASK
 
-ZEROED, NOT_JSON, NO_ENVELOPE, DIGEST, UNSEALED = "zeroed", "not_json", "no_envelope", "digest_differs", "not_decrypted"
+ZEROED, NOT_JSON, NO_ENVELOPE, UNSEALED = "zeroed", "not_json", "no_envelope", "not_decrypted"
+DIGEST, LINE = "digest_differs", "line_differs"
 REASONS = {
     ZEROED: "bytes of it are zero, as a disk or a crash of the machine leaves them",
     NOT_JSON: "it is no JSON any more",
     NO_ENVELOPE: "what every line says of its answer is not in it",
     DIGEST: "its body is not the one whose SHA-256 stands in it",
+    LINE: "it is not the line whose digest stands in it",
     UNSEALED: "it cannot be decrypted, while others of its file can",
 }
 _TEXTS = ("response_id", "vendor", "account", "endpoint", "channel", "requested_at", "received_at")
@@ -64,7 +67,14 @@ def _is_envelope(envelope: Mapping[str, Any], vendor: str, account: str) -> bool
 
 
 def digest_fault(line: bytes) -> str | None:
-    """The reason where a line holds a body other than the one received; what was masked since cannot be compared."""
+    """The reason where a line holds a body other than the one received, or anything else differs from what was written.
+
+    Of lines that an earlier version wrote only bodies can be compared, and of those none in which something was masked.
+    """
+    return _body_fault(line) or (None if is_as_written(line) else LINE)
+
+
+def _body_fault(line: bytes) -> str | None:
     head, _, messages = line.partition(_MESSAGES)
     at = head.find(_DIGEST) + len(_DIGEST)
     if at < len(_DIGEST):

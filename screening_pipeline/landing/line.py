@@ -26,7 +26,9 @@ Told = tuple[str | None, str]
 _VENDOR = b',"vendor":'
 _MESSAGES = b',"messages":['
 _BODY = b',"body":'
-_END = b"}]}"
+_STAMP = b',"line_digest":"'
+_STAMP_BYTES = 16
+_STAMP_LENGTH = 2 * _STAMP_BYTES
 _ERASED = "erased"
 ERASED_LINE = b'"reject":"erased"'
 """What stands in a line of which everything was erased."""
@@ -37,14 +39,42 @@ def line_of(exchange: HttpExchange, examined: Examined) -> tuple[bytes, Examined
 
     An answer that makes no line of a bearable length is refused as `too_large`, with its body kept.
     """
-    line = _head(exchange, examined) + _MESSAGES + _messages(examined) + b"]}"
+    line = _stamped(_head(exchange, examined), _MESSAGES + _messages(examined) + b"]}")
     if len(line) <= MAX_LINE_BYTES:
         return line, examined
     refused = Examined(
         reject=examined.reject or "too_large",
         raw=examined.raw if examined.text is None else examined.text.encode(),
     )
-    return _head(exchange, refused) + _MESSAGES + b"]}", refused
+    return _stamped(_head(exchange, refused), _MESSAGES + b"]}"), refused
+
+
+def _stamped(head: bytes, messages: bytes) -> bytes:
+    return b"".join((head, _STAMP, _stamp(head, messages), b'"', messages))
+
+
+def _stamp(head: bytes, messages: bytes) -> bytes:
+    return hashlib.blake2b(head + messages, digest_size=_STAMP_BYTES).hexdigest().encode()
+
+
+def _parts(line: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """What stands before the digest of the line, the digest, and what follows; None where an older version wrote it."""
+    head, found, messages = line.rstrip().partition(_MESSAGES)
+    before, _, stamp = head.rpartition(_STAMP)
+    is_stamped = found and before and len(stamp) == _STAMP_LENGTH + 1 and stamp.endswith(b'"')
+    return (before, stamp[:-1], found + messages) if is_stamped else None
+
+
+def is_as_written(line: bytes) -> bool:
+    """Whether nothing of a line differs from what its digest was made of; of a line without one nobody can say."""
+    parts = _parts(line)
+    return parts is None or parts[1] == _stamp(parts[0], parts[2])
+
+
+def restamped(line: bytes) -> bytes:
+    """A line that was changed on purpose, as long, with the digest of what it says now, if it had one."""
+    parts = _parts(line)
+    return line if parts is None else _stamped(parts[0], parts[2]).ljust(len(line))
 
 
 def _head(exchange: HttpExchange, examined: Examined) -> bytes:
