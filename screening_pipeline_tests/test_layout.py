@@ -41,7 +41,7 @@ ALLOWED_IMPORTS = {
     "webhooks": "base domain vendors landing state settings http.wire",
     "privacy": "base domain vendors planning landing state settings http warehouse orders runtime sandbox.handle",
     "cycle": "base domain vendors planning landing state settings http warehouse orders runtime privacy sandbox.handle",
-    "health": "base domain state settings warehouse orders runtime webhooks.refusals",
+    "health": "base domain landing state settings warehouse orders runtime webhooks.refusals",
     "notify": "base domain state settings warehouse runtime health",
     "orchestration": "base domain vendors planning landing state settings http warehouse orders report runtime "
     "privacy cycle health notify sandbox.handle sandbox.credentials",

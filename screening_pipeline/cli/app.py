@@ -162,7 +162,7 @@ def status(
 @app.command()
 def doctor(
     deep: Annotated[
-        bool, typer.Option("--deep", help="Also compare every landed line with the digest of its body.")
+        bool, typer.Option("--deep", help="Also read all that lies on the disk, and not a sample.")
     ] = False,
     notify_test: Annotated[
         bool, typer.Option("--notify-test", help="Also send a test message to everybody whom [notify] names.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base import inert
 from screening_pipeline.base.clock import system_clock
+from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.cli import console
 from screening_pipeline.cli.unmapped import tell_unmapped
 from screening_pipeline.settings import load
@@ -94,8 +95,7 @@ def doctor(*, is_deep: bool = False, is_notify_test: bool = False, is_json: bool
         findings += doctor_stores.stores(reachable, state)
         if is_notify_test:
             findings += doctor_notify.tried(reachable, os.environ, clock)
-        if is_deep:
-            findings.append(doctor_stores.landing(reachable, os.environ, clock))
+        findings = doctor_stores.with_rot(findings, reachable, os.environ, clock, is_deep=is_deep)
     if is_json:
         console.say_json([asdict(finding) for finding in findings])
     else:
@@ -113,8 +113,11 @@ def _inspected(settings: configuration.Settings) -> str:
         store.open_once(paths.warehouse, lock_path=paths.warehouse_lock, clock=system_clock(os.environ))
     if not paths.published.exists():
         return "nothing is published yet"
-    with store.reader(paths.published) as connection:
-        row = connection.execute("select count(*) from star.fact_check").fetchone()
+    try:
+        with store.reader(paths.published) as connection:
+            row = connection.execute("select count(*) from star.fact_check").fetchone()
+    except EnvironmentFailed:  # which is said of the snapshot
+        return "can be read"
     return f"{row[0] if row else 0:,} checks published"
 
 

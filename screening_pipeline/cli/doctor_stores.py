@@ -11,7 +11,8 @@ from screening_pipeline.cli.findings import Finding
 
 if TYPE_CHECKING:
     from screening_pipeline.base.clock import Clock
-    from screening_pipeline.landing.damage import Damage
+    from screening_pipeline.health.scrub import Rotten
+    from screening_pipeline.landing.landed_files import LandedFiles
     from screening_pipeline.settings.settings import Settings
     from screening_pipeline.state.store import State
 
@@ -62,29 +63,49 @@ def _state(state: State) -> Finding:
     return Finding("shared state", "ok", "can be read and written")
 
 
-def landing(settings: Settings, environ: Mapping[str, str], clock: Clock) -> Finding:
-    """Whether every landed line is as it was written."""
-    from screening_pipeline.landing.area import Landing
+def with_rot(
+    findings: list[Finding], settings: Settings, environ: Mapping[str, str], clock: Clock, *, is_deep: bool
+) -> list[Finding]:
+    """The findings with what `rot` says, where none of them has said of a store that it fails."""
+    known = {finding.name for finding in findings if finding.level == "fail"}
+    found = [finding for finding in rot(settings, environ, clock, is_deep=is_deep) if finding.name not in known]
+    names = {finding.name for finding in found}
+    return [*(finding for finding in findings if finding.name not in names), *found]
+
+
+def rot(settings: Settings, environ: Mapping[str, str], clock: Clock, *, is_deep: bool) -> Iterator[Finding]:
+    """Whether files still say what was written into them: all of them, or a sample that costs a second or two."""
+    from screening_pipeline.health import scrub
+
+    extent = scrub.WHOLE if is_deep else scrub.BRIEF
+    try:
+        landed = _landed_files(settings, environ, clock)
+        found = list(scrub.landed_lines(landed, extent))
+    except ScreeningError as error:
+        yield Finding("landed lines", "fail", str(error), "put the key back, or the files")
+    else:
+        yield _lines(found, is_deep=is_deep)
+    for one in (*scrub.register(settings.paths), *scrub.databases(settings.paths, clock, extent)):
+        yield Finding(one.store, "fail", one.message, one.fix)
+
+
+def _landed_files(settings: Settings, environ: Mapping[str, str], clock: Clock) -> LandedFiles:
+    from screening_pipeline.landing.landed_files import LandedFiles
     from screening_pipeline.settings.keys import known_landing_key
     from screening_pipeline.vendors import all_vendors
 
-    try:
-        area = Landing(
-            settings.paths.landing,
-            vendors=all_vendors(),
-            spool_key=b"nothing is received",
-            landing_key=known_landing_key(settings, environ),
-            clock=clock,
-        )
-        damages = list(area.damages())
-    except ScreeningError as error:
-        return Finding("landed lines", "fail", str(error), "put the key back, or the files")
-    if not damages:
-        return Finding("landed lines", "ok", "every body is the one that was received")
-    return Finding("landed lines", "fail", _told(damages), "put the file back from a backup, then run rebuild")
+    key = known_landing_key(settings, environ)
+    return LandedFiles(settings.paths.landing, vendors=all_vendors(), landing_key=key, clock=clock)
 
 
-def _told(damages: list[Damage]) -> str:
-    shown = "; ".join(f"{one.file}, byte {one.byte} ({one.reason})" for one in islice(damages, _SHOWN))
+def _lines(found: list[Rotten], *, is_deep: bool) -> Finding:
+    if found:
+        return Finding("landed lines", "fail", _told(found), found[0].fix)
+    words = "every line is as it was written" if is_deep else "a sample is as it was written; --deep reads all of them"
+    return Finding("landed lines", "ok", words)
+
+
+def _told(damages: list[Rotten]) -> str:
+    shown = "; ".join(one.message for one in islice(damages, _SHOWN))
     more = f" and {len(damages) - _SHOWN} more" if len(damages) > _SHOWN else ""
     return f"{len(damages)} damaged line{'s' if len(damages) > 1 else ''}: {shown}{more}"

@@ -1,4 +1,4 @@
-"""How things stand: accounts, what runs, files that others read; in words, as JSON and as metrics.
+"""How things stand: accounts, what runs, files that others read, files that rot; in words, as JSON and as metrics.
 
-May import base, domain, state, settings, warehouse, orders, runtime and webhooks.refusals.
+May import base, domain, landing, state, settings, warehouse, orders, runtime and webhooks.refusals.
 """

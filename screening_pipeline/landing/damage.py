@@ -71,7 +71,7 @@ def digest_fault(line: bytes) -> str | None:
 
     Of lines that an earlier version wrote only bodies can be compared, and of those none in which something was masked.
     """
-    return _body_fault(line) or (None if is_as_written(line) else LINE)
+    return _body_fault(line) or (LINE if is_as_written(line) is False else None)
 
 
 def _body_fault(line: bytes) -> str | None:

@@ -24,10 +24,12 @@ from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import end_of_lines
 from screening_pipeline.base.locks import locked
+from screening_pipeline.base.sample import sample
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.landing.damage import UNSEALED, ZEROED, Damage, digest_fault, fault
 from screening_pipeline.landing.day_seals import Seal, Seals, mark_of_folder, sealed
+from screening_pipeline.landing.line import is_as_written
 
 _SEALED = re.compile(rb"[A-Za-z0-9_-]{38,}={0,2}")
 
@@ -207,11 +209,22 @@ class LandedFiles:
             landed.seek(tail.end)
             return b"\0" in landed.read()
 
-    def damages(self) -> Iterator[Damage]:
-        """Every line of the landing area that cannot be taken for what was received."""
-        for file in self.files():
-            tail = Tail(file.partition("/")[0], file, 0, (self.root / file).stat().st_size)
-            yield from self.sift(tail)[1]
+    def damages(self, most_bytes: int | None = None) -> Iterator[Damage]:
+        """Every line that cannot be taken for what was received; of some files, by chance, where not all are read."""
+        sizes = {file: (self.root / file).stat().st_size for file in self.files()}
+        for file in sample(sizes, most_bytes):
+            tail = Tail(file.partition("/")[0], file, 0, sizes[file])
+            if not self._is_proven(tail):
+                yield from self.sift(tail)[1]
+
+    def _is_proven(self, tail: Tail) -> bool:
+        """Whether every line is what its digest was made of; tells of most files what `sift` would, and quicker."""
+        try:
+            lines = self.read(tail).split(b"\n")
+        except (EnvironmentFailed, ValueError):
+            return False
+        is_proven = all(is_as_written(line) or not line.strip() for line in lines)
+        return is_proven and not self._is_zeroed_after(tail)
 
     @contextmanager
     def scan_path(self, tail: Tail) -> Iterator[str]:
@@ -255,7 +268,9 @@ def _ends(tails: Iterable[Tail]) -> dict[str, int]:
 
 
 def _cut(file: str) -> EnvironmentFailed:
-    return EnvironmentFailed(f"{file} is shorter than what was read of it; rebuild", code="landing_cut")
+    return EnvironmentFailed(
+        f"{file} is shorter than what was read of it: put it back from a backup, then run rebuild", code="landing_cut"
+    )
 
 
 @cache

@@ -65,10 +65,10 @@ def _parts(line: bytes) -> tuple[bytes, bytes, bytes] | None:
     return (before, stamp[:-1], found + messages) if is_stamped else None
 
 
-def is_as_written(line: bytes) -> bool:
-    """Whether nothing of a line differs from what its digest was made of; of a line without one nobody can say."""
+def is_as_written(line: bytes) -> bool | None:
+    """Whether nothing of a line differs from what its digest was made of; None where it has none."""
     parts = _parts(line)
-    return parts is None or parts[1] == _stamp(parts[0], parts[2])
+    return None if parts is None else parts[1] == _stamp(parts[0], parts[2])
 
 
 def restamped(line: bytes) -> bytes:

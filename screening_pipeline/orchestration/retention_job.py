@@ -1,9 +1,10 @@
-"""The daily job that reduces old bodies and forgets old runs."""
+"""The daily job that reduces old bodies, forgets old runs, and looks for files that rot."""
 
 from datetime import timedelta
 
 import dagster as dg
 
+from screening_pipeline.health import scrub
 from screening_pipeline.orchestration.instance import forget_runs
 from screening_pipeline.orchestration.keys import EVERY_MINUTE, pull_cron
 from screening_pipeline.orchestration.resource import Screening
@@ -36,10 +37,30 @@ def forget_old_runs(context: dg.OpExecutionContext, screening: Screening) -> Non
     context.log.info("%s old runs forgotten", count)
 
 
+@dg.op(
+    description=(
+        "Whether files still say what was written into them: landed lines, order files, the register of erasures, the "
+        "warehouse, the snapshot, the shared state and Dagster's storage; of more than a gigabyte, a sample."
+    )
+)
+def look_for_rot(context: dg.OpExecutionContext, screening: Screening) -> None:
+    """Fail where a file is damaged, so that somebody is told; which one it is, and what to do, is in the log."""
+    work = screening.runtime
+    wait = work.lock_wait_seconds
+    found = list(scrub.rotten(work.settings.paths, work.landing, work.clock, scrub.DAILY, wait_seconds=wait))
+    for one in found:
+        shown = one.store if one.store == "orders" else one.message  # an order file may be called by anything
+        context.log.error("%s: %s. %s", one.store, shown, one.fix)
+    if found:
+        stores = ", ".join(sorted({one.store for one in found}))
+        raise dg.Failure(f"damaged: {stores}; `screening-pipeline doctor --deep` names every file and what to do")
+
+
 @dg.job(
     name="retention",
     description=(
-        "Reduces bodies older than [privacy] keep_raw_days, and forgets Dagster's old runs. The star stays as it is."
+        "Reduces bodies older than [privacy] keep_raw_days, forgets Dagster's old runs, and looks for files that rot. "
+        "The star stays as it is."
     ),
     executor_def=dg.in_process_executor,
 )
@@ -47,3 +68,4 @@ def retention_job() -> None:
     """The retention job."""
     reduce_old_bodies()
     forget_old_runs()
+    look_for_rot()

@@ -97,7 +97,7 @@ def take_in(
     known = {row[0] for row in connection.execute("select file_sha256 from raw.order_file").fetchall()}
     connection.execute("create or replace temp table new_order as from raw.order limit 0")
     found, taken = Looks(), IntakeCounts()
-    looks = _known_looks(connection)
+    looks = known_looks(connection)
     changed = files.unread(settings.paths.orders, looks, clock or StandingClock(now), found, reread=tuple(refused))
     for manifest in changed:
         lines = refused.get(manifest.sha256)
@@ -136,7 +136,8 @@ def _take(
     return kept
 
 
-def _known_looks(connection: Connection) -> dict[str, Look]:
+def known_looks(connection: Connection) -> dict[str, Look]:
+    """What was read of the files of the folder, by name."""
     found = connection.execute(
         "select file, mark, seen_at, seen_monotonic, file_sha256, is_whole from staging.order_look"
     )

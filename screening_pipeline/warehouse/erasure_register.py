@@ -104,6 +104,15 @@ def read(paths: Paths, part_key: str) -> Kept:
     return kept
 
 
+def require_whole(paths: Paths) -> None:
+    """Raise EnvironmentFailed where a line of the register is damaged; whichever key it was written with."""
+    path = paths.erasure_register
+    with telling(path.name, folder=paths.data_dir):
+        *lines, _ = path.read_bytes().split(b"\n") if path.exists() else (b"",)
+    for number, text in enumerate(lines, 1):
+        _parsed(text, path, number)
+
+
 def _parsed(text: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         line = json.loads(text)

@@ -83,6 +83,8 @@ def _update(connection: Connection, target: Path, new: Path) -> bool:
     connection.execute("set wal_autocheckpoint = '0 bytes'")  # no log of what is checkpointed at once
     try:
         return _written(connection, new, snapshot.update)
+    except (duckdb.IOException, duckdb.SerializationException):  # the last one rots, or the disk is full: then as above
+        return False
     finally:
         connection.execute("reset wal_autocheckpoint")
 

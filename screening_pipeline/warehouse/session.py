@@ -46,6 +46,7 @@ THREADS = max(1, (os.cpu_count() or 1) // 2)
 # What follows the locale of the process or somebody's settings: the calendar, by which instants are counted in days.
 # And of a file nothing is remembered: one that was replaced within a second is another one.
 SESSION = "set timezone = 'UTC'; set calendar = 'gregorian'; set enable_external_file_cache = false"
+_DAMAGE_SIGNS = ("checksum", "corrupt", "deserializ")
 _FULL_SIGNS = ("No space left", "Disk quota exceeded", "Could not write all bytes")
 _LEAST_BYTES = 4 * 1024 * 1024
 """With less than that free DuckDB can keep neither its log nor what it spills."""
@@ -67,8 +68,20 @@ def failures_told(folder: Path | None = None) -> Iterator[None]:
         yield
     except duckdb.Error as problem:
         _require_room(problem, folder)
-        failure = EnvironmentFailed(f"the warehouse failed: {type(problem).__name__}", code="warehouse_failed")
+        failure = EnvironmentFailed(_failed(problem), code="warehouse_failed")
         raise failure.with_traceback(problem.__traceback__) from None
+
+
+def _failed(problem: duckdb.Error) -> str:
+    if is_damage(problem):
+        return "a part of warehouse.duckdb is damaged; `screening-pipeline doctor --deep` says what to do"
+    return f"the warehouse failed: {type(problem).__name__}"
+
+
+def is_damage(problem: duckdb.Error) -> bool:
+    """Whether DuckDB means that a file is not as it was written."""
+    told = str(problem).lower()
+    return any(sign in told for sign in _DAMAGE_SIGNS)
 
 
 def _require_room(problem: duckdb.Error, folder: Path | None) -> None:

@@ -44,12 +44,19 @@ def writer(path: Path, *, lock_path: Path, clock: Clock, wait_seconds: float = W
 
 def open_once(path: Path, *, lock_path: Path, clock: Clock) -> None:
     """Try to open and read the live warehouse. Raises LockHeld at once, EnvironmentFailed."""
+    with examined(path, lock_path=lock_path, clock=clock, wait_seconds=0) as connection:
+        connection.execute('select count(*) from raw."check"')
+
+
+@contextmanager
+def examined(path: Path, *, lock_path: Path, clock: Clock, wait_seconds: float) -> Iterator[Connection]:
+    """Context manager: the live warehouse, read-only, while nobody writes. Raises LockHeld, EnvironmentFailed."""
     with (
-        lock(lock_path, clock=clock, wait_seconds=0),
+        lock(lock_path, clock=clock, wait_seconds=wait_seconds),
         attached(path, is_read_only=True) as connection,
         failures_told(path.parent),
     ):
-        connection.execute('select count(*) from raw."check"')
+        yield connection
 
 
 @contextmanager
