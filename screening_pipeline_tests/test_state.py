@@ -17,7 +17,8 @@ import pytest
 
 from screening_pipeline.base.clock import ManualClock
 from screening_pipeline.base.errors import LockHeld, NotWritable
-from screening_pipeline.state.store import State, running_boot_id
+from screening_pipeline.state.sqlite_file import running_boot_id
+from screening_pipeline.state.store import State
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

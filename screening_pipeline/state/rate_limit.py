@@ -5,20 +5,19 @@ window after the answer to the (k - limit)-th was received, so at least a window
 one, and no window of that length at the server can hold more than `limit` calls, whatever the latency. A
 holder that dies gives its slot back after the longest time a call may take, and a window.
 
-Only running time is used, so a wall clock that jumps changes nothing.
+On one machine only running time is used, on several only that of the database they share: a wall clock that jumps
+changes nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-import secrets
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from screening_pipeline.base.clock import Clock
-from screening_pipeline.state.store import State
+from screening_pipeline.state.interface import Store
 
 WINDOW_SECONDS = 60.0
 DEADLINE_SECONDS = 30.0
@@ -42,12 +41,12 @@ class Limiter:
     """The rate limiter of all accounts, in the shared state.
 
     `window_seconds` is the vendors' window, `deadline_seconds` the longest a call may take. Threads, event
-    loops and processes may share one state file, each with a limiter of its own.
+    loops and processes may share one state, each with a limiter of its own.
     """
 
     def __init__(
         self,
-        state: State,
+        state: Store,
         clock: Clock,
         *,
         window_seconds: float = WINDOW_SECONDS,
@@ -59,7 +58,7 @@ class Limiter:
         self._clock = clock
         self._window = window_seconds * (1 + DRIFT)
         self._jitter = jitter
-        self._adopted: set[str] = set()
+        self._slots = state.slots
 
     @asynccontextmanager
     async def slot(self, vendor: str, account: str, limit: int, *, until: float | None = None) -> AsyncIterator[Slot]:
@@ -88,90 +87,27 @@ class Limiter:
 
     def used_last_window(self, vendor: str, account: str) -> int:
         """Slots of the account in use: calls of the last window, and those under way."""
-        with self.state.reading() as db:
-            found = db.execute(
-                "select count(*) from slot where account = ? and boot = ? and free_at > ?",
-                (_key(vendor, account), self.state.boot_id, self._clock.monotonic()),
-            )
-            return int(found.fetchone()[0])
+        return self._slots.used(_key(vendor, account), clock=self._clock)
 
     def leave(self, vendor: str, account: str, limit: int, *, remaining: int, seconds: float) -> None:
         """Give the slots away that others have used: no more than `remaining` calls are made in the next `seconds`.
 
         Where nobody else has the account's key there are none: what the server counts in its window, we count in ours.
         """
-        if self.used_last_window(vendor, account) + remaining >= limit:  # the common case takes no lock
-            return
-        key = _key(vendor, account)
-        with self.state.writing() as db:
-            now = self._clock.monotonic()
-            self._tidy(db, key, now)
-            found = db.execute("select slots from budget where account = ?", (key,)).fetchone()
-            for _ in range(limit - (found[0] if found else 0) - remaining):
-                slot = self._inserted(db, key, now)
-                db.execute("update slot set free_at = ?, is_held = 0 where id = ?", (now + seconds, slot.id))
+        key, left = _key(vendor, account), limit - remaining
+        if self._slots.used(key, clock=self._clock) < left:  # else, the common case, takes no lock
+            self._slots.fill(key, left, seconds=seconds, longest=self._longest, window=self._window, clock=self._clock)
 
     def _take(self, key: str, limit: int) -> tuple[Slot | None, float]:
         """A slot, or the seconds after which one may be free."""
-        with self.state.writing() as db:
-            now = self._clock.monotonic()
-            self._tidy(db, key, now)
-            # Only slots that are out are left now. They are counted as they come and go, not one by one.
-            found = db.execute("select slots from budget where account = ?", (key,)).fetchone()
-            wait = self._wait(db, key, (found[0] if found else 0) - limit, now)
-            return (None, wait) if wait > 0 else (self._inserted(db, key, now), 0.0)
-
-    def _inserted(self, db: sqlite3.Connection, key: str, now: float) -> Slot:
-        slot = Slot(secrets.randbits(62))  # never one that a late holder of an earlier slot still remembers
-        db.execute(
-            "insert into slot (id, account, boot, free_at, noted_at, is_held) values (?, ?, ?, ?, ?, 1)",
-            (slot.id, key, self.state.boot_id, now + self._longest, self._clock.now().timestamp()),
-        )
-        return slot
+        slot_id, wait = self._slots.take(key, limit, longest=self._longest, window=self._window, clock=self._clock)
+        return (None if slot_id is None else Slot(slot_id)), wait
 
     def _release(self, slot: Slot) -> None:
-        with self.state.writing() as db:
-            if slot.is_used:
-                free_at = self._clock.monotonic() + self._window
-                db.execute("update slot set free_at = ?, is_held = 0 where id = ?", (free_at, slot.id))
-            else:
-                db.execute("delete from slot where id = ?", (slot.id,))
-
-    def _tidy(self, db: sqlite3.Connection, key: str, now: float) -> None:
-        """Drop the slots that are back, and mend those that no clock of this boot can have set."""
-        if key not in self._adopted:
-            self._adopt(db, key, now)
-        this = (key, self.state.boot_id)
-        db.execute("delete from slot where account = ? and boot = ? and free_at <= ?", (*this, now))
-        db.execute(
-            "update slot set free_at = ?, is_held = 0 where account = ? and boot = ? and free_at > ?",
-            (now + self._window, *this, now + self._longest),
-        )
-
-    def _adopt(self, db: sqlite3.Connection, key: str, now: float) -> None:
-        """Slots of an earlier boot: those plainly long over are dropped, the others count from now."""
-        foreign = (key, self.state.boot_id)
-        long_ago = self._clock.now().timestamp() - self._longest
-        db.execute("delete from slot where account = ? and boot <> ? and noted_at < ?", (*foreign, long_ago))
-        db.execute(
-            "update slot set boot = ?, free_at = ?, is_held = 0 where account = ? and boot <> ?",
-            (self.state.boot_id, now + self._window, *foreign),
-        )
-        self._adopted.add(key)
-
-    def _wait(self, db: sqlite3.Connection, key: str, over: int, now: float) -> float:
-        """Seconds until a slot is free, given how many more than the limit are out.
-
-        One that is still held comes back a window from now at best.
-        """
-        if over < 0:
-            return 0.0
-        found = db.execute(
-            "select free_at from slot where account = ? and boot = ? and free_at > ? and not is_held"
-            " order by free_at limit 1 offset ?",
-            (key, self.state.boot_id, now, over),
-        ).fetchone()
-        return float(found[0]) - now if found else self._window
+        if slot.is_used:
+            self._slots.give(slot.id, window=self._window, clock=self._clock)
+        else:
+            self._slots.drop(slot.id)
 
     @property
     def _longest(self) -> float:

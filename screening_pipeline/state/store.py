@@ -7,66 +7,38 @@ caution and nothing else, and it is made anew where it is missing, broken or of 
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import cached_property
 
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.state.accounts import NOT_FOUND_AFTER, AccountState, Missing
-from screening_pipeline.state.connection import Opened, opened, translated
-from screening_pipeline.state.reserve import give_way
+from screening_pipeline.state.sqlite_file import StateFile
+from screening_pipeline.state.sqlite_queue import SqliteLedger, SqliteQueue
+from screening_pipeline.state.sqlite_slots import SqliteSlots
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-
-class State:
+class State(StateFile):
     """The shared state: a SQLite file at `path`, safe to use from any thread, process and after a fork.
 
     Every method is one short transaction (tens of microseconds). Raises LockHeld when another process keeps
     the file for `busy_seconds`, NotWritable or DiskFull when it cannot be written.
     """
 
-    def __init__(self, path: Path, *, boot_id: str | None = None, busy_seconds: float = 10.0) -> None:
-        self.path = path
-        self._busy_seconds = busy_seconds
-        self.boot_id = boot_id if boot_id is not None else running_boot_id()
-        self._local = threading.local()
+    @cached_property
+    def slots(self) -> SqliteSlots:
+        """Slots of the rate limit."""
+        return SqliteSlots(self)
 
-    def close(self) -> None:
-        """Close this thread's connection; the next use opens it again."""
-        found: Opened | None = getattr(self._local, "opened", None)
-        self._local.opened = None
-        if found is not None:
-            found.close()
+    @property
+    def queue(self) -> SqliteQueue:
+        """The pull queue, and named values."""
+        return SqliteQueue(self)
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """This thread's connection, for single SELECTs."""
-        with translated(self.path):
-            yield self._connection()
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One write transaction: committed at the end, rolled back on any exception."""
-        with translated(self.path):
-            give_way(self.path)
-            connection = self._connection()
-            connection.execute("begin immediate")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("rollback")
-                raise
-            connection.execute("commit")
-
-    def _connection(self) -> sqlite3.Connection:
-        found: Opened | None = getattr(self._local, "opened", None)
-        if found is None or not found.is_current(self.path):
-            self.close()
-            found = self._local.opened = opened(self.path, self._busy_seconds)
-        return found.connection
+    @property
+    def ledger(self) -> SqliteLedger:
+        """What the steps of runs have done."""
+        return SqliteLedger(self)
 
     # ── accounts ───────────────────────────────────────────────────────────────────────────────────
 
@@ -199,13 +171,6 @@ class State:
 _FORGET_NOT_FOUND = "delete from not_found where vendor = ? and account = ? and subject = ? and check_id = ?"
 _TIMES = "select times from not_found where vendor = ? and account = ? and subject = ? and check_id = ?"
 _MAKE_ACCOUNT = "insert into account (vendor, account) values (?, ?) on conflict do nothing"
-
-
-def running_boot_id(source: Path = _BOOT_ID) -> str:
-    """The boot id of the machine, to which monotonic times belong; "" where the system does not provide one."""
-    with suppress(OSError):
-        return source.read_text(encoding="utf-8").strip()
-    return ""
 
 
 def _instant(seconds: float | None) -> datetime | None:
