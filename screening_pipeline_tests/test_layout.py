@@ -60,7 +60,7 @@ DOORS = {
     "httpx": {"http.transport", "notify.webhook"},
     "duckdb": {"warehouse.session", "warehouse.publish", "warehouse.dependencies"},  # the last only parses
     "dagster": {"orchestration"},
-    "psycopg": {"state.postgres", "state.postgres_locks"},
+    "psycopg": {"state.postgres", "state.postgres_locks", "state.postgres_session"},
 }
 WALL_CLOCK = re.compile(r"\b(time\.time(_ns)?|datetime\.(now|utcnow|today)|date\.today)\(")
 

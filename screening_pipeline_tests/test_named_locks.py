@@ -161,6 +161,7 @@ def test_we_give_up_before_the_server_does() -> None:
 
 
 @pytest.mark.cluster
+@pytest.mark.slow
 @dagster_words
 def test_a_machine_does_not_end_the_live_runs_of_another_and_ends_the_dead_ones(
     tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch

@@ -36,6 +36,7 @@ def ledger(tmp_path: Path) -> RunLedger:
 
 def another_process(ledger: RunLedger) -> RunLedger:
     """The ledger as another process opens it."""
+    assert isinstance(ledger._state, State)
     return RunLedger(State(ledger._state.path))
 
 

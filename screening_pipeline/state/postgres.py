@@ -39,8 +39,12 @@ def connected(url: str, where: str) -> psycopg.Connection[Any]:
         raise ConfigurationError([problem], source=where) from None
     with told(where):
         connection = psycopg.connect(address(url), autocommit=True, application_name=our_name(), **_OPTIONS)
-        for name, seconds in _KEEPALIVE.items():
-            connection.execute("select set_config(%s, %s, false)", (name, str(seconds)))
+        try:
+            for name, seconds in _KEEPALIVE.items():
+                connection.execute("select set_config(%s, %s, false)", (name, str(seconds)))
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 

@@ -133,7 +133,7 @@ class PostgresLocks:
             times, is_shared = session.held.pop(name)
             if times > 1:
                 session.held[name] = (times - 1, is_shared)
-            elif session.lost_by is None and session.held:
+            elif session.lost_by is None:  # asked, not only closed: the server notices an end some time later
                 ask = "pg_advisory_unlock_shared" if is_shared else "pg_advisory_unlock"
                 with suppress(ScreeningError), postgres.told(self._where):  # a lost session has let go already
                     session.connection.execute(f"select {ask}(%s)", (key_of(name),))

@@ -69,6 +69,11 @@ class Server:
         self.process = _started(self.folder, self.port)
         _await(self.port, self.process)
 
+    def crash(self) -> None:
+        """Crash it, and start it again."""
+        self.stop(signal.SIGQUIT)
+        self.start()
+
 
 @contextmanager
 def running_server() -> Iterator[Server]:
