@@ -11,11 +11,14 @@ import pytest
 
 from screening_pipeline import frames
 from screening_pipeline.cli import backtest as cli_backtest
+from screening_pipeline.health.status import status_report
+from screening_pipeline.notify.troubles import troubles
 from screening_pipeline.runtime import backtest, forecast
 from screening_pipeline.settings.settings import SlaTarget
-from screening_pipeline.warehouse import publish
+from screening_pipeline.warehouse import publish, session
 from screening_pipeline.warehouse.session import Connection
 from screening_pipeline_tests.support.known_world import DAY, Shape, seen
+from screening_pipeline_tests.support.stage import Stage
 
 STEADY = Shape(vendor="goodhire", checks=500, days=100, packages=(("basic", 0.6), ("executive", 1.8)))
 
@@ -100,8 +103,21 @@ def test_a_check_that_changed_is_forecast_anew_and_a_start_that_is_near_is_at_ri
         assert (start["check_id"], start["needed_by"].isoformat()) == (check_id, day)
         assert start["is_at_risk"] == (start["chance_in_time"] < 0.8)
         assert start["made_at"] == now + timedelta(minutes=10)
+        _leads_what_we_are_told_of(stage, now)
         told = stage.rows("select count(*) as n, count(distinct check_key) as checks from ops.check_eta_history")
         assert told[0]["n"] == told[0]["checks"]  # one a week is kept of each
+
+
+def _leads_what_we_are_told_of(stage: Stage, now: datetime) -> None:
+    """Whoever is to be told is told first of starts at risk, and then of vendors that have become slower."""
+    times = {"made_at": now.isoformat(), "since_at": (now - 14 * DAY).isoformat()}
+    slow = {"vendor": "goodhire", "state": "in_progress", "n_left": 30, "expected": 64}
+    session.replace(stage.connection, "ops.vendor_pace", [{**slow, **times}])
+    publish.publish(stage.connection, stage.settings.paths.published)
+    found = troubles(status_report(stage.settings, {}, stage.clock), stage.settings, None)
+    assert [trouble.name for trouble in found][:2] == ["starts", "goodhire slow"]
+    assert found[0].words.startswith("1 check will hardly be complete before the day on which somebody needs it")
+    assert found[0].count == 1
 
 
 def test_a_vendor_that_is_twice_as_slow_is_noticed_and_one_that_is_not_is_not() -> None:

@@ -29,8 +29,8 @@ STATE = (
     "closed_at, report_url"
 )
 INSIDE = {
-    "components": "component_name, component_type, vendor_status, vendor_adjudication, lifecycle, result, "
-    "adjudication from star.fact_check_component",
+    "components": "component_name, component_type, vendor_status, vendor_adjudication, vendor_reason, "
+    "vendor_turnaround_seconds, lifecycle, result, adjudication from star.fact_check_component",
     "actions": "action_type, next_actor from star.fact_required_action",
     "estimates": "vendor_estimated_on, first_observed_at from star.fact_vendor_estimate",
     "disputes": "opened_at, closed_at from star.fact_dispute",

@@ -57,7 +57,7 @@ FACTS = (
     "order_time",  # when
     "continues_id",  # the id of what led to it: the two are one check
 )
-PART_COLUMNS = ("name", "type", "type_fallback", "status", "result", "adjudication")
+PART_COLUMNS = ("name", "type", "type_fallback", "status", "result", "adjudication", "reason", "turnaround_seconds")
 RUN_COLUMNS = ("run_at", "status")
 
 

@@ -27,6 +27,7 @@ _EXPECTED_LATE = (
     "select sum(expected) as n from analytics.breach_forecast "
     "where week < (select max(latest_at) from analytics.account_horizon) + to_days(7)"
 )
+_AT_RISK = "select count(*) as n from analytics.starts_at_risk where is_at_risk"
 _SLOW = "select distinct vendor from analytics.slowdown where is_slow order by vendor"
 _KEYS = ("adjudication_expected", "e_verify_expected")
 _EXPECTED = f"select vendor, account, {', '.join(_KEYS)} from star.dim_account"
@@ -108,8 +109,13 @@ def unmapped_words(settings: Settings) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Delays:
-    """How many open checks take longer than was promised, how many are expected to this week and next, who is slow."""
+    """What is late, and what will be.
 
+    `at_risk`: open checks that are needed by a day and complete before it with a chance below 80 %; `broken` promises
+    of open checks; `expected` more within a week; `slow_vendors` have become slower.
+    """
+
+    at_risk: int
     broken: int
     expected: int
     slow_vendors: tuple[str, ...]
@@ -117,8 +123,9 @@ class Delays:
 
 def delays(settings: Settings) -> Delays:
     """What is late, and what is about to be."""
-    broken, expected, slow = published(settings, _BROKEN, _EXPECTED_LATE, _SLOW)
+    at_risk, broken, expected, slow = published(settings, _AT_RISK, _BROKEN, _EXPECTED_LATE, _SLOW)
     return Delays(
+        at_risk=sum(row["n"] for row in at_risk),
         broken=sum(row["n"] for row in broken),
         expected=round(sum(row["n"] or 0 for row in expected)),
         slow_vendors=tuple(row["vendor"] for row in slow),

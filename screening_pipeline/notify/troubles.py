@@ -52,10 +52,10 @@ def troubles(
 ) -> list[Trouble]:
     """Everything that is wrong now, by what `status` knows, the last run and the disk."""
     return [
+        *_of_what_will_be_late(settings),
         *_running(found, settings, failed_run, free_bytes),
         *(trouble for account in found.accounts for trouble in _of_account(account)),
         *_of_orders(found),
-        *_of_promises(settings),
     ]
 
 
@@ -107,12 +107,17 @@ def _of_orders(found: StatusReport) -> Iterator[Trouble]:
         yield Trouble("orders", words, found.order_rejects)
 
 
-def _of_promises(settings: Settings) -> Iterator[Trouble]:
+def _of_what_will_be_late(settings: Settings) -> Iterator[Trouble]:
+    """What somebody can still do something about comes before what has happened."""
     late = delays(settings)
-    if late.broken:
-        yield Trouble("promises", f"{late.broken:,} open checks take longer than was promised.", late.broken)
+    if late.at_risk:
+        them = "1 check will" if late.at_risk == 1 else f"{late.at_risk:,} checks will"
+        words = f"{them} hardly be complete before the day on which somebody needs it"
+        yield Trouble("starts", f"{words} (chance below 80 %): see analytics.starts_at_risk.", late.at_risk)
+    for vendor in late.slow_vendors:
+        yield Trouble(f"{vendor} slow", f"{vendor} has become slower, by more than chance: see analytics.slowdown.")
     if late.expected:
         words = f"{late.expected:,} more open checks are expected to break their promise within a week."
         yield Trouble("forecast", words, late.expected)
-    for vendor in late.slow_vendors:
-        yield Trouble(f"{vendor} slow", f"{vendor} has become slower, by more than chance: see analytics.slowdown.")
+    if late.broken:
+        yield Trouble("promises", f"{late.broken:,} open checks take longer than was promised.", late.broken)

@@ -44,6 +44,7 @@ SCREENINGS = {
     "state_criminal_searches": "state_criminal_search",
     "terrorist_watchlist_search": "terrorist_watchlist_search",
 }
+PART = ("id", "status", "result", "cancellation_reason", "turnaround_time")
 SUBJECTS = ("report", "invitation", "subscription", "continuous_check")
 # Of a continuous check nothing but its being there is told: it has no status, so it never comes with one.
 _WITHOUT_STATUS = "continuous_check"
@@ -122,8 +123,7 @@ def _screenings(body: Message) -> Iterator[Message]:
     for key, kind in SCREENINGS.items():
         found = [part for part in _listed(body.get(key)) if isinstance(part, dict)]
         for part in sorted(found, key=lambda part: str(part.get("id", ""))):
-            told = {name: part.get(name) for name in ("id", "status", "result")}
-            yield {"type": kind, **told}
+            yield {"type": kind, **{name: part.get(name) for name in PART}}
 
 
 def _listed(value: Json) -> list[Json]:
@@ -202,7 +202,16 @@ VENDOR = Vendor(
                 "order_package": "package",
                 "order_time": "created_at",
             },
-            components=Parts(at="screenings", columns={"type": "type", "status": "status", "result": "result"}),
+            components=Parts(
+                at="screenings",
+                columns={
+                    "type": "type",
+                    "status": "status",
+                    "result": "result",
+                    "reason": "cancellation_reason",
+                    "turnaround_seconds": "turnaround_time",
+                },
+            ),
         ),
         "invitation": Record(
             id="id",

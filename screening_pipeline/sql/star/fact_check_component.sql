@@ -1,24 +1,26 @@
 -- One row per part of a check: a section, a product, or a check inside a request.
 --
--- check_key            the check
--- vendor               vendor
--- account              account
--- subject              what kind of thing the vendor checks
--- check_id             the vendor's id, as text
--- component_id         which part, within the check; people's names only as a keyed hash
--- component_name       what the part is called, people's names removed
--- is_label_hidden      whether its label may hold a person, and only a keyed hash of it is kept
--- component_type       the vendor's type of it, where it has one
--- component_subtype    what kind of an education it is, where the vendor tells
--- check_type_key       star.dim_check_type
--- vendor_status        verbatim status or result of the part
--- vendor_adjudication  verbatim adjudication of the part
--- lifecycle            where the part stands
--- result               clear, consider, none or unknown
--- adjudication         the client's decision on the part
--- first_observed_at    when it was first shown
--- completed_at         the first observation that shows it completed
--- last_observed_at     when it was last shown; a part that vanishes is kept
+-- check_key                  the check
+-- vendor                     vendor
+-- account                    account
+-- subject                    what kind of thing the vendor checks
+-- check_id                   the vendor's id, as text
+-- component_id               which part, within the check; people's names only as a keyed hash
+-- component_name             what the part is called, people's names removed
+-- is_label_hidden            whether its label may hold a person, and only a keyed hash of it is kept
+-- component_type             the vendor's type of it, where it has one
+-- component_subtype          what kind of an education it is, where the vendor tells
+-- check_type_key             star.dim_check_type
+-- vendor_status              verbatim status or result of the part
+-- vendor_adjudication        verbatim adjudication of the part
+-- vendor_reason              why the part was canceled, the vendor's word
+-- vendor_turnaround_seconds  seconds that the vendor says the part took
+-- lifecycle                  where the part stands
+-- result                     clear, consider, none or unknown
+-- adjudication               the client's decision on the part
+-- first_observed_at          when it was first shown
+-- completed_at               the first observation that shows it completed
+-- last_observed_at           when it was last shown; a part that vanishes is kept
 -- @refresh check_key
 with
 part as (
@@ -65,6 +67,8 @@ select
     staging.key_of(c.vendor, c.subject, coalesce(n.component_type, n.component_name, 'check')) as check_type_key,
     n.word as vendor_status,
     n.adjudication as vendor_adjudication,
+    n.reason as vendor_reason,
+    n.turnaround_seconds as vendor_turnaround_seconds,
     n.part_lifecycle as lifecycle,
     n.part_result as result,
     n.part_adjudication as adjudication,

@@ -35,6 +35,8 @@ keyed as (
             'status': p.status,
             'result': p.result,
             'adjudication': p.adjudication,
+            'reason': p.reason,
+            'turnaround_seconds': p.turnaround_seconds,
             'is_hidden': p.is_hidden
         }) as components,
         list_sort(

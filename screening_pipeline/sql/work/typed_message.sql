@@ -64,6 +64,9 @@ select
         end,
         'result': if(t.part_vocabulary is null, p.result, null),
         'adjudication': p.adjudication,
+        -- A machine's word for why, or it is none of ours to show.
+        'reason': if(regexp_full_match(p.reason, '[A-Za-z0-9_-]{1,80}'), p.reason, null),
+        'turnaround_seconds': try_cast(nullif(p.turnaround_seconds, '') as bigint),
         -- A status that is no such word is listed by its label and a keyed hash.
         'unread': case
             when t.part_vocabulary is null or list_contains(t.part_vocabulary, p.status) then null
@@ -83,6 +86,8 @@ select
             'status': p.status,
             'result': p.result,
             'adjudication': p.adjudication,
+            'reason': p.reason,
+            'turnaround_seconds': p.turnaround_seconds,
             'unread': p.unread
         }
     ) as parts
