@@ -9,6 +9,7 @@ from screening_pipeline.base import inert
 from screening_pipeline.base.errors import UsageError
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cli import console
+from screening_pipeline.domain import ids
 from screening_pipeline.warehouse import catalog, session, store
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def check_histories(settings: Settings, vendor: str, check_id: str, account: str
             "find_check",
             vendor=quote(vendor),
             check_id=quote(check_id),
+            uuid=quote(ids.check_form(check_id)) if ids.is_uuid(check_id) else "null",
             account=quote(account) if account else "null",
         )
         found = session.rows(connection, query)
@@ -47,7 +49,7 @@ def check_histories(settings: Settings, vendor: str, check_id: str, account: str
             settings.select([vendor], [account] if account else [])  # a name that is wrong is not an id that is
             raise UsageError(
                 f"no {vendor} check has the id {inert.inert(check_id)[:80]!r}; ids are compared exactly, "
-                "leading zeros and capitals included",
+                "leading zeros and, but for UUIDs, capitals included",
                 code="no_such_check",
             )
         return [_story(connection, check) for check in found]

@@ -15,6 +15,7 @@ from screening_pipeline.cycle.feeds import feed_of, gap_note
 from screening_pipeline.cycle.lists import due_query, note_look
 from screening_pipeline.cycle.settle import settle
 from screening_pipeline.cycle.writing import open_warehouse
+from screening_pipeline.domain.ids import check_form
 from screening_pipeline.http.feed_record import DrainResult
 from screening_pipeline.runtime.results import AccountReport
 from screening_pipeline.state.pull_queue import QueuedPull
@@ -221,7 +222,8 @@ class AccountPull:
             without=left_out(account, wanted.endpoints),
         )
         # A check that the feed has just ended must not be asked.
-        items = [item for item in items if (item.subject, item.check_id) not in told]
+        ended = {(subject, check_form(check_id)) for subject, check_id in told}
+        items = [item for item in items if (item.subject, check_form(item.check_id)) not in ended]
         return [item for item in items if not wanted.check_keys or item.check_key in wanted.check_keys]
 
 

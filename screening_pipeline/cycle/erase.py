@@ -79,14 +79,11 @@ def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | Non
         raise UsageError(f"there is no vendor {vendor[:40]!a}; known are {', '.join(all_vendors())}", code="no_vendor")
     names = {"vendor": vendor, "account": account, "check_id": check_id}
     given = ", ".join(f"{quote(value)} as {name}" for name, value in names.items())
-    known = (
-        "select vendor, account, subject, check_id from raw.check "
-        f"semi join (select {given}) using (vendor, account, check_id)"
-    )
+    known = catalog.statement("checks_of_id", vendor=quote(vendor), account=quote(account), check_id=quote(check_id))
     subjects = ", ".join(map(quote, all_vendors()[vendor].subjects))
     itself = f"select staging.unspecified_hash(vendor, account, check_id) from (select {given})"
-    of_any = f"select {_CHECK_HASH} from (select {given}, unnest([{subjects}]) as subject)"
-    before = f"{itself} union {of_any}"
+    hashes = "unnest(staging.erased_hashes(vendor, account, subject, check_id))"
+    before = f"select {hashes} from (select {given}, unnest([{subjects}]) as subject)"
     return _erase(runtime, "check", known, itself, before)
 
 

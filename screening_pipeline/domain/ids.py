@@ -38,6 +38,7 @@ _ERROR_OF_A_CELL = re.compile(
     r"#[\u00a1\u00bf]?[^\W\d][\w/ ]*[!?]|#(?:N/?[ADV]|N/D|NV|N/DISP|GETTING_DATA)", re.IGNORECASE
 )
 _PUNCTUATION = re.compile(r"[\W_]+")
+_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _NIL_GUID = re.compile(r"\{?0{8}-?0{4}-?0{4}-?0{4}-?0{12}\}?")
 _BRACKETS = "<>()[]{}'\"`"
 _WORDS_FOR_NOTHING = frozenset(
@@ -65,6 +66,21 @@ def trimmed(text: str) -> str:
 def person_form(candidate_ref: str) -> str:
     """The one form in which a person's reference is known: trimmed, and composed (NFC)."""
     return unicodedata.normalize("NFC", trimmed(candidate_ref))
+
+
+def check_form(check_id: str) -> str:
+    """The form in which all spellings of one check's id are equal: a UUID has no case. Every other id is itself."""
+    return check_id.lower() if is_uuid(check_id) else check_id
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID, with or without its hyphens."""
+    return _UUID.fullmatch(text) is not None
+
+
+def written_forms(check_id: str) -> set[str]:
+    """The spellings of an id by which an earlier version may have known it; see `staging.erased_hashes`."""
+    return {check_id.lower(), check_id.upper(), check_id} if is_uuid(check_id) else {check_id}
 
 
 def problem_of(text: str) -> str | None:

@@ -47,7 +47,6 @@ REASONS = (
 _TOKEN = re.compile(rf"{STRING.pattern}|[\[\]{{}}]", re.DOTALL)
 # Why a text is refused that could not be read as JSON at all.
 _UNPARSED = ("not_json", "content_type", "html", "truncated")
-_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,11 +321,7 @@ def _is_same_id(own: str | int, asked: str) -> bool:
     if isinstance(own, int):
         digits = asked.lstrip("0") or "0" if asked.isascii() and asked.isdecimal() else asked
         return str(own) == digits
-    return own == asked or (_is_uuid(own) and _is_uuid(asked) and own.lower() == asked.lower())
-
-
-def _is_uuid(text: str) -> bool:
-    return _UUID.fullmatch(text) is not None
+    return ids.check_form(own) == ids.check_form(asked)
 
 
 def _difference(own: str, asked: str) -> str | None:

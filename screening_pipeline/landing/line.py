@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from screening_pipeline.domain.exchange import HttpExchange
+from screening_pipeline.domain.ids import check_form
 from screening_pipeline.domain.vocabulary import Json
 from screening_pipeline.landing.judge import AcceptedMessage, Examined
 from screening_pipeline.landing.mentions import names_any
@@ -147,13 +148,13 @@ def without(envelope: Envelope, gone: Collection[Told]) -> Envelope | None:
     Messages about other checks stay, also of another subject with the same id; the text of the whole body goes,
     since it holds them all.
     """
+    gone = {(subject, check_form(check_id)) for subject, check_id in gone}
+    own = envelope["check_id"] and check_form(envelope["check_id"])
     ids = {check_id for _, check_id in gone}
     # A call that is about no subject is about whatever has the id.
-    was_asked = (envelope["subject"], envelope["check_id"]) in gone or (
-        envelope["subject"] is None and envelope["check_id"] in ids
-    )
+    was_asked = (envelope["subject"], own) in gone or (envelope["subject"] is None and own in ids)
     given = envelope["messages"]
-    kept = [m for m in given if not was_asked and (m["subject"], m["check_id"]) not in gone]
+    kept = [m for m in given if not was_asked and (m["subject"], check_form(m["check_id"])) not in gone]
     if not was_asked and len(kept) == len(given) and not _text_mentions(envelope, ids):
         return None
     asked = {"subject": None, "check_id": None} if was_asked else {}

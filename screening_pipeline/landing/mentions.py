@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Iterator
 from urllib.parse import unquote
 
+from screening_pipeline.domain import ids
+
 _LONGEST_ID = 256
 _MOST_WORDS = 4
 _WORD = re.compile(r"[\w-]+")
@@ -24,10 +26,16 @@ def forms(text: str) -> list[str]:
     return found
 
 
-def names_any(text: str, ids: Collection[str]) -> bool:
+def names_any(text: str, check_ids: Collection[str]) -> bool:
     """Whether one of these ids occurs in the text as a whole word."""
-    wanted = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, sorted(ids)))})(?![\w-])")
+    wanted = re.compile(rf"(?<![\w-])(?:{'|'.join(map(_pattern, sorted(check_ids)))})(?![\w-])")
     return any(wanted.search(form) for form in forms(text))
+
+
+def _pattern(check_id: str) -> str:
+    """A regular expression for all spellings of an id."""
+    written = re.escape(check_id)
+    return f"(?i:{written})" if ids.is_uuid(check_id) else written
 
 
 def possible_ids(text: str) -> set[str]:

@@ -102,7 +102,7 @@ def key_of(row: Mapping[str, str | None], key: bytes) -> str | None:
     meant = vendor if vendor in all_vendors() else nearest(vendor[:_LONGEST_WORD], all_vendors())
     if meant is None or not check_id or ids.problem_of(check_id):
         return None
-    return pseudonym(key, f"order row\x1f{meant}\x1f{check_id}")
+    return pseudonym(key, f"order row\x1f{meant}\x1f{ids.check_form(check_id)}")
 
 
 def _unreadable(line: int, row: Row) -> Problem | None:

@@ -127,7 +127,8 @@ def _copy_what_stays(connection: Connection, checks: Iterable[Check]) -> None:
 
 
 def _is_gone(relation: catalog.Relation) -> str:
-    named = [name for name in ("vendor", "account", "subject", "check_id") if name in relation.columns]
-    if "check_id" in named:
-        return " and ".join(f"r.{name} = gone.{name}" for name in named)
+    if "check_id" in relation.columns:
+        others = [name for name in ("vendor", "account", "subject") if name in relation.columns]
+        same = "staging.check_form(r.check_id) = staging.check_form(gone.check_id)"
+        return " and ".join([*(f"r.{name} = gone.{name}" for name in others), same])
     return "r.check_key = gone.check_key" if "check_key" in relation.columns else "false"

@@ -74,6 +74,8 @@ def load(connection: Connection) -> bool:
     anew are touched as well.
     """
     _number_checks(connection)
+    if _is_found(connection, catalog.statement("is_any_in_capitals")):
+        connection.execute(catalog.statement("adopt_spellings"))
     connection.execute("create temp table if not exists new_order as from raw.order limit 0")
     if _is_any(connection, "batch_check"):
         connection.execute(catalog.statement("take_told_orders"))
@@ -136,8 +138,18 @@ def _number_checks(connection: Connection) -> None:
         connection.execute(catalog.statement("number_checks"))
 
 
+def unite_spellings(connection: Connection) -> None:
+    """Make one check of those that an earlier version told apart by the case of a UUID alone."""
+    if _is_found(connection, catalog.statement("is_any_not_united")):
+        connection.execute(catalog.statement("unite_spellings"))
+
+
+def _is_found(connection: Connection, query: str) -> bool:
+    return connection.execute(query).fetchone() is not None
+
+
 def _is_any(connection: Connection, table: str) -> bool:
-    return connection.execute(f"from {table} limit 1").fetchone() is not None
+    return _is_found(connection, f"from {table} limit 1")
 
 
 def register_orders(connection: Connection) -> None:

@@ -82,6 +82,7 @@ def begin_rebuild(connection: Connection) -> None:
     """Within an open transaction: drop everything derived, and record that a rebuild is under way."""
     schema.drop_derived(connection)
     schema.create_derived(connection)
+    warehouse_batch.unite_spellings(connection)
     connection.execute("delete from staging.landed_file")
     remove_note(connection, SEALS)
     connection.execute("delete from ops.reject where source <> 'manifest'")

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
+from screening_pipeline.domain import ids
 from screening_pipeline.landing.line import Envelope, Told, without
 from screening_pipeline.landing.mentions import possible_ids
 from screening_pipeline.vendors import all_vendors
@@ -87,10 +88,13 @@ def _named(envelope: Envelope, part_key: str, erased: Container[str]) -> set[Tol
         (subject, name)
         for name in set().union(*map(possible_ids, texts))
         for subject in subjects
-        if _hash(part_key, *whose, name) in erased or _hash(part_key, *whose, subject, name) in erased
+        if any(
+            _hash(part_key, *whose, written) in erased or _hash(part_key, *whose, subject, written) in erased
+            for written in ids.written_forms(name)
+        )
     }
 
 
 def _hash(part_key: str, *told: str) -> str:
-    """The keyed hash of a check as `staging.check_hash` computes it (`unspecified_hash` without a subject)."""
+    """The keyed hash of a check as `staging.written_hash` computes it; without a subject it holds for all."""
     return hashlib.sha256("\x1f".join((part_key, "erased check", *told)).encode()).hexdigest()

@@ -4,8 +4,8 @@
 -- vendor         vendor
 -- account        account
 -- subject        subject
--- check_id       the vendor's id, as text
--- id_hash        hash of the four, to find it again without comparing texts
+-- check_id       the vendor's id, as whoever told of it first has written it
+-- id_hash        hash of the four, to find it again however its id is written
 -- first_seen_at  when it was first announced or seen
 -- is_announced   whether an order announced it, or only a message (a stub)
 -- @refresh base

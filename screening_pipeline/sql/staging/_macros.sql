@@ -55,18 +55,43 @@ create or replace macro staging.key_of(a, b, c) as (
     case when c is not null then (md5_number_lower(concat_ws(chr(31), a, b, c)) >> 1)::bigint end
 );
 
+create or replace macro staging.is_uuid(check_id) as (
+    len(check_id) between 32 and 36
+    and regexp_full_match(check_id, '[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}', 'i')
+);
+
+-- The form in which all spellings of one id are equal, as domain.ids.check_form makes it.
+create or replace macro staging.check_form(check_id) as (
+    if(staging.is_uuid(check_id), lower(check_id), check_id)
+);
+
 create or replace macro staging.id_hash(vendor, account, subject, check_id) as (
-    md5_number_lower(concat_ws(chr(31), vendor, account, subject, check_id))
+    md5_number_lower(concat_ws(chr(31), vendor, account, subject, staging.check_form(check_id)))
 );
 
 -- Whom an erasure was about is known by keyed hashes alone, under the session's variable `part_key`: of a check, of
 -- whatever has an id (who erases by id alone means any subject), and of a candidate, by the pseudonym.
+create or replace macro staging.written_hash(vendor, account, subject, written) as (
+    sha256(concat_ws(chr(31), getvariable('part_key'), 'erased check', vendor, account, subject, written))
+);
+
 create or replace macro staging.check_hash(vendor, account, subject, check_id) as (
-    sha256(concat_ws(chr(31), getvariable('part_key'), 'erased check', vendor, account, subject, check_id))
+    staging.written_hash(vendor, account, subject, staging.check_form(check_id))
 );
 
 create or replace macro staging.unspecified_hash(vendor, account, check_id) as (
-    sha256(concat_ws(chr(31), getvariable('part_key'), 'erased check', vendor, account, check_id))
+    staging.check_hash(vendor, account, null, check_id)
+);
+
+-- All hashes by which a check may be among the erased. Earlier versions kept that of a UUID as it was written.
+create or replace macro staging.erased_hashes(vendor, account, subject, check_id) as (
+    flatten(list_transform(
+        if(staging.is_uuid(check_id), [lower(check_id), upper(check_id), check_id], [check_id]),
+        lambda written: [
+            staging.written_hash(vendor, account, subject, written),
+            staging.written_hash(vendor, account, null, written)
+        ]
+    ))
 );
 
 create or replace macro staging.candidate_hash(candidate_key) as (

@@ -4,8 +4,9 @@ select
     vendor,
     account,
     subject,
-    check_id,
-    staging.id_hash(vendor, account, subject, check_id) as id_hash,
+    min_by(check_id, (received_at, check_id <> staging.check_form(check_id), check_id)) as check_id,
+    staging.check_form(check_id) as check_form,
+    staging.id_hash(vendor, account, subject, check_form) as id_hash,
     min(received_at) as seen_at
 from (
     select
@@ -27,18 +28,21 @@ from (
     where asked_subject is not null
 )
 where subject <> 'package' and check_id is not null
-group by vendor, account, subject, check_id;
+group by vendor, account, subject, staging.check_form(check_id);
 
 create or replace temp table batch_check as
 select
     o.check_key,
-    b.vendor,
-    b.account,
-    b.subject,
-    b.check_id,
+    o.vendor,
+    o.account,
+    o.subject,
+    o.check_id,
     b.id_hash
 from batch_id as b
-inner join staging.open_check as o using (vendor, account, subject, check_id);
+inner join staging.open_check as o
+    on
+        b.vendor = o.vendor and b.account = o.account and b.subject = o.subject
+        and b.check_form = staging.check_form(o.check_id);
 
 create or replace temp table batch_new as
 select * from batch_id anti join batch_check using (id_hash);

@@ -2,11 +2,11 @@
 insert into batch_check
 select
     c.check_key,
-    n.vendor,
-    n.account,
-    n.subject,
-    n.check_id,
-    n.id_hash
+    c.vendor,
+    c.account,
+    c.subject,
+    c.check_id,
+    c.id_hash
 from raw."check" as c
 inner join batch_new as n on c.id_hash = n.id_hash
 where c.check_key > $after;

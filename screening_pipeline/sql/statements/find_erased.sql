@@ -58,7 +58,10 @@ same as (
         b.subject as other_subject,
         b.check_id as other_id
     from raw."check" as a
-    inner join raw."check" as b on a.vendor = b.vendor and a.account = b.account and a.check_id = b.check_id
+    inner join raw."check" as b
+        on
+            a.vendor = b.vendor and a.account = b.account
+            and staging.check_form(a.check_id) = staging.check_form(b.check_id)
     anti join named_for_somebody as o on b.check_key = o.check_key
 ),
 
@@ -75,13 +78,22 @@ of_person as (
         s.account,
         s.other_subject,
         s.other_id
-    from of_person
-    inner join same as s using (vendor, account, subject, check_id)
+    from of_person as p
+    inner join same as s
+        on
+            p.vendor = s.vendor and p.account = s.account and p.subject = s.subject
+            and staging.check_form(p.check_id) = staging.check_form(s.check_id)
     where s.other_id is not null
 )
 
-select
-    of_person.*,
+select distinct
+    p.vendor,
+    p.account,
+    p.subject,
+    coalesce(c.check_id, p.check_id) as check_id,
     c.check_key
-from of_person
-left join raw."check" as c using (vendor, account, subject, check_id);
+from of_person as p
+left join raw."check" as c
+    on
+        p.vendor = c.vendor and p.account = c.account and p.subject = c.subject
+        and staging.check_form(p.check_id) = staging.check_form(c.check_id);

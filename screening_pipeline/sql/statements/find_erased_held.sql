@@ -1,9 +1,7 @@
 -- One row where the warehouse holds a check or an order of somebody whose hash is among `$digests`.
 select 1
-from raw."check"
-where
-    staging.check_hash(vendor, account, subject, check_id) in ($digests)
-    or staging.unspecified_hash(vendor, account, check_id) in ($digests)
+from (select unnest(staging.erased_hashes(vendor, account, subject, check_id)) as pseudonym from raw."check")
+where pseudonym in ($digests)
 union all
 select 1
 from raw."order"

@@ -1,10 +1,6 @@
 -- Find the erased checks of which the scanned lines tell.
-select distinct
-    vendor,
-    account,
-    subject,
-    check_id
-from (
+with
+told as (
     select
         vendor,
         account,
@@ -19,9 +15,17 @@ from (
         asked_check_id
     from landed
 )
-where
-    check_id is not null
-    and (
-        staging.check_hash(vendor, account, subject, check_id) in (select pseudonym from staging.erased)
-        or staging.unspecified_hash(vendor, account, check_id) in (select pseudonym from staging.erased)
-    );
+
+select distinct
+    vendor,
+    account,
+    subject,
+    check_id
+from (
+    select
+        *,
+        unnest(staging.erased_hashes(vendor, account, subject, check_id)) as pseudonym
+    from told
+    where check_id is not null
+)
+semi join staging.erased using (pseudonym);

@@ -4,21 +4,21 @@ select distinct staging.check_hash(vendor, account, subject, check_id) as pseudo
 from landed
 where
     (vendor, account, report_check_id) in (
-        select (vendor, account, check_id)
+        select (vendor, account, report_check_id)
         from (
-            select distinct
-                vendor,
-                account,
-                'report' as subject,
-                report_check_id as check_id
-            from landed
-        )
-        where
-            check_id is not null
-            and (
-                staging.check_hash(vendor, account, subject, check_id) in (select pseudonym from staging.erased)
-                or staging.unspecified_hash(vendor, account, check_id) in (select pseudonym from staging.erased)
+            select
+                *,
+                unnest(staging.erased_hashes(vendor, account, 'report', report_check_id)) as pseudonym
+            from (
+                select distinct
+                    vendor,
+                    account,
+                    report_check_id
+                from landed
+                where report_check_id is not null
             )
+        )
+        semi join staging.erased using (pseudonym)
     )
     and staging.check_hash(vendor, account, subject, check_id) not in (select pseudonym from staging.erased);
 

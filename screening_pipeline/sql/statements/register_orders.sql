@@ -5,7 +5,7 @@ select
     n.vendor,
     n.account,
     n.subject,
-    n.check_id,
+    min_by(n.check_id, n.place),
     n.id_hash,
     min(n.loaded_at),
     true
@@ -17,12 +17,13 @@ from (
     from new_order
 ) as n
 where not exists (select 1 from raw."check" as c where n.id_hash = c.id_hash)
-group by n.vendor, n.account, n.subject, n.check_id, n.id_hash;
+group by n.vendor, n.account, n.subject, n.id_hash;
 
 create or replace temp table new_order as
 select
     o.* replace (
         c.check_key as check_key,
+        c.check_id as check_id,
         row_number() over (order by o.file asc nulls last, o.line asc nulls last)
         + (select coalesce(max(order_seq), 0) from raw."order") as order_seq
     )

@@ -3,8 +3,17 @@ create or replace temp table skipped_order as
 select *
 from new_order
 where
-    staging.check_hash(vendor, account, subject, check_id) in (select pseudonym from staging.erased)
-    or staging.unspecified_hash(vendor, account, check_id) in (select pseudonym from staging.erased)
+    (file_sha256, line) in (
+        select (file_sha256, line)
+        from (
+            select
+                file_sha256,
+                line,
+                unnest(staging.erased_hashes(vendor, account, subject, check_id)) as pseudonym
+            from new_order
+        )
+        semi join staging.erased using (pseudonym)
+    )
     or (
         candidate_key is not null
         and staging.candidate_hash(candidate_key) in (select pseudonym from staging.erased)
