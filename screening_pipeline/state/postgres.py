@@ -48,6 +48,24 @@ def connected(url: str, where: str) -> psycopg.Connection[Any]:
         return connection
 
 
+def require_sessions(url: str, where: str) -> None:
+    """Refuse a pooler that lends a session to others between two transactions: its locks would be theirs.
+
+    Raises ConfigurationError, EnvironmentFailed.
+    """
+    with connected(url, where) as one, connected(url, where) as other, told(where):
+        mine = _server_process(one)
+        with other.transaction():
+            is_lent = _server_process(other) == mine or _server_process(one) != mine
+    if is_lent:
+        problem = "goes through a pooler that lends sessions out: set pool_mode = session, or name the server itself"
+        raise ConfigurationError([problem], source=where)
+
+
+def _server_process(connection: Connection) -> object:
+    return connection.execute("select pg_backend_pid()").fetchone()
+
+
 def cut(connection: Connection) -> None:
     """Cut the wire: whoever waits for an answer waits no longer, and the server, if it still hears us, lets go."""
     import psycopg

@@ -71,6 +71,7 @@ class PostgresLocks:
         self._on_lost = on_lost
         self._session: _Session | None = None
         self._mutex = threading.RLock()
+        self._has_sessions = False
 
     @contextmanager
     def hold(self, name: str, *, is_shared: bool = False, wait_seconds: float = 0.0) -> Iterator[None]:
@@ -142,10 +143,17 @@ class PostgresLocks:
     def _opened(self) -> _Session:
         session = self._session
         if session is None or session.lost_by is not None or session.pid != os.getpid():
+            self._require_sessions()
             session = self._session = _Session(postgres.connected(self._url, self._where))
             self.lost = None
             threading.Thread(target=self._watch, args=(session,), name="locks", daemon=True).start()
         return session
+
+    def _require_sessions(self) -> None:
+        """Once: it takes two connections."""
+        if not self._has_sessions:
+            postgres.require_sessions(self._url, self._where)
+            self._has_sessions = True
 
     def _end_if_idle(self, session: _Session) -> None:
         """Close the session with its last lock: the server frees whatever it held."""

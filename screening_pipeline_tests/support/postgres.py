@@ -20,8 +20,7 @@ from uuid import uuid4
 PASSWORD = "of-a-test"
 # Debian keeps each version's programs in a folder of its own, which is on nobody's path.
 PROGRAMS = ("/usr/lib/postgresql", "/usr/pgsql")
-# Its files are thrown away: what the operating system has is enough, also after a kill of the server.
-SETTINGS = ("fsync=off", "listen_addresses=127.0.0.1", "shared_buffers=16MB", "max_connections=60")
+SETTINGS = ("listen_addresses='127.0.0.1'", "shared_buffers=16MB", "max_connections=60")
 
 
 def why_missing() -> str | None:
@@ -67,7 +66,7 @@ class Server:
     def start(self) -> None:
         """Start it again after `stop`, with the same files and port."""
         self.process = _started(self.folder, self.port)
-        _await(self.port, self.process)
+        await_server(self.port, self.process)
 
     def crash(self) -> None:
         """Crash it, and start it again."""
@@ -76,17 +75,23 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """Context manager: a server, of another user where this one is root, as PostgreSQL wants it."""
+def running_server(*, fsync: bool = False) -> Iterator[Server]:
+    """Context manager: a server, of another user where this one is root, as PostgreSQL wants it.
+
+    Its files are thrown away, so that what the operating system has is enough, also after a kill of the server; `fsync`
+    is for measuring.
+    """
     folder = Path(tempfile.mkdtemp(prefix="screening-postgres-"))
     try:
         if os.geteuid() == 0:
             os.chown(folder, _owner().pw_uid, _owner().pw_gid)
         data = folder / "data"
         _initialize(data, folder / "password")
-        server = Server(data, port := _free_port(), _started(data, port))
+        with (data / "postgresql.conf").open("a") as settings:
+            settings.write("".join(f"{setting}\n" for setting in (*SETTINGS, f"fsync={'on' if fsync else 'off'}")))
+        server = Server(data, port := free_port(), _started(data, port))
         try:
-            _await(port, server.process)
+            await_server(port, server.process)
             yield server
         finally:
             server.stop(signal.SIGQUIT)
@@ -105,15 +110,19 @@ def _initialize(data: Path, password: Path) -> None:
 
 def _started(data: Path, port: int) -> subprocess.Popen[bytes]:
     command = [str(_program("postgres")), "-D", str(data), "-p", str(port), "-k", str(data.parent)]
-    command += [word for setting in SETTINGS for word in ("-c", setting)]
-    log = (data.parent / "log").open("ab")
-    with log:
+    return as_owner(command, data.parent / "log")
+
+
+def as_owner(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """A process of the user that PostgreSQL's programs take."""
+    with log.open("ab") as written:
         return subprocess.Popen(
-            command, cwd="/", user=_user(), group=_group(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            command, cwd="/", user=_user(), group=_group(), stdin=subprocess.DEVNULL, stdout=written, stderr=written
         )
 
 
-def _await(port: int, process: subprocess.Popen[bytes]) -> None:
+def await_server(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until it lets somebody in."""
     import psycopg
 
     until = time.monotonic() + 30
@@ -151,7 +160,8 @@ def _program(name: str) -> Path | None:
     return next(below, None)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
