@@ -179,7 +179,8 @@ def test_what_is_shown_of_an_asset_is_stored_with_it_and_not_with_the_output_as_
 def test_a_pull_shows_how_it_went_for_each_account(result: dg.ExecuteInProcessResult) -> None:
     shown = metadata(result, "goodhire/report")
     assert shown["calls"] > 0
-    assert [record.data["account"] for record in shown["accounts"].records] == ["sandbox"]
+    assert shown["accounts"].splitlines()[0].startswith("| account | accepted |")
+    assert [line.split(" | ")[0] for line in shown["accounts"].splitlines()[2:]] == ["| sandbox"]
 
 
 def test_every_rule_of_a_cycle_is_reported_and_holds(result: dg.ExecuteInProcessResult) -> None:
@@ -250,6 +251,7 @@ def test_a_cycle_of_one_vendor_intends_no_other_step_and_no_rule_that_it_does_no
     result: dg.ExecuteInProcessResult, played: Play, instance: dg.DagsterInstance
 ) -> None:
     assert result.success
+    next_day(played)  # a table of which Dagster was told a moment ago it is told of later, with its rules
     outcome = runs.sync(played.runtime, instance, vendors=["zinc"], is_full=True)
     events = [e.dagster_event for e in instance.all_logs(outcome.run_id) if e.dagster_event]
     kinds = dg.DagsterEventType

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -53,6 +54,26 @@ def test_a_run_of_our_own_leaves_out_tables_that_did_not_change(played: Play) ->
     assert result.success
     assert {"raw/response", "published/snapshot"} <= made
     assert made.isdisjoint({"star/fact_check", "star/fact_check_event", "star/dim_calendar"})
+
+
+def published(played: Play, *, minutes: int) -> tuple[set[str], set[str]]:
+    """The tables that a run of our own tells of some minutes later, after a change, and the rules of which it tells."""
+    played.clock.move_to(played.clock.now() + timedelta(minutes=minutes))
+    check_id = f"pushed-{played.clock.now().timestamp()}"
+    played.push("zinc", check_id, {"id": check_id, "status": "pending", "statusV2": "awaiting-candidate"})
+    with use_runtime(played.runtime):
+        result = definitions().resolve_job_def("publish").execute_in_process(instance=played.instance)
+    made = [event.asset_key for event in result.get_asset_materialization_events() if event.asset_key]
+    rules = {f"{e.asset_key.path[-1]}.{e.check_name}" for e in result.get_asset_check_evaluations()}
+    return {key.path[-1] for key in made if key.path[0] == "star"}, rules
+
+
+def test_a_table_that_changes_all_the_time_is_told_of_now_and_then_together_with_its_rules(played: Play) -> None:
+    of_checks = {f"fact_check.{rule.name}" for rule in all_rules() if rule.shown_at == "star.fact_check"}
+    for minutes, is_told in ((30, True), (1, False), (1, False), (19, True)):
+        tables, rules = published(played, minutes=minutes)
+        assert ("fact_check" in tables, of_checks <= rules) == (is_told, is_told)
+        assert is_told or not (tables or rules), "what holds as before is not told again"
 
 
 def tried(played: Play, *names: str) -> list[dg.AssetCheckEvaluation]:

@@ -31,6 +31,9 @@ nux:
 compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
+# The console says what a person reads; whatever else happens is in the events of the run.
+python_logs:
+  python_log_level: INFO
 # A run whose worker died is noticed and ended, so that it blocks nobody.
 run_monitoring:
   enabled: true

@@ -20,7 +20,8 @@ TRIGGER = "screening/trigger"
 
 # Everything downstream is brought up to date by the run that changes something, and views are always of now: to Dagster
 # nothing is out of step until this program changes what it makes.
-_DATA_VERSION = dg.DataVersion(version("screening-pipeline"))
+_VERSION = version("screening-pipeline")
+_DATA_VERSION = dg.DataVersion(_VERSION)
 
 
 # Tables of the pipeline's own, which only it reads.
@@ -60,6 +61,17 @@ def made(
     if metadata:
         context.add_asset_metadata(metadata, asset_key=key)
     return dg.MaterializeResult(asset_key=key, data_version=_DATA_VERSION)
+
+
+def version_tags(spec: dg.AssetSpec) -> dict[str, str]:
+    """The tags of a materialization that is an event and no result: those that Dagster gives to results.
+
+    Without them Dagster takes an asset for left behind as soon as one that it depends on is made again.
+    """
+    tags = {"dagster/data_version": _VERSION, "dagster/code_version": _VERSION}
+    for name in (dep.asset_key.to_user_string() for dep in spec.deps):
+        tags |= {f"dagster/input_data_version/{name}": _VERSION, f"dagster/input_event_pointer/{name}": "NULL"}
+    return tags
 
 
 def is_called(context: dg.AssetExecutionContext) -> bool:

@@ -35,7 +35,7 @@ def table_metadata(connection: Connection, relation: catalog.Relation) -> dict[s
     return {
         "dagster/row_count": count[0] if count else 0,
         "dagster/column_schema": _column_schema(relation.qualified, header),
-        "preview": _preview(*_nameless(header, rows)),
+        "preview": as_table(*_nameless(header, rows)),
     }
 
 
@@ -46,7 +46,7 @@ def _header(result: Connection) -> tuple[tuple[str, str], ...]:
 def rows_shown(connection: Connection, query: str) -> dg.MetadataValue[Any]:
     """The rows of a query without the columns that tell of whom, as inert text."""
     result = connection.execute(query)
-    return _preview(*_nameless(_header(result), result.fetchall()))
+    return as_table(*_nameless(_header(result), result.fetchall()))
 
 
 @cache
@@ -64,8 +64,8 @@ def _nameless(header: Sequence[tuple[str, str]], rows: Sequence[tuple[Any, ...]]
     return [header[place][0] for place in kept], [[row[place] for place in kept] for row in rows]
 
 
-def _preview(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MetadataValue[Any]:
-    """The first rows, as inert text: vendors' words may hold markup."""
+def as_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MetadataValue[Any]:
+    """Rows as a table in Markdown, in inert text: vendors' words may hold markup."""
     lines = [names, ["---"] * len(names), *([_cell(value) for value in row] for row in rows)]
     return dg.MetadataValue.md("\n".join("| " + " | ".join(line) + " |" for line in lines))
 

@@ -187,7 +187,7 @@ def _outcome(runtime: Runtime, result: Any, idle: Sequence[AccountReport]) -> Ou
         waiting=whole.intake.waiting,
         reports=(*whole.reports, *idle),
         settled=whole.settled,
-        failed_checks=_failed_checks(result),
+        failed_checks=whole.broken,
     )
 
 

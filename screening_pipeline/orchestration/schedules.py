@@ -5,11 +5,10 @@ import dagster as dg
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.orchestration.jobs import PULL_JOBS, sync
-from screening_pipeline.orchestration.keys import PULL, RAW_ORDER, RAW_RESPONSE, TRIGGER, call_keys, pull_cron
+from screening_pipeline.orchestration.keys import PULL, RAW_ORDER, RAW_RESPONSE, SNAPSHOT, TRIGGER, call_keys, pull_cron
 from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook
 from screening_pipeline.orchestration.retention_job import retention_job
 from screening_pipeline.orchestration.sensors import why_not_pulled
-from screening_pipeline.orchestration.tables import star
 from screening_pipeline.vendors import all_vendors
 
 
@@ -44,7 +43,7 @@ def pull_schedule(vendor: Vendor) -> dg.ScheduleDefinition:
             config = {"accounts": asked, "seconds": MINUTES_A_RUN * 60, "lingering": is_lingering}
             return dg.RunRequest(run_config={"ops": {PULL: {"config": config}}}, tags=tags)
         if is_unread and not outlook.runs:
-            return dg.RunRequest(asset_selection=[RAW_ORDER, RAW_RESPONSE, *star.keys], tags=tags)
+            return dg.RunRequest(asset_selection=[RAW_ORDER, RAW_RESPONSE, SNAPSHOT], tags=tags)
         return dg.SkipReason("; ".join(f"{key}: {reason}" for key, reason in reasons.items()))
 
     return evaluate

@@ -1,8 +1,8 @@
 """The step of the star: what was landed is settled, published, and told of its tables."""
 
-import json
-from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -12,26 +12,24 @@ from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration.keys import (
     NO_ASSETS,
     OWNERS,
+    RAW_ORDER,
     RAW_RESPONSE,
     SNAPSHOT,
     TRIGGER,
+    is_called,
     made,
     run_id_of,
     table_key,
 )
 from screening_pipeline.orchestration.metadata import table_metadata
 from screening_pipeline.orchestration.resource import Screening, note
-from screening_pipeline.orchestration.rules import all_rules, evaluations
+from screening_pipeline.orchestration.telling import Telling, Verdict, name_of, tell, telling_of
 from screening_pipeline.runtime import publication
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.results import StepResult, steps_before
 from screening_pipeline.state.run_ledger import LAST_STEP
 from screening_pipeline.warehouse import catalog, lineage, store
 from screening_pipeline.warehouse.session import Connection
-
-# Trying every rule takes at most a twentieth of the time; with few checks that is in every run.
-REST = 20
-_TRIED = "rules_tried"
 
 
 def _tables(*schemas: str) -> list[catalog.Relation]:
@@ -47,59 +45,85 @@ def _table_spec(relation: catalog.Relation) -> dg.AssetSpec:
         group_name=relation.schema,
         kinds={"duckdb", "sql"},
         owners=OWNERS,
-        skippable=True,
     )
 
 
-@dg.multi_asset(
-    name=LAST_STEP,
-    specs=[
-        *(_table_spec(relation) for relation in _tables("star")),
-        dg.AssetSpec(
-            SNAPSHOT,
-            deps=[table_key(relation.qualified) for relation in _tables("star")],
-            group_name="published",
-            kinds={"duckdb"},
-            owners=OWNERS,
-            description="data/published/screening.duckdb: star, analytics and ops for analysts, replaced as a whole.",
-            freshness_policy=dg.FreshnessPolicy.time_window(
-                fail_window=timedelta(days=2), warn_window=timedelta(days=1)
-            ),
-            skippable=True,
-        ),
-    ],
+def _ends() -> list[dg.AssetKey]:
+    """The tables that no other is computed from: what stands before them is there through them."""
+    names = [relation.qualified for relation in _tables("star")]
+    feeding = {source for name in names for source in lineage.feeds(name)}
+    return [table_key(name) for name in names if name not in feeding]
+
+
+SNAPSHOT_SPEC = dg.AssetSpec(
+    SNAPSHOT,
+    # A run of the pipeline's own jobs selects it without tables, and still waits for what is read and asked.
+    deps=[RAW_ORDER, RAW_RESPONSE, *_ends()],
+    group_name="published",
+    kinds={"duckdb"},
+    owners=OWNERS,
+    description="data/published/screening.duckdb: star, analytics and ops for analysts, replaced as a whole.",
+    freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(days=2), warn_window=timedelta(days=1)),
 )
+SPECS = {relation.qualified: _table_spec(relation) for relation in _tables("star")}
+
+
+@dg.multi_asset(name=LAST_STEP, specs=[*SPECS.values(), SNAPSHOT_SPEC], can_subset=True)
 def star(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[Any]:
     """Read what was landed, recompute every check that it is about, and replace the published snapshot.
 
-    In a run of the pipeline's own jobs a table of which no row changed is not materialized: events cost more than
-    tables do. Whoever selects tables gets all of them.
+    All tables are brought up to date, whichever are selected, and whoever selects tables is told of them. The jobs of
+    the pipeline itself select none: they tell now and then of those that have changed.
     """
     runtime, run_id = screening.runtime, run_id_of(context)
-    begun_at = runtime.clock.now()
-    trigger = context.run.tags.get(TRIGGER)
+    begun_at, trigger = runtime.clock.now(), context.run.tags.get(TRIGGER)
     before = steps_before(runtime.ledger, run_id, LAST_STEP, begun_at=begun_at)
     with open_warehouse(runtime) as connection:
         own = StepResult(begun_at=begun_at, settled=settle.settle(runtime, connection))
         whole = before + own
         notes.note_run(runtime, connection, whole, run_id=run_id, trigger=trigger or "dagster")
         size = publication.publish(runtime, connection, is_due=trigger is None)
-        _log(context, evaluations(connection, (r for r in all_rules() if r.is_every_run and not r.is_published)))
-    note(context, runtime, LAST_STEP, own)
+        changed = whole.settled.written & SPECS.keys()
+        telling = telling_of(runtime, _selected(context), changed, is_published=size is not None)
+        verdicts = telling.tried(connection, is_published=False)
     context.log.info(
         "%s answers read, %s checks changed, %s rejects",
         *(getattr(whole.settled, name) for name in ("responses", "changed", "rejects")),
     )
-    changed = [r for r in _tables("star") if trigger is None or r.qualified in whole.settled.written]
+    yield from _shown(context, runtime, telling, size)
+    verdicts += _on_snapshot(runtime, telling) if size is not None else []
+    for verdict in telling.news(verdicts):
+        context.log_event(dg.AssetCheckEvaluation(**verdict))  # Dagster takes them of a step, whatever it declares
+    telling.done(verdicts)
+    broken = tuple(sorted(name_of(verdict) for verdict in verdicts if not verdict["passed"]))
+    note(context, runtime, LAST_STEP, replace(own, broken=broken))
+
+
+def _shown(
+    context: dg.AssetExecutionContext, runtime: Runtime, telling: Telling, size: int | None
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Tell of tables and of the snapshot, of `size` bytes; None: it was put off."""
     if size is None:
         due = publication.due_at(runtime.pull_queue, runtime.clock.now())
         context.log.info("making a snapshot takes long by now: the next one is made after %s", due)
-        yield from (made(context, table_key(relation.qualified), {}) for relation in changed)
         return
+    path = runtime.settings.paths.published
+    with store.reader(path) as snapshot:
+        for name in (name for name in SPECS if name in telling.tables):
+            yield from tell(context, SPECS[name], table_metadata(snapshot, catalog.relations()[name]))
+    yield from tell(context, SNAPSHOT_SPEC, {"bytes": size, "path": str(path)})
+
+
+def _on_snapshot(runtime: Runtime, telling: Telling) -> list[Verdict]:
     with store.reader(runtime.settings.paths.published) as snapshot:
-        yield from materialized(context, snapshot, changed)
-        _try_rules(context, runtime, snapshot, {relation.qualified for relation in changed})
-    yield made(context, SNAPSHOT, {"bytes": size, "path": str(runtime.settings.paths.published)})
+        return telling.tried(snapshot, is_published=True)
+
+
+def _selected(context: dg.AssetExecutionContext) -> frozenset[str]:
+    """The tables that somebody has selected."""
+    if is_called(context):
+        return frozenset(SPECS)
+    return frozenset(name for name, spec in SPECS.items() if spec.key in context.selected_asset_keys)
 
 
 def materialized(
@@ -108,33 +132,3 @@ def materialized(
     """Materializations of these tables or views: row counts, columns, a preview."""
     for relation in relations:
         yield made(context, table_key(relation.qualified), table_metadata(connection, relation))
-
-
-def _log(context: dg.AssetExecutionContext, found: Iterator[dg.AssetCheckEvaluation]) -> None:
-    # Dagster takes evaluations of a step, whatever it declares.
-    for evaluation in found:
-        context.log_event(evaluation)
-
-
-def _try_rules(
-    context: dg.AssetExecutionContext, runtime: Runtime, snapshot: Connection, changed: Collection[str]
-) -> None:
-    """Try the rules of every run, and those of what has changed if the last time is long enough ago.
-
-    Else they would read "not evaluated" until tomorrow: a verdict is about a table as it was made last.
-    """
-    published = [rule for rule in all_rules() if rule.is_published]
-    _log(context, evaluations(snapshot, (rule for rule in published if rule.is_every_run)))
-    seldom = [rule for rule in published if not rule.is_every_run and rule.shown_at in changed]
-    now, started = runtime.clock.now(), runtime.clock.monotonic()
-    if seldom and _are_due(runtime.pull_queue.note(_TRIED), now):
-        _log(context, evaluations(snapshot, seldom))
-        tried = {"at": now.isoformat(), "seconds": runtime.clock.monotonic() - started}
-        runtime.pull_queue.remember(_TRIED, json.dumps(tried))
-
-
-def _are_due(noted: str | None, now: datetime) -> bool:
-    if noted is None:
-        return True
-    tried = json.loads(noted)
-    return abs(now - datetime.fromisoformat(tried["at"])) >= timedelta(seconds=REST * tried["seconds"])

@@ -91,12 +91,16 @@ class BatchCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """The result of a step of a run, or of several merged; `begun_at` is when the first of them began."""
+    """The result of a step of a run, or of several merged; `begun_at` is when the first of them began.
+
+    `broken`: the rules that were tried and do not hold, as `schema.table.rule`.
+    """
 
     begun_at: datetime
     intake: IntakeCounts = field(default_factory=IntakeCounts)
     settled: BatchCounts = field(default_factory=BatchCounts)
     reports: tuple[AccountReport, ...] = ()
+    broken: tuple[str, ...] = ()
 
     def __add__(self, other: StepResult) -> StepResult:
         return StepResult(
@@ -104,6 +108,7 @@ class StepResult:
             intake=self.intake + other.intake,
             settled=self.settled + other.settled,
             reports=(*self.reports, *other.reports),
+            broken=tuple(sorted({*self.broken, *other.broken})),
         )
 
     def facts(self) -> dict[str, Any]:
@@ -113,6 +118,7 @@ class StepResult:
             "intake": asdict(self.intake),
             "settled": asdict(self.settled) | {"written": sorted(self.settled.written)},
             "reports": [report.facts() for report in self.reports],
+            "broken": list(self.broken),
         }
 
     @classmethod
@@ -124,6 +130,7 @@ class StepResult:
             intake=IntakeCounts(**facts["intake"]),
             settled=BatchCounts(**settled | {"written": frozenset(settled["written"])}),
             reports=tuple(map(AccountReport.of_facts, facts["reports"])),
+            broken=tuple(facts.get("broken", ())),  # steps of earlier versions noted none
         )
 
 
