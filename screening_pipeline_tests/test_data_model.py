@@ -67,6 +67,14 @@ def test_every_query_of_the_questions_can_be_asked(connection: Connection, query
     assert connection.execute(query).description
 
 
+def test_each_question_stands_in_a_file_that_can_be_run() -> None:
+    """Their queries are those of the page, which are asked above."""
+    folder = DOCS.parent / "examples" / "questions"
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    assert found == loaded("questions").files(), "run: python tools/questions.py"
+    assert sum(text.count(";\n") for text in found.values()) == len(QUERIES)
+
+
 def _section(page: str, name: str) -> str:
     found = re.search(rf"^### `{re.escape(name)}(?:\(t\))?`\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL)
     assert found is not None

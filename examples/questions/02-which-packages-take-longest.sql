@@ -1,0 +1,5 @@
+-- Which packages take longest? What the figures mean is told in docs/questions.md.
+
+select vendor, package, n, n_open, median_days, ci_low, ci_high, p90_days, note
+from analytics.turnaround_by_package
+order by vendor, median_days desc nulls last;
