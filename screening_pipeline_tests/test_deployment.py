@@ -87,6 +87,10 @@ def test_a_project_made_by_dg_loads_it_as_a_component(tmp_path: Path) -> None:
     (project / "pyproject.toml").write_text(kind)
     (project / "__init__.py").touch()
     (project / "defs" / "__init__.py").touch()
+    (project / "screening.toml").write_text(
+        '[[accounts]]\nvendor = "zinc"\nname = "main"\nbase_url = "https://zinc.example"\napi_key_env = "ZINC_KEY"\n'
+        '[operations]\nowners = ["team:people-operations"]\ntags = { domain = "hiring" }\n'
+    )
     (folder / "defs.yaml").write_text(
         "type: screening_pipeline.component.ScreeningPipeline\n"
         "attributes:\n  config: ../../screening.toml\n  sensors: false\n"
@@ -96,6 +100,8 @@ def test_a_project_made_by_dg_loads_it_as_a_component(tmp_path: Path) -> None:
     told += "repository = found.get_repository_def()\n"
     told += "facts = {'jobs': len(repository.job_names), 'sensors': len(repository.sensor_defs),"
     told += " 'schedules': len(repository.schedule_defs), 'config': os.environ['SCREENING_CONFIG']}\n"
+    told += "specs = found.resolve_all_asset_specs()\n"
+    told += "facts['named'] = sorted({(*spec.owners, spec.tags.get('domain')) for spec in specs})\n"
     told += "print(json.dumps(facts))\n"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", told],
@@ -110,4 +116,5 @@ def test_a_project_made_by_dg_loads_it_as_a_component(tmp_path: Path) -> None:
     assert facts["jobs"] > 5
     assert facts["schedules"] > 2
     assert facts["sensors"] == 0
+    assert facts["named"] == [["team:people-operations", "hiring"]], "of [operations]"
     assert Path(facts["config"]).resolve() == project / "screening.toml"

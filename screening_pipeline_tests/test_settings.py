@@ -239,6 +239,20 @@ def test_how_long_quiet_has_to_last_is_a_duration_or_seconds(tmp_path: Path, lin
     assert configured(tmp_path, GOODHIRE + line).account("goodhire").push_settles_after == seconds
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('owners = ["people"]', 'operations.owners element 0 must be "team:'),
+        ('owners = ["team:"]', 'operations.owners element 0 must be "team:'),
+        ('tags = { domain = "hiring and firing" }', "operations.tags has 'hiring and firing'"),
+        ("tags = { domain = 1 }", "operations.tags must be text"),
+    ],
+)
+def test_owners_and_tags_that_dagster_would_not_take_are_refused(tmp_path: Path, line: str, said: str) -> None:
+    (problem,) = problems(tmp_path, f"{GOODHIRE}\n[operations]\n{line}\n")
+    assert problem.startswith(said)
+
+
 @pytest.mark.parametrize("value", ['"soon"', '"15"', "true", "-1", "1.5", '"1w"', "[]"])
 def test_what_is_no_duration_is_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(ConfigurationError, match=r"accounts\[0\].push_settles_after must be a duration"):

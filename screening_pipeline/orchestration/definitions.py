@@ -12,6 +12,7 @@ from screening_pipeline.orchestration.maintenance import (
     report_job,
 )
 from screening_pipeline.orchestration.notifying import notifications
+from screening_pipeline.orchestration.ownership import owned
 from screening_pipeline.orchestration.resource import Screening
 from screening_pipeline.orchestration.rules import rules
 from screening_pipeline.orchestration.schedules import SCHEDULES
@@ -22,7 +23,7 @@ garbage_collection.tune_garbage_collection()
 import dagster as dg
 
 defs = dg.Definitions(
-    assets=[*ASSETS, analytics, daily_report_page, parquet],
+    assets=owned([*ASSETS, analytics, daily_report_page, parquet]),
     asset_checks=[rules],
     jobs=[*JOBS, report_job, rebuild],
     sensors=[*SENSORS, notifications],

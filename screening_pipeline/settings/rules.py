@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 _RANDOM_LOOKING = re.compile(r"(?=.*\d)[A-Z0-9]{16,}")
+_OWNER = re.compile(r"team:[A-Za-z0-9_-]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -161,6 +162,22 @@ def name(value: Any) -> str:
     if not _NAME.fullmatch(text(value)):
         raise Refused("must be 1 to 63 letters, digits, '.', '-' or '_', and begin with a letter or digit")
     return str(value)
+
+
+def owner(value: Any) -> str:
+    """Rule: who owns an asset in Dagster, a team or the address of a person."""
+    if not _OWNER.fullmatch(text(value)):
+        raise Refused('must be "team:<letters, digits, - or _>" or an e-mail address')
+    return str(value)
+
+
+def tags(value: Any) -> dict[str, str]:
+    """Rule: a table of tags as Dagster takes them: names, with texts that are as plain."""
+    found = text_map(value)
+    wrong = [word for pair in found.items() for word in pair if not _NAME.fullmatch(word)]
+    if wrong:
+        raise Refused(f"has {wrong[0]!r}: tags are 1 to 63 letters, digits, '.', '-' or '_'")
+    return found
 
 
 def variable(value: Any) -> str:

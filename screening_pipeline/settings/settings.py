@@ -129,11 +129,18 @@ class Http:
 
 @dataclass(frozen=True, kw_only=True)
 class Operations:
-    """Settings of operations: `stale_after`, in seconds, is how long nothing may run before `status` calls it wrong."""
+    """Settings of operations: `stale_after`, in seconds, is how long nothing may run before `status` calls it wrong.
+
+    `owners` and `tags` are those of every asset in Dagster; no owners mean the usual one.
+    """
 
     stale_after: float = setting(
         rules.duration, 7200.0, example='"2h"', help="`status` ends with 1 where nothing has run for longer"
     )
+    owners: tuple[str, ...] = setting(
+        rules.list_of(rules.owner), (), example='["team:people-operations"]', help="of the assets in Dagster"
+    )
+    tags: Mapping[str, str] = setting(rules.tags, {}, example='{ domain = "hiring" }', help="of the assets in Dagster")
 
 
 @dataclass(frozen=True, kw_only=True)
