@@ -57,7 +57,8 @@ OUTSIDE = ("httpx", "duckdb", "dagster", "sqlite3", "socket", "subprocess", "asy
 
 # The doors to the outside, and the rooms or modules that may open them.
 DOORS = {
-    "httpx": {"http.transport", "notify.webhook"},
+    "httpx": {"http.transport", "http.lanes", "notify.webhook"},
+    "httpcore": {"http.lanes", "http.sockets"},
     "duckdb": {"warehouse.session", "warehouse.publish", "warehouse.dependencies"},  # the last only parses
     "dagster": {"orchestration"},
     "psycopg": {"state.postgres", "state.postgres_locks", "state.postgres_session"},

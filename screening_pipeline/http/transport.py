@@ -20,6 +20,7 @@ from screening_pipeline.base.clock import Clock
 from screening_pipeline.http import wire
 from screening_pipeline.http.account_gate import Withheld
 from screening_pipeline.http.credentials import TokenRequest
+from screening_pipeline.http.lanes import Lanes
 from screening_pipeline.settings.account import Account
 from screening_pipeline.state.rate_limit import DEADLINE_SECONDS
 
@@ -105,6 +106,8 @@ class Transport:
             timeout=None,  # noqa: S113  httpx knows no total; `send` keeps one over all of it
             trust_env=limits.is_proxied,
             verify=_trust(account),
+            # Only httpx's own transport speaks to proxies.
+            transport=None if limits.is_proxied else Lanes(_trust(account), limits.keep_alive),
         )
 
     async def close(self) -> None:
