@@ -45,7 +45,7 @@ _CHANGED = {
     "id_hash": "staging.id_hash(b.vendor, b.account, b.subject, concat(b.check_id, '-', $copy))",
 }
 # Of open checks only, or of what is not published yet.
-_OF_NOW = ('staging."open_check"', 'ops."pull_plan"', 'staging."unpublished_check"')
+_OF_NOW = ('staging."open_check"', 'ops."pull_plan"', 'staging."unpublished_check"', 'staging."unplanned_check"')
 # The checks of the block that have ended, numbered without gaps.
 _KEPT = """
 create or replace temp table kept as

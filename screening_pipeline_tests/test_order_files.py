@@ -492,3 +492,21 @@ def test_a_manifest_of_300_mib_of_holes_costs_little_memory(tmp_path: Path) -> N
     lines, grown = map(int, done.stdout.split())
     assert lines == 2
     assert grown < 64 * 1024  # KiB
+
+
+def test_rows_are_told_by_their_lines_wherever_a_large_file_is_cut(stage: Stage) -> None:
+    odd = {
+        700: ('workerchecks,n700,"a\nb"', None),
+        2_000: ('workerchecks,n2000,"left open', "bad_csv"),
+        2_001: ("workerchecks,n2001,x,y", "bad_csv"),
+        4_100: ('"workerchecks","n4100","said ""so"""', None),
+        9_000: ("workerchecks,n/a,x", "no_value"),
+        9_001: ("workerchecks,n9001,Qualität", None),
+        20_000: ("nobody,n20000,x", "unknown_vendor"),
+    }
+    lines = [odd.get(n, (f"workerchecks,n{n},standard", None))[0] for n in range(2, 20_100)]
+    orders, problems = read(stage, "vendor,check_id,package\n" + "\n".join(lines) + "\n")
+    below = {n: n + (n > 700) for n in odd}  # one row has two lines
+    assert [(p.line, p.reason) for p in problems] == [(below[n], why) for n, (_, why) in odd.items() if why]
+    assert len(orders) == len(lines) - len(problems)
+    assert all(row["line"] == int(row["check_id"][1:]) + (int(row["check_id"][1:]) > 700) for row in orders)

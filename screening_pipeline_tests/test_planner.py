@@ -29,7 +29,7 @@ from screening_pipeline.planning.planner import Plan, plan
 from screening_pipeline.planning.priors import FAST_EDGES
 from screening_pipeline.planning.timeline import Timeline
 from screening_pipeline.planning.weighing import weigh
-from screening_pipeline.runtime.replan import declared_priors
+from screening_pipeline.runtime.pull_model import declared_priors
 from screening_pipeline.vendors import all_vendors
 
 NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)  # Wednesday, 13:00 in Sydney

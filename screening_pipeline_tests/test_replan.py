@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from screening_pipeline.planning import priors
 from screening_pipeline.planning.model import Model
-from screening_pipeline.runtime.replan import declared_priors, replan
+from screening_pipeline.runtime.pull_model import declared_priors
+from screening_pipeline.runtime.replan import replan
 from screening_pipeline.state.pull_queue import PullQueue, QueuedPull
 from screening_pipeline.state.store import State
 from screening_pipeline_tests.support.stage import MORNING, Stage, Story, account, opened
@@ -252,3 +253,34 @@ def test_the_hours_of_a_vendor_are_learned_in_its_own_time_zone(alone: Stage) ->
         story.say(status="Completed", result="Clear", when=done_at.isoformat())
     pace = learned(alone, MORNING + timedelta(days=40)).pace("workerchecks", "in_progress")
     assert max(range(24), key=pace.__getitem__) in {14, 15}
+
+
+def test_what_a_batch_touches_is_planned_alone_as_it_would_be_among_all(alone: Stage) -> None:
+    pull_queue = PullQueue(State(alone.settings.paths.state))
+    stories = worker_checks(alone, [f"n{number}" for number in range(40)], MORNING)
+    for story in stories:
+        story.say(when=MORNING.isoformat(), status="Pending", result=None)
+    alone.settle(MORNING)
+    before = replanned(alone, pull_queue, MORNING)
+    moved, ended = stories[3], stories[5]
+    moved.say(when=EVENING.isoformat(), status="In Progress", result=None)
+    ended.say(when=EVENING.isoformat(), status="Completed", result="Clear")
+    alone.settle(EVENING)
+    touched = replanned(alone, pull_queue, EVENING, is_whole=False)
+    changed = {name for name in before if touched.get(name) != before[name]}
+    assert changed == {moved.check_id, ended.check_id}
+    assert ended.check_id not in touched
+    assert {row["open_checks"] for row in alone.rows("from ops.pull_budget where vendor = 'workerchecks'")} == {39}
+    planned_for = "select epoch(next_pull_at) as at from star.fact_check where check_id = " + f"'{moved.check_id}'"
+    assert alone.rows(planned_for)[0]["at"] == pytest.approx(touched[moved.check_id].timestamp(), abs=1e-3)
+    whole = replanned(alone, pull_queue, EVENING)
+    # One call at most was wanted before it.
+    assert abs((whole[moved.check_id] - touched[moved.check_id]).total_seconds()) <= 60
+
+
+def replanned(stage: Stage, pull_queue: PullQueue, now: datetime, *, is_whole: bool = True) -> dict[str, datetime]:
+    """When everything of WorkerChecks is asked next after a new plan, by the vendor's id."""
+    replan(stage.connection, stage.settings, pull_queue, now=now, is_whole=is_whole)
+    stage.connection.execute("delete from staging.unplanned_check")
+    found = pull_queue.due("workerchecks", "main", now, is_full=True)
+    return {item.check_id: item.next_pull_at for item in found}

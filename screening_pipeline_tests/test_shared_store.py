@@ -155,6 +155,9 @@ def test_the_queue_tells_what_is_due_most_urgent_first_and_puts_off_what_was_ask
     assert other.summary("zinc", "us", NOON) == Summary(0, 0, None)
     other.postpone([3, 4, 1], NOON + timedelta(minutes=1))
     assert [found.check_key for found in one.due(*UK, NOON, is_full=True)] == [5, 2, 3, 4, 1]
+    row = (4, *UK, "order", "id-4", (NOON - timedelta(hours=1)).timestamp(), "touched", 0)
+    other.put_rows([2, 4, 8], [row])
+    assert [found.check_key for found in one.due(*UK, NOON, is_full=True)] == [4, 5, 3, 1]
     one.keep_only([UK, ("zinc", "us")])
     assert other.summary("checkr", "us", NOON).open == 0
     assert other.is_due(*UK, NOON)

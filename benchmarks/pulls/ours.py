@@ -19,7 +19,7 @@ from screening_pipeline.planning.inputs import Budget, PlanOptions
 from screening_pipeline.planning.model import Model
 from screening_pipeline.planning.planner import plan_columns
 from screening_pipeline.planning.weighing import Weighed, weigh
-from screening_pipeline.runtime.replan import declared_priors
+from screening_pipeline.runtime.pull_model import declared_priors
 
 PLAN_EVERY = 4 * HOUR
 LESSON = 6 * HOUR

@@ -14,7 +14,7 @@ from screening_pipeline.cycle.notes import note_accounts, note_gaps
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orders.intake import IntakeCounts
 from screening_pipeline.runtime import publication, unread
-from screening_pipeline.runtime.plans import forget_plans, plan_what_is_old, prepare, touched_accounts
+from screening_pipeline.runtime.plans import plan_what_is_old, prepare
 from screening_pipeline.runtime.results import BatchCounts
 from screening_pipeline.warehouse import catalog, ingest, schema, session
 
@@ -31,9 +31,8 @@ class Taken:
 
 
 def advanced(connection: session.Connection, runtime: Runtime) -> BatchCounts:
-    """Inside a transaction: bring what was landed since into the star; what that did to it. Its plans are forgotten."""
+    """Inside a transaction: bring what was landed since into the star; what that did to it."""
     written = ingest.advance(connection, runtime.landing, part_key=runtime.part_key, now=runtime.clock.now())
-    forget_plans(runtime, touched_accounts(connection))
     return counted(connection) + BatchCounts(written=frozenset(written))
 
 

@@ -34,6 +34,9 @@ _NUMBER = re.compile(
     re.VERBOSE,
 )
 _FORMULA = re.compile(r"=|'\d")
+# Nearly every id: letters, digits and hyphens with a digit that is no zero, which no word for nothing has, and no
+# number as a spreadsheet shows it.
+_PLAIN = re.compile(r"(?![+-]?\dE)(?=[A-Za-z0_-]*+[1-9])[A-Za-z0-9_-]++")
 _ERROR_OF_A_CELL = re.compile(
     r"#[\u00a1\u00bf]?[^\W\d][\w/ ]*[!?]|#(?:N/?[ADV]|N/D|NV|N/DISP|GETTING_DATA)", re.IGNORECASE
 )
@@ -85,13 +88,18 @@ def written_forms(check_id: str) -> set[str]:
 
 def problem_of(text: str) -> str | None:
     """Why a trimmed text cannot be an id, a code of this module; None where it may be one. An empty text may."""
-    if not text:
+    if not text or is_plain(text):
         return None
     if not (text.isascii() and text.isprintable()) and any(map(_is_deceptive, text)):
         return INVISIBLE_SIGN
     if _NUMBER.fullmatch(text) or _FORMULA.match(text):
         return SPREADSHEET_NUMBER
     return NO_VALUE if _is_nothing(text) else None
+
+
+def is_plain(text: str) -> bool:
+    """Whether a trimmed text is an id like nearly all, about which there is no question."""
+    return _PLAIN.fullmatch(text) is not None
 
 
 def _is_nothing(text: str) -> bool:

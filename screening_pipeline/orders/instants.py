@@ -20,16 +20,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def read(connection: Connection, told: Iterable[Told]) -> Mapping[Told, str]:
     """The instants as ISO 8601 in UTC; those that are missing cannot be read."""
-    texts = "".join(json.dumps({"told": text, "zone": zone}) + "\n" for text, zone in sorted(set(told)))
-    if not texts:
+    asked = sorted(set(told))
+    if not asked:
         return {}
-    with memory_files.in_memory(texts.encode()) as path:
+    rows = [{"place": place, "told": text, "zone": zone} for place, (text, zone) in enumerate(asked)]
+    with memory_files.in_memory(json.dumps(rows).encode()) as path:
         found = connection.execute(
-            "select told, zone, epoch_us(staging.instant(told, zone)) from read_json("
-            f"{quote(path)}, format = 'newline_delimited', columns = {{told: 'varchar', zone: 'varchar'}})"
+            "select place, epoch_us(staging.instant(told, zone)) from read_json("
+            f"{quote(path)}, format = 'array', columns = {{place: 'bigint', told: 'varchar', zone: 'varchar'}})"
         ).fetchall()
     return {
-        (text, zone): (_EPOCH + timedelta(microseconds=moment)).isoformat()
-        for text, zone, moment in found
+        asked[place]: (_EPOCH + timedelta(microseconds=moment)).isoformat()
+        for place, moment in found
         if moment is not None
     }

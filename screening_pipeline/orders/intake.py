@@ -232,8 +232,8 @@ def _keep(connection: Connection, manifest: Manifest, outcomes: Iterator[Row | P
     kept = IntakeCounts(files=1)
     while chunk := list(islice(outcomes, CHUNK_ROWS)):
         problems = [outcome for outcome in chunk if isinstance(outcome, Problem)]
-        rows = (outcome | source | noted for outcome in chunk if not isinstance(outcome, Problem))
-        session.insert(connection, "new_order", rows)
+        rows = (outcome for outcome in chunk if not isinstance(outcome, Problem))
+        session.insert(connection, "new_order", rows, source | noted)
         session.insert(connection, "ops.reject", [_reject(manifest, problem, noted) for problem in problems])
         kept += IntakeCounts(orders=len(chunk) - len(problems), rejects=len(problems))
     return kept

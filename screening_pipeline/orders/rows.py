@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from screening_pipeline.landing.masking import mask, masked_keys
 from screening_pipeline.landing.strict_json import unique
 from screening_pipeline.orders import creations, instants
 from screening_pipeline.orders.files import COLUMNS, Manifest, Problem, Row
+from screening_pipeline.orders.plain_rows import Place, PlainRows
 from screening_pipeline.orders.readers import Line, lines
 from screening_pipeline.vendors import all_vendors
 
@@ -42,8 +44,9 @@ _LONGEST_WORD = 40
 def read(connection: Connection, manifest: Manifest, settings: Settings, *, key: bytes) -> Iterator[Row | Problem]:
     """The rows of a manifest that can be read, and why the others cannot, in their order."""
     found = _created(manifest) if manifest.created_by else lines(connection, manifest)
+    judge = _Judge(settings, key)
     while chunk := list(islice(found, CHUNK_ROWS)):
-        yield from _orders(connection, chunk, settings, key)
+        yield from judge.orders(connection, chunk)
 
 
 def _created(manifest: Manifest) -> Iterator[Line]:
@@ -56,41 +59,68 @@ def _created(manifest: Manifest) -> Iterator[Line]:
             yield line, {"vendor": vendor, "account": account, "subject": found.subject, "check_id": found.check_id}
 
 
-def _orders(connection: Connection, chunk: Sequence[Line], settings: Settings, key: bytes) -> Iterator[Row | Problem]:
-    judged = [given if isinstance(given, Problem) else _judged(line, given, settings, key) for line, given in chunk]
-    zones = {account.key: account.timezone for account in settings.accounts}
-    told = [
-        (row["ordered_at"], zones[f"{row['vendor']}/{row['account']}"])
-        for row in judged
-        if not isinstance(row, Problem) and row["ordered_at"]
-    ]
-    known = instants.read(connection, told)
-    for row in judged:
-        yield row if isinstance(row, Problem) else _dated(row, zones, known, key)
+class _Judge:
+    """Makes orders of rows, under one configuration and key."""
 
+    def __init__(self, settings: Settings, key: bytes) -> None:
+        self._settings = settings
+        self._key = key
+        self._zones = {(account.vendor, account.name): account.timezone for account in settings.accounts}
+        self._places: dict[tuple[str, str, str], tuple[str, str]] = {}
 
-def _dated(row: Row, zones: Mapping[str, str], known: Mapping[instants.Told, str], key: bytes) -> Row | Problem:
-    text = row["ordered_at"]
-    moment = known.get((text, zones[f"{row['vendor']}/{row['account']}"]))
-    if text and moment is None:
-        detail = "ordered_at is not an ISO 8601 time such as 2026-03-02T09:30:00+01:00"
-        return Problem(row["line"], "bad_time", detail, row_key=key_of(row, key))
-    return {name: value or None for name, value in row.items()} | {"ordered_at": moment}
+    def orders(self, connection: Connection, chunk: Sequence[Line]) -> Iterator[Row | Problem]:
+        """The orders of these rows, or why they are none; their times are read together."""
+        judged = self._together(chunk)
+        rows = (row for row in judged if not isinstance(row, Problem) and row["ordered_at"])
+        known = instants.read(connection, ((row["ordered_at"], self._zone(row)) for row in rows))
+        for row in judged:
+            yield row if isinstance(row, Problem) else self._dated(row, known)
 
+    def _together(self, chunk: Sequence[Line]) -> list[Row | Problem]:
+        """Each row, its time as text yet, or why there is none."""
+        given = [(line, row) for line, row in chunk if not isinstance(row, Problem)]
+        plain = PlainRows([row for _, row in given])
+        plain.put(self._place)
+        rows: list[Row | Problem] = [*plain.rows([line for line, _ in given], partial(pseudonym, self._key))]
+        for number in plain.remarkable:
+            rows[number] = self._judged(*given[number])
+        judged = iter(rows)
+        return [row if isinstance(row, Problem) else next(judged) for _, row in chunk]
 
-def _judged(line: int, given: Mapping[str, str], settings: Settings, key: bytes) -> Row | Problem:
-    """The row, its time as text yet."""
-    row: Row = {name: ids.trimmed(given.get(name, "")) for name in COLUMNS}
-    problem = _unreadable(line, row) or _spoiled(line, row)
-    problem = problem or _unknown_vendor(line, row, settings) or _unknown_subject(line, row)
-    problem = problem or _bad_needed_by(line, row) or _bad_tags(line, row)
-    reference = ids.person_form(row.pop("candidate_ref"))
-    row |= {"line": line, "candidate_key": pseudonym(key, reference) if reference else None}
-    if problem:
-        return Problem(problem.line, problem.reason, problem.detail, row_key=key_of(row, key))
-    if row["tags"]:
-        row["tags"] = mask(row["tags"], masked_keys(all_vendors()[row["vendor"]]))
-    return row
+    def _place(self, told: Place) -> tuple[str, str] | None:
+        """The account and the subject of a row; None where there are none, which is told row by row."""
+        if told not in self._places:
+            row: Row = dict(zip(("vendor", "account", "subject"), told, strict=True))
+            if _unknown_vendor(0, row, self._settings) or _unknown_subject(0, row):
+                return None
+            self._places[told] = row["account"], row["subject"]
+        return self._places[told]
+
+    def _zone(self, row: Row) -> str:
+        return self._zones[row["vendor"], row["account"]]
+
+    def _dated(self, row: Row, known: Mapping[instants.Told, str]) -> Row | Problem:
+        if text := row["ordered_at"]:
+            moment = known.get((text, self._zone(row)))
+            if moment is None:
+                detail = "ordered_at is not an ISO 8601 time such as 2026-03-02T09:30:00+01:00"
+                return Problem(row["line"], "bad_time", detail, row_key=key_of(row, self._key))
+            row["ordered_at"] = moment
+        return {name: value or None for name, value in row.items()}
+
+    def _judged(self, line: int, given: Mapping[str, str]) -> Row | Problem:
+        """The row, its time as text yet."""
+        row: Row = {name: ids.trimmed(given.get(name, "")) for name in COLUMNS}
+        problem = _unreadable(line, row) or _spoiled(line, row)
+        problem = problem or _unknown_vendor(line, row, self._settings) or _unknown_subject(line, row)
+        problem = problem or _bad_needed_by(line, row) or _bad_tags(line, row)
+        reference = ids.person_form(row.pop("candidate_ref"))
+        row |= {"line": line, "candidate_key": pseudonym(self._key, reference) if reference else None}
+        if problem:
+            return Problem(problem.line, problem.reason, problem.detail, row_key=key_of(row, self._key))
+        if row["tags"]:
+            row["tags"] = mask(row["tags"], masked_keys(all_vendors()[row["vendor"]]))
+        return row
 
 
 def key_of(row: Mapping[str, str | None], key: bytes) -> str | None:

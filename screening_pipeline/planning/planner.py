@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from screening_pipeline.planning.columns import OpenColumns
     from screening_pipeline.planning.inputs import Budget, OpenCheck
     from screening_pipeline.planning.schedule import Schedule
+    from screening_pipeline.planning.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,18 @@ class Plan:
 
     def first(self, count: int) -> Iterator[Planned]:
         """Iterate over the planned pulls of the most urgent checks."""
-        from screening_pipeline.planning.wording import reason_of
+        table = self.schedule
+        columns = (table.check_key[:count].tolist(), table.next_pull[:count].tolist(), self.reasons(count))
+        for key, seconds, words in zip(*columns, strict=True):
+            yield Planned(key, datetime.fromtimestamp(seconds, UTC), words)
+
+    def reasons(self, count: int | None = None) -> list[str]:
+        """The reasons in words, of the most urgent checks first; None means of all."""
+        from screening_pipeline.planning.wording import reasons_of
 
         table = self.schedule
-        columns = (table.check_key, table.next_pull, table.reason, table.chance, table.waited)
-        for key, seconds, code, chance, waited in zip(*(c[:count].tolist() for c in columns), strict=True):
-            words = reason_of(code, chance, waited, is_overloaded=table.is_overloaded)
-            yield Planned(key, datetime.fromtimestamp(seconds, UTC), words)
+        columns = (table.reason[:count], table.chance[:count], table.waited[:count])
+        return reasons_of(*columns, is_overloaded=table.is_overloaded)
 
     @property
     def due_keys(self) -> list[int]:
@@ -120,8 +126,10 @@ def plan_columns(
     calendar: BusinessCalendar,
     now: datetime,
     options: PlanOptions | None = None,
+    standing: Standing | None = None,
 ) -> Plan:
-    """The same as `plan`, from numpy columns, for many checks."""
+    """The same as `plan`, from numpy columns, for many checks; for some of them, with what the whole has left."""
     from screening_pipeline.planning.schedule import schedule
 
-    return Plan(schedule(columns, model, budget, calendar, now.timestamp(), options or PlanOptions()), now)
+    options = options or PlanOptions()
+    return Plan(schedule(columns, model, budget, calendar, now.timestamp(), options, standing), now)

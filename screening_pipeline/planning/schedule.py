@@ -12,12 +12,13 @@ from screening_pipeline.planning.calendar import BusinessCalendar
 from screening_pipeline.planning.columns import CHANCE, IN_VAIN, NEW, REQUESTED, WORST_CASE
 from screening_pipeline.planning.model import Model
 from screening_pipeline.planning.rule import Waiting
+from screening_pipeline.planning.standing import Standing
 from screening_pipeline.planning.weighing import first_sight, weigh
 
 if TYPE_CHECKING:
-    from screening_pipeline.planning.columns import Floats, Indexes, OpenColumns
+    from screening_pipeline.planning.columns import Flags, Floats, Indexes, OpenColumns
     from screening_pipeline.planning.inputs import Budget, PlanOptions
-    from screening_pipeline.planning.weighing import Weighed
+    from screening_pipeline.planning.weighing import Load, Weighed
 
 
 LONGEST = 14 * priors.DAY
@@ -38,19 +39,28 @@ class Schedule:
     changes_per_minute: float
     states_lost_per_day: float
     lag_in_force: float
+    standing: Standing
 
 
 def schedule(
-    columns: OpenColumns, model: Model, budget: Budget, calendar: BusinessCalendar, now: float, options: PlanOptions
+    columns: OpenColumns,
+    model: Model,
+    budget: Budget,
+    calendar: BusinessCalendar,
+    now: float,
+    options: PlanOptions,
+    standing: Standing | None = None,
 ) -> Schedule:
-    """Plan the next pull of every open check of one account."""
-    weighed = weigh(columns, model, budget, calendar, now, options)
+    """Plan the next pull of every open check of one account, or of some, in the `standing` that the whole has left."""
+    weighed = weigh(columns, model, budget, calendar, now, options, standing=standing)
     waiting, load = weighed.waiting, weighed.load
     wanted = np.where(weighed.is_due, now, _wanted(columns, weighed, options, budget, now))
     wanted = np.fmax(np.maximum(wanted, now), columns.retry)
     order = _order(columns, wanted, weighed)
     at_once = max(0, budget.requests_per_minute - budget.used_last_minute)
     next_pull = _spend(wanted[order], now, load.rate, at_once)
+    if standing is not None:
+        next_pull = np.where(weighed.is_due[order], next_pull, np.maximum(next_pull, standing.got(wanted[order])))
     expected = waiting.expect(np.maximum(waiting.since, _scattered(order, next_pull)))
     wait = np.maximum(wanted - waiting.since, columns.least_wait)
     return Schedule(
@@ -65,7 +75,17 @@ def schedule(
         changes_per_minute=load.changes * 60.0,
         lag_in_force=load.lag,
         states_lost_per_day=_lost(waiting, columns, wait, load.rate),
+        standing=standing or _standing(load, wanted[order], next_pull, weighed.is_due[order]),
     )
+
+
+def _standing(load: Load, wanted: Floats, next_pull: Floats, is_due: Flags) -> Standing:
+    """What this plan of a whole account leaves. Its line is of what is not due, after what is."""
+    account = Standing(len(wanted), load.changes, load.lag, load.is_overloaded)
+    in_line = ~is_due
+    if not in_line.any():
+        in_line[-1:] = True
+    return account.in_line(wanted[in_line], next_pull[in_line])
 
 
 def _wanted(columns: OpenColumns, weighed: Weighed, options: PlanOptions, budget: Budget, now: float) -> Floats:

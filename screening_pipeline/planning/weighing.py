@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from screening_pipeline.planning.columns import Flags, Floats, Indexes, OpenColumns
     from screening_pipeline.planning.inputs import Budget, PlanOptions
+    from screening_pipeline.planning.standing import Standing
 
 
 _T = TypeVar("_T")
@@ -78,10 +79,17 @@ def weigh(
     now: float,
     options: PlanOptions,
     price: float | None = None,
+    standing: Standing | None = None,
 ) -> Weighed:
-    """Evaluate which checks are due, and what a pull of each is worth (`price`: lag in force of the last plan)."""
+    """Evaluate which checks are due, and what a pull of each is worth (`price`: lag in force of the last plan).
+
+    `standing`: what the whole account's plan has left, where these are a few of its checks.
+    """
     waiting = _waiting(columns, model, budget, calendar, now)
-    load = _load(columns, waiting, budget, now, options, price)
+    if standing is None:
+        load = _load(columns, waiting, budget, now, options, price)
+    else:
+        load = _load_of(standing, columns, budget, now)
     fast = _fast(columns, waiting, model, load, options)
     expected = waiting.expect(np.maximum(waiting.since, now))
     is_late = now >= np.minimum(waiting.since + load.longest, first_sight(columns, fast, budget))
@@ -139,12 +147,18 @@ def _load(
     columns: OpenColumns, waiting: Waiting, budget: Budget, now: float, options: PlanOptions, price: float | None
 ) -> Load:
     rate = _rate(budget)
-    longest = _longest(columns, now, rate)
+    longest = _longest(columns, now, rate, len(columns))
     changes = float(np.sum(1.0 / waiting.tables.mean_seconds[columns.group]))
     is_overloaded = not budget.feed_covered and changes > OVERLOAD * rate
     least = options.max_lag_seconds
     price = _price(columns, waiting, longest, now, rate, least) if price is None else price
     return Load(rate, changes, longest, max(least, price), is_overloaded)
+
+
+def _load_of(standing: Standing, columns: OpenColumns, budget: Budget, now: float) -> Load:
+    rate = _rate(budget)
+    longest = _longest(columns, now, rate, standing.checks)
+    return Load(rate, standing.changes, longest, standing.lag, standing.is_overloaded)
 
 
 def _rate(budget: Budget) -> float:
@@ -153,11 +167,11 @@ def _rate(budget: Budget) -> float:
     return max(budget.requests_per_minute, 1) * share / 60.0
 
 
-def _longest(columns: OpenColumns, now: float, rate: float) -> Floats:
+def _longest(columns: OpenColumns, now: float, rate: float, count: int) -> Floats:
     """Return the longest wait of each check: its worst case, unless the budget cannot keep it for all."""
     is_stale = now - columns.entered > priors.STALE_AFTER_SECONDS
     wanted = np.where(is_stale, np.maximum(columns.worst_case, priors.STALE_SECONDS), columns.worst_case)
-    return np.maximum(wanted, 2.0 * len(columns) / rate)
+    return np.maximum(wanted, 2.0 * count / rate)
 
 
 def first_sight(columns: OpenColumns, fast: Floats, budget: Budget) -> Floats:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.runtime.forecast import business_calendars, stays
-from screening_pipeline.runtime.replan import declared_priors
+from screening_pipeline.runtime.pull_model import declared_priors
 from screening_pipeline.warehouse import catalog, session
 
 if TYPE_CHECKING:

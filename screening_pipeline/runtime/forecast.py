@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.planning.calendar import BusinessCalendar
-from screening_pipeline.runtime.replan import declared_priors
+from screening_pipeline.runtime.pull_model import declared_priors
 from screening_pipeline.warehouse import catalog, session
 
 if TYPE_CHECKING:
@@ -30,12 +30,17 @@ EVERY = timedelta(hours=1)
 _SAVED = "eta_model"
 
 
-def renew(connection: Connection, now: datetime) -> int:
-    """Forecast what has changed, or all if that was last done an hour ago or more; of how many checks."""
+def renew(connection: Connection, now: datetime, *, is_changed: bool = True) -> int:
+    """Forecast what has changed, or all if that was last done an hour ago or more; of how many checks.
+
+    `is_changed`: whether anything may have changed since the last time.
+    """
     from screening_pipeline.planning.eta import predict
 
     learned_at, saved = _saved(connection)
     is_old = learned_at is None or abs(now - learned_at) >= EVERY
+    if not (is_old or is_changed):
+        return 0
     if is_old or saved is None:
         saved = _learn(connection, now)
     waiting = open_checks(connection, is_all=is_old)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.runtime import forecast
-from screening_pipeline.runtime.replan import replan
+from screening_pipeline.runtime.replan import replan, standings
 from screening_pipeline.state.pull_queue import PullQueue
-from screening_pipeline.warehouse import ingest, session
+from screening_pipeline.warehouse import catalog, ingest, session
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
@@ -18,22 +18,37 @@ if TYPE_CHECKING:
 
 
 PLANNED = "planned_at"
-# Hours pass and budgets are spent: what nobody touched is weighed again this often.
-PLAN_EVERY = timedelta(hours=1)
+# Hours pass and budgets are spent: what nobody touched is weighed again this often. Sooner where checks wait in line,
+# since who is before whom changes there.
+PLAN_EVERY, PLAN_PRESSED_EVERY = timedelta(hours=1), timedelta(minutes=5)
+PRESSED_SECONDS = 60.0
+# Of how many checks a plan of what was touched costs as much as one of all.
+MOST_TOUCHED_SHARE = 4
 
 
-def plan_again(connection: session.Connection, runtime: Runtime, accounts: Sequence[Account] | None = None) -> None:
-    """Make new plans for all open checks of these accounts; None means all accounts."""
+def plan_again(connection: session.Connection, runtime: Runtime) -> None:
+    """Make new plans for all open checks of all accounts."""
+    accounts = runtime.settings.accounts
+    runtime.pull_queue.keep_only((account.vendor, account.name) for account in accounts)
+    _plan(connection, runtime, accounts, [])
+
+
+def _plan(
+    connection: session.Connection, runtime: Runtime, whole: Sequence[Account], touched: Sequence[Account]
+) -> None:
+    """Make new plans for some accounts as a whole, for what was touched of others; no others were touched."""
     now, pull_queue = runtime.clock.now(), runtime.pull_queue
-    if accounts is None:
-        accounts = runtime.settings.accounts
-        pull_queue.keep_only((account.vendor, account.name) for account in accounts)
-    replan(connection, runtime.settings, pull_queue, now=now, accounts=accounts)
-    for account in accounts:
+    replan(connection, runtime.settings, pull_queue, now=now, accounts=whole)
+    replan(connection, runtime.settings, pull_queue, now=now, accounts=touched, is_whole=False)
+    for account in (*whole, *touched):
         _forget_strangers(connection, runtime, account)
+    for account in whole:
         pull_queue.remember(_planned_note(account.key), now.isoformat())
     pull_queue.remember(PLANNED, now.isoformat())
-    forecast.renew(connection, now)
+    is_any = bool(whole or touched)
+    forecast.renew(connection, now, is_changed=is_any)
+    if is_any:
+        connection.execute("delete from staging.unplanned_check")
 
 
 def _forget_strangers(connection: session.Connection, runtime: Runtime, account: Account) -> None:
@@ -50,9 +65,12 @@ def _forget_strangers(connection: session.Connection, runtime: Runtime, account:
 
 
 def plan_what_is_old(connection: session.Connection, runtime: Runtime) -> None:
-    """Make new plans for accounts with changed checks, and for those whose plans are old."""
-    now = runtime.clock.now()
-    plan_again(connection, runtime, [a for a in runtime.settings.accounts if _is_old(runtime.pull_queue, a, now)])
+    """Make new plans for checks that batches touched, and for accounts whose plans are old or of no more use."""
+    found = connection.execute(catalog.statement("find_unplanned")).fetchall()
+    touched = {f"{slug}/{name}": count for slug, name, count in found}
+    now, accounts = runtime.clock.now(), runtime.settings.accounts
+    whole = [a for a in accounts if _is_old(runtime.pull_queue, a, now, touched.get(a.key, 0))]
+    _plan(connection, runtime, whole, [a for a in accounts if a.key in touched and a not in whole])
 
 
 def forget_plans(runtime: Runtime, keys: Iterable[str]) -> None:
@@ -60,21 +78,19 @@ def forget_plans(runtime: Runtime, keys: Iterable[str]) -> None:
     runtime.pull_queue.forget(map(_planned_note, keys))
 
 
-def _is_old(pull_queue: PullQueue, account: Account, now: datetime) -> bool:
-    planned = pull_queue.note(_planned_note(account.key))
-    return planned is None or abs(now - datetime.fromisoformat(planned)) >= PLAN_EVERY
+def _is_old(pull_queue: PullQueue, account: Account, now: datetime, touched: int) -> bool:
+    """Whether an account is to be planned as a whole, where so many of its checks were touched."""
+    planned, left = pull_queue.note(_planned_note(account.key)), standings(pull_queue, account)
+    if planned is None or left is None:
+        return True
+    is_pressed = any(one.is_overloaded or one.longest_delay > PRESSED_SECONDS for one in left.values())
+    every = PLAN_PRESSED_EVERY if is_pressed and touched else PLAN_EVERY
+    is_much = touched * MOST_TOUCHED_SHARE > sum(one.checks for one in left.values())
+    return is_much or abs(now - datetime.fromisoformat(planned)) >= every
 
 
 def _planned_note(key: str) -> str:
     return f"{PLANNED}:{key}"
-
-
-def touched_accounts(connection: session.Connection) -> set[str]:
-    """The accounts (`vendor/account`) of the checks that the open batch touches."""
-    found = connection.execute(
-        "select distinct vendor || '/' || account from raw.check semi join touched using (check_key)"
-    )
-    return {row[0] for row in found.fetchall()}
 
 
 def prepare(connection: session.Connection, runtime: Runtime) -> ingest.Prepared:

@@ -1,41 +1,65 @@
-"""Planning from the warehouse: its plans are stored there, and copied to the pull queue."""
+"""Planning from the warehouse: its plans are stored there, and copied to the pull queue.
+
+An account is planned as a whole now and then; in between only what batches touched is, in the line that the whole plan
+has left (`Standing`).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from screening_pipeline.base import memory_files
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.planning.calendar import BusinessCalendar
-from screening_pipeline.planning.histogram import Sojourn
-from screening_pipeline.planning.inputs import Budget, OpenCheck, PlanOptions
-from screening_pipeline.planning.model import Model
-from screening_pipeline.planning.planner import Plan, plan
-from screening_pipeline.state.pull_queue import PullQueue, QueuedPull
-from screening_pipeline.vendors import all_vendors, vendor
+from screening_pipeline.planning.columns import looked_up
+from screening_pipeline.planning.inputs import Budget, PlanOptions
+from screening_pipeline.planning.planner import Plan, plan_columns
+from screening_pipeline.planning.standing import Standing
+from screening_pipeline.runtime.open_rows import as_planned, names_of, open_rows
+from screening_pipeline.runtime.pull_model import calendars_of, model_of
+from screening_pipeline.vendors import vendor
 from screening_pipeline.warehouse import catalog, session
 
 if TYPE_CHECKING:
-    from screening_pipeline.domain.durations import Prior
+    from numpy.typing import NDArray
+
+    from screening_pipeline.planning.calendar import BusinessCalendar
+    from screening_pipeline.planning.model import Model
+    from screening_pipeline.runtime.open_rows import Found
     from screening_pipeline.settings.account import Account
     from screening_pipeline.settings.settings import Settings
+    from screening_pipeline.state.interface import QueueRow
+    from screening_pipeline.state.pull_queue import PullQueue
     from screening_pipeline.warehouse.session import Connection
 
 
-LEARN_EVERY = timedelta(hours=6)
-HISTORY_DAYS = 365
-SAMPLE = 100_000
-# How a decision is asked for that an account is only taken to make: an hour less, so that a run that starts a second
-# earlier than the day before asks all the same.
-DECISION_DAILY, DECISION_FORTNIGHT = timedelta(hours=23), timedelta(days=14)
-DECISION_WEEKLY, DECISION_GIVEN_UP = timedelta(days=7, hours=-1), timedelta(days=60)
+Standings = Mapping[str, Standing]
+"""Of an account, by budget: what is asked by id has one, and what a feed reports another."""
+_ASKED, _REPORTED = "asked", "reported"
+_MICROSECOND = 1e-6
 
-_Made = Sequence[tuple["Account", list[Plan], list[QueuedPull]]]
-"""Of each account what a feed reports is planned apart from the rest, with a budget of its own."""
+
+@dataclass(frozen=True)
+class _Made:
+    """The plans of an account's checks, and their rows."""
+
+    account: Account
+    plans: Mapping[str, Plan]
+    rows: Found
+
+    @property
+    def due(self) -> int:
+        return int(np.count_nonzero(self.rows["next_pull"] <= next(iter(self.plans.values())).now.timestamp()))
+
+    def agenda(self) -> Iterator[QueueRow]:
+        """Rows as `PullQueue` takes them."""
+        names = ("check_key", "vendor", "account", "subject", "check_id", "next_pull", "reason", "is_requested")
+        return zip(*(self.rows[name].tolist() for name in names), strict=True)
 
 
 def replan(
@@ -45,138 +69,142 @@ def replan(
     *,
     now: datetime,
     accounts: Iterable[Account] | None = None,
+    is_whole: bool = True,
 ) -> None:
-    """Plan the next pull of every open check of these accounts (by default all), and store the plans."""
+    """Plan the next pull of every open check of these accounts (by default all), and store the plans.
+
+    With `is_whole` false, only of those that batches touched since; then `standings` must know the accounts.
+    """
     chosen = list(settings.accounts if accounts is None else accounts)
     if not chosen:
         return
-    model = _model(connection, settings, now)
-    waiting = _open_checks(connection, chosen, now)
-    calendars = _calendars(connection, chosen)
+    model, calendars = model_of(connection, settings, now), calendars_of(connection, chosen)
+    known = {a.key: {} if is_whole else standings(pull_queue, a) or {} for a in chosen}
     made = [
-        _planned(settings, a, waiting[a.vendor, a.name], model=model, calendar=calendars[a.key], now=now)
-        for a in chosen
+        _planned(settings, a, rows, model=model, calendar=calendars[a.key], now=now, standing=known[a.key])
+        for a, rows in open_rows(connection, chosen, now, is_whole=is_whole)
     ]
-    _write(connection, made, now)
-    for account, _, items in made:
-        pull_queue.replace(account.vendor, account.name, items)
+    _write(connection, made, now, is_whole=is_whole)
+    if is_whole:
+        _queue_all(connection, pull_queue, made)
+    else:
+        _queue_touched(connection, pull_queue, made, now)
 
 
-def _open_checks(
-    connection: Connection, accounts: Sequence[Account], now: datetime
-) -> dict[tuple[str, str], list[tuple[Any, ...]]]:
-    """The open checks of each account, by its vendor and name; one question for all of them."""
-    found: dict[tuple[str, str], list[tuple[Any, ...]]] = {(a.vendor, a.name): [] for a in accounts}
-    given = {"accounts": _keys(accounts), "now": quote(now.isoformat())}
-    for row in connection.execute(catalog.statement("open_checks", **given)).fetchall():
-        found[row[1], row[2]].append(row)
-    return found
+def standings(pull_queue: PullQueue, account: Account) -> Standings | None:
+    """What the last whole plan of an account has left; None where nothing is noted, or other budgets were planned."""
+    kept = json.loads(pull_queue.note(_standing_note(account)) or "{}")
+    if kept.keys() != set(_budgets_of(account)):
+        return None
+    return {name: Standing.from_dict(told) for name, told in kept.items()}
 
 
-def _keys(accounts: Iterable[Account]) -> str:
-    return ", ".join(f"({quote(account.vendor)}, {quote(account.name)})" for account in accounts)
+def _standing_note(account: Account) -> str:
+    return f"standing:{account.key}"
+
+
+def _queue_all(connection: Connection, pull_queue: PullQueue, made: Sequence[_Made]) -> None:
+    keys = names_of([one.account for one in made])
+    connection.execute(f"delete from ops.pull_budget where (vendor, account) in ({keys})")
+    session.insert(connection, "ops.pull_budget", map(_budget_row, made))
+    for one in made:
+        pull_queue.replace_rows(one.account.vendor, one.account.name, one.agenda())
+        left = {name: plan.schedule.standing.to_dict() for name, plan in one.plans.items()}
+        pull_queue.remember(_standing_note(one.account), json.dumps(left))
+
+
+def _queue_touched(connection: Connection, pull_queue: PullQueue, made: Sequence[_Made], now: datetime) -> None:
+    keys = connection.execute("select distinct check_key from staging.unplanned_check").fetchall()
+    pull_queue.put_rows([key for (key,) in keys], [row for one in made for row in one.agenda()])
+    for account in (one.account for one in made):
+        summary = pull_queue.summary(account.vendor, account.name, now)
+        given = {"now": now.isoformat(), "vendor": account.vendor, "account": account.name}
+        texts = {name: quote(value) for name, value in given.items()}
+        connection.execute(catalog.statement("recount_plan", open=summary.open, due=summary.due, **texts))
 
 
 def _planned(
     settings: Settings,
     account: Account,
-    rows: Sequence[tuple[Any, ...]],
+    rows: Found,
     *,
     model: Model,
     calendar: BusinessCalendar,
     now: datetime,
-) -> tuple[Account, list[Plan], list[QueuedPull]]:
-    feed = vendor(account.vendor).feed
-    reported = feed.reports if feed and account.status_updates else ()
-    checks = {row[0]: check for row in rows if (check := _open_check(row, now))}
-    plans = [
-        plan(
-            [check for check in checks.values() if _is_covered(check, reported) is feed_covered],
+    standing: Standings,
+) -> _Made:
+    plans = {}
+    for name, chosen in _budgets(account, rows).items():
+        columns = looked_up(as_planned({key: rows[key][chosen] for key in rows}, now), model, _options(settings))
+        budget = Budget(account.requests_per_minute, feed_covered=name == _REPORTED)
+        plans[name] = plan_columns(
+            columns,
             model=model,
-            budget=Budget(account.requests_per_minute, feed_covered=feed_covered),
+            budget=budget,
             calendar=calendar,
             now=now,
             options=_options(settings),
+            standing=standing.get(name),
         )
-        for feed_covered in ((False, True) if reported else (False,))
-    ]
-    ids = {row[0]: row[11] for row in rows}
-    overdue = {row[0] for row in rows if row[14]}
-    # What is due is taken in the order of the plan, which has the most urgent first.
-    planned = [one for made in plans for one in made.planned]
-    return (
-        account,
-        plans,
-        [
-            QueuedPull(
-                one.check_key,
-                account.vendor,
-                account.name,
-                checks[one.check_key].subject,
-                ids[one.check_key],
-                now + timedelta(microseconds=place - len(planned))
-                if one.check_key in overdue or one.next_pull_at <= now
-                else one.next_pull_at,
-                one.reason,
-                checks[one.check_key].is_requested,
-            )
-            for place, one in enumerate(planned)
-        ],
-    )
+    return _Made(account, plans, _with_plans(rows, list(plans.values()), now.timestamp()))
 
 
-def _is_covered(check: OpenCheck, reported: Sequence[str]) -> bool:
-    """Whether the feed can be waited for. A decision that may never come is asked for as well."""
-    return check.subject in reported and check.wait_seconds is None
+def _budgets_of(account: Account) -> Sequence[str]:
+    return (_ASKED, _REPORTED) if _reported(account) else (_ASKED,)
 
 
-def _open_check(row: Sequence[Any], now: datetime) -> OpenCheck | None:
-    """The check as the planner has it; None where nothing is asked of it any more."""
-    decision_since = _instant(row[13])
-    waited = now - decision_since if decision_since else None
-    if waited is not None and waited > DECISION_GIVEN_UP:
-        return None
-    wait = None if waited is None else DECISION_DAILY if waited <= DECISION_FORTNIGHT else DECISION_WEEKLY
-    seconds = wait.total_seconds() if wait else None
-    values = [*row[:6], *map(_instant, row[6:9]), *row[9:11], _instant(row[12]), seconds]
-    return OpenCheck(*values)
+def _reported(account: Account) -> Sequence[str]:
+    """The subjects of whose checks a feed of the account tells."""
+    feed = vendor(account.vendor).feed
+    return tuple(feed.reports) if feed and account.status_updates else ()
 
 
-def _instant(seconds: float | None) -> datetime | None:
-    """Seconds since 1970 as an instant: DuckDB takes longer to make one than to plan a pull."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+def _budgets(account: Account, rows: Found) -> dict[str, NDArray[np.bool_]]:
+    """Which checks are in which budget. A decision that may never come is asked for as well."""
+    is_reported = np.isin(rows["subject"].astype(str), _reported(account)) & np.isnan(rows["decision_since"])
+    return {name: is_reported if name == _REPORTED else ~is_reported for name in _budgets_of(account)}
 
 
-def _write(connection: Connection, made: _Made, now: datetime) -> None:
-    keys = _keys(account for account, _, _ in made)
-    connection.execute(f"delete from ops.pull_plan where (vendor, account) in ({keys})")
+def _with_plans(rows: Found, plans: Sequence[Plan], now: float) -> Found:
+    """The rows, with when they are asked next and why. What is due is taken in the order of the plans."""
+    place = rows["check_key"].searchsorted(np.concatenate([plan.schedule.check_key for plan in plans]))
+    turn = now + _MICROSECOND * (np.arange(len(place)) - len(place))
+    planned = np.concatenate([plan.schedule.next_pull for plan in plans])
+    next_pull, reason = np.empty(len(place)), np.empty(len(place), dtype=object)
+    next_pull[place] = np.where(rows["is_overdue"][place] | (planned <= now), turn, planned)
+    reason[place] = [words for plan in plans for words in plan.reasons()]
+    return {**rows, "is_requested": rows["is_requested"].astype(np.int64), "next_pull": next_pull, "reason": reason}
+
+
+def _write(connection: Connection, made: Sequence[_Made], now: datetime, *, is_whole: bool) -> None:
+    given = {"accounts": names_of([one.account for one in made]), "is_whole": str(is_whole).lower()}
+    connection.execute(catalog.statement("forget_plan", **given))
     _insert(connection, made, now)
-    connection.execute(catalog.statement("show_plan", accounts=keys))
-    connection.execute(f"delete from ops.pull_budget where (vendor, account) in ({keys})")
-    session.insert(connection, "ops.pull_budget", (_budget_row(*one) for one in made))
+    connection.execute(catalog.statement("show_plan", **given))
 
 
-def _budget_row(account: Account, plans: Sequence[Plan], items: Sequence[QueuedPull]) -> dict[str, object]:
+def _budget_row(made: _Made) -> dict[str, object]:
+    account, plans = made.account, list(made.plans.values())
     return {
         "vendor": account.vendor,
         "account": account.name,
         "planned_at": plans[0].now.isoformat(),
-        "open_checks": len(items),
-        "due_checks": sum(item.next_pull_at <= plans[0].now for item in items),
+        "open_checks": len(made.rows["check_key"]),
+        "due_checks": made.due,
         "requests_per_minute": account.requests_per_minute,
-        "calls_needed_per_minute": sum(float(made.calls_needed_per_minute) for made in plans),
-        "changes_per_minute": sum(float(made.changes_per_minute) for made in plans),
-        "states_lost_per_day": sum(float(made.states_lost_per_day) for made in plans) if account.polling else 0.0,
-        "is_overloaded": account.polling and any(made.is_overloaded for made in plans),
+        "calls_needed_per_minute": sum(float(plan.calls_needed_per_minute) for plan in plans),
+        "changes_per_minute": sum(float(plan.changes_per_minute) for plan in plans),
+        "states_lost_per_day": sum(float(plan.states_lost_per_day) for plan in plans) if account.polling else 0.0,
+        "is_overloaded": account.polling and any(plan.is_overloaded for plan in plans),
     }
 
 
-def _insert(connection: Connection, made: _Made, now: datetime) -> None:
+def _insert(connection: Connection, made: Sequence[_Made], now: datetime) -> None:
     lines = "".join(
-        f"{item.check_key}\t{item.vendor}\t{item.account}\t{item.next_pull_at.timestamp()!r}\t{item.reason}\n"
-        for account, _, items in made
-        if account.polling
-        for item in items
+        f"{key}\t{slug}\t{name}\t{at!r}\t{reason}\n"
+        for one in made
+        if one.account.polling
+        for key, slug, name, _, _, at, reason, _ in one.agenda()
     )
     if not lines:
         return
@@ -191,51 +219,3 @@ def _options(settings: Settings) -> PlanOptions:
     if chosen.max_lag_seconds is not None:
         given["max_lag_seconds"] = chosen.max_lag_seconds
     return PlanOptions(**given)  # type: ignore[arg-type]
-
-
-def _calendars(connection: Connection, accounts: Sequence[Account]) -> dict[str, BusinessCalendar]:
-    """When the vendor of each account works, by the account's key."""
-    codes = ", ".join(quote(code) for code in {account.calendar for account in accounts})
-    days = connection.execute(catalog.statement("find_holidays", calendars=codes)).fetchall()
-    return {
-        a.key: BusinessCalendar(a.timezone, frozenset(day for code, day in days if code == a.calendar))
-        for a in accounts
-    }
-
-
-def _model(connection: Connection, settings: Settings, now: datetime) -> Model:
-    """The stored model of durations if it is a few hours old at most, else one learned now from the events."""
-    kept = connection.execute("select value from staging.setting where name = 'pull_model'").fetchone()
-    if kept:
-        learned_at, model = _read_model(kept[0])
-        if abs(now - learned_at) < LEARN_EVERY:
-            return model
-    model = _learn(connection, settings, now)
-    connection.execute("delete from staging.setting where name = 'pull_model'")
-    value = json.dumps({"learned_at": now.isoformat(), "model": model.to_dict()})
-    session.insert(connection, "staging.setting", [{"name": "pull_model", "value": value}])
-    return model
-
-
-@cache
-def declared_priors() -> Mapping[str, Prior]:
-    """The prior of each vendor, by slug."""
-    return {slug: declared.prior for slug, declared in all_vendors().items()}
-
-
-@lru_cache(maxsize=1)
-def _read_model(text: str) -> tuple[datetime, Model]:
-    """When a model was learned, and the model; the same one again in later cycles, with what was derived from it."""
-    saved = json.loads(text)
-    return datetime.fromisoformat(saved["learned_at"]), Model.from_dict(saved["model"], declared_priors())
-
-
-def _learn(connection: Connection, settings: Settings, now: datetime) -> Model:
-    since = now - timedelta(days=settings.planning.history_days or HISTORY_DAYS)
-    instant = quote(since.isoformat()) + "::timestamptz"
-    # A fair sample: the latest alone would be the quick ones.
-    sojourns = catalog.statement("sojourns", since=instant)
-    rows = connection.execute(f"from ({sojourns}) using sample reservoir({SAMPLE} rows) repeatable (7)").fetchall()
-    calendars = _calendars(connection, settings.accounts)
-    by_vendor = {account.vendor: calendars[account.key] for account in settings.accounts}
-    return Model(priors=declared_priors()).learn([Sojourn(*row) for row in rows], by_vendor)

@@ -51,6 +51,9 @@ class Queue(Protocol):
     def replace(self, vendor: str, account: str, rows: Iterable[QueueRow]) -> None:
         """Replace the account's whole queue."""
 
+    def put(self, check_keys: Iterable[int], rows: Iterable[QueueRow]) -> None:
+        """Put these rows in the place of those of these checks."""
+
     def keep_only(self, accounts: Sequence[tuple[str, str]]) -> None:
         """Delete the queues of all other accounts."""
 

@@ -183,6 +183,11 @@ class PostgresQueue:
         emptied = "delete from screening_state.agenda where vendor = %s and account = %s"
         self._session.together((emptied, [(vendor, account)]), (_QUEUE, rows))
 
+    def put(self, check_keys: Iterable[int], rows: Iterable[QueueRow]) -> None:
+        """Put these rows in the place of those of these checks."""
+        removed = "delete from screening_state.agenda where check_key = %s"
+        self._session.together((removed, [(key,) for key in check_keys]), (_QUEUE, rows))
+
     def keep_only(self, accounts: Sequence[tuple[str, str]]) -> None:
         """Delete the queues of all other accounts."""
         vendors, names = [vendor for vendor, _ in accounts], [name for _, name in accounts]

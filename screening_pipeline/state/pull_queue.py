@@ -44,7 +44,15 @@ class PullQueue:
 
     def replace(self, vendor: str, account: str, items: Iterable[QueuedPull]) -> None:
         """Replace the account's whole queue by `items`."""
-        self._rows.replace(vendor, account, map(_row, items))
+        self.replace_rows(vendor, account, map(_row, items))
+
+    def replace_rows(self, vendor: str, account: str, rows: Iterable[QueueRow]) -> None:
+        """The same with rows, in which the time is in seconds since 1970."""
+        self._rows.replace(vendor, account, rows)
+
+    def put_rows(self, check_keys: Iterable[int], rows: Iterable[QueueRow]) -> None:
+        """Put these rows in the place of what is queued of these checks."""
+        self._rows.put(check_keys, rows)
 
     def keep_only(self, accounts: Iterable[tuple[str, str]]) -> None:
         """Delete the queues of all other accounts (vendor, name), which were renamed or removed."""

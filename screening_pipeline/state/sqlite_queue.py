@@ -20,6 +20,8 @@ create table if not exists run_step (
 )
 """
 
+_QUEUE = "insert or replace into agenda values (?, ?, ?, ?, ?, ?, ?, ?)"
+
 
 class SqliteQueue:
     """The queue's rows; every method is one short transaction. Its tables are made when it is."""
@@ -34,7 +36,13 @@ class SqliteQueue:
         """Replace the account's whole queue."""
         with self._state.writing() as db:
             db.execute("delete from agenda where vendor = ? and account = ?", (vendor, account))
-            db.executemany("insert or replace into agenda values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            db.executemany(_QUEUE, rows)
+
+    def put(self, check_keys: Iterable[int], rows: Iterable[QueueRow]) -> None:
+        """Put these rows in the place of those of these checks."""
+        with self._state.writing() as db:
+            db.executemany("delete from agenda where check_key = ?", [(key,) for key in check_keys])
+            db.executemany(_QUEUE, rows)
 
     def keep_only(self, accounts: Sequence[tuple[str, str]]) -> None:
         """Delete the queues of all other accounts."""

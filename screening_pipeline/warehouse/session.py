@@ -153,17 +153,25 @@ def forget_blocks(connection: Connection) -> None:
     connection.execute(_MEMORY)
 
 
-def insert(connection: Connection, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Append `rows` to `table`, by column name; values are JSON values, cast to the columns' types."""
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    if not lines:
+def insert(
+    connection: Connection, table: str, rows: Iterable[Mapping[str, Any]], shared: Mapping[str, str] | None = None
+) -> None:
+    """Append `rows` to `table`, by column name; values are JSON values, cast to the columns' types.
+
+    `shared`: the columns that all rows have in common, as texts.
+    """
+    given = list(rows)
+    if not given:
         return
-    types = {name: kind for name, kind, *_ in connection.execute(f"describe {table}").fetchall()}
-    columns = ", ".join(f'"{name}": {quote(kind)}' for name, kind in types.items())
-    with memory_files.in_memory(lines.encode()) as path:
+    constant = shared or {}
+    described = connection.execute(f"describe {table}").fetchall()
+    types = ", ".join(f'"{name}": {quote(kind)}' for name, kind, *_ in described if name not in constant)
+    columns = "".join(f', {quote(value)} as "{name}"' for name, value in constant.items())
+    # As one text: to begin a new one for each row costs as much as the row.
+    with memory_files.in_memory(json.dumps(given, ensure_ascii=False).encode()) as path:
         connection.execute(
-            f"insert into {table} by name from read_json({quote(path)}, "
-            f"format = 'newline_delimited', columns = {{{columns}}})"
+            f"insert into {table} by name select *{columns} from "
+            f"read_json({quote(path)}, format = 'array', columns = {{{types}}})"
         )
 
 
