@@ -18,7 +18,7 @@ from measuring import FORMS, busyness, environ, machine, today, versions
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
-NAMES = ("transform", "increment", "cycle", "fetch", "start", "planning")
+NAMES = ("pace", "load", "views", "figures", "transform", "increment", "cycle", "fetch", "start", "planning")
 PACKAGES = ("duckdb", "dagster", "pandas", "httpx", "aiohttp", "dlt", "numpy")
 HEAD = """\
 # Results

@@ -139,8 +139,8 @@ class Stage:
         """The same steps without Dagster: no events, no tables' figures for its pages."""
         from screening_pipeline.cycle import notes, pull, settle, take_orders
         from screening_pipeline.cycle.writing import open_warehouse
+        from screening_pipeline.runtime import publication
         from screening_pipeline.runtime.results import StepResult
-        from screening_pipeline.warehouse import publish
 
         self.step()
         runtime, watch = self.runtime, self.watch
@@ -155,7 +155,7 @@ class Stage:
                     broken = list(_broken_rules(connection))
                 whole = StepResult(begun_at=begun_at, intake=taken.intake, settled=settled, reports=tuple(reports))
                 notes.note_run(runtime, connection, whole, run_id=run_id, trigger="benchmark")
-                publish.publish(connection, runtime.settings.paths.published)
+                publication.publish(runtime, connection)
         cost.facts |= {
             "calls": sum(report.calls for report in reports),
             "changed": settled.changed,
@@ -317,23 +317,27 @@ def _caught_up(stage: Stage) -> Stage:
 
 
 def _watch(watch: Stopwatch) -> None:
-    from screening_pipeline.cycle import settle
+    """Time the phases where they are called. What is written to disk meanwhile, by a thread, is in the rest."""
+    from screening_pipeline.cycle import notes, pull, settle, take_orders
     from screening_pipeline.landing.area import Landing
-    from screening_pipeline.orchestration import assets
-    from screening_pipeline.warehouse import batch, ingest, store
+    from screening_pipeline.orchestration import pulling, tables
+    from screening_pipeline.runtime import publication
+    from screening_pipeline.warehouse import ingest, store
 
     watch.watch("opening and closing the warehouse", store, "writer")
-    watch.watch("orders", settle, "take_orders")
-    watch.watch(HTTP, settle, "pull_account")
-    watch.watch("landing", Landing, "receive")
+    watch.watch("orders", take_orders, "take_orders")
+    watch.watch(HTTP, pull, "pull_accounts")
+    watch.watch(HTTP, pulling, "pull_accounts")
+    watch.watch("landing", Landing, "judged")
     watch.watch("load", ingest, "advance")
-    watch.watch("merge", batch, "refresh")
+    watch.watch("merge", ingest, "refresh")
     watch.watch("load", settle, "settle")
-    watch.watch("planning", settle, "plan_again")
-    watch.watch("checks", assets, "judged")
-    watch.watch("table figures", assets, "materialized")
-    watch.watch("publish", store, "publish")
-    watch.watch("publish", settle, "note_run")
+    watch.watch("planning", settle, "plan_what_is_old")
+    watch.watch("planning", take_orders, "plan_what_is_old")
+    watch.watch("checks", tables, "evaluations")
+    watch.watch("table figures", tables, "table_metadata")
+    watch.watch("publish", publication, "publish")
+    watch.watch("publish", notes, "note_run")
 
 
 def _trivial_job() -> dg.JobDefinition:

@@ -253,8 +253,8 @@ def _print_speed(options: Options, calls: int, at_once: int) -> None:
     with answering() as url:
         given = {"url": url, "calls": calls, "at_once": at_once}
         wanted: dict[str, Callable[[], Cost]] = {
-            OURS: lambda: run_part("ours", folder=_new(folder), is_landing=False, **given),
-            LANDING: lambda: run_part("ours", folder=_new(folder), is_landing=True, **given),
+            OURS: lambda: run_part("ours", folder=new(folder), is_landing=False, **given),
+            LANDING: lambda: run_part("ours", folder=new(folder), is_landing=True, **given),
             HTTPX: lambda: run_part("by_httpx", **given),
         }
         if is_installed("aiohttp"):
@@ -269,7 +269,8 @@ def _print_speed(options: Options, calls: int, at_once: int) -> None:
     table(("client", "calls a second", "CPU ms a call", f"CPU / {HTTPX}", "peak MB"), rows)
 
 
-def _new(folder: Path) -> str:
+def new(folder: Path) -> str:
+    """A folder that was not there yet."""
     for number in count():
         place = folder / f"ours-{number}"
         if not place.exists():
