@@ -4,7 +4,8 @@
 
 Each world is drawn by the tests' `support.known_world`, which shares nothing with what is measured; what was seen of it
 is loaded as answers are. The peers are the median of closed checks and Kaplan and Meier's estimator with
-ends at their first sight, nothing else ending a check, and every check followed from its order.
+ends at their first sight, nothing else ending a check, and every check followed from its order; of ends to come, the
+vendor's quantiles less the age, and those of the time that open checks had left on earlier days, whatever their age.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import numpy as np
+
+from screening_pipeline.planning import eta
 from screening_pipeline.runtime import backtest, forecast
 from screening_pipeline.settings.settings import SlaTarget
 from screening_pipeline_tests.support import known_world
@@ -37,6 +41,9 @@ STEADY = Shape(vendor="goodhire", checks=500, days=110)
 SLOWER = replace(STEADY, slow_days=25)
 YOUNG = Shape(vendor="goodhire", checks=500, days=80, records_days=24)
 PROMISED = 120
+TENTHS = tuple(tenth / 10 for tenth in range(1, 10))
+WATCHED = 70
+"""Days for which a steady vendor is watched for false alarms."""
 PROMISE = SlaTarget(vendor="goodhire", clock="total", target_hours=PROMISED)
 
 
@@ -118,10 +125,11 @@ def foretold(seed: int, out: dict[str, list[Any]]) -> None:
             for ago in days:
                 now = of.shape.now - ago * DAY
                 _score(name, backtest.forecast(stage.connection, now), keys, now, of, out)
+                _reliability(name, stage, keys, now, out)
+            if name == "steady":
+                out["false alarms"].append(_alarms(stage, of))
             forecast.renew(stage.connection, of.shape.now)
             if name == "steady":
-                alarms = stage.rows("select count(*) filter (where is_slow) as n from analytics.slowdown")
-                out["false alarms"].append(alarms[0]["n"])
                 for row in stage.rows(
                     "from analytics.open_check_eta where chance_late is not null and due_at > made_at"
                 ):
@@ -136,10 +144,42 @@ def foretold(seed: int, out: dict[str, list[Any]]) -> None:
         out["slow found"].append(found[0]["n"] > 0)
 
 
+def _alarms(stage: Stage, of: World) -> int:
+    """How often a vendor that is steady begins to be told as slower, looked at every other day."""
+    days = forecast.business_calendars(stage.connection)
+    found, before = 0, set[str]()
+    for ago in range(WATCHED, -1, -2):
+        now = of.shape.now - ago * DAY
+        forecast.keep_pace(stage.connection, forecast.stays(stage.connection, now), days, now)
+        slow = {row["state"] for row in stage.rows("select state from analytics.slowdown where is_slow")}
+        found += bool(slow - before)
+        before = slow
+    return found
+
+
+def _reliability(name: str, stage: Stage, keys: dict[int, Any], now: Any, out: dict[str, list[Any]]) -> None:
+    """For each tenth whether a check had ended by the time by which it was said to have with that chance."""
+    learned, waiting = backtest.known_then(stage.connection, now)
+    told = np.quantile(eta.ends(learned, waiting)[0], TENTHS, axis=1)
+    for check_key, quantiles in zip(waiting["check_key"].tolist(), told.T.tolist(), strict=True):
+        true = keys[check_key].ended_at.timestamp()
+        if true > now.timestamp():
+            for tenth, quantile in zip(TENTHS, quantiles, strict=True):
+                out[f"{name}|by|{tenth:.0%}"].append(true <= quantile)
+
+
+def _left(of: World, at: float) -> list[float]:
+    """Seconds that checks had left at each day before, of those that have ended by now, in order."""
+    done = [(life.ordered_at.timestamp(), life.ended_at.timestamp()) for life in of.lives]
+    days = [at - day * DAY.total_seconds() for day in range(1, 60)]
+    return sorted(ended - day for day in days for ordered, ended in done if ordered <= day < ended <= at)
+
+
 def _score(name: str, told: Any, keys: dict[int, Any], now: Any, of: World, out: dict[str, list[Any]]) -> None:
     at = now.timestamp()
     done = sorted(life.seconds for life in of.lives if life.ended_at <= now)
-    peers = [done[int(share * (len(done) - 1))] for share in (0.1, 0.5, 0.9)]
+    left = _left(of, at)
+    peers, whole = ([known[int(share * (len(known) - 1))] for share in (0.1, 0.5, 0.9)] for known in (done, left))
     for row in told.to_dict("records"):
         life = keys[row["check_key"]]
         true = life.ended_at.timestamp()
@@ -148,6 +188,7 @@ def _score(name: str, told: Any, keys: dict[int, Any], now: Any, of: World, out:
         for who, ends in (
             ("ours", [row["p10"], row["p50"], row["p90"]]),
             ("vendor − age", [life.ordered_at.timestamp() + peer for peer in peers]),
+            ("overall", [at + peer for peer in whole]),
         ):
             low, middle, high = (max(end, at) for end in ends)
             out[f"{name}|cover|{who}"].append(low - 60 <= true <= high + 60)
@@ -174,21 +215,29 @@ def report(out: dict[str, list[Any]]) -> None:
     print(f"| promises: worst and best hold | {100 * mean(out['week']):.0f} % of {len(out['week'])} weeks | | |")
     for name in ("steady", "twice as slow", "3 weeks"):
         cover, loss = (out[f"{name}|{what}|ours"] for what in ("cover", "loss"))
-        peer, peer_loss = (out[f"{name}|{what}|vendor − age"] for what in ("cover", "loss"))
-        print(
-            f"| end forecast, {name}: coverage, pinball h | {mean(cover):.2f}, {mean(loss):.1f} (n {len(cover)}) | "
-            f"vendor − age: {mean(peer):.2f}, {mean(peer_loss):.1f} | ratio {mean(loss) / mean(peer_loss):.2f} |"
-        )
+        peers = (_beside(out, name, who, mean(loss)) for who in ("vendor − age", "overall"))
+        own = f"{mean(cover):.2f}, {mean(loss):.1f} (n {len(cover)})"
+        print(f"| end forecast, {name}: coverage, pinball h | {own} | {' | '.join(peers)} |")
     late = [late for _, late in out["late"]]
     base = mean(late) * (1 - mean(late))
     print(
         f"| breaches: Brier skill; counts told and true | {1 - mean(out['brier']) / base:.2f}; "
         f"{sum(chance for chance, _ in out['late']):.0f}, {sum(late)} | | |"
     )
+    years = len(out["false alarms"]) * WATCHED / 365
     print(
-        f"| slow-down: states with a false alarm per look; twofold found in 14 days | {mean(out['false alarms']):.2f}; "
-        f"{100 * mean(out['slow found']):.0f} % | | |"
+        f"| slow-down: false alarms a year; twofold found in 14 days | {sum(out['false alarms']) / years:.1f} "
+        f"({sum(out['false alarms'])} in {years:.1f} years); {100 * mean(out['slow found']):.0f} % | | |"
     )
+    print(f"\n| had ended by | {' | '.join(f'{tenth:.0%}' for tenth in TENTHS)} |\n|---{'|---' * len(TENTHS)}|")
+    for name in ("steady", "twice as slow", "3 weeks"):
+        shares = [mean(out[f"{name}|by|{tenth:.0%}"]) for tenth in TENTHS]
+        print(f"| {name} | {' | '.join(f'{share:.0%}' for share in shares)} |")
+
+
+def _beside(out: dict[str, list[Any]], name: str, who: str, loss: float) -> str:
+    cover, peer = (mean(out[f"{name}|{what}|{who}"]) for what in ("cover", "loss"))
+    return f"{who}: {cover:.2f}, {peer:.1f}; ratio {loss / peer:.2f}"
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from screening_pipeline_tests.newcomer.lantern import VENDOR as LANTERN
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "screening_pipeline"
 NEWCOMER = TESTS / "newcomer"
-BY_ID, FEED, LIST = LANTERN.endpoints
+BY_ID, FEED, _, LIST = LANTERN.endpoints
 WATCH = Endpoint(name="watch", path="/watch/{id}", subject="subscription")
 
 
@@ -244,7 +244,7 @@ def test_its_feed_and_its_list_have_schedules(facts: dict[str, Any]) -> None:
 @played
 def test_its_cycles_bring_what_it_says_into_the_star(facts: dict[str, Any]) -> None:
     assert (facts["exit_code"], facts["failed"]) == (0, [])
-    assert facts["first"] == {"L-1": "in_progress none", "L-2": "in_progress none"}
+    assert facts["first"] == dict.fromkeys(("L-1", "L-2", "L-3"), "in_progress none")
     assert facts["packages"] == [{"package_name": "Street"}]
     assert facts["stale"] == [{"name": "stale_after_business_days", "value": 9.0}]
 
@@ -253,9 +253,9 @@ def test_its_cycles_bring_what_it_says_into_the_star(facts: dict[str, Any]) -> N
 def test_what_its_feed_tells_is_seen_with_the_next_minute_though_the_plan_leaves_the_check_alone(
     facts: dict[str, Any],
 ) -> None:
-    assert facts["planned"] == [{"check_id": name, "is_left_alone": True} for name in ("L-1", "L-2")]
+    assert facts["planned"] == [{"check_id": name, "is_left_alone": True} for name in ("L-1", "L-2", "L-3")]
     assert facts["scheduled"] == "done"
-    assert facts["second"] == {"L-1": "completed clear", "L-2": "in_progress none"}
+    assert facts["second"] == {"L-1": "completed clear", "L-2": "in_progress none", "L-3": "in_progress none"}
     assert facts["asked"].count("/v1/orders/L-1") == 1, "it was asked by its id again"
 
 
@@ -263,8 +263,15 @@ def test_what_its_feed_tells_is_seen_with_the_next_minute_though_the_plan_leaves
 def test_what_it_pushes_is_proven_lands_and_wakes_a_run(facts: dict[str, Any]) -> None:
     assert facts["push"] == [401, 200]
     assert facts["sensors"]["landed_messages"].startswith("1 runs")
-    assert "lantern/ca: 1 open, 0 due" in facts["sensors"]["recheck"]
-    assert facts["third"] == {"L-1": "completed clear", "L-2": "completed consider"}
+    assert "lantern/ca: 2 open, 0 due" in facts["sensors"]["recheck"]
+    assert facts["third"] == {"L-1": "completed clear", "L-2": "completed consider", "L-3": "in_progress none"}
+
+
+@played
+def test_what_no_order_file_names_is_found_in_its_list_page_by_page(facts: dict[str, Any]) -> None:
+    assert "L-3" in facts["first"]
+    leaves = [target for target in facts["asked"] if target.startswith("/v1/roster")]
+    assert leaves[:2] == [f"/v1/roster?leaf={number}&a_leaf=2" for number in (1, 2)]
 
 
 @played

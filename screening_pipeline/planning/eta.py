@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from screening_pipeline.planning.hazards import EDGES, SHRINK, WIDTHS, Columns, Hazards, State
+from screening_pipeline.planning.hazards import EDGES, SHRINK, WIDTHS, Columns, Hazards, State, chosen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,46 +16,85 @@ if TYPE_CHECKING:
 
 MOST_STATES = 25
 OPEN = ("check_key", "vendor", "package", "state", "entered", "seen_until")
+PIECE = 2_000
+"""So many checks are drawn at a time: all paths of many would take gigabytes."""
+COMPLETE, LOST = "end:complete", "end:unknown"
 
 
-def ends(hazards: Hazards, checks: Columns, *, paths: int = 200, seed: int = 7) -> tuple[Floats, NDArray[np.object_]]:
-    """When each check ends and how, on each of so many paths: two arrays of one row per check.
+def ends(hazards: Hazards, checks: Columns, *, paths: int = 200, seed: int = 7) -> tuple[Floats, NDArray[np.bool_]]:
+    """When each check ends, and whether it does complete, on each of so many paths: two arrays of one row per check.
 
     `checks` has the columns OPEN: since when the check is in its state, and until when it was seen to be.
     """
+    when = np.empty((len(checks["vendor"]), paths))
+    is_complete = np.empty(when.shape, dtype=bool)
+    for places, drawn_when, drawn_complete in _pieces(hazards, checks, paths, seed):
+        when[places], is_complete[places] = drawn_when, drawn_complete
+    return when, is_complete
+
+
+def _pieces(
+    hazards: Hazards, checks: Columns, paths: int, seed: int
+) -> Iterator[tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]]:
+    """Places of some checks of one vendor, and what `ends` tells of them."""
+    # In an order that the process does not choose: each draws from the same generator.
     generator = np.random.default_rng(seed)
-    size = len(checks["vendor"]) * paths
-    vendor = np.repeat(np.asarray(checks["vendor"], dtype=object), paths)
-    package = np.repeat(np.asarray(checks["package"], dtype=object), paths)
-    state = np.repeat(np.asarray(checks["state"], dtype=object), paths)
-    entered = np.repeat(np.asarray(checks["entered"], dtype=np.float64), paths)
-    seen = np.maximum(np.repeat(np.asarray(checks["seen_until"], dtype=np.float64), paths), entered)
-    # How the vendor has been of late is known but roughly: each path has a speed of its own.
-    luck = generator.standard_normal(size)
-    running = np.ones(size, dtype=bool)
-    for _ in range(MOST_STATES):
-        # In an order that the process does not choose: each draws from the same generator.
-        for key in sorted({*zip(vendor[running], state[running], strict=True)}):
-            chosen = np.flatnonzero(running & (vendor == key[0]) & (state == key[1]))
-            known = hazards.states.get(key) or hazards.states.get((key[0], hazards.first.get(key[0], "")))
-            if known is None:
-                state[chosen], running[chosen] = "end:unknown", False
-                continue
-            of_package = {name: hazards.packages.get((*key, name), 1.0) for name in set(package[chosen])}
-            factor = np.array([of_package[name] for name in package[chosen]])
-            at, then = _left(known, entered[chosen], seen[chosen], factor, luck[chosen], generator)
-            entered[chosen] = seen[chosen] = at
-            state[chosen] = then
-            running[chosen] = ~np.char.startswith(then.astype(str), "end:")
-        if not running.any():
-            break
-    return entered.reshape(-1, paths), state.reshape(-1, paths)
+    for vendor in sorted(set(checks["vendor"].tolist())):
+        own = np.flatnonzero(checks["vendor"] == vendor)
+        for first in range(0, len(own), PIECE):
+            places = own[first : first + PIECE]
+            yield places, *_Paths(hazards, vendor, chosen(checks, places), paths, generator).ends()
+
+
+class _Paths:
+    """Checks of one vendor on their paths to the end; states and packages are numbers."""
+
+    def __init__(
+        self, hazards: Hazards, vendor: str, checks: Columns, paths: int, generator: np.random.Generator
+    ) -> None:
+        self.hazards, self.vendor, self.generator = hazards, vendor, generator
+        own = {state: known for (of, state), known in hazards.states.items() if of == vendor}
+        following = (name for known in own.values() for name in known.next_states)
+        self.names = sorted({COMPLETE, LOST, *own, *following, *checks["state"].tolist()})
+        self.number = {name: place for place, name in enumerate(self.names)}
+        self.packages, package = np.unique(checks["package"].astype(str), return_inverse=True)
+        self.package = np.repeat(package, paths)
+        self.shape = (len(package), paths)
+        self.state = np.repeat(np.array([self.number[name] for name in checks["state"].tolist()], dtype=int), paths)
+        self.entered = np.repeat(np.asarray(checks["entered"], dtype=np.float64), paths)
+        seen = np.repeat(np.asarray(checks["seen_until"], dtype=np.float64), paths)
+        self.seen = np.maximum(seen, self.entered)
+        # How the vendor has been of late is known but roughly: each path has a speed of its own.
+        self.luck = generator.standard_normal(len(self.entered))
+
+    def ends(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """When each path ends, and whether complete: one row per check."""
+        is_end = np.array([name.startswith("end:") for name in self.names])
+        for _ in range(MOST_STATES):
+            running = np.flatnonzero(~is_end[self.state])
+            if not len(running):
+                break
+            for state in np.unique(self.state[running]).tolist():
+                self._leave(self.names[state], running[self.state[running] == state])
+        return self.entered.reshape(self.shape), (self.state == self.number[COMPLETE]).reshape(self.shape)
+
+    def _leave(self, state: str, here: NDArray[np.int64]) -> None:
+        states, usual = self.hazards.states, self.hazards.first.get(self.vendor, "")
+        known = states.get((self.vendor, state)) or states.get((self.vendor, usual))
+        if known is None:
+            self.state[here] = self.number[LOST]
+            return
+        factors = [self.hazards.packages.get((self.vendor, state, name), 1.0) for name in self.packages.tolist()]
+        factor = np.array(factors)[self.package[here]]
+        at, then = _left(known, self.entered[here], self.seen[here], factor, self.luck[here], self.generator)
+        self.entered[here] = self.seen[here] = at
+        self.state[here] = np.array([self.number[name] for name in known.next_states])[then]
 
 
 def _left(
     known: State, entered: Floats, seen: Floats, factor: Floats, luck: Floats, generator: np.random.Generator
-) -> tuple[Floats, NDArray[np.object_]]:
-    """When each stay is left after it was last seen, and for what."""
+) -> tuple[Floats, NDArray[np.int64]]:
+    """When each stay is left after it was last seen, and for which of the states that may come next."""
     begun = known.clock.worked(entered)
     age = known.clock.worked(seen) - begun
     spread = 1 / np.sqrt(known.evidence + SHRINK)
@@ -65,7 +105,7 @@ def _left(
     place = np.clip(np.searchsorted(EDGES, left, side="right") - 1, 0, len(WIDTHS) - 1)
     drawn = generator.random(len(age))
     choice = np.minimum((drawn[None, :] > known.chances[:, place]).sum(axis=0), len(known.next_states) - 1)
-    return known.clock.instant(begun + left), np.array(known.next_states, dtype=object)[choice]
+    return known.clock.instant(begun + left), choice
 
 
 def predict(hazards: Hazards, checks: Columns, now: float, *, paths: int = 200) -> dict[str, NDArray[Any]]:
@@ -75,17 +115,14 @@ def predict(hazards: Hazards, checks: Columns, now: float, *, paths: int = 200) 
     ends complete. Where `checks` tells an instant `due`, `chance_late` is the chance that it has not ended by then;
     where it tells one `needed`, `chance_in_time` the chance that it is complete before that.
     """
-    when, how = ends(hazards, checks, paths=paths)
-    is_complete = how == "end:complete"
-    low, middle, high = np.quantile(when, [0.1, 0.5, 0.9], axis=1) if len(when) else np.zeros((3, 0))
-    due, needed = (np.asarray(checks[name], dtype=np.float64)[:, None] for name in ("due", "needed"))
-    return {
-        "check_key": np.asarray(checks["check_key"]),
-        "p10": low,
-        "p50": middle,
-        "p90": high,
-        "chance_over": (when <= now).mean(axis=1),
-        "chance_complete": is_complete.mean(axis=1),
-        "chance_late": np.where(np.isnan(due[:, 0]), np.nan, (when >= due).mean(axis=1)),
-        "chance_in_time": np.where(np.isnan(needed[:, 0]), np.nan, (is_complete & (when < needed)).mean(axis=1)),
-    }
+    names = ("p10", "p50", "p90", "chance_over", "chance_complete", "chance_late", "chance_in_time")
+    told: dict[str, NDArray[Any]] = {name: np.full(len(checks["vendor"]), np.nan) for name in names}
+    for places, when, is_complete in _pieces(hazards, checks, paths, seed=7):
+        due, needed = (np.asarray(checks[name], dtype=np.float64)[places, None] for name in ("due", "needed"))
+        told["p10"][places], told["p50"][places], told["p90"][places] = np.quantile(when, [0.1, 0.5, 0.9], axis=1)
+        told["chance_over"][places] = (when <= now).mean(axis=1)
+        told["chance_complete"][places] = is_complete.mean(axis=1)
+        told["chance_late"][places] = np.where(np.isnan(due[:, 0]), np.nan, (when >= due).mean(axis=1))
+        in_time = (is_complete & (when < needed)).mean(axis=1)
+        told["chance_in_time"][places] = np.where(np.isnan(needed[:, 0]), np.nan, in_time)
+    return {"check_key": np.asarray(checks["check_key"]), **told}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from screening_pipeline.planning.hazards import Columns, Hazards
     from screening_pipeline.warehouse.session import Connection
 
 METHODS = ("hazards of states", "vendor's percentiles less the age", "percentiles of all less the age")
@@ -77,14 +78,24 @@ def forecast(connection: Connection, instant: datetime) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
-    from screening_pipeline.planning import eta, hazards
+    from screening_pipeline.planning import eta
 
-    known, at = stays(connection, instant, sample=None), instant.timestamp()
-    learned = hazards.learn(known, business_calendars(connection), at, declared_priors())
-    # Whether an order had been announced by then is not known of those that nobody had looked at.
-    waiting = hazards.chosen(known, np.isnan(known["left_by"]) & (known["state"] != "unknown"))
+    learned, waiting = known_then(connection, instant)
     never = np.full(len(waiting["entered"]), np.nan)
-    return pd.DataFrame(eta.predict(learned, {**waiting, "due": never, "needed": never}, at))
+    told = eta.predict(learned, {**waiting, "due": never, "needed": never}, instant.timestamp())
+    return pd.DataFrame(told)
+
+
+def known_then(connection: Connection, instant: datetime) -> tuple[Hazards, Columns]:
+    """What had been learned at an instant, and the stays of checks that were open then."""
+    import numpy as np
+
+    from screening_pipeline.planning import hazards
+
+    known = stays(connection, instant, sample=None)
+    learned = hazards.learn(known, business_calendars(connection), instant.timestamp(), declared_priors())
+    # Whether an order had been announced by then is not known of those that nobody had looked at.
+    return learned, hazards.chosen(known, np.isnan(known["left_by"]) & (known["state"] != "unknown"))
 
 
 def _outcomes(connection: Connection) -> pd.DataFrame:

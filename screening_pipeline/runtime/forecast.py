@@ -102,14 +102,13 @@ def _learn(connection: Connection, now: datetime) -> Hazards:
     value = json.dumps({"learned_at": now.isoformat(), "hazards": learned.to_dict()})
     connection.execute(f"delete from staging.setting where name = {quote(_SAVED)}")
     session.insert(connection, "staging.setting", [{"name": _SAVED, "value": value}])
-    _keep_pace(connection, known, calendars, now)
+    keep_pace(connection, known, calendars, now)
     _keep_lost(connection, now)
     return _read(value)[1]
 
 
-def _keep_pace(
-    connection: Connection, known: Columns, calendars: Mapping[str, BusinessCalendar], now: datetime
-) -> None:
+def keep_pace(connection: Connection, known: Columns, calendars: Mapping[str, BusinessCalendar], now: datetime) -> None:
+    """Count how many left each state of late, and how many would have as before, into `ops.vendor_pace`."""
     from screening_pipeline.planning.departures import departures
 
     since = now - LATELY

@@ -1,15 +1,17 @@
-"""Lantern Screening, an invented vendor: orders by id, a list of packages, a feed that forgets, and signed pushes."""
+"""Lantern Screening, an invented vendor: orders by id and by pages, packages, a feed that forgets, signed pushes."""
 
 from __future__ import annotations
 
 from screening_pipeline.domain.conduct import Push, Stale
-from screening_pipeline.domain.declaration import PACKAGE, Auth, Endpoint, Record, Vendor
+from screening_pipeline.domain.declaration import PACKAGE, Auth, Endpoint, Pages, Record, Vendor
 from screening_pipeline.domain.durations import MINUTE, Prior
-from screening_pipeline.domain.vocabulary import Json, Message
+from screening_pipeline.domain.vocabulary import Announcement, Json, Message
 
 
 def reshape(endpoint: str, body: Json) -> list[tuple[str, Message]]:
-    """The feed is an array of orders; all the rest tells of one."""
+    """The feed is an array of orders, the roster names them; all the rest tells of one."""
+    if endpoint == "roster":
+        return [("order", Announcement(reference=item["reference"])) for item in body["orders"]]
     return [("order", message) for message in (body if endpoint == "updates" else [body])]
 
 
@@ -26,6 +28,14 @@ VENDOR = Vendor(
     endpoints=(
         Endpoint(name="order", path="/orders/{id}", subject="order"),
         Endpoint(name="updates", path="/updates", is_destructive=True, reports=("order",), schedule="* * * * *"),
+        Endpoint(
+            name="roster",
+            path="/roster",
+            is_list=True,
+            is_discovering=True,
+            pages=Pages(number="leaf", size="a_leaf", at_once=2, items="orders", more="next", total="of"),
+            schedule="20 * * * *",
+        ),
         Endpoint(name="packages", path="/packages", is_list=True, schedule="45 5 * * *"),
     ),
     default_subject="order",

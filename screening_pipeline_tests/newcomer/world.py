@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import dagster as dg
 
@@ -44,6 +45,8 @@ from screening_pipeline.webhooks.server import http_server, listening
 from screening_pipeline_tests.support.loopback import Asked, Reply, json_reply, serving
 
 SLUG = "lantern"
+ORDERED = ("L-1", "L-2")
+"""The others only the vendor's list tells of."""
 SECRETS = {"LANTERN_API_KEY": "key-of-a-test", "LANTERN_WEBHOOK_KEY": "signs-pushes-of-a-test"}
 
 
@@ -51,7 +54,7 @@ class Counter:
     """The vendor's side: orders by id, and a feed that hands each change out once."""
 
     def __init__(self) -> None:
-        self.orders = {name: {"reference": name, "state": "lit"} for name in ("L-1", "L-2")}
+        self.orders = {name: {"reference": name, "state": "lit"} for name in ("L-1", "L-2", "L-3")}
         self.untold: list[dict[str, str]] = []
 
     def end(self, name: str, outcome: str) -> dict[str, str]:
@@ -68,8 +71,17 @@ class Counter:
             return json_reply(told)
         if asked.target == "/v1/packages":
             return json_reply([{"id": 1, "name": "Street"}])
+        if asked.target.startswith("/v1/roster?"):
+            return json_reply(self.leaf(parse_qs(urlsplit(asked.target).query)))
         order = self.orders.get(asked.target.removeprefix("/v1/orders/"))
         return json_reply(order) if order else json_reply({"problem": "no such order"}, 404)
+
+    def leaf(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        """A page of the orders by name, of as many as were asked for."""
+        number, size = int(query["leaf"][0]), int(query["a_leaf"][0])
+        shown = [{"reference": name} for name in self.orders][(number - 1) * size : number * size]
+        more = f"/v1/roster?leaf={number + 1}" if number * size < len(self.orders) else None
+        return {"orders": shown, "next": more, "of": len(self.orders)}
 
 
 def configure(url: str) -> None:
@@ -77,9 +89,10 @@ def configure(url: str) -> None:
     accounts = template.text().split("[[accounts]]")[1:]
     mine = next(table for table in accounts if f'vendor = "{SLUG}"' in table).split("\n\n")[0]
     mine = mine.replace(f'"{vendor(SLUG).base_url}"', f'"{url}/v1"')
-    for key in ("status_updates = ", "webhook_key_env = "):
+    for key in ("status_updates = ", "webhook_key_env = ", "discover = "):
         mine = mine.replace(f"# {key}", key)
-    mine = mine.replace("status_updates = false", "status_updates = true")
+    for key in ("status_updates", "discover"):
+        mine = mine.replace(f"{key} = false", f"{key} = true")
     Path("screening.toml").write_text(f"[[accounts]]{mine}\n", encoding="utf-8")
 
 
@@ -92,7 +105,7 @@ def main(folder: Path) -> None:
         configure(server.url)
         settings = load.load(os.environ, Path.cwd())
         settings.paths.create()
-        orders = "".join(f"{SLUG},{name},{datetime.now(UTC).isoformat()},ref-{name}\n" for name in counter.orders)
+        orders = "".join(f"{SLUG},{name},{datetime.now(UTC).isoformat()},ref-{name}\n" for name in ORDERED)
         (settings.paths.orders / "first.csv").write_text(f"vendor,check_id,ordered_at,candidate_ref\n{orders}")
         work = opening.build_runtime(settings, os.environ, system_clock(os.environ))
         facts: dict[str, Any] = {"doctor": examined(), **play(work, counter)}
