@@ -7,14 +7,21 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
+from screening_pipeline.orchestration import runs
 from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.runtime.opening import open_runtime
+from screening_pipeline.runtime.shared import shared_store
 from screening_pipeline.settings.paths import Paths
+from screening_pipeline.settings.sandbox_accounts import bundled
+from screening_pipeline.settings.settings import SharedState
+from screening_pipeline.state.shared_clock import SharedClock
 from screening_pipeline_tests.support.end_to_end_world import dagster_words
 from screening_pipeline_tests.support.postgres import Server
 
@@ -62,6 +69,39 @@ def test_the_section_that_the_page_shows_takes_a_cycle_and_tells_of_it(
         assert [run.status for run in recorded.get_runs()] == [dg.DagsterRunStatus.SUCCESS]
         assert recorded.get_latest_materialization_event(dg.AssetKey(["star", "fact_check"])) is not None
     assert not list(paths.dagster.rglob("*.db")), "nothing of it is in files"
+
+
+@pytest.mark.slow
+def test_a_cycle_keeps_what_processes_share_in_the_database_and_nothing_of_it_in_files(
+    tmp_path: Path, postgres_server: Server
+) -> None:
+    url = postgres_server.new_database()
+    settings = replace(bundled({}, tmp_path), state=SharedState(url_env=VARIABLE))
+    with open_runtime({VARIABLE: url}, tmp_path, settings=settings) as runtime:
+        assert isinstance(runtime.clock, SharedClock)
+        with instance(settings.paths, {}) as recorded:
+            outcome = runs.sync(runtime, recorded)
+        assert {report.code for report in outcome.reports} == {None}
+        assert sum(report.calls for report in outcome.reports) > 0
+        account = outcome.reports[0]
+        assert runtime.limiter.used_last_window(account.vendor, account.account) >= account.calls
+        assert runtime.state.account(account.vendor, account.account, runtime.clock).succeeded_at is not None
+        assert {step for step, _ in runtime.ledger.steps(outcome.run_id)} >= {"pull", "star"}
+    kept = {path.name for path in settings.data_dir.iterdir()}
+    assert "state.sqlite" not in kept
+    assert not [name for name in kept if name.startswith("pull.")]
+    noted = postgres_server.say("select count(*) from screening_state.agenda", url.rpartition("/")[2])
+    assert noted != [(0,)]
+
+
+@pytest.mark.parametrize("url", [None, "", "mysql://owner:of-a-test@host/x"])
+def test_an_address_of_the_shared_state_that_is_none_is_refused_by_its_variable(
+    tmp_path: Path, url: str | None
+) -> None:
+    settings = replace(bundled({}, tmp_path), state=SharedState(url_env=VARIABLE))
+    with pytest.raises(ConfigurationError, match=f"state.url_env: {VARIABLE} (must begin|is not set)") as refused:
+        shared_store(settings, {} if url is None else {VARIABLE: url})
+    assert "of-a-test" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from screening_pipeline.cycle import settle, take_orders
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.runtime import context, unread
+from screening_pipeline.state.store import State
 from screening_pipeline.warehouse import loading, rebuild, session
 from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, playing
 
@@ -139,6 +140,7 @@ def test_a_warehouse_that_was_put_back_from_a_copy_reads_everything_again(read: 
 
 def test_without_the_shared_state_everything_is_news(read: Play) -> None:
     read.runtime.pull_queue.remember("read", "null")
+    assert isinstance(read.runtime.state, State)
     with read.runtime.state.writing() as db:
         db.execute("delete from note")
     assert is_any(read.runtime)

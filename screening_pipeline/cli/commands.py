@@ -65,14 +65,14 @@ def doctor(*, is_deep: bool = False, is_notify_test: bool = False, is_json: bool
     from screening_pipeline.cli import doctor_accounts, doctor_notify, doctor_offers, doctor_stores
     from screening_pipeline.health.status import inferred
     from screening_pipeline.runtime import opening
+    from screening_pipeline.runtime.shared import shared_store
     from screening_pipeline.state.rate_limit import Limiter
-    from screening_pipeline.state.store import State
 
     clock, settings = system_clock(os.environ), load.load(os.environ, Path.cwd())
     opening.require_writable(settings)
     with ExitStack() as stack:
         reachable = doctor_stores.reachable(settings, lambda: stack.enter_context(opening.addressed(settings, clock)))
-        state = State(reachable.paths.state)
+        state = shared_store(reachable)
         limiter = Limiter(state, clock)
         expected: dict[str, list[str]] = doctor_stores.unless_broken(lambda: inferred(reachable), {})
         findings = examination.diagnose(

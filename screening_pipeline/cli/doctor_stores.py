@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from screening_pipeline.health.scrub import Rotten
     from screening_pipeline.landing.landed_files import LandedFiles
     from screening_pipeline.settings.settings import Settings
-    from screening_pipeline.state.store import State
+    from screening_pipeline.state.interface import Store
 
 
 _SHOWN = 3
@@ -37,7 +37,7 @@ def reachable(settings: Settings, addressed: Callable[[], Settings]) -> Settings
         return settings
 
 
-def stores(settings: Settings, state: State) -> Iterator[Finding]:
+def stores(settings: Settings, state: Store) -> Iterator[Finding]:
     """Whether the shared state and Dagster's storage can be read and written."""
     from screening_pipeline.orchestration.storage_failures import LOST, damaged_files
 
@@ -46,10 +46,13 @@ def stores(settings: Settings, state: State) -> Iterator[Finding]:
         yield Finding("dagster", "fail", f"{file.name} is damaged", f"move {file}* away; what is lost is {LOST}")
 
 
-def _state(state: State) -> Finding:
+def _state(state: Store) -> Finding:
     from screening_pipeline.base import sqlite_failures
     from screening_pipeline.state.connection import LOST
+    from screening_pipeline.state.store import State
 
+    if not isinstance(state, State):
+        return _database(state)
     fix = f"move {state.path}* away; what is lost is {LOST}"
     try:
         with state.writing():
@@ -109,3 +112,11 @@ def _told(damages: list[Rotten]) -> str:
     shown = "; ".join(one.message for one in islice(damages, _SHOWN))
     more = f" and {len(damages) - _SHOWN} more" if len(damages) > _SHOWN else ""
     return f"{len(damages)} damaged line{'s' if len(damages) > 1 else ''}: {shown}{more}"
+
+
+def _database(state: Store) -> Finding:
+    try:
+        state.queue.note("nothing")
+    except ScreeningError as error:
+        return Finding("shared state", "fail", str(error), "see that the database runs, and lets us in")
+    return Finding("shared state", "ok", "can be read")

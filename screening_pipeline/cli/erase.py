@@ -14,16 +14,16 @@ def command(candidate_ref: str | None, check: tuple[str, str] | None, account: s
     """The `erase` command: erases and prints counts, never names; returns the exit code."""
     import os
 
-    from screening_pipeline.base.clock import system_clock
     from screening_pipeline.cli import console
     from screening_pipeline.runtime import opening
+    from screening_pipeline.runtime.shared import shared_clock
     from screening_pipeline.settings import load
 
     if (candidate_ref is None) == (check is None):
         raise UsageError("name either --candidate-ref REF or --check VENDOR CHECK_ID", code="usage")
     settings = load.load(os.environ, Path.cwd())
     settings.paths.create()
-    work = opening.build_runtime(settings, os.environ, system_clock(os.environ))
+    work = opening.build_runtime(settings, os.environ, shared_clock(settings, os.environ))
     erased = erase_check(work, *check, account) if check else erase_candidate(work, _given(candidate_ref or ""))
     if is_json:
         console.say_json(asdict(erased) if erased else None)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base import inert
-from screening_pipeline.base.clock import system_clock
 from screening_pipeline.base.errors import MissingSecret
 from screening_pipeline.cli import console
 from screening_pipeline.cli.stopping import stoppable
@@ -147,9 +146,10 @@ def rebuild(*, is_json: bool) -> int:
     from screening_pipeline.orchestration import runs
     from screening_pipeline.orchestration.instance import instance
     from screening_pipeline.runtime import bundled_sandbox, opening
+    from screening_pipeline.runtime.shared import shared_clock
 
     settings = bundled_sandbox.unlimited(load.load(os.environ, Path.cwd()))
-    clock = system_clock(os.environ)
+    clock = shared_clock(settings, os.environ)
     settings.paths.create()
     started = clock.monotonic()
     with console.progress("rebuilding") as tell:

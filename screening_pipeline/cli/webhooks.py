@@ -16,15 +16,15 @@ def webhooks(host: str, port: int, *, has_metrics: bool = False, is_log_json: bo
     import os
     from pathlib import Path
 
-    from screening_pipeline.base.clock import system_clock
     from screening_pipeline.cli import console
     from screening_pipeline.runtime import opening
+    from screening_pipeline.runtime.shared import shared_clock
     from screening_pipeline.settings import load
 
     settings = load.load(os.environ, Path.cwd())
     settings.paths.create()
     allow_connections()
-    work = opening.build_runtime(settings, os.environ, system_clock(os.environ))
+    work = opening.build_runtime(settings, os.environ, shared_clock(settings, os.environ))
     if not is_loopback(host):
         console.warn("this is not loopback: put TLS before it, since tokens and messages cross the wire in clear")
     work.landing.recover()  # what a crash left

@@ -13,9 +13,9 @@ from screening_pipeline.webhooks.refusals import refusals
 if TYPE_CHECKING:
     from screening_pipeline.base.clock import Clock
     from screening_pipeline.settings.account import Account
+    from screening_pipeline.state.interface import Store
     from screening_pipeline.state.pull_queue import PullQueue
     from screening_pipeline.state.rate_limit import Limiter
-    from screening_pipeline.state.store import State
 
 
 OVERDUE_AFTER_SECONDS = 60.0
@@ -139,7 +139,7 @@ class AccountStatus:
 def standing(
     account: Account,
     facts: Mapping[str, Any],
-    state: State,
+    state: Store,
     pull_queue: PullQueue,
     limiter: Limiter,
     environ: Mapping[str, str],

@@ -10,9 +10,9 @@ from screening_pipeline.base.errors import UsageError
 from screening_pipeline.health.accounts import AccountStatus, standing
 from screening_pipeline.health.running import Running, running
 from screening_pipeline.runtime import unread
+from screening_pipeline.runtime.shared import shared_store
 from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.rate_limit import Limiter
-from screening_pipeline.state.store import State
 from screening_pipeline.warehouse import catalog, session, store
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class StatusReport:
 def status_report(settings: Settings, environ: Mapping[str, str], clock: Clock) -> StatusReport:
     """The status of everything that is configured."""
     settings.paths.create()
-    state = State(settings.paths.state)
+    state = shared_store(settings, environ)
     pull_queue, limiter = PullQueue(state), Limiter(state, clock)
     known, rejected, words, checks = published(
         settings, catalog.statement("account_status"), _ORDER_REJECTS, _UNMAPPED, _CHECKS

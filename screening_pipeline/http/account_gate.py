@@ -21,8 +21,8 @@ from screening_pipeline.domain.conduct import LimitHeaders
 from screening_pipeline.http import wire
 from screening_pipeline.settings.account import Account
 from screening_pipeline.state.accounts import AccountState
+from screening_pipeline.state.interface import Store
 from screening_pipeline.state.rate_limit import Limiter
-from screening_pipeline.state.store import State
 
 MISSING_BEFORE_DOUBT = 3
 NOTED_EVERY_SECONDS = 10.0
@@ -32,7 +32,7 @@ class Withheld(Exception):
     """A call was given up at the last moment, for its account was told to be silent, or stopped; nothing was sent."""
 
 
-def reason_to_wait(state: State, account: Account, environ: Mapping[str, str], clock: Clock) -> str | None:
+def reason_to_wait(state: Store, account: Account, environ: Mapping[str, str], clock: Clock) -> str | None:
     """The reason not to pull the account now (silence, stop, outage, missing secret); None if there is none."""
     unset = account.missing_secrets(environ)
     if unset:

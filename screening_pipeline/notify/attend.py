@@ -16,9 +16,9 @@ from screening_pipeline.notify.outbox import Outbox
 from screening_pipeline.notify.receivers import receivers, tell_alive
 from screening_pipeline.notify.troubles import FailedRun, troubles
 from screening_pipeline.notify.webhook import NotDelivered
+from screening_pipeline.runtime.shared import shared_store
 from screening_pipeline.state import pulse
 from screening_pipeline.state.pull_queue import PullQueue
-from screening_pipeline.state.store import State
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,7 +35,7 @@ def attend(settings: Settings, environ: Mapping[str, str], clock: Clock, *, who:
 
     Whoever looks at the same time leaves it to the first. Nothing is told where nobody is configured.
     """
-    pull_queue = PullQueue(State(settings.paths.state))
+    pull_queue = PullQueue(shared_store(settings, environ))
     pulse.note_alive(pull_queue, who, clock.now())
     if not settings.notify.is_anybody:
         return "nobody is to be told, see [notify]"
@@ -103,4 +103,4 @@ def attending(
     finally:
         ended.set()
         thread.join(timeout=2 * LOOK_EVERY_SECONDS)
-        pulse.note_ended(PullQueue(State(settings.paths.state)), pulse.WATCH)
+        pulse.note_ended(PullQueue(shared_store(settings, environ)), pulse.WATCH)

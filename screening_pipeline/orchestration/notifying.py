@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from screening_pipeline.base.clock import system_clock
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.notify.attend import attend
 from screening_pipeline.notify.troubles import FailedRun
 from screening_pipeline.orchestration.outlook import prepared_settings
+from screening_pipeline.runtime.shared import shared_clock
 from screening_pipeline.state import pulse
 
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
@@ -33,9 +33,9 @@ def last_failure(instance: dg.DagsterInstance) -> FailedRun | None:
 )
 def notifications(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Look, and tell of what has changed; the reason to skip says what came of it."""
-    clock = system_clock(os.environ)
     try:
         settings = prepared_settings()
+        clock = shared_clock(settings, os.environ)
         told = attend(
             settings, os.environ, clock, who=pulse.DAEMON, last_failure=lambda: last_failure(context.instance)
         )

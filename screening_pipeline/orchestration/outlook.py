@@ -9,8 +9,7 @@ from typing import Any
 import dagster as dg
 
 from screening_pipeline.base import locks
-from screening_pipeline.base.clock import Clock, system_clock
-from screening_pipeline.base.named_locks import FileLocks, Locks
+from screening_pipeline.base.clock import Clock
 from screening_pipeline.cycle.lists import is_list_due
 from screening_pipeline.domain.vocabulary import ONGOING
 from screening_pipeline.http.account_gate import reason_to_wait
@@ -18,12 +17,12 @@ from screening_pipeline.orchestration.keys import PULL
 from screening_pipeline.orchestration.liveness import under_way
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.opening import build_runtime
+from screening_pipeline.runtime.shared import shared_clock, shared_locks, shared_store
 from screening_pipeline.settings import load
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.pull_queue import PullQueue, Summary
 from screening_pipeline.state.rate_limit import Limiter
-from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors, vendor
 
 # How long a run goes on at most. Its process costs some seconds to start, and what it brings is published meanwhile.
@@ -43,16 +42,17 @@ class Outlook:
     def __init__(self, settings: Settings, clock: Clock, instance: dg.DagsterInstance) -> None:
         self.settings = settings
         self.clock = clock
-        self.state = State(settings.paths.state)
+        self.state = shared_store(settings)
         self.pull_queue = PullQueue(self.state)
         self.limiter = Limiter(self.state, clock)
-        self.locks: Locks = FileLocks(settings.paths.data_dir)
+        self.locks = shared_locks(settings)
         self._instance = instance
 
     @classmethod
     def now(cls, instance: dg.DagsterInstance) -> "Outlook":
         """The outlook under the configuration in force. Raises ScreeningError."""
-        return cls(prepared_settings(), system_clock(os.environ), instance)
+        settings = prepared_settings()
+        return cls(settings, shared_clock(settings, os.environ), instance)
 
     def accounts(self, slug: str) -> list[Account]:
         """The accounts of one vendor."""

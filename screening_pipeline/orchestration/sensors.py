@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from screening_pipeline.base.clock import system_clock
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.base.named_locks import pull_lock
 from screening_pipeline.orchestration.jobs import order_job, publish_job, recheck_job
@@ -16,9 +15,9 @@ from screening_pipeline.orchestration.liveness import under_way
 from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook, prepared_settings
 from screening_pipeline.runtime import publication, unread
 from screening_pipeline.runtime.opening import build_runtime
+from screening_pipeline.runtime.shared import shared_clock, shared_store
 from screening_pipeline.settings.account import Account
 from screening_pipeline.state.pull_queue import PullQueue, Summary
-from screening_pipeline.state.store import State
 
 # A run that was to read something and has not is asked for again.
 ASKED_AGAIN = timedelta(minutes=5)
@@ -81,10 +80,10 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     """Ask for one run at a time; without a key, for one that was used is skipped for good, also when its run failed."""
     try:
         settings = prepared_settings()
-        pull_queue = PullQueue(State(settings.paths.state))
+        pull_queue = PullQueue(shared_store(settings))
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
-    since = publication.overdue(pull_queue, system_clock(os.environ).now())
+    since = publication.overdue(pull_queue, shared_clock(settings, os.environ).now())
     if since is None:
         return dg.SkipReason("no snapshot waits to be made")
     runs = under_way(context.instance, settings.paths, job_name=publish_job.name)
@@ -104,7 +103,7 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
     """Ask for a run while something waits on disk; for the same again only when some time has gone by."""
     try:
         settings = prepared_settings()
-        work = build_runtime(settings, os.environ, system_clock(os.environ))
+        work = build_runtime(settings, os.environ, shared_clock(settings, os.environ))
         waiting = {
             **unread.unread_files(work.pull_queue, settings, work.landing),
             **unread.unfinished(settings.paths),
@@ -134,10 +133,10 @@ def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     """
     try:
         settings = prepared_settings()
-        pull_queue = PullQueue(State(settings.paths.state))
+        pull_queue = PullQueue(shared_store(settings))
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
-    now, folder = system_clock(os.environ).now(), unread.manifest_marks(settings.paths)
+    now, folder = shared_clock(settings, os.environ).now(), unread.manifest_marks(settings.paths)
     if not folder or unread.are_manifests_read(pull_queue, settings, folder):
         return dg.SkipReason(f"{len(folder)} manifests in {settings.paths.orders.name}/, none is new")
     return _asking(context.cursor, {"accounts": settings.account_keys, "orders": folder}, now, trigger="orders")

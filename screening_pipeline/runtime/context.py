@@ -12,10 +12,10 @@ from screening_pipeline.base.named_locks import Locks
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.settings.settings import Settings
+from screening_pipeline.state.interface import Store
 from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.run_ledger import RunLedger
-from screening_pipeline.state.store import State
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Runtime:
     settings: Settings
     environ: Mapping[str, str] = field(repr=False)
     clock: Clock
-    state: State
+    state: Store
     pull_queue: PullQueue
     limiter: Limiter
     ledger: RunLedger

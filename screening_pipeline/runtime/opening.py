@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from screening_pipeline.base import files
-from screening_pipeline.base.clock import Clock, system_clock
+from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.base.failures import telling
-from screening_pipeline.base.named_locks import FileLocks
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.runtime.context import Runtime
+from screening_pipeline.runtime.shared import shared_clock, shared_locks, shared_store
 from screening_pipeline.settings import load
 from screening_pipeline.settings.keys import kept_key, landing_key, pseudonym_key
 from screening_pipeline.settings.paths import Paths
@@ -25,7 +25,6 @@ from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.reserve import keep_reserve
 from screening_pipeline.state.run_ledger import RunLedger
-from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors
 
 # Where numpy comes with OpenBLAS, that starts a thread for each core, and each spins for a tenth of a second before it
@@ -46,8 +45,9 @@ def open_runtime(
 
     Raises ConfigurationError, EnvironmentFailed.
     """
-    clock = clock or system_clock(environ)
-    with addressed(settings or load.load(environ, cwd), clock) as reachable:
+    settings = settings or load.load(environ, cwd)
+    clock = clock or shared_clock(settings, environ)
+    with addressed(settings, clock) as reachable:
         yield build_runtime(reachable, environ, clock, progress)
 
 
@@ -76,7 +76,7 @@ def build_runtime(
         _claim(settings.paths)
     give_to_group(settings)
     os.environ.setdefault(*_NO_LINEAR_ALGEBRA)
-    state = State(settings.paths.state)
+    state = shared_store(settings, environ)
     keep_reserve(settings.paths.state)
     return Runtime(
         settings=settings,
@@ -86,7 +86,7 @@ def build_runtime(
         pull_queue=PullQueue(state),
         limiter=Limiter(state, clock),
         ledger=RunLedger(state),
-        locks=FileLocks(settings.paths.data_dir, clock),
+        locks=shared_locks(settings, environ, clock),
         landing=Landing(
             settings.paths.landing,
             vendors=all_vendors(),

@@ -128,6 +128,17 @@ class Http:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SharedState:
+    """Where what processes share lies: with `url_env` in a PostgreSQL of several machines, else in the data folder."""
+
+    url_env: str | None = setting(
+        rules.variable,
+        example='"SCREENING_STATE_URL"',
+        help="for several machines; not to be used yet: what is landed cannot be shared",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Operations:
     """Settings of operations: `stale_after`, in seconds, is how long nothing may run before `status` calls it wrong.
 
@@ -197,6 +208,7 @@ class Notify:
 
 SECTIONS: Mapping[str, type] = {
     "warehouse": Warehouse,
+    "state": SharedState,
     "privacy": Privacy,
     "analytics": Analytics,
     "planning": Planning,
@@ -216,6 +228,7 @@ class Settings:
     accounts: tuple[Account, ...]
     paths: Paths
     warehouse: Warehouse = field(default_factory=Warehouse)
+    state: SharedState = field(default_factory=SharedState)
     environments: tuple[str, ...] = Analytics.environments
     privacy: Privacy = field(default_factory=Privacy)
     planning: Planning = field(default_factory=Planning)
