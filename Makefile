@@ -18,7 +18,7 @@ IS_SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-cluster test-newest mutants measure check format dev bench lock clean
+.PHONY: help demo test test-all test-cluster test-newest mutants soak measure check format dev bench lock clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ test-newest: ## run the test suite with the newest supported Python found, in an
 
 mutants: $(READY) ## change the code in small ways and tell what no test notices; ARGS="--sample 100 --seed 2", --all
 	@$(BIN)/python tools/mutants.py $(ARGS)
+
+soak: $(READY) ## everything at once, and whatever can go wrong with it, for half an hour; ARGS="--minutes 5 --seed 2"
+	@$(BIN)/python -m screening_pipeline_tests.support.soak $(ARGS)
 
 measure: $(READY) ## print lengths, places and imports of the code
 	@$(BIN)/python tools/measure.py $(ARGS)

@@ -232,12 +232,23 @@ def lose(house_folder: Path, lost: frozenset[str]) -> None:
             path.unlink(missing_ok=True)
 
 
+BACKED_UP = ("landing", "orders", "keys", "register")
+"""What is told to be backed up: all else is gone where a machine is, and any of these where a backup has holes."""
+
+
+def restores() -> list[frozenset[str]]:
+    """What is lost where a whole machine is, with each set of what a backup should have and has not."""
+    rest = frozenset(PARTS) - {*BACKED_UP}
+    return [rest | {*lost} for count in range(len(BACKED_UP) + 1) for lost in combinations(BACKED_UP, count)]
+
+
 def losses() -> list[frozenset[str]]:
-    """The sets of parts that are tried: each pair of what is important, and what is lost with a whole data folder."""
+    """The sets of parts that are tried: restores, pairs of what is important, and a warehouse lost with more."""
     if os.environ.get(EVERY_LOSS):
         counts = range(len(PARTS) + 1)
         return [frozenset(lost) for count in counts for lost in combinations(PARTS, count)]
-    return [*map(frozenset, combinations(IMPORTANT, 2)), frozenset({"register", "warehouse", "landing"})]
+    pairs = map(frozenset, combinations(IMPORTANT, 2))
+    return [*restores(), *pairs, frozenset({"register", "warehouse", "landing"})]
 
 
 @pytest.mark.slow

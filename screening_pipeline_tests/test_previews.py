@@ -35,14 +35,14 @@ def texts(body: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield place
 
 
-def changed(body: Any, place: tuple[Any, ...]) -> Any:
+def changed(body: Any, place: tuple[Any, ...], told: str = PERSON) -> Any:
     copy = json.loads(json.dumps(body))
     inner = copy
     for key in place[:-1]:
         inner = inner[key]
     if not place:
-        return PERSON
-    inner[place[-1]] = PERSON
+        return told
+    inner[place[-1]] = told
     return copy
 
 
@@ -66,8 +66,9 @@ def test_no_preview_shows_what_a_vendor_or_an_order_file_wrote(
                     **asked(slug, call, case, told),
                 )
         for slug in all_vendors():
-            stage.story(f"{slug}-ordered").of(slug).order(**dict.fromkeys(FREE, PERSON))
+            stage.story(f"{slug}-ordered").of(slug).order(**{**dict.fromkeys(FREE, PERSON), "tags": {PERSON: PERSON}})
         stage.settle()
+        assert len(stage.rows('select distinct vendor from raw."order" where tags is not null')) == len(all_vendors())
         held, shown = "", ""
         for relation in catalog.relations().values():
             if relation.schema in SHOWN and relation.refresh != "macro":

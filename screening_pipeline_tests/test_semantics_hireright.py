@@ -255,6 +255,16 @@ def test_a_dispute_opens_a_finished_order_again_and_its_end_closes_it(s: Story) 
 
 
 @told.story
+def test_a_word_about_a_dispute_that_nobody_mapped_is_no_second_one(s: Story) -> Iterator[None]:
+    s.of("hireright")
+    for dispute in ("Received", "Looked At By Somebody", "Received"):
+        s.say(orderStatus="Completed", disputeStatus=dispute)
+    yield
+    assert [row["dispute_seq"] for row in s.disputes()] == [1]
+    assert ("dispute", "Looked At By Somebody") in s.unmapped()
+
+
+@told.story
 def test_a_second_dispute_is_another_row(s: Story) -> Iterator[None]:
     s.of("hireright")
     for dispute in ("Received", "Completed", "Received"):

@@ -15,7 +15,7 @@ import hmac
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,7 @@ from screening_pipeline.landing.line import (
     restamped,
     without,
 )
-from screening_pipeline.landing.masking import masked_keys
+from screening_pipeline.landing.masking import masked_headers, masked_keys
 from screening_pipeline.landing.mentions import names_any
 from screening_pipeline.landing.reduction import PartWords, reduced
 from screening_pipeline.landing.spool import Spool
@@ -124,7 +124,8 @@ class Landing(LandedFiles):
 
     def judged(self, exchange: HttpExchange) -> Line:
         """What `append` makes durable of an exchange. Writes nothing."""
-        line, examined = line_of(exchange, self._examined(exchange))
+        told = replace(exchange, headers=masked_headers(exchange.headers, self._secrets))
+        line, examined = line_of(told, self._examined(exchange))
         file = self.file_of(exchange)
         return Line(file, self._written(line, file), _landed(exchange, examined))
 

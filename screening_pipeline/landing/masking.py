@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -139,6 +140,11 @@ def _end_of_value(text: str, start: int) -> int:
 def _end_of_string(text: str, start: int) -> int:
     found = _REST_OF_STRING.match(text, start)
     return found.end() if found else len(text)
+
+
+def masked_headers(headers: Mapping[str, str], secrets: tuple[str, ...]) -> dict[str, str]:
+    """Response headers without the secrets that somebody repeats in them."""
+    return {name: _without_secrets(value, secrets) for name, value in headers.items()}
 
 
 def _without_secrets(text: str, secrets: tuple[str, ...]) -> str:

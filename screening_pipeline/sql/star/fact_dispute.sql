@@ -29,10 +29,12 @@ disputed as (
 change as (
     select
         *,
+        -- A word that nobody mapped neither ends a dispute nor opens another.
         dispute = 'open'
-        and lag(dispute, 1, 'none') over (partition by check_key order by place asc nulls last) <> 'open' as is_opening
+        and coalesce(lag(nullif(dispute, 'unknown') ignore nulls) over earlier, 'none') <> 'open' as is_opening
     from told
     semi join disputed using (check_key)
+    window earlier as (partition by check_key order by place asc nulls last)
 ),
 
 numbered as (
