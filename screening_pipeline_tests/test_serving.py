@@ -11,10 +11,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import uvicorn
@@ -27,6 +27,9 @@ from screening_pipeline.orchestration.guard import Guard
 from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
 from screening_pipeline_tests.support.loopback import listening
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 SENSORS = "{repositoriesOrError{... on RepositoryConnection{nodes{sensors{name}}}}}"
 ROOT = Path(__file__).parent.parent
@@ -149,6 +152,73 @@ def test_dev_serves_the_pages_runs_the_daemon_and_ends_with_0(tmp_path: Path) ->
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) == 0
     assert not answers(port)
+
+
+EVENTS = """query Events($run: ID!) {logsForRun(runId: $run, limit: 5000) {... on EventConnection {events {__typename
+  ... on MaterializationEvent {assetKey {path}} ... on AssetMaterializationPlannedEvent {assetKey {path}}
+  ... on AssetCheckEvaluationPlannedEvent {check: assetKey {path} checkName}
+  ... on AssetCheckEvaluationEvent {evaluation {check: assetKey {path} checkName}}}}}}"""
+PRESSED = """{runsOrError(filter: {pipelineName: "__ASSET_JOB"}) {... on Runs {results {runId status}}}}"""
+Told = Mapping[str, Any]
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.timeout(600)
+def test_everything_is_made_each_time_the_button_is_pressed_and_no_page_says_otherwise(
+    browser: Browser, tmp_path: Path
+) -> None:
+    port = free_port()
+    with started(tmp_path, "dev", "--port", str(port)) as process:
+        until(lambda: answers(port), process)
+        until(lambda: "notifications" in asked(port, SENSORS), process, seconds=100)
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        for time_pressed in (1, 2):
+            press(page, port)
+            until(lambda count=time_pressed: done(port) == count, process, seconds=150)  # type: ignore[misc]
+        for run in told_of(port, PRESSED)["runsOrError"]["results"]:
+            events = told_of(port, EVENTS, run=run["runId"])["logsForRun"]["events"]
+            assert run["status"] == "SUCCESS"
+            assert len(keys(events, "AssetMaterializationPlannedEvent")) > 80
+            assert keys(events, "AssetMaterializationPlannedEvent") == keys(events, "MaterializationEvent")
+            assert keys(events, "AssetCheckEvaluationPlannedEvent") <= keys(events, "AssetCheckEvaluationEvent")
+        for path, expected in (("/assets", "Materialized"), ("/assets/star/fact_check?view=checks", "Succeeded")):
+            page.goto(f"http://127.0.0.1:{port}{path}")
+            page.get_by_text(expected).first.wait_for()
+            assert not [word for word in DOUBTS if word in page.inner_text("body").lower()], path
+
+
+DOUBTS = ("unsynced", "not evaluated", "never materialized", "overdue")
+
+
+def press(page: Page, port: int) -> None:
+    """Press the button of the graph."""
+    page.goto(f"http://127.0.0.1:{port}/asset-groups")
+    page.get_by_role("button", name="Materialize all").click()
+    page.get_by_text("Launched run").wait_for()
+
+
+def told_of(port: int, query: str, **variables: str) -> Told:
+    """What Dagster answers to a query, which it understands."""
+    headers = {"Content-Type": "application/json"}
+    answer = json.loads(
+        sent(port, "POST", "/graphql", json.dumps({"query": query, "variables": variables}), headers=headers)[1]
+    )
+    assert "errors" not in answer, answer
+    found: Told = answer["data"]
+    return found
+
+
+def done(port: int) -> int:
+    """How many runs that somebody put together have ended."""
+    found = told_of(port, PRESSED)["runsOrError"]["results"]
+    return sum(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in found)
+
+
+def keys(events: Sequence[Told], kind: str) -> set[tuple[str, ...]]:
+    """What events of a kind are about: an asset, or a check of one."""
+    told = [event.get("evaluation", event) for event in events if event["__typename"] == kind]
+    return {(*(one.get("check") or one["assetKey"])["path"], one.get("checkName", "")) for one in told}
 
 
 def answers(port: int) -> bool:

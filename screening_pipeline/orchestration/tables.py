@@ -45,6 +45,7 @@ def _table_spec(relation: catalog.Relation) -> dg.AssetSpec:
         group_name=relation.schema,
         kinds={"duckdb", "sql"},
         owners=OWNERS,
+        metadata={"brought up to date": "by each run that makes published/snapshot; told of every twenty minutes"},
     )
 
 
