@@ -311,16 +311,16 @@ def _caught_up(stage: Stage) -> Stage:
     stage.sandbox.set_clock(stage.clock.now())
     bundled_sandbox.announce(stage.runtime.settings, stage.sandbox, until=stage.clock.now())
     runs.sync(stage.runtime, stage.recorded, is_full=True)
-    _watch(stage.watch)
+    watch_phases(stage.watch)
     stage.sync()
     return stage
 
 
-def _watch(watch: Stopwatch) -> None:
+def watch_phases(watch: Stopwatch) -> None:
     """Time the phases where they are called. What is written to disk meanwhile, by a thread, is in the rest."""
     from screening_pipeline.cycle import notes, pull, settle, take_orders
     from screening_pipeline.landing.area import Landing
-    from screening_pipeline.orchestration import pulling, tables
+    from screening_pipeline.orchestration import pulling, tables, telling
     from screening_pipeline.runtime import publication
     from screening_pipeline.warehouse import ingest, store
 
@@ -334,7 +334,7 @@ def _watch(watch: Stopwatch) -> None:
     watch.watch("load", settle, "settle")
     watch.watch("planning", settle, "plan_what_is_old")
     watch.watch("planning", take_orders, "plan_what_is_old")
-    watch.watch("checks", tables, "evaluations")
+    watch.watch("checks", telling.Telling, "tried")
     watch.watch("table figures", tables, "table_metadata")
     watch.watch("publish", publication, "publish")
     watch.watch("publish", notes, "note_run")

@@ -1,6 +1,6 @@
 """Asks every view, the report and the forecasts of a star of 100 thousand and of a million checks.
 
-    python benchmarks/views.py [--smallest | --short | --full]
+    python benchmarks/views.py [--smallest | --short | --full] [--checks N]
 
 The star is that of `increment.py`. Each view is asked once, whole, in a session with one thread, as a reader of the
 published snapshot does; the peer is the leanest query that an analyst would write over `star.fact_check` for the same.
@@ -64,6 +64,8 @@ def asked(folder: str) -> Cost:
 def plan(options: Options) -> None:
     """Make stars, ask everything of them, and print it."""
     sizes = options.choose((2_000,), (100_000,), (100_000, 1_000_000))
+    if options.rest.checks:
+        sizes = (options.rest.checks,)
     recent = options.choose(500, RECENT, RECENT)
     say(f"{machine()}; {versions('duckdb')}; {today()}; {busyness()}")
     root = options.folder
@@ -81,4 +83,8 @@ def plan(options: Options) -> None:
 
 
 if __name__ == "__main__":
-    main(plan, {"block": increment.block, "star": increment.star, "asked": asked})
+    main(
+        plan,
+        {"block": increment.block, "star": increment.star, "asked": asked},
+        ("--checks", {"type": int, "help": "ask a star of this size alone"}),
+    )

@@ -20,7 +20,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 def scripts() -> Iterator[dict[str, ModuleType]]:
     """The modules that scripts share; they stand in a folder and are no package."""
     sys.path.insert(0, str(BENCHMARKS))
-    names = ("answering", "corpus", "measuring", "pulls.game", "pulls.verdict", "stopwatch")
+    names = ("answering", "corpus", "cycle", "measuring", "pulls.game", "pulls.verdict", "stopwatch")
     try:
         yield {name: import_module(name) for name in names}
     finally:
@@ -103,3 +103,17 @@ def test_a_goal_that_no_setting_is_frugal_enough_for_is_missed_and_not_left_out(
     ours = [played(scripts, "A", 10_000, "ours", calls, 10.0), played(scripts, "B", 1_000, "ours", calls, 10.0)]
     goals = scripts["pulls.verdict"].goals([robin, hourly, *ours])
     assert [goal.is_reached for goal in goals] == [is_reached] * 3
+
+
+def test_every_phase_of_a_cycle_is_timed_where_there_is_a_function_of_that_name(
+    scripts: dict[str, ModuleType],
+) -> None:
+    class Looking:
+        def watch(self, phase: str, owner: Any, *names: str) -> None:
+            assert phase in scripts["cycle"].PHASES
+            assert all(callable(getattr(owner, name)) for name in names)
+            found.append(phase)
+
+    found: list[str] = []
+    scripts["cycle"].watch_phases(Looking())
+    assert set(found) == set(scripts["cycle"].PHASES)
