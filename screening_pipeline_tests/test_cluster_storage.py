@@ -68,6 +68,10 @@ def test_the_section_that_the_page_shows_takes_a_cycle_and_tells_of_it(
     with instance(paths, {VARIABLE: url}) as recorded:
         assert [run.status for run in recorded.get_runs()] == [dg.DagsterRunStatus.SUCCESS]
         assert recorded.get_latest_materialization_event(dg.AssetKey(["star", "fact_check"])) is not None
+        kept = f"select count(*) from pg_stat_activity where datname = '{url.rpartition('/')[2]}'"
+        assert postgres_server.say(kept) in ([(1,)], [(2,)])
+        postgres_server.crash()
+        assert len(recorded.get_runs()) == 1, "a connection that the server closed is made anew"
     assert not list(paths.dagster.rglob("*.db")), "nothing of it is in files"
 
 

@@ -157,6 +157,7 @@ def _opened(paths: Paths, environ: Mapping[str, str]) -> "dg.DagsterInstance":
         opened = _configured(paths, environ)
         # Else what is wrong with them shows only when a run is begun.
         _ = opened.run_coordinator, opened.run_launcher, opened.scheduler
+        postgres_storage.keep_connections(opened)
         return opened
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed, ScreeningError
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 STORAGE = "DagsterPostgresStorage"
 _MODULES = ("dagster_postgres", "psycopg2", "psycopg")
@@ -52,6 +55,22 @@ def _require_driver(source: str) -> None:
     missing = [name for name in ("dagster_postgres", "psycopg2") if find_spec(name) is None]
     if missing:
         raise ConfigurationError([f"storage.postgres needs {', '.join(missing)}: {INSTALL}"], source=source)
+
+
+def keep_connections(instance: dg.DagsterInstance) -> None:
+    """Keep connections of an instance on PostgreSQL open; as it comes, Dagster makes one for each event that it writes.
+
+    One that the server has closed meanwhile is noticed and made anew. Where each needs a token of its own none is kept.
+    """
+    address = getattr(instance.event_log_storage, "postgres_url", None)
+    parts: list[Any] = [instance.event_log_storage, instance.run_storage, instance.schedule_storage]
+    if address is None or any(getattr(part, "_token_provider", None) for part in parts):
+        return
+    import sqlalchemy
+
+    kept = sqlalchemy.create_engine(address, isolation_level="AUTOCOMMIT", pool_size=2, pool_pre_ping=True)
+    for part in parts:
+        part._engine = kept  # noqa: SLF001 - as its own `optimize_for_webserver` does, which pings nobody
 
 
 def failure(problem: BaseException) -> EnvironmentFailed | None:
