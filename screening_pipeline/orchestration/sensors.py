@@ -11,7 +11,7 @@ from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.base.named_locks import pull_lock
 from screening_pipeline.orchestration.jobs import order_job, publish_job, recheck_job
 from screening_pipeline.orchestration.keys import PULL, TRIGGER
-from screening_pipeline.orchestration.liveness import under_way
+from screening_pipeline.orchestration.liveness import end_dead, under_way
 from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook, prepared_settings
 from screening_pipeline.runtime import publication, unread
 from screening_pipeline.runtime.opening import build_runtime
@@ -37,9 +37,10 @@ def recheck(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReaso
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
     words, asked, is_due = [], [], False
-    for account in outlook.settings.accounts:
-        summary = outlook.summary(account)
-        obstacle = _obstacle(outlook, account)
+    found = [(account, outlook.summary(account)) for account in outlook.settings.accounts]
+    is_run_wanted = any(summary.due for _, summary in found)
+    for account, summary in found:
+        obstacle = _obstacle(outlook, account, is_run_wanted=is_run_wanted)
         words.append(f"{account.key}: {_words(outlook, account, summary)}" + (f"; {obstacle}" if obstacle else ""))
         if not obstacle:
             asked.append(account.key)
@@ -52,11 +53,11 @@ def recheck(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReaso
     return dg.RunRequest(run_config={"ops": {PULL: {"config": config}}})
 
 
-def _obstacle(outlook: Outlook, account: Account) -> str | None:
-    """The reason why a run would be useless for an account."""
+def _obstacle(outlook: Outlook, account: Account, *, is_run_wanted: bool) -> str | None:
+    """The reason why a run would be useless for an account. Dagster is asked for its runs only where one is wanted."""
     if not account.polling:
         return "polling is off; pushed messages keep it"
-    if outlook.is_asked(account):
+    if is_run_wanted and outlook.is_asked(account):
         return "a run that asks it is queued or running"
     return outlook.trouble(account)
 
@@ -111,10 +112,10 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
         }
     except ScreeningError as problem:
         return dg.SkipReason(str(problem))
-    runs = under_way(context.instance, settings.paths)  # at every tick: it ends the dead, of whatever job
     if not waiting:
+        end_dead(context.instance, settings.paths)  # at every tick, of whatever job
         return dg.SkipReason("everything that was landed is read")
-    if runs:
+    if under_way(context.instance, settings.paths):
         return dg.SkipReason("a run is under way, which reads what is landed")
     return _asking(context.cursor, waiting, work.clock.now(), trigger="landed")
 
