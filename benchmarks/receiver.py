@@ -5,7 +5,8 @@
 Two servers, each a process of its own: `screening-pipeline webhooks`, which proves, judges and lands each message, and
 a bare Starlette handler on the same uvicorn that only appends what it is sent and syncs it in groups. Every sender
 keeps a connection and sends its next message when the last was answered. "Strangers" adds idle and half-open
-connections, unproven messages, compressed bodies and ones that are too large, which nobody waits for.
+connections, unproven messages, compressed bodies and ones that are too large, which nobody waits for. At last our
+receiver is killed again and again under load, and what was answered with 2xx is looked for on the disk.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 import gzip
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -21,6 +23,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 from statistics import quantiles
 from tempfile import TemporaryDirectory
 
@@ -95,6 +98,7 @@ class Senders:
     def __init__(self, port: int, count: int, messages: int) -> None:
         self.port, self.count, self.left = port, count, messages
         self.seconds: list[float] = []
+        self.stored: set[bytes] = set()
         self.answers: Counter[int] = Counter()
 
     async def run(self) -> None:
@@ -106,11 +110,14 @@ class Senders:
         streams = None
         while self.left > 0:
             self.left -= 1
+            number = self.left
             streams = streams or await asyncio.open_connection("127.0.0.1", self.port)
             begun = time.perf_counter()
-            status, closes = await exchange(*streams, message(self.left))
+            status, closes = await exchange(*streams, message(number))
             self.seconds.append(time.perf_counter() - begun)
             self.answers[status] += 1
+            if status == 200:
+                self.stored.add(f'"check_id":"c{number}"'.encode())
             if closes:
                 streams[1].close()
                 streams = None
@@ -201,6 +208,34 @@ def load(*, kind: str, senders: int, messages: int, has_strangers: bool) -> Cost
         return Cost(cpu_s=cpu - before, wall_s=time.perf_counter() - begun, peak_mb=peak, facts=facts)
 
 
+def killed(*, senders: int, kills: int) -> Cost:
+    """Our receiver killed under load; what was answered with 2xx and is not on the disk."""
+    port, draw = 20_000 + os.getpid() % 20_000, Random(1)
+    stored: set[bytes] = set()
+    with TemporaryDirectory() as folder:
+        for number in range(1, kills + 1):
+            with started(OURS, Path(folder), port) as server:
+                most = 1_000_000 * number  # more than can be sent, so that no two are called the same
+                stored |= asyncio.run(until_killed(server, port, senders, most, draw.uniform(0.2, 1.5)))
+        landed = b"".join(file.read_bytes() for file in Path(folder).glob("data/landing/*/*/*.ndjson"))
+    there = set(re.findall(rb'"check_id":"c\d+"', landed))
+    return Cost(facts={"acknowledged": len(stored), "missing": len(stored - there)})
+
+
+async def until_killed(
+    server: subprocess.Popen[bytes], port: int, senders: int, messages: int, seconds: float
+) -> set[bytes]:
+    """The messages that were answered with 200 by a server that is killed so many seconds after it is up."""
+    await pushed(port, 1, 1, has_strangers=False)
+    found = Senders(port, senders, messages)
+    sending = asyncio.create_task(found.run())
+    await asyncio.sleep(seconds)
+    server.kill()
+    with suppress(ExceptionGroup):  # connections that broke
+        await sending
+    return found.stored
+
+
 def usage(pid: int) -> tuple[float, float]:
     """CPU seconds so far, and the highest memory in MB."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
@@ -239,7 +274,10 @@ def plan(options: Options) -> None:
             )
         )
     table(("server", "senders", "stored a second", "p50 ms", "p99 ms", "refused", "CPU s", "memory MB"), rows)
+    kills = options.choose(2, 5, 20)
+    told = run_part("killed", senders=50, kills=kills).facts
+    print(f"\nKilled {kills} times under 50 senders: {told['acknowledged']:,} acknowledged, {told['missing']} missing.")
 
 
 if __name__ == "__main__":
-    main(plan, {"load": load})
+    main(plan, {"load": load, "killed": killed})

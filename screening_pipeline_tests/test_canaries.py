@@ -195,7 +195,7 @@ def test_people_stand_where_it_is_said_until_they_are_erased_and_secrets_nowhere
 
     assert erase_candidate(told.house.work, PERSON) is not None
     told.run()
-    assert told.house.mentions(*WORDS, PERSON, with_views=True) == []
+    assert told.house.mentions(*WORDS, PERSON) == []
     assert words_in(told.said.getvalue() + told.monitored() + told.in_dagster(), SECRET, PERSON) == []
     assert told.house.broken_rules() == []
     told.house.rebuild()

@@ -10,13 +10,16 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.locks import locked
 from screening_pipeline.base.sample import sample
 from screening_pipeline.cycle.erase import erase_candidate
 from screening_pipeline.health import scrub
 from screening_pipeline.health.scrub import DAILY, WHOLE, Extent, Rotten
+from screening_pipeline.landing.spool import Spool
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.runtime.opening import use_runtime
+from screening_pipeline.settings.keys import pseudonym_key
 from screening_pipeline.warehouse import store
 from screening_pipeline_tests.support.end_to_end_world import dagster_words, definitions
 from screening_pipeline_tests.test_erasure import PERSON, House, lived_in, moved_into
@@ -126,6 +129,19 @@ def test_a_snapshot_that_cannot_be_brought_up_to_date_is_made_anew(house: House)
     with store.reader(snapshot) as published:
         known = published.execute("select check_id from star.fact_check where check_id like 'new%'").fetchall()
     assert sorted(known) == [("new",), ("newer",)]
+
+
+def test_other_damage_is_named_with_what_to_do_as_well(house: House, tmp_path: Path) -> None:
+    """What no digest tells, and whoever opens it does."""
+    spool, settings = Spool(tmp_path, b"key"), house.work.settings
+    (tmp_path / "one.sealed").write_bytes(b"rotten")
+    with pytest.raises(EnvironmentFailed, match=r"spool/one\.sealed .* is damaged.* move the file away"):
+        list(spool.waiting())
+    settings.paths.pseudonym_note.write_text("rotten" * 11)
+    with pytest.raises(EnvironmentFailed, match=r"pseudonym\.digest is damaged; delete it"):
+        pseudonym_key(settings, {})
+    settings.paths.pseudonym_note.unlink()
+    assert pseudonym_key(settings, {}) == house.work.key
 
 
 def test_a_warehouse_in_use_is_left_for_another_day(house: House) -> None:

@@ -124,8 +124,10 @@ class Landing(LandedFiles):
 
     def judged(self, exchange: HttpExchange) -> Line:
         """What `append` makes durable of an exchange. Writes nothing."""
-        told = replace(exchange, headers=masked_headers(exchange.headers, self._secrets))
-        line, examined = line_of(told, self._examined(exchange))
+        headers = masked_headers(exchange.headers, self._secrets)
+        if headers != exchange.headers:
+            exchange = replace(exchange, headers=headers)
+        line, examined = line_of(exchange, self._examined(exchange))
         file = self.file_of(exchange)
         return Line(file, self._written(line, file), _landed(exchange, examined))
 

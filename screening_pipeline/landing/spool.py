@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from screening_pipeline.base import sealing
+from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.files import write_new
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.exchange import HttpExchange
@@ -45,7 +46,17 @@ class Spool:
         for draft in self.folder.glob("*.part"):
             draft.unlink()  # its writer died before it could say that it had received anything
         for path in sorted(self.folder.glob("*.sealed")):
-            yield _unpacked(self._sealer.unseal(path.read_bytes(), path.name.removesuffix(".sealed")))
+            yield _unpacked(self._unsealed(path))
+
+    def _unsealed(self, path: Path) -> bytes:
+        try:
+            return self._sealer.unseal(path.read_bytes(), path.name.removesuffix(".sealed"))
+        except EnvironmentFailed:
+            raise EnvironmentFailed(
+                f"spool/{path.name} of the landing area is damaged, or was sealed with another spool.key: put that key "
+                "back, or move the file away: the answer in it is lost, and a full sync asks for what is open",
+                code="wrong_key",
+            ) from None
 
     def _file(self, response_id: str) -> Path:
         return self.folder / f"{response_id}.sealed"

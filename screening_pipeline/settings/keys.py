@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -91,13 +92,19 @@ def kept_key(path: Path) -> bytes:
     return key
 
 
+_DIGEST = re.compile(rb"[0-9a-f]{64}")
+
+
 def _digest(key: bytes) -> bytes:
     return hmac.digest(key, b"which key this is", "sha256").hex().encode()
 
 
 def _is_another(key: bytes, note: Path) -> bool:
     with telling(note.name, folder=note.parent):
-        return note.exists() and note.read_bytes().strip() != _digest(key)
+        noted = note.read_bytes().strip() if note.exists() else None
+    if noted is not None and not _DIGEST.fullmatch(noted):
+        raise EnvironmentFailed(f"{note.name} is damaged; delete it: it is noted anew", code="key_damaged")
+    return noted is not None and noted != _digest(key)
 
 
 def _note(key: bytes, note: Path) -> None:
