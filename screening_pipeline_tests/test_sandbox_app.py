@@ -32,6 +32,9 @@ WORLD = World(seed=7, checks=300, epoch=EPOCH)
 
 PATHS = {
     ("checkr", "report"): "/checkr/v1/reports/{}",
+    ("checkr", "invitation"): "/checkr/v1/invitations/{}",
+    ("checkr", "subscription"): "/checkr/v1/subscriptions/{}",
+    ("checkr", "continuous_check"): "/checkr/v1/continuous_checks/{}",
     ("goodhire", "report"): "/goodhire/v1/Report/{}",
     ("goodhire", "subscription"): "/goodhire/v1/Subscription/{}",
     ("hireright", "order"): "/hireright/connect/orders/{}/status",

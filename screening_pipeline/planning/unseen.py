@@ -104,7 +104,7 @@ def _lost_between(own: Columns, first: str) -> Floats:
             before = np.maximum(own["before"][places], 1.0)
             lasting = _fitted(before, own["within"][places], own["after"][places])
             chance = np.interp(before, EDGES, _chance_seen(EDGES) @ lasting)
-            lost[places] = 1 / np.maximum(chance, 0.01) - 1
+            lost[places] = 1 / np.clip(chance, 0.01, 1.0) - 1
     return lost
 
 

@@ -54,8 +54,11 @@ def _vendor_routes(counter: Counter) -> list[Route]:
     return [
         Route("/checkr/v1/reports/{id}", counter.check("checkr", "report")),
         Route("/checkr/v1/candidates", counter.candidates),
-        Route("/checkr/v1/invitations", counter.empty_page),
-        Route("/checkr/v1/subscriptions", counter.empty_page),
+        Route("/checkr/v1/invitations", counter.listed("invitation")),
+        Route("/checkr/v1/invitations/{id}", counter.check("checkr", "invitation")),
+        Route("/checkr/v1/subscriptions", counter.listed("subscription")),
+        Route("/checkr/v1/subscriptions/{id}", counter.check("checkr", "subscription")),
+        Route("/checkr/v1/continuous_checks/{id}", counter.check("checkr", "continuous_check")),
         Route("/checkr/v1/packages", counter.packages("checkr")),
         Route("/goodhire/v1/Report/{id}", counter.check("goodhire", "report")),
         Route("/goodhire/v1/Subscription/{id}", counter.check("goodhire", "subscription")),

@@ -44,7 +44,7 @@ def candidates(checks: Sequence[Check], now: datetime) -> list[Body]:
     """Return everybody with a report by now, the newest first."""
     by_person: dict[int, list[Check]] = {}
     for check in checks:
-        if check.order.vendor == "checkr" and check.order.ordered_at <= now:
+        if _is(check, "report") and check.order.ordered_at <= now:
             by_person.setdefault(check.order.person.number, []).append(check)
     found = sorted(by_person.values(), key=lambda theirs: theirs[0].order.ordered_at, reverse=True)
     return [_candidate(theirs) for theirs in found]
@@ -64,6 +64,16 @@ def _candidate(theirs: Sequence[Check]) -> Body:
         "created_at": instant_text(theirs[0].order.ordered_at),
         "report_ids": [check.order.check_id for check in theirs],
     }
+
+
+def _is(check: Check, subject: str) -> bool:
+    return (check.order.vendor, check.order.subject) == ("checkr", subject)
+
+
+def listed(checks: Sequence[Check], subject: str, now: datetime) -> list[Body]:
+    """Return how each invitation, or each subscription, stands now."""
+    states = [check.state_at(now) for check in checks if _is(check, subject)]
+    return [state.body for state in states if state]
 
 
 def page(items: Sequence[Body], number: int, size: int) -> Body:
@@ -178,6 +188,34 @@ def _decided(weight: int, *decisions: str, is_disputed: bool = False) -> Card:
     return Card(weight, tell, "report")
 
 
+def _say(story: Story, **more: object) -> None:
+    story.move_on()
+    order = story.order
+    told = {"id": order.check_id, "object": order.subject, "created_at": instant_text(order.ordered_at)}
+    story.say({**told, "package": order.package, "candidate_id": f"{order.person.number:024x}", **more})
+
+
+def _never_accepted(story: Story) -> None:
+    """An invitation that nobody answers for a week."""
+    more: Body = {"report_id": None, "deleted_at": None}
+    _say(story, status="pending", **more)
+    story.days(7, 7)
+    _say(story, status="expired", **more)
+
+
+def _repeated(story: Story) -> None:
+    """A subscription, by which a report is made every month until it is ended."""
+    more: Body = {"interval_count": 1, "interval_unit": "month", "start_date": f"{story.order.ordered_at:%Y-%m-%d}"}
+    _say(story, status="active", **more)
+    story.days(6, 20)
+    _say(story, status="inactive", **more)
+
+
+def _watched(story: Story) -> None:
+    """A continuous check: it is there, and has no status."""
+    _say(story, type="criminal")
+
+
 DECK: Final = (
     _clear(9),
     _clear(1, aged=20),
@@ -189,4 +227,7 @@ DECK: Final = (
     _decided(2, "pre_adverse_action", "post_adverse_action"),
     _decided(1, "engaged", is_disputed=True),
     _decided(1),
+    Card(1, _never_accepted, "invitation"),
+    Card(1, _repeated, "subscription"),
+    Card(1, _watched, "continuous_check"),
 )

@@ -119,10 +119,15 @@ class Counter:
         found = checkr.candidates(self.world.everything, self.clock.now())
         return self._noted("checkr", turned_away or _page(request, found))
 
-    async def empty_page(self, request: Request) -> Response:
-        """Answer with a page of a list of Checkr's that has nothing in it."""
-        turned_away = self._turned_away(request, "checkr", None)
-        return self._noted("checkr", turned_away or _page(request, []))
+    def listed(self, subject: str) -> Endpoint:
+        """Return the endpoint that lists Checkr's invitations, or its subscriptions, page by page."""
+
+        async def answer(request: Request) -> Response:
+            turned_away = self._turned_away(request, "checkr", None)
+            found = checkr.listed(self.world.everything, subject, self.clock.now())
+            return self._noted("checkr", turned_away or _page(request, found))
+
+        return answer
 
     def _turned_away(self, request: Request, vendor: str, key: tuple[str, str, str] | None) -> Response | None:
         """Note the request; return the answer of one that is not let through."""
@@ -181,6 +186,8 @@ def _told(limit: int, remaining: int, seconds: float) -> dict[str, str]:
 def _page(request: Request, items: list[Body]) -> Response:
     given = request.query_params
     fresh = [item for item in items if str(item["created_at"]) >= given.get("created_after", "")]
+    if "status" in given:
+        fresh = [item for item in fresh if item.get("status") == given["status"]]
     return rendered(checkr.page(fresh, int(given.get("page", 1)), int(given.get("per_page", 25))))
 
 

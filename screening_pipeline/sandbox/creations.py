@@ -9,6 +9,9 @@ def answer(order: Order) -> Body:
     """Return the body of a 201, as the vendors document it, or as it is likely where they do not."""
     made = {
         ("checkr", "report"): _pending,
+        ("checkr", "invitation"): _pending,
+        ("checkr", "subscription"): _repeated,
+        ("checkr", "continuous_check"): _watched,
         ("goodhire", "report"): _report,
         ("goodhire", "subscription"): _subscription,
         ("hireright", "order"): _order,
@@ -21,7 +24,15 @@ def answer(order: Order) -> Body:
 
 
 def _pending(order: Order) -> Body:
-    return {"id": order.check_id, "object": "report", "status": "pending", "package": order.package}
+    return {"id": order.check_id, "object": order.subject, "status": "pending", "package": order.package}
+
+
+def _repeated(order: Order) -> Body:
+    return {"id": order.check_id, "object": "subscription", "status": "active", "package": order.package}
+
+
+def _watched(order: Order) -> Body:
+    return {"id": order.check_id, "object": "continuous_check", "type": "criminal"}
 
 
 def _report(order: Order) -> Body:

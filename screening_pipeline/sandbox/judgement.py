@@ -50,6 +50,9 @@ WORD_FIELDS: Final = {
     ("goodhire", "report"): {"status": "Status", "status_detail": "StatusDetails"},
     ("goodhire", "subscription"): {"status": "LastStatus"},
     ("checkr", "report"): {"status": "status", "result": "result", "adjudication": "adjudication"},
+    ("checkr", "invitation"): {"status": "status"},
+    ("checkr", "subscription"): {"status": "status"},
+    ("checkr", "continuous_check"): {"status": "type"},
     ("hireright", "order"): {
         "status": "orderStatus",
         "adjudication": "adjudicationStatus",
@@ -179,6 +182,17 @@ def _screened(body: Body) -> Reading:
     return Reading("completed", "vendor" if is_disputed else actor, result or "unknown", decision, dispute)
 
 
+def _invited(body: Body) -> Reading:
+    lifecycle, actor = PROVIDER[str(body["status"])]
+    return Reading(lifecycle, actor, adjudication="not_expected")
+
+
+def _repeated(body: Body) -> Reading:
+    """Of a subscription, and of a continuous check, which is told of only while it runs."""
+    is_over = body.get("status") == "inactive"
+    return Reading("canceled" if is_over else "in_progress", "none", adjudication="not_expected")
+
+
 def _report(body: Body) -> Reading:
     status, details = _text(body["Status"]), _text(body["StatusDetails"])
     if status in REPORT:
@@ -256,6 +270,9 @@ COMPONENT_WORDS: Final = frozenset({"clear", "consider"})
 
 READERS: Final[dict[tuple[str, str], Callable[[Body], Reading]]] = {
     ("checkr", "report"): _screened,
+    ("checkr", "invitation"): _invited,
+    ("checkr", "subscription"): _repeated,
+    ("checkr", "continuous_check"): _repeated,
     ("goodhire", "report"): _report,
     ("goodhire", "subscription"): _subscription,
     ("hireright", "order"): _order,

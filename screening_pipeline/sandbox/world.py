@@ -112,7 +112,9 @@ class World:
             cost_center=f"CC-{draw.randrange(100, 120)}",
             ordered_at=listed_at - timedelta(days=card.backdated),
             announced_at=listed_at if card.is_announced else None,
-            related_id=self._check_id(self._nearest_report(turn)) if card.subject == "subscription" else "",
+            related_id=self._check_id(self._nearest_report(turn))
+            if (vendor, card.subject) == ("goodhire", "subscription")
+            else "",
         )
 
     def _check_id(self, number: int) -> str:
