@@ -8,12 +8,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.errors import UsageError
 from screening_pipeline.settings import load
 from screening_pipeline.warehouse import session, store
+from screening_pipeline.warehouse.engines import engine_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,11 +26,16 @@ def read(query: str, snapshot: Path | None = None) -> pd.DataFrame:
 
     Instants are in UTC. The snapshot is opened read-only and without a lock. Raises UsageError where there is none.
     """
-    path = snapshot or load.load(os.environ, Path.cwd()).paths.published
-    if not path.exists():
-        raise UsageError(f"{path} is not there; `screening-pipeline sync` publishes it", code="nothing_published")
-    with store.reader(path) as connection:
+    with _opened(snapshot) as connection:
         return session.frame(connection, query)
+
+
+def _opened(snapshot: Path | None) -> AbstractContextManager[session.Connection]:
+    engine = engine_of(load.load(os.environ, Path.cwd())) if snapshot is None else None
+    place = engine.place if engine else str(snapshot)
+    if not (engine.is_published() if engine else Path(place).exists()):
+        raise UsageError(f"{place} is not there; `screening-pipeline sync` publishes it", code="nothing_published")
+    return engine.reader() if engine else store.reader(Path(place))
 
 
 def turnaround(snapshot: Path | None = None) -> pd.DataFrame:

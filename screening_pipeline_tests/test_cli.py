@@ -474,14 +474,15 @@ def test_a_wrong_configuration_is_wrong_use(desk: Desk, content: str, word: str)
     assert_plain_failure(desk.run("sync"), 2, word)
 
 
-@pytest.mark.parametrize("command", ["sync", "rebuild", "doctor"])
-def test_a_warehouse_that_this_version_cannot_write_is_named_and_nothing_else_is_written(
-    desk: Desk, command: str
-) -> None:
-    lake = '[warehouse]\nengine = "ducklake"\ncatalog = "postgres:dbname=lake"\ndata_path = "s3://bucket/"\n'
+@pytest.mark.parametrize("command", ["sync", "rebuild", "status"])
+def test_a_lake_whose_address_is_not_set_is_named_and_nothing_else_is_written(desk: Desk, command: str) -> None:
+    lake = (
+        '[warehouse]\nengine = "ducklake"\ncatalog_env = "OUR_LAKE"\ndata_path = "s3://bucket/"\n'
+        'published_catalog_env = "OUR_SHOWN"\npublished_data_path = "s3://other/"\n'
+    )
     account = '[[accounts]]\nvendor = "goodhire"\nname = "us"\nbase_url = "https://vendor.example"\napi_key_env = "K"\n'
     (desk.folder / "screening.toml").write_text(lake + account)
-    assert_plain_failure(desk.run(command), 2, "warehouse.engine", "ducklake")
+    assert_plain_failure(desk.run(command), 2, "warehouse.catalog_env", "OUR_LAKE is not set")
     assert not (desk.folder / "data" / "warehouse.duckdb").exists()
 
 

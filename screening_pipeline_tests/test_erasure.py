@@ -42,6 +42,7 @@ from screening_pipeline.state.store import State
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse import ingest, publish, session, store, suppression
 from screening_pipeline.warehouse import rebuild as warehouse_rebuild
+from screening_pipeline.warehouse.engines import engine_of
 from screening_pipeline_tests.support.commands import Commands
 from screening_pipeline_tests.support.stage import FACTS, MORNING, account, broken_rules, call_of
 
@@ -434,7 +435,7 @@ def test_a_404_that_was_under_way_while_they_were_erased_leaves_no_id(house_left
 
 def test_an_erasure_waits_for_whoever_makes_files_of_the_old_snapshot(house: House) -> None:
     paths = house.work.settings.paths
-    with ThreadPoolExecutor() as pool, store.deriving(paths) as old:
+    with ThreadPoolExecutor() as pool, engine_of(house.work.settings).deriving() as old:
         before = paths.published.stat().st_ino
         waiting = pool.submit(erase_candidate, house.work, PERSON)
         while paths.published.stat().st_ino == before:

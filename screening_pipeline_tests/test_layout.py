@@ -59,9 +59,14 @@ OUTSIDE = ("httpx", "duckdb", "dagster", "sqlite3", "socket", "subprocess", "asy
 DOORS = {
     "httpx": {"http.transport", "http.lanes", "notify.webhook"},
     "httpcore": {"http.lanes", "http.sockets"},
-    "duckdb": {"warehouse.session", "warehouse.publish", "warehouse.dependencies"},  # the last only parses
+    "duckdb": {
+        "warehouse.session",
+        "warehouse.publish",
+        "warehouse.dependencies",  # only parses
+        "warehouse.lake_session",
+    },
     "dagster": {"orchestration"},
-    "psycopg": {"state.postgres", "state.postgres_locks", "state.postgres_session"},
+    "psycopg": {"state.postgres", "state.postgres_locks", "state.postgres_session", "warehouse.lake_catalogue"},
 }
 WALL_CLOCK = re.compile(r"\b(time\.time(_ns)?|datetime\.(now|utcnow|today)|date\.today)\(")
 
@@ -92,6 +97,13 @@ def test_no_example_belongs_to_a_vendor_that_does_not_exist() -> None:
 def test_each_door_to_the_outside_stands_in_one_place(library: str) -> None:
     users = {name for name in modules() if library in foreign(name) and not name.startswith("sandbox")}
     assert {name for name in users if not {name, room_of(name)} & DOORS[library]} == set()
+
+
+def test_nothing_of_a_lake_is_loaded_before_one_is_configured() -> None:
+    of_lakes = {"warehouse.engine_ducklake", "warehouse.lake_session", "warehouse.lake_catalogue"}
+    assert of_lakes <= set(modules())
+    others = set(modules()) - of_lakes
+    assert {name for name in others if uses(name, at_import=True) & of_lakes} == set()
 
 
 @pytest.mark.parametrize("name", PURE)

@@ -24,7 +24,8 @@ from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.readers import give_to_group, readers
 from screening_pipeline.settings.settings import Publish, Settings
-from screening_pipeline.warehouse import publish, store
+from screening_pipeline.warehouse import publish
+from screening_pipeline.warehouse.engine_duckdb import DuckDBFiles
 from screening_pipeline_tests.support.stage import MORNING, account
 
 OTHERS = [g for g in grp.getgrall() if g.gr_gid != os.getgid() and (os.geteuid() == 0 or g.gr_gid in os.getgroups())]
@@ -55,7 +56,7 @@ def published(given: Settings) -> list[Path]:
         with open_warehouse(work) as connection:
             cycle_settle.settle(work, connection)
             publish.publish(connection, given.paths.published)
-        with store.deriving(given.paths) as snapshot:
+        with DuckDBFiles(given.paths).deriving() as snapshot:
             publish.export_parquet(snapshot, given.paths.parquet)
             publish_report(snapshot, given.paths, generated_at=MORNING)
     finally:

@@ -9,7 +9,6 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from screening_pipeline.base.errors import UsageError
 from screening_pipeline.cli import console
 from screening_pipeline.settings import load
 
@@ -37,12 +36,10 @@ DAY_COLUMNS = {
 
 def backtest(*, weeks: int, is_json: bool) -> int:
     """The `backtest` command: forecasts that were told, and made anew at past instants; returns the exit code."""
-    from screening_pipeline.warehouse import store
+    from screening_pipeline.warehouse.engines import published_engine
 
     settings = load.load(os.environ, Path.cwd())
-    if not settings.paths.published.exists():
-        raise UsageError("nothing is published yet; run `screening-pipeline sync` first", code="nothing_published")
-    with store.reader(settings.paths.published) as connection:
+    with published_engine(settings).reader() as connection:
         rows = list(_rows(connection, weeks))
     if is_json:
         console.say_json(rows)

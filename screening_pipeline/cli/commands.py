@@ -69,7 +69,6 @@ def doctor(*, is_deep: bool = False, is_notify_test: bool = False, is_json: bool
     from screening_pipeline.state.rate_limit import Limiter
 
     clock, settings = system_clock(os.environ), load.load(os.environ, Path.cwd())
-    opening.require_writable(settings)
     with ExitStack() as stack:
         reachable = doctor_stores.reachable(settings, lambda: stack.enter_context(opening.addressed(settings, clock)))
         state = shared_store(reachable)
@@ -106,15 +105,15 @@ def doctor(*, is_deep: bool = False, is_notify_test: bool = False, is_json: bool
 
 
 def _inspected(settings: configuration.Settings) -> str:
-    from screening_pipeline.warehouse import store
+    from screening_pipeline.warehouse.engines import engine_of
 
-    paths = settings.paths
-    if paths.warehouse.exists():
-        store.open_once(paths.warehouse, lock_path=paths.warehouse_lock, clock=system_clock(os.environ))
-    if not paths.published.exists():
+    engine = engine_of(settings)
+    if engine.is_made():
+        engine.open_once(clock=system_clock(os.environ))
+    if not engine.is_published():
         return "nothing is published yet"
     try:
-        with store.reader(paths.published) as connection:
+        with engine.reader() as connection:
             row = connection.execute("select count(*) from star.fact_check").fetchone()
     except EnvironmentFailed:  # which is said of the snapshot
         return "can be read"

@@ -23,6 +23,7 @@ from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.keys import known_landing_key, known_pseudonym_key
 from screening_pipeline.settings.readers import give_to_group, readers
 from screening_pipeline.settings.settings import Settings
+from screening_pipeline.warehouse.engines import engine_of
 
 if TYPE_CHECKING:
     from screening_pipeline.cli.doctor_accounts import Probe
@@ -172,9 +173,9 @@ def _existing(path: Path) -> Path:
 
 
 def _warehouse(settings: Settings, inspect: Callable[[Settings], str]) -> Finding:
-    if settings.engine == "duckdb" and not settings.paths.warehouse.exists():
-        return Finding("warehouse", "ok", "not there yet; the first sync makes it")
     try:
+        if not engine_of(settings).is_made():
+            return Finding("warehouse", "ok", "not there yet; the first sync makes it")
         return Finding("warehouse", "ok", inspect(settings))
     except LockHeld as held:
         return Finding("warehouse", "warn", str(held), "wait for that run, then ask again")
@@ -186,6 +187,8 @@ def _warehouse(settings: Settings, inspect: Callable[[Settings], str]) -> Findin
             f"{register.name} keeps out who was erased" if register.exists() else "refused if that undid an erasure"
         )
         fix = f"restore it, or move it away and run screening-pipeline rebuild: {erased}"
+        if settings.engine != "duckdb":
+            fix = "see [warehouse] in screening.toml, the variables that it names, and their servers"
         return Finding("warehouse", "fail", str(error), fix)
 
 

@@ -22,13 +22,12 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def export(name: str, out: Path | None) -> int:
     """The `export` command: writes a published table or view as CSV to `out`, else to standard output; exit code."""
-    from screening_pipeline.warehouse import catalog, session, store
+    from screening_pipeline.warehouse import catalog, session
+    from screening_pipeline.warehouse.engines import published_engine
 
     settings = load.load(os.environ, Path.cwd())
     relation = _named(name, catalog.relations(), catalog.PUBLISHED)
-    if not settings.paths.published.exists():
-        raise UsageError("nothing is published yet; run `screening-pipeline sync` first", code="nothing_published")
-    with store.reader(settings.paths.published) as connection:
+    with published_engine(settings).reader() as connection:
         rows = session.rows(connection, f"from {relation.qualified}")
     columns = list(relation.columns)
     if out is None:

@@ -10,7 +10,8 @@ from screening_pipeline.base.clock import system_clock
 from screening_pipeline.cli import console
 from screening_pipeline.orders import settlement
 from screening_pipeline.settings import load
-from screening_pipeline.warehouse import publish, session, store
+from screening_pipeline.warehouse import session
+from screening_pipeline.warehouse.engines import engine_of
 
 if TYPE_CHECKING:
     from screening_pipeline.settings.settings import Settings
@@ -36,9 +37,10 @@ def command(*, is_settling: bool, is_json: bool) -> int:
 
 def _open_rejects(settings: Settings) -> list[dict[str, Any]]:
     """Those that the published snapshot shows, the oldest first."""
-    if not settings.paths.published.exists():
+    engine = engine_of(settings)
+    if not engine.is_published():
         return []
-    with store.reader(settings.paths.published) as connection:
+    with engine.reader() as connection:
         return session.rows(connection, _OPEN)
 
 
@@ -52,7 +54,7 @@ def _settle(settings: Settings) -> int:
     with open_warehouse(work) as connection:
         plans.prepare(connection, work)
         settled = settlement.settle_all(connection, clock.now())
-        publish.publish(connection, settings.paths.published)
+        engine_of(settings).publish(connection)
     return settled
 
 

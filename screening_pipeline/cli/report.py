@@ -14,20 +14,19 @@ def report(out: Path | None) -> int:
     """The `report` command: writes the HTML report from the published snapshot; returns the exit code."""
     from screening_pipeline.base.errors import UsageError
     from screening_pipeline.report import write as page
-    from screening_pipeline.warehouse import store
+    from screening_pipeline.warehouse.engines import published_engine
 
     settings = load.load(os.environ, Path.cwd())
-    if not settings.paths.published.exists():
-        raise UsageError("nothing is published yet; run `screening-pipeline sync` first", code="nothing_published")
+    engine = published_engine(settings)
     target = out or settings.paths.report
     if target.exists() and not target.is_file():  # what is written takes the place of what is there
         raise UsageError(f"{target} is no file: name one with --out", code="usage")
     now = system_clock(os.environ).now()
     if out:  # out of an erasure's reach in any case; and whoever may read the snapshot may write it
-        with store.reader(settings.paths.published) as connection:
+        with engine.reader() as connection:
             page.write_report(connection, target, generated_at=now)
     else:
-        with store.deriving(settings.paths) as connection:
+        with engine.deriving() as connection:
             page.publish_report(connection, settings.paths, generated_at=now)
     console.say(f"wrote {target}")
     return 0

@@ -10,7 +10,8 @@ from screening_pipeline.base.errors import UsageError
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cli import console
 from screening_pipeline.domain import ids
-from screening_pipeline.warehouse import catalog, session, store
+from screening_pipeline.warehouse import catalog, session
+from screening_pipeline.warehouse.engines import published_engine
 
 if TYPE_CHECKING:
     from screening_pipeline.settings.settings import Settings
@@ -34,9 +35,7 @@ class CheckHistory:
 
 def check_histories(settings: Settings, vendor: str, check_id: str, account: str | None) -> list[CheckHistory]:
     """The histories of all checks with that id, one per account and subject. Raises UsageError where there is none."""
-    if not settings.paths.published.exists():
-        raise UsageError("nothing is published yet; run `screening-pipeline sync` first", code="nothing_published")
-    with store.reader(settings.paths.published) as connection:
+    with published_engine(settings).reader() as connection:
         query = catalog.statement(
             "find_check",
             vendor=quote(vendor),

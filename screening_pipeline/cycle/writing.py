@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.privacy import erasure_intent, erasure_steps
 from screening_pipeline.runtime import unread
-from screening_pipeline.warehouse import batch, loading, session, store
+from screening_pipeline.warehouse import batch, loading, session
+from screening_pipeline.warehouse.engines import engine_of
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
@@ -25,13 +26,8 @@ def open_warehouse(runtime: Runtime, *, orders: Mapping[str, list[int]] | None =
     """
     if erasure_intent.is_pending(runtime):
         erasure_steps.finish(runtime)
-    paths = runtime.settings.paths
-    with store.writer(
-        paths.warehouse,
-        lock_path=paths.warehouse_lock,
-        clock=runtime.clock,
-        wait_seconds=runtime.lock_wait_seconds,
-    ) as connection:
+    engine = engine_of(runtime.settings)
+    with engine.writer(clock=runtime.clock, wait_seconds=runtime.lock_wait_seconds) as connection:
         batch.set_person_key(connection, runtime.key)
         before = unread.current_watermark(runtime.pull_queue, runtime.settings)
         yield connection

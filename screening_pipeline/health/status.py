@@ -13,7 +13,8 @@ from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.shared import shared_store
 from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.rate_limit import Limiter
-from screening_pipeline.warehouse import catalog, session, store
+from screening_pipeline.warehouse import catalog, session
+from screening_pipeline.warehouse.engines import engine_of
 
 if TYPE_CHECKING:
     from screening_pipeline.base.clock import Clock
@@ -146,10 +147,11 @@ def inferred(settings: Settings) -> dict[str, list[str]]:
 def published(settings: Settings, *queries: str) -> list[list[dict[str, Any]]]:
     """The rows of each query, all on one snapshot; none before there is one of this version."""
     nothing: list[list[dict[str, Any]]] = [[] for _ in queries]
-    if not settings.paths.published.exists():
+    engine = engine_of(settings)
+    if not engine.is_published():
         return nothing
     try:
-        with store.reader(settings.paths.published) as connection:
+        with engine.reader() as connection:
             return [session.rows(connection, query) for query in queries]
     except UsageError as problem:
         if problem.code != "published_before":

@@ -20,8 +20,9 @@ from screening_pipeline.orchestration.resource import Screening
 from screening_pipeline.orchestration.rules import all_rules, evaluations, rule_specs
 from screening_pipeline.orchestration.tables import materialized
 from screening_pipeline.runtime import plans
-from screening_pipeline.warehouse import catalog, ingest, lineage, publish, store
+from screening_pipeline.warehouse import catalog, ingest, lineage, publish
 from screening_pipeline.warehouse import rebuild as warehouse_rebuild
+from screening_pipeline.warehouse.engines import engine_of
 
 REPORT = dg.AssetKey(["published", "report"])
 PARQUET = dg.AssetKey(["published", "parquet"])
@@ -31,7 +32,8 @@ PARQUET = dg.AssetKey(["published", "parquet"])
 def rebuild_from_raw(context: dg.OpExecutionContext, screening: Screening) -> None:
     """Read all history anew. The result is the same, row for row; only what is asked next is planned as of now."""
     runtime = screening.runtime
-    if not runtime.settings.paths.warehouse.exists():  # lost, or restored from a backup: orders are raw as well
+    engine = engine_of(runtime.settings)
+    if not engine.is_made():  # lost, or restored from a backup: orders are raw as well
         take_orders.take_orders(runtime, run_id=context.run_id)
     with open_warehouse(runtime) as connection:
         if plans.prepare(connection, runtime) is not ingest.Prepared.REREAD:  # else it has just been done
@@ -46,7 +48,7 @@ def rebuild_from_raw(context: dg.OpExecutionContext, screening: Screening) -> No
         for evaluation in evaluations(connection, all_rules()):
             # A step that makes no asset has no results; Dagster takes evaluations, whatever it declares.
             context.log_event(evaluation)  # type: ignore[arg-type]
-        publish.publish(connection, runtime.settings.paths.published)
+        engine.publish(connection)
         counted = connection.execute("select count(*) from star.fact_check").fetchone()
     context.log.info("%s checks rebuilt", counted[0] if counted else 0)
 
@@ -81,7 +83,7 @@ def _sources(relation: catalog.Relation) -> list[dg.AssetKey]:
 )
 def analytics(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[Any]:
     """The analysts' views: nothing to compute, they are always of now; this shows what they say."""
-    with store.reader(screening.runtime.settings.paths.published) as snapshot:
+    with engine_of(screening.runtime.settings).reader() as snapshot:
         yield from materialized(context, snapshot, catalog.of_schema("analytics"))
 
 
@@ -99,7 +101,7 @@ def daily_report_page(context: dg.AssetExecutionContext, screening: Screening) -
     from screening_pipeline.report import write  # it brings the chart library, which no other step needs
 
     runtime = screening.runtime
-    with store.deriving(runtime.settings.paths) as connection:
+    with engine_of(runtime.settings).deriving() as connection:
         target = write.publish_report(connection, runtime.settings.paths, generated_at=runtime.clock.now())
     content = target.read_text(encoding="utf-8")
     charts = dg.MetadataValue.md(charts_as_markdown(content))
@@ -116,8 +118,9 @@ def daily_report_page(context: dg.AssetExecutionContext, screening: Screening) -
 )
 def parquet(context: dg.AssetExecutionContext, screening: Screening) -> dg.MaterializeResult[None]:
     """Write the published snapshot as Parquet."""
-    paths = screening.runtime.settings.paths
-    with store.deriving(paths) as connection:
+    settings = screening.runtime.settings
+    paths = settings.paths
+    with engine_of(settings).deriving() as connection:
         count = publish.export_parquet(connection, paths.parquet)
     return made(context, PARQUET, {"files": count, "path": str(paths.parquet)})
 

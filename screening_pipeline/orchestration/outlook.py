@@ -8,7 +8,6 @@ from typing import Any
 
 import dagster as dg
 
-from screening_pipeline.base import locks
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.cycle.lists import is_list_due
 from screening_pipeline.domain.vocabulary import ONGOING
@@ -24,6 +23,7 @@ from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.pull_queue import PullQueue, Summary
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.vendors import all_vendors, vendor
+from screening_pipeline.warehouse.engines import engine_of
 
 # How long a run goes on at most. Its process costs some seconds to start, and what it brings is published meanwhile.
 MINUTES_A_RUN = 5
@@ -103,7 +103,7 @@ class Outlook:
     @property
     def is_warehouse_busy(self) -> bool:
         """Whether somebody writes the warehouse right now."""
-        return locks.is_locked(self.settings.paths.warehouse_lock)
+        return engine_of(self.settings).is_busy()
 
     def is_anything_unread(self) -> bool:
         """Whether orders or messages wait on disk, or one has become the state of its check meanwhile."""

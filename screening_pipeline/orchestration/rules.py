@@ -12,8 +12,9 @@ from screening_pipeline.orchestration.metadata import rows_shown
 from screening_pipeline.orchestration.resource import Screening
 from screening_pipeline.runtime import plans
 from screening_pipeline.runtime.context import Runtime
-from screening_pipeline.warehouse import catalog, ingest, store
+from screening_pipeline.warehouse import catalog, ingest
 from screening_pipeline.warehouse.catalog import Rule
+from screening_pipeline.warehouse.engines import engine_of
 from screening_pipeline.warehouse.session import Connection
 
 SHOWN_ROWS = 10
@@ -51,7 +52,7 @@ def verdicts(runtime: Runtime, wanted: Collection[Rule]) -> Iterator[Mapping[str
     with ExitStack() as stack:
         published = [rule for rule in wanted if rule.is_published]
         if published:
-            snapshot = stack.enter_context(store.reader(runtime.settings.paths.published))
+            snapshot = stack.enter_context(engine_of(runtime.settings).reader())
             yield from (verdict(snapshot, rule) for rule in published)
     for rule in (rule for rule in wanted if not rule.is_published):
         with _whole(runtime) as connection:

@@ -28,7 +28,8 @@ from screening_pipeline.runtime import publication
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.results import StepResult, steps_before
 from screening_pipeline.state.run_ledger import LAST_STEP
-from screening_pipeline.warehouse import catalog, lineage, store
+from screening_pipeline.warehouse import catalog, lineage
+from screening_pipeline.warehouse.engines import engine_of
 from screening_pipeline.warehouse.session import Connection
 
 
@@ -108,15 +109,15 @@ def _shown(
         due = publication.due_at(runtime.pull_queue, runtime.clock.now())
         context.log.info("making a snapshot takes long by now: the next one is made after %s", due)
         return
-    path = runtime.settings.paths.published
-    with store.reader(path) as snapshot:
+    engine = engine_of(runtime.settings)
+    with engine.reader() as snapshot:
         for name in (name for name in SPECS if name in telling.tables):
             yield from tell(context, SPECS[name], table_metadata(snapshot, catalog.relations()[name]))
-    yield from tell(context, SNAPSHOT_SPEC, {"bytes": size, "path": str(path)})
+    yield from tell(context, SNAPSHOT_SPEC, {"bytes": size, "path": engine.place})
 
 
 def _on_snapshot(runtime: Runtime, telling: Telling) -> list[Verdict]:
-    with store.reader(runtime.settings.paths.published) as snapshot:
+    with engine_of(runtime.settings).reader() as snapshot:
         return telling.tried(snapshot, is_published=True)
 
 

@@ -12,7 +12,8 @@ from screening_pipeline.base import files
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.privacy.erasure_intent import alone, first_column, is_pending, read_intent
-from screening_pipeline.warehouse import batch, catalog, erasure_register, ingest, publish, rebuild, session, store
+from screening_pipeline.warehouse import batch, erasure_register, ingest, publish, rebuild, session
+from screening_pipeline.warehouse.engines import engine_of
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.line import Told
@@ -32,7 +33,8 @@ def finish(runtime: Runtime) -> None:
 def finish_intent(runtime: Runtime) -> None:
     """Carry out the stored intent, from its first step; every step is idempotent."""
     intent, paths = read_intent(runtime), runtime.settings.paths
-    with store.writer(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
+    engine = engine_of(runtime.settings)
+    with engine.writer(clock=runtime.clock) as connection:
         batch.set_person_key(connection, runtime.key)
         ingest.prepare(connection, runtime.settings, runtime.landing, part_key=runtime.part_key)
         with session.transaction(connection):
@@ -40,7 +42,7 @@ def finish_intent(runtime: Runtime) -> None:
     register(runtime, intent, completed_at=None)
     _erase_landed(runtime, intent.checks)
     _renew(runtime, intent)
-    with store.deriving(paths) as snapshot:  # what others made of the old snapshot stands in its place by now
+    with engine.deriving() as snapshot:  # what others made of the old snapshot stands in its place by now
         _renew_parquet(paths, snapshot)
         for page in _pages(paths):
             page.unlink(missing_ok=True)
@@ -82,14 +84,15 @@ def _renew(runtime: Runtime, intent: ErasureIntent) -> None:
     """Put a warehouse in the place of the old one, and a snapshot in that of the published one."""
     from screening_pipeline.runtime import plans
 
-    paths = runtime.settings.paths
-    with store.renewed(paths.warehouse, lock_path=paths.warehouse_lock, clock=runtime.clock) as connection:
+    engine = engine_of(runtime.settings)
+    with engine.renewed(clock=runtime.clock) as connection:
         batch.set_person_key(connection, runtime.key)
-        _copy_what_stays(connection, intent.checks)
+        _name_gone(connection, intent.checks)
+        engine.keep_rest(connection)
         rebuild.rebuild(connection, runtime.landing, part_key=runtime.part_key, settings=runtime.settings)
         record_erasure(connection, intent, completed_at=runtime.clock.now().isoformat())
         plans.plan_again(connection, runtime)
-        publish.publish(connection, paths.published)
+        engine.publish(connection)
 
 
 def _renew_parquet(paths: Paths, snapshot: Connection) -> None:
@@ -111,24 +114,10 @@ def _drafts_of(page: Path) -> Iterator[Path]:
     yield from page.parent.glob(f".{page.name}.*")  # as an earlier version called it
 
 
-def _copy_what_stays(connection: Connection, checks: Iterable[Check]) -> None:
+def _name_gone(connection: Connection, checks: Iterable[Check]) -> None:
     connection.execute(
         "create or replace temp table gone "
         "(vendor varchar, account varchar, subject varchar, check_id varchar, check_key bigint)"
     )
     names = ("vendor", "account", "subject", "check_id")
     session.insert(connection, "gone", [dict(zip(names, check, strict=True)) for check in checks])
-    connection.execute(catalog.statement("number_erased"))
-    for relation in catalog.refreshed("base"):
-        connection.execute(
-            f"insert into {relation.qualified} by name "
-            f"from old.{relation.qualified} as r anti join gone on {_is_gone(relation)}"
-        )
-
-
-def _is_gone(relation: catalog.Relation) -> str:
-    if "check_id" in relation.columns:
-        others = [name for name in ("vendor", "account", "subject") if name in relation.columns]
-        same = "staging.check_form(r.check_id) = staging.check_form(gone.check_id)"
-        return " and ".join([*(f"r.{name} = gone.{name}" for name in others), same])
-    return "r.check_key = gone.check_key" if "check_key" in relation.columns else "false"

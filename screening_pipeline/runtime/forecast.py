@@ -35,12 +35,17 @@ def renew(connection: Connection, now: datetime, *, is_changed: bool = True) -> 
 
     `is_changed`: whether anything may have changed since the last time.
     """
-    from screening_pipeline.planning.eta import predict
-
     learned_at, saved = _saved(connection)
     is_old = learned_at is None or abs(now - learned_at) >= EVERY
     if not (is_old or is_changed):
         return 0
+    with session.transaction(connection):
+        return _renewed(connection, now, saved, is_old=is_old)
+
+
+def _renewed(connection: Connection, now: datetime, saved: Hazards | None, *, is_old: bool) -> int:
+    from screening_pipeline.planning.eta import predict
+
     if is_old or saved is None:
         saved = _learn(connection, now)
     waiting = open_checks(connection, is_all=is_old)

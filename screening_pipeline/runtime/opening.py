@@ -10,7 +10,6 @@ from pathlib import Path
 
 from screening_pipeline.base import files
 from screening_pipeline.base.clock import Clock
-from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
@@ -26,6 +25,7 @@ from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.state.reserve import keep_reserve
 from screening_pipeline.state.run_ledger import RunLedger
 from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse.engines import engine_of
 
 # Where numpy comes with OpenBLAS, that starts a thread for each core, and each spins for a tenth of a second before it
 # sleeps; nothing here multiplies matrices.
@@ -68,10 +68,9 @@ def build_runtime(
 ) -> Runtime:
     """The runtime for settings whose accounts all have URLs.
 
-    Raises ConfigurationError where a key is missing or is not the one in use, or where the star is to live where this
-    version cannot write.
+    Raises ConfigurationError where a key is missing or is not the one in use.
     """
-    require_writable(settings)
+    engine_of(settings)  # before anything is written: it tells what is missing
     if not settings.is_embedded_sandbox:
         _claim(settings.paths)
     give_to_group(settings)
@@ -105,13 +104,6 @@ def _claim(paths: Paths) -> None:
     paths.create()
     with telling(paths.claim.name):
         paths.claim.touch(files.FILE_MODE)
-
-
-def require_writable(settings: Settings) -> None:
-    """Raise ConfigurationError for a warehouse engine that this version cannot write."""
-    if settings.engine != "duckdb":
-        problem = f'must be "duckdb": this version writes nothing to "{settings.engine}" yet'
-        raise ConfigurationError([problem], source="warehouse.engine")
 
 
 _ACTIVE: contextvars.ContextVar[Runtime | None] = contextvars.ContextVar("runtime", default=None)

@@ -11,8 +11,7 @@ import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from screening_pipeline.warehouse import publish as warehouse_publish
-from screening_pipeline.warehouse.publish import is_updatable
+from screening_pipeline.warehouse.engines import engine_of
 
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
@@ -33,14 +32,14 @@ def publish(runtime: Runtime, connection: Connection, *, is_due: bool = False) -
     """
     pull_queue, clock = runtime.pull_queue, runtime.clock
     now = clock.now()
-    target = runtime.settings.paths.published
-    is_update = is_updatable(connection, target)
+    engine = engine_of(runtime.settings)
+    is_update = engine.is_updatable(connection)
     due = due_at(pull_queue, now, is_update=is_update)
-    if not is_due and due is not None and now < due and target.exists():
+    if not is_due and due is not None and now < due and engine.is_published():
         pull_queue.remember(_PUT_OFF, now.isoformat())
         return None
     started = clock.monotonic()
-    size = warehouse_publish.publish(connection, target)
+    size = engine.publish(connection)
     made = {"at": now.isoformat(), "seconds": clock.monotonic() - started, "is_update": is_update}
     pull_queue.remember(_MADE, json.dumps(made))
     pull_queue.remember(_PUT_OFF, "")

@@ -84,7 +84,8 @@ def replan(
         _planned(settings, a, rows, model=model, calendar=calendars[a.key], now=now, standing=known[a.key])
         for a, rows in open_rows(connection, chosen, now, is_whole=is_whole)
     ]
-    _write(connection, made, now, is_whole=is_whole)
+    with session.transaction(connection):
+        _write(connection, made, now, is_whole=is_whole)
     if is_whole:
         _queue_all(connection, pull_queue, made)
     else:

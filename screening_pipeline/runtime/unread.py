@@ -2,7 +2,7 @@
 
 A change of the configured accounts counts as unread input: rows of old manifests may be for new ones; so does an
 unfinished erasure, until the next opening of the warehouse finishes it. The watermark is kept in the shared state,
-which may be lost; then everything is read again, which changes nothing. It names the warehouse file that did the
+which may be lost; then everything is read again, which changes nothing. It names the warehouse that did the
 reading, since one restored from a backup has not.
 """
 
@@ -18,6 +18,7 @@ from screening_pipeline.base.files import mark_of
 from screening_pipeline.landing import day_seals
 from screening_pipeline.landing.day_seals import Seals
 from screening_pipeline.orders.files import manifests, shown_name
+from screening_pipeline.warehouse.engines import engine_of
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing
@@ -57,7 +58,7 @@ def told_of_orders(pull_queue: PullQueue) -> dict[str, dict[str, str]]:
 class Watermark:
     """The watermark of the warehouse: what it has read of the accounts, the manifests and the landing area.
 
-    `warehouse` is the change mark of its file. `seals` copies the warehouse's own, readable while it is busy.
+    `warehouse` is its change mark. `seals` copies the warehouse's own, readable while it is busy.
     """
 
     warehouse: list[int]
@@ -69,7 +70,7 @@ class Watermark:
 def current_watermark(pull_queue: PullQueue, settings: Settings) -> Watermark | None:
     """The watermark of the warehouse as it is now; None where none is stored or the file has changed since."""
     note = _noted(pull_queue)
-    return note if note and note.warehouse == mark_of(settings.paths.warehouse) else None
+    return note if note and note.warehouse == engine_of(settings).mark() else None
 
 
 def store_watermark(
@@ -81,7 +82,7 @@ def store_watermark(
     seals: Seals,
 ) -> None:
     """Store the watermark of the closed warehouse; without `orders` those of `before` stay."""
-    mark = mark_of(settings.paths.warehouse)
+    mark = engine_of(settings).mark()
     if orders is not None:
         accounts = settings.account_keys
     elif before is not None:
@@ -139,6 +140,6 @@ def _noted(pull_queue: PullQueue) -> Watermark | None:
 
 
 def _noted_of_it(pull_queue: PullQueue, settings: Settings) -> Watermark | None:
-    """The note, unless another file has taken the place of the one that it tells of."""
-    note, mark = _noted(pull_queue), mark_of(settings.paths.warehouse)
+    """The note, unless another warehouse has taken the place of the one that it tells of."""
+    note, mark = _noted(pull_queue), engine_of(settings).mark()
     return note if note and mark and note.warehouse[0] == mark[0] else None

@@ -204,8 +204,11 @@ def _unknown_word(at: str, given: str | None, known: Iterable[str]) -> list[str]
     )
 
 
+_OF_LAKES = ("catalog_env", "data_path", "published_catalog_env", "published_data_path")
+
+
 def _warehouse_problems(values: Mapping[str, Any]) -> list[str]:
-    extra = [key for key in ("catalog", "data_path") if key in values]
+    extra = [key for key in _OF_LAKES if key in values]
     if values.get("engine") == "ducklake":
         return [f"warehouse.{key} is missing (engine is ducklake)" for key in extra if values[key] is None]
     return [f'warehouse.{key} goes with engine = "ducklake"' for key in extra if values[key] is not None]

@@ -40,7 +40,8 @@ def known_pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> bytes
         raise ConfigurationError([TOO_SHORT], source=variable)
     is_kept = not given and paths.pseudonym_key.exists()
     key = kept_key(paths.pseudonym_key) if is_kept else given.encode()
-    is_in_use = paths.warehouse.exists() or paths.erasure_register.exists()
+    is_lake = settings.engine != "duckdb" and paths.pseudonym_note.exists()  # it outlives what is in this folder
+    is_in_use = is_lake or paths.warehouse.exists() or paths.erasure_register.exists()
     if is_in_use and _is_another(key, paths.pseudonym_note):
         problem = ANOTHER_PSEUDONYM_KEY if key else "is not set, and people have their pseudonyms by the key in it"
         raise ConfigurationError([problem], source=paths.pseudonym_key.name if is_kept else variable)

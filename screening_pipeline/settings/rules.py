@@ -146,17 +146,6 @@ def tables(value: Any) -> list[dict[str, Any]]:
     return value
 
 
-def connection(value: Any) -> str:
-    """Rule: the connection string of a catalogue without its password, which libpq reads from PGPASSWORD or ~/.pgpass.
-
-    The value is never shown: it may carry a password.
-    """
-    given = text(value)
-    if re.search(r"passw|pwd|://[^/@]*:[^/@]*@", given, re.IGNORECASE):
-        raise Refused("must not carry a password: set PGPASSWORD or use a password file")
-    return given
-
-
 def name(value: Any) -> str:
     """Rule: a name safe in paths and URLs: letters, digits, dot, dash, underscore."""
     if not _NAME.fullmatch(text(value)):

@@ -32,19 +32,31 @@ SLA_CLOCKS = ("vendor", "total")
 
 @dataclass(frozen=True, kw_only=True)
 class Warehouse:
-    """Settings of the warehouse: engine and place. `catalog` and `data_path` are given with DuckLake only."""
+    """Settings of the warehouse: engine and place. All but the engine go with DuckLake only.
+
+    `maintain_every`, in seconds: how often small files are put together and old states forgotten.
+    """
 
     engine: str = setting(
         rules.one_of(*ENGINES),
         "duckdb",
-        help='"ducklake", for several machines, with the two keys below, is not built yet',
+        help='"ducklake": PostgreSQL and a folder or bucket, with the keys below and the extra "cluster"',
     )
-    catalog: str | None = setting(
-        rules.connection,
-        example='"postgres:dbname=screening host=db.example"',
-        help="the password comes from PGPASSWORD or ~/.pgpass",
+    catalog_env: str | None = setting(
+        rules.variable,
+        example='"SCREENING_CATALOG_URL"',
+        help="postgresql:// URL of the catalogue of the live warehouse",
     )
-    data_path: str | None = setting(rules.text, example='"s3://bucket/screening/"')
+    data_path: str | None = setting(rules.text, example='"s3://bucket/lake/"', help="or a folder")
+    published_catalog_env: str | None = setting(
+        rules.variable,
+        example='"SCREENING_PUBLISHED_URL"',
+        help="of another database, for what analysts read",
+    )
+    published_data_path: str | None = setting(rules.text, example='"s3://bucket/published/"')
+    maintain_every: float = setting(
+        rules.duration, 3600.0, example='"1h"', help="how often small files are put together (ducklake)"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

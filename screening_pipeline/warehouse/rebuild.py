@@ -99,8 +99,9 @@ def finish_rebuild(connection: Connection, landing: Landing, *, part_key: str, p
         _recompute_after(connection, done, progress)
         _recount_anew(connection, progress)
     schema.show_landed(connection, landing.root, is_forced=True)
-    connection.execute("checkpoint")
-    remove_note(connection, REBUILT)
+    session.traits(connection).pack(connection)
+    with transaction(connection):
+        remove_note(connection, REBUILT)
 
 
 def _load_anew(connection: Connection, landing: Landing, *, part_key: str, progress: Progress) -> None:

@@ -13,7 +13,7 @@ from screening_pipeline.base.sql_text import quote
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, zones
 from screening_pipeline.warehouse.scan import scan_sql
-from screening_pipeline.warehouse.session import HOME
+from screening_pipeline.warehouse.session import HOME, own_transaction, traits
 
 if TYPE_CHECKING:
     from screening_pipeline.warehouse.catalog import Relation
@@ -33,14 +33,13 @@ _INPUTS = ("batch_check", "known_state", "touched", "recounted", "changed_by")
 
 def create(connection: Connection) -> None:
     """Create every schema, table, view and macro, with a comment on each table and column."""
-    connection.execute("begin")
-    for schema in catalog.SCHEMAS:
-        connection.execute(f"create schema if not exists {schema}")
-    connection.execute(catalog.macros())
-    for relation in catalog.refreshed("base"):
-        connection.execute(relation.sql)
-    create_derived(connection)
-    connection.execute("commit")
+    with own_transaction(connection):
+        for schema in catalog.SCHEMAS:
+            connection.execute(f"create schema if not exists {schema}")
+        connection.execute(catalog.macros())
+        for relation in catalog.refreshed("base"):
+            connection.execute(relation.sql)
+        create_derived(connection)
 
 
 def migrate(connection: Connection) -> None:
@@ -130,15 +129,15 @@ def create_empty(connection: Connection, relation: Relation, query: str, *, is_s
 
     `is_shared`: others read it, whose sessions may take texts for the same that are not; its columns compare exactly.
     """
-    empty = f"from ({query}) limit 0"
+    empty, offered = f"from ({query}) limit 0", traits(connection)
     if not is_shared and relation.columns.keys().isdisjoint(KEPT_AS):
         connection.execute(f"create table {relation.qualified} as {empty}")
         return
     kinds = connection.execute(f"describe {empty}").fetchall()
     columns = (
         f'"{name}" {kind}'
-        + (f" using compression {KEPT_AS[name]}" if name in KEPT_AS else "")
-        + (" collate c" if is_shared and kind == "VARCHAR" else "")
+        + (f" using compression {KEPT_AS[name]}" if name in KEPT_AS and offered.keeps_compression else "")
+        + (" collate c" if is_shared and kind == "VARCHAR" and offered.keeps_collations else "")
         for name, kind, *_ in kinds
     )
     connection.execute(f"create table {relation.qualified} ({', '.join(columns)})")
@@ -147,8 +146,11 @@ def create_empty(connection: Connection, relation: Relation, query: str, *, is_s
 def comment(connection: Connection, relation: Relation) -> None:
     """Store the comments of a relation and its columns in the database."""
     kind = {"view": "view", "landed": "view", "macro": "macro table"}.get(relation.refresh, "table")
+    is_all = traits(connection).keeps_every_comment
+    if relation.refresh == "macro" and not is_all:
+        return
     comments = [f"comment on {kind} {relation.qualified} is {quote(relation.grain)}"]
-    if relation.refresh != "macro":
+    if relation.refresh != "macro" and (is_all or kind == "table"):
         comments += [
             f'comment on column {relation.qualified}."{column}" is {quote(meaning)}'
             for column, meaning in relation.columns.items()

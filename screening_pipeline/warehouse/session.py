@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,57 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from screening_pipeline.warehouse.catalog import Relation
+
 
 HOME = "screening"
 
 
+class Traits:
+    """What a database offers, and what belongs to each transaction of the live warehouse: those of a DuckDB file."""
+
+    keeps_compression = True
+    """Whether a column may name how it is compressed."""
+    keeps_collations = True
+    """Whether a column may name how it is compared."""
+    keeps_every_comment = True
+    """Whether macros and the columns of views have comments, as tables and theirs have."""
+
+    def begun(self, connection: Connection) -> None:
+        """Do what comes first in a transaction of the live warehouse."""
+
+    def committed(self) -> None:
+        """Note that such a transaction stands."""
+
+    def copied(self, connection: Connection, relations: Sequence[Relation]) -> None:
+        """Add to a snapshot, in the transaction that copies it, what it cannot say otherwise."""
+
+    def pack(self, connection: Connection) -> None:
+        """Write what a rebuild has left in a log into its place."""
+        connection.execute("checkpoint")
+
+
+_FILE = Traits()
+
+
+def traits(connection: Connection) -> Traits:
+    """The traits of what is opened; a plain connection of DuckDB's has a file open."""
+    found: Traits = getattr(connection, "traits", _FILE)
+    return found
+
+
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
-    """Context manager: one transaction, committed at the end, rolled back on any exception."""
+    """Context manager: one transaction of the live warehouse, committed at the end, rolled back on any exception."""
+    with own_transaction(connection):
+        traits(connection).begun(connection)
+        yield
+    traits(connection).committed()
+
+
+@contextmanager
+def own_transaction(connection: Connection) -> Iterator[None]:
+    """Context manager: the same of any other database that is attached."""
     connection.execute("begin")
     try:
         yield
@@ -104,14 +148,12 @@ def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) ->
     """
     connection = duckdb.connect()
     try:
-        connection.execute(f"{SESSION}; set preserve_insertion_order = false; {_MEMORY}")
-        connection.execute("set threads = 1")  # most batches are small, and threads that wait cost more
+        configure(connection, path.parent)
         # To put small row groups together makes every commit dearer by half; `publish` has it done at times.
         connection.execute("set max_vacuum_tasks = 0")
-        connection.execute(f"set temp_directory = {quote(str(path.parent / '.duckdb_spill'))}")
         # With the cryptography that it brings along DuckDB writes nothing encrypted, unless it is told that we know:
         # its random numbers are not made for that. Better is an extension, which would come from elsewhere.
-        connection.execute("set temp_file_encryption = true; set force_mbedtls_unsafe = 'true'")
+        connection.execute("set force_mbedtls_unsafe = 'true'")
         mode = " (read_only)" if is_read_only else f" (storage_version 'latest', {_BLOCKS})" if is_new else ""
         try:
             connection.execute(f"attach {quote(str(path))} as {NAME}{mode}; use {NAME}")
@@ -124,6 +166,13 @@ def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) ->
         yield connection
     finally:
         connection.close()
+
+
+def configure(connection: Connection, folder: Path) -> None:
+    """Have a session count in UTC, in one thread and bounded memory, and spill only into `folder`, encrypted."""
+    connection.execute(f"{SESSION}; set preserve_insertion_order = false; {_MEMORY}")
+    connection.execute("set threads = 1")  # most batches are small, and threads that wait cost more
+    connection.execute(f"set temp_directory = {quote(str(folder / '.duckdb_spill'))}; set temp_file_encryption = true")
 
 
 @contextmanager

@@ -30,6 +30,12 @@ PACKED = 4
 later ones dearer, and to do it every time costs more than that."""
 SMALL_PART = 2
 """One check in so many may have changed; with more of them a whole copy is cheaper."""
+
+
+class _UnequalError(Exception):
+    """An updated snapshot has other rows than the warehouse."""
+
+
 _KEYS = {"check_key": "staging.unpublished_check", "response": "staging.unpublished_call"}
 _NOTE = "snapshot"
 
@@ -86,10 +92,9 @@ def note(connection: Connection, file: str, *, is_update: bool) -> None:
     """Record the published file, by its change mark, as up to date with the warehouse."""
     updates = _last(connection)["updates"] + 1 if is_update else 0
     value = quote(json.dumps({"file": file, "updates": updates}))
-    connection.execute("begin")
-    forget(connection)
-    connection.execute(f"insert into staging.setting values ('{_NOTE}', {value})")
-    connection.execute("commit")
+    with session.transaction(connection):
+        forget(connection)
+        connection.execute(f"insert into staging.setting values ('{_NOTE}', {value})")
 
 
 def forget(connection: Connection) -> None:
@@ -98,29 +103,37 @@ def forget(connection: Connection) -> None:
 
 
 def copy(connection: Connection, database: str) -> bool:
-    """Copy the public schemas into an empty attached database: tables as rows, views and macros as they are. True."""
+    """Copy the public schemas into an attached database: tables as rows, views and macros as they are. True.
+
+    What stands there under their names goes, for readers at the same moment as the new comes.
+    """
     connection.execute(f"use {database}")
     try:
-        connection.execute("begin")  # one commit, not one for each comment
-        for schema in catalog.PUBLISHED:
-            connection.execute(f"create schema {schema}")
-        connection.execute(catalog.macros(*catalog.PUBLISHED))
-        name_zones(connection, is_shared=True)
-        for relation in _published():
-            _copy(connection, relation)
-            comment(connection, relation)
-        connection.execute("commit")
+        with session.own_transaction(connection):  # one commit, not one for each comment
+            for schema in catalog.PUBLISHED:
+                connection.execute(f"drop schema if exists {schema} cascade; create schema {schema}")
+            _fill(connection)
+            session.traits(connection).copied(connection, list(published()))
     finally:
         connection.execute(f"use {session.HOME}")
     return True
 
 
-def _published() -> Iterator[Relation]:
+def _fill(connection: Connection) -> None:
+    connection.execute(catalog.macros(*catalog.PUBLISHED))
+    name_zones(connection, is_shared=True)
+    for relation in published():
+        _copy(connection, relation)
+        comment(connection, relation)
+
+
+def published() -> Iterator[Relation]:
+    """What is in a snapshot, in order of dependency."""
     return (relation for relation in catalog.relations().values() if relation.schema in catalog.PUBLISHED)
 
 
 def _tables() -> Iterator[Relation]:
-    return (relation for relation in _published() if relation.refresh not in ("view", "macro"))
+    return (relation for relation in published() if relation.refresh not in ("view", "macro"))
 
 
 def _copy(connection: Connection, relation: Relation) -> None:
@@ -136,13 +149,21 @@ def _copy(connection: Connection, relation: Relation) -> None:
 
 
 def update(connection: Connection, database: str) -> bool:
-    """Update an attached snapshot; whether each of its tables then has as many rows as the warehouse's."""
-    connection.execute("begin")
-    for relation in _tables():
-        _update(connection, relation, f"{database}.{relation.qualified}")
-    connection.execute(catalog.statement("plan_anew"))
-    connection.execute("commit")
-    return _counts(connection, database) == _counts(connection, session.HOME)
+    """Update an attached snapshot, if each of its tables then has as many rows as the warehouse's; whether it has."""
+    try:
+        with session.own_transaction(connection):
+            for relation in _tables():
+                _update(connection, relation, f"{database}.{relation.qualified}")
+            connection.execute(catalog.statement("plan_anew"))
+            _require_equal(connection, database)
+    except _UnequalError:
+        return False
+    return True
+
+
+def _require_equal(connection: Connection, database: str) -> None:
+    if _counts(connection, database) != _counts(connection, session.HOME):
+        raise _UnequalError
 
 
 def _counts(connection: Connection, database: str) -> dict[str, int]:

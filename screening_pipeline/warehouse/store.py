@@ -19,16 +19,14 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base import memory_files
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import NotWritable
-from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import put_in_place
-from screening_pipeline.base.locks import WAIT_SECONDS, lock, locked
+from screening_pipeline.base.locks import WAIT_SECONDS, lock
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import catalog, schema, snapshot
 from screening_pipeline.warehouse.publish import discard, is_opened_for_writing, log_of
 from screening_pipeline.warehouse.session import NAME, attached, failures_told
 
 if TYPE_CHECKING:
-    from screening_pipeline.settings.paths import Paths
     from screening_pipeline.warehouse.session import Connection
 
 
@@ -70,17 +68,6 @@ def reader(path: Path) -> Iterator[Connection]:
         _undisturbed(path) as published,
         attached(published, is_read_only=True) as connection,
         snapshot.earlier_told(connection),
-    ):
-        yield connection
-
-
-@contextmanager
-def deriving(paths: Paths) -> Iterator[Connection]:
-    """Context manager: the published snapshot, under the lock of those who export from it (an erasure waits for it)."""
-    with (
-        telling("the data folder", folder=paths.data_dir),
-        locked(paths.derived_lock),
-        reader(paths.published) as connection,
     ):
         yield connection
 

@@ -25,7 +25,7 @@ SETTINGS = ("listen_addresses='127.0.0.1'", "shared_buffers=16MB", "max_connecti
 
 def why_missing() -> str | None:
     """Why no server can be started here; None if one can."""
-    if _program("initdb") is None:
+    if program("initdb") is None:
         return "PostgreSQL is not installed"
     drivers = ("psycopg", "psycopg2", "dagster_postgres")
     missing = [name for name in drivers if find_spec(name) is None]
@@ -104,12 +104,12 @@ def _initialize(data: Path, password: Path) -> None:
     password.chmod(0o644)
     auth = ["--username=owner", "--auth=scram-sha-256", f"--pwfile={password}"]
     options = ["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C"]
-    command = [str(_program("initdb")), f"--pgdata={data}", *auth, *options]
+    command = [str(program("initdb")), f"--pgdata={data}", *auth, *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", user=_user(), group=_group())
 
 
 def _started(data: Path, port: int) -> subprocess.Popen[bytes]:
-    command = [str(_program("postgres")), "-D", str(data), "-p", str(port), "-k", str(data.parent)]
+    command = [str(program("postgres")), "-D", str(data), "-p", str(port), "-k", str(data.parent)]
     return as_owner(command, data.parent / "log")
 
 
@@ -152,7 +152,8 @@ def _owner() -> pwd.struct_passwd:
         return pwd.getpwnam("nobody")
 
 
-def _program(name: str) -> Path | None:
+def program(name: str) -> Path | None:
+    """Where a program of PostgreSQL is; None where it is not installed."""
     found = shutil.which(name)
     if found:
         return Path(found)
