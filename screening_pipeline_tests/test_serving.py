@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,9 +149,21 @@ def test_dev_serves_the_pages_runs_the_daemon_and_ends_with_0(tmp_path: Path) ->
         until(lambda: "notifications" in asked(port, SENSORS), process, seconds=100)
         assert sent(port, "GET", "/graphql?query=%7Bversion%7D")[0] == 405
         until(lambda: "daemon" in alive(tmp_path), process, seconds=120)
+        assert len(working_in(tmp_path)) >= 5, "with us: pages, daemon, the server of the code, what has it loaded"
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) == 0
+    assert working_in(tmp_path) == []
     assert not answers(port)
+
+
+def working_in(folder: Path) -> list[int]:
+    """The processes whose working directory that is: a command, and whatever it has started."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            if link.readlink() == folder:
+                found.append(int(link.parent.name))
+    return found
 
 
 EVENTS = """query Events($run: ID!) {logsForRun(runId: $run, limit: 5000) {... on EventConnection {events {__typename

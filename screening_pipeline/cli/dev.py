@@ -1,13 +1,19 @@
-"""`dev` and `serve`: Dagster's pages and daemon as processes of their own, with the pipeline's own storage."""
+"""`dev` and `serve`: Dagster's pages and daemon as processes of their own, with the pipeline's own storage.
+
+With the daemon goes a server of the code, for both. Without one the daemon would have the code loaded anew once a
+minute, in a new process, which costs several times what its sensors do.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +27,8 @@ from screening_pipeline.cli.stopping import stoppable
 from screening_pipeline.settings import load
 
 _LOOK_EVERY_SECONDS = 0.5
+# As the workspace has it that pages without a daemon load.
+_MODULE, _LOCATION = "screening_pipeline.definitions", "screening_pipeline"
 _PR_SET_PDEATHSIG = 1
 _ENDING_SECONDS = 20.0
 
@@ -63,13 +71,33 @@ def serve(served: Served) -> int:
         if not is_loopback(served.host):
             console.warn("Dagster's pages know no users: put a login before them")
     environ = os.environ | {"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "yes"}
-    running = {name: _started(words, environ) for name, words in served.commands(workspace).items()}
-    try:
-        with stoppable():
-            return _watched(running, served)
-    finally:
-        _end(running.values())
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    with tempfile.TemporaryDirectory(prefix="screening-", ignore_cleanup_errors=True) as folder:
+        try:
+            with stoppable():
+                if served.has_daemon:
+                    workspace = _served_code(Path(folder), environ, running)
+                for name, words in served.commands(workspace).items():
+                    running[name] = _started(words, environ)
+                return _watched(running, served)
+        finally:
+            _end(running.values())
     return 0
+
+
+def _served_code(folder: Path, environ: dict[str, str], running: dict[str, subprocess.Popen[bytes]]) -> Path:
+    """Have the code served at a socket in this folder of ours, by one of the `running`; the workspace that says so."""
+    at = folder / "code"
+    words = ["-m", "dagster", "code-server", "start", "--socket", str(at), "--module-name", _MODULE]
+    words += ["--location-name", _LOCATION, "--use-python-environment-entry-point", "--log-level", "warning"]
+    running["code"] = _started([sys.executable, *words], environ)
+    while not at.exists():
+        if (code := running["code"].poll()) is not None:
+            raise EnvironmentFailed(f"the server of the code ended with {code}, see above", code="ended")
+        SystemClock().sleep(_LOOK_EVERY_SECONDS)
+    workspace = folder / "workspace.yaml"
+    workspace.write_text(f"load_from: [{{grpc_server: {{socket: {json.dumps(str(at))}, location_name: {_LOCATION}}}}}]")
+    return workspace
 
 
 def _require_free(host: str, port: int) -> None:
@@ -117,13 +145,19 @@ def _is_answering(served: Served) -> bool:
 
 
 def _end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End the processes with all they have started: a run that is under way, for one, which the next ones make good."""
     found = list(processes)
     for process in found:
-        process.terminate()
+        _signal(process, signal.SIGTERM)
     until = SystemClock().monotonic() + _ENDING_SECONDS
     for process in found:
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(max(0.1, until - SystemClock().monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _signal(process, signal.SIGKILL)
+        process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    """Send a signal to the group of a process, in which there may be others when it has ended."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
