@@ -25,8 +25,9 @@ from screening_pipeline.notify.troubles import FailedRun, troubles
 from screening_pipeline.notify.webhook import body
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.orchestration.notifying import notifications
+from screening_pipeline.settings.notify import Notify
 from screening_pipeline.settings.paths import Paths
-from screening_pipeline.settings.settings import Notify, Settings
+from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state import pulse
 from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.state.store import State

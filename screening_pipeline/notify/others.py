@@ -15,7 +15,7 @@ from screening_pipeline.notify.webhook import TIMEOUT_SECONDS, NotDelivered
 
 if TYPE_CHECKING:
     from screening_pipeline.notify.messages import Message
-    from screening_pipeline.settings.settings import Notify
+    from screening_pipeline.settings.notify import Notify
 
 
 def run(command: Sequence[str], message: Message) -> None:

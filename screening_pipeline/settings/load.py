@@ -8,6 +8,7 @@ from typing import Any
 
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.settings.account import Account
+from screening_pipeline.settings.notify import Notify
 from screening_pipeline.settings.paths import Paths, paths_of
 from screening_pipeline.settings.sandbox_accounts import bundled
 from screening_pipeline.settings.settings import (
@@ -16,7 +17,6 @@ from screening_pipeline.settings.settings import (
     AdverseAction,
     Analytics,
     Http,
-    Notify,
     Operations,
     Planning,
     Privacy,
