@@ -34,13 +34,17 @@ def jumped(play: Play, away: timedelta) -> runs.Outcome:
         play.clock.move_to(right)
 
 
-@pytest.mark.parametrize("away", [timedelta(days=-400), timedelta(minutes=50)])
-def test_a_clock_that_jumps_loses_nothing_and_the_star_is_right_when_it_is_right_again(
-    play: Play, away: timedelta
-) -> None:
+def test_a_clock_that_jumps_loses_nothing_and_the_star_is_right_when_it_is_right_again(play: Play) -> None:
+    for away in (timedelta(days=-400), timedelta(minutes=50)):
+        _jump_and_come_back(play, away)
+
+
+def _jump_and_come_back(play: Play, away: timedelta) -> None:
     day = 9 + len(play.outcomes)
     play.wake(day)
-    assert jumped(play, away).failed_checks == ()
+    # By a clock that is 400 days behind, what came before is of the future, and a rule says so.
+    said = {"star.fact_pull.no_answer_is_of_the_future"} if away < timedelta(0) else set()
+    assert set(jumped(play, away).failed_checks) == said
     outcome = play.cycle(day + 1, is_full=True)
     assert (outcome.exit_code, outcome.failed_checks) == (0, ())
     assert differences(play.sandbox, play.rows("from star.fact_check")) == []

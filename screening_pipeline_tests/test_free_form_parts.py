@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from screening_pipeline.landing import reduction
-from screening_pipeline.landing.line import dumps
+from screening_pipeline.landing.line import dumps, restamped
 from screening_pipeline.vendors import vendor
 from screening_pipeline.warehouse import ingest
 from screening_pipeline.warehouse.reference import part_words
@@ -165,7 +165,7 @@ def test_a_rebuild_from_reduced_bodies_comes_to_the_same_and_they_hold_no_detail
         assert values[0] == "consider"
         assert PERSON not in values
         path = found.landing.root / tail.file
-        path.write_bytes(dumps(reduced) + b"\n")
+        path.write_bytes(restamped(dumps(reduced)) + b"\n")
         found.rebuild()
         assert found.facts() == before
 

@@ -24,11 +24,12 @@ from screening_pipeline_tests.test_layout import PACKAGE, modules, source
 from screening_pipeline_tests.test_tools import loaded
 
 LIVE = "warehouse.duckdb"
-OPENERS = {"open_once", "renewed", "writer"}
+OPENERS = {"examined", "open_once", "renewed", "writer"}
 # Where the live file is named without being handed to the warehouse module: its entry is looked at, nothing is opened.
 LOOKS = {"exists", "name", "parent", "stat"}
 LISTED = {
     ("cli.doctor", "_private_files"),
+    ("health.scrub", "databases"),
     ("runtime.unread", "_noted_of_it"),
     ("runtime.unread", "current_watermark"),
     ("runtime.unread", "store_watermark"),

@@ -162,7 +162,7 @@ def test_forecasts_are_the_same_in_every_process() -> None:
         "entered, never = np.arange(60) * 3600.0, np.full(60, np.nan)\n"
         "words = dict(vendor='ab', package='xyz', state='pqrst')\n"
         "stays = {name: np.array([of[n % len(of)] for n in range(60)], dtype=object) for name, of in words.items()}\n"
-        "stays |= dict(entered=entered, seen_until=entered + 60, left_by=entered + 9000.0)\n"
+        "stays |= dict(entered=entered, watched_from=entered, seen_until=entered + 60, left_by=entered + 9000.0)\n"
         "stays |= dict(next_state=np.array(['end:complete'] * 60, dtype=object), check_key=np.arange(60))\n"
         "learned = hazards.learn(stays, {}, 400_000.0)\n"
         "print(eta.predict(learned, {**stays, 'due': never, 'needed': never}, 400_000.0)['p50'].tolist())\n"

@@ -106,6 +106,9 @@ def started(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
+        process.terminate()  # so that it ends what it has started
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=40)
         process.kill()
         process.communicate()
 

@@ -26,7 +26,10 @@ stay as (
         case
             when e.event_seq = 1 then least(f.ordered_at, e.observed_at)
             when e.channel <> 'pull' then e.observed_at
-            else coalesce(e.observed_at - (e.observed_at - e.observed_at_earliest) / 2, e.observed_at)
+            -- Not in days: these have 23 or 25 hours where the reader lives.
+            else coalesce(
+                make_timestamptz((epoch_us(e.observed_at) + epoch_us(e.observed_at_earliest)) // 2), e.observed_at
+            )
         end as entered_at,
         e.is_terminal is true or e.lifecycle = 'completed' as is_end,
         lead(e.observed_at_earliest) over sequence as before_next_at,

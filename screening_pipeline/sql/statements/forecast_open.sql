@@ -26,8 +26,12 @@ stay as (
         max_by(e.lifecycle, e.event_seq) as lifecycle,
         max_by(e.observed_at, e.event_seq) as observed_at,
         -- As in `analytics.check_stay`: in the middle between two looks, if nobody told of it.
-        max_by(e.observed_at - coalesce(e.observed_at - e.observed_at_earliest, interval 0 day) / 2, e.event_seq)
-            as began_between,
+        max_by(
+            make_timestamptz(
+                (epoch_us(e.observed_at) + epoch_us(coalesce(e.observed_at_earliest, e.observed_at))) // 2
+            ),
+            e.event_seq
+        ) as began_between,
         max_by(e.channel, e.event_seq) as channel
     from star.fact_check_event as e
     semi join waiting as w on e.check_key = w.check_key
