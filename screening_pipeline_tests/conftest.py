@@ -24,6 +24,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OURS = ("SCREENING_", "SANDBOX_", "DAGSTER_")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
+SLOW_TESTS = frozenset((Path(__file__).parent / "slow_tests.txt").read_text(encoding="utf-8").splitlines())
 # The files that take longest.
 LONGEST = ("test_erasure", "test_cli", "test_kills", "test_automation", "test_rebuild")
 
@@ -41,6 +42,13 @@ def pytest_configure() -> None:
             del os.environ[name]
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
     sys.addaudithook(_stay_on_this_machine)
+
+
+@pytest.hookimpl(tryfirst=True)  # before any are chosen by their markers
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark as slow what was measured to be."""
+    if f"{item.path.name}::{item.name.partition('[')[0]}" in SLOW_TESTS:
+        item.add_marker("slow")
 
 
 @pytest.hookimpl(trylast=True)  # after they were shuffled

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,7 +15,8 @@ import pytest
 
 from screening_pipeline_tests.support.loopback import Asked, Reply, json_reply, serving
 
-ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 LISTING = """\
 :env:.cert='/certificates/ours.pem'
 global.index-url='https://mirror.example/simple'
@@ -291,3 +293,11 @@ def test_statements_are_changed_where_they_mean_something_and_not_in_comments(tm
 def test_a_change_that_was_judged_equivalent_has_its_reason() -> None:
     known = loaded("mutants").equivalents()
     assert all(len(reason) > 10 for reason in known.values())
+
+
+def test_every_test_that_is_listed_as_slow_exists() -> None:
+    listed = [line for line in (TESTS / "slow_tests.txt").read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+    assert listed
+    for file, _, name in (line.partition("::") for line in listed):
+        text = (TESTS / file).read_text(encoding="utf-8")
+        assert re.search(rf"^(async )?def {name}\(|^{name} = ", text, re.MULTILINE), f"{file}::{name}"
