@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "screening_pipeline_tests" / "slow_tests.txt"
-SECONDS = 1.5
+SECONDS = 1.2
 HEAD = """\
 # Tests that `make test` leaves to `make test-all`: each took longer than {seconds} seconds where this was measured.
 # Written by `python tools/slow_tests.py`.
