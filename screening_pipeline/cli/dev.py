@@ -1,7 +1,7 @@
 """`dev` and `serve`: Dagster's pages and daemon as processes of their own, with the pipeline's own storage.
 
 With the daemon goes a server of the code, for both. Without one the daemon would have the code loaded anew once a
-minute, in a new process, which costs several times what its sensors do.
+minute, in a new process.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ from screening_pipeline.cli.stopping import stoppable
 from screening_pipeline.settings import load
 
 _LOOK_EVERY_SECONDS = 0.5
-# As the workspace has it that pages without a daemon load.
-_MODULE, _LOCATION = "screening_pipeline.definitions", "screening_pipeline"
 _PR_SET_PDEATHSIG = 1
 _ENDING_SECONDS = 20.0
 
@@ -87,16 +85,18 @@ def serve(served: Served) -> int:
 
 def _served_code(folder: Path, environ: dict[str, str], running: dict[str, subprocess.Popen[bytes]]) -> Path:
     """Have the code served at a socket in this folder of ours, by one of the `running`; the workspace that says so."""
+    from screening_pipeline.orchestration.instance import CODE_LOCATION, CODE_MODULE, SERVED_YAML
+
     at = folder / "code"
-    words = ["-m", "dagster", "code-server", "start", "--socket", str(at), "--module-name", _MODULE]
-    words += ["--location-name", _LOCATION, "--use-python-environment-entry-point", "--log-level", "warning"]
+    words = ["-m", "dagster", "code-server", "start", "--socket", str(at), "--module-name", CODE_MODULE]
+    words += ["--location-name", CODE_LOCATION, "--use-python-environment-entry-point", "--log-level", "warning"]
     running["code"] = _started([sys.executable, *words], environ)
     while not at.exists():
         if (code := running["code"].poll()) is not None:
             raise EnvironmentFailed(f"the server of the code ended with {code}, see above", code="ended")
         SystemClock().sleep(_LOOK_EVERY_SECONDS)
     workspace = folder / "workspace.yaml"
-    workspace.write_text(f"load_from: [{{grpc_server: {{socket: {json.dumps(str(at))}, location_name: {_LOCATION}}}}}]")
+    workspace.write_text(SERVED_YAML % json.dumps(str(at)))
     return workspace
 
 

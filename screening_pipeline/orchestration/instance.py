@@ -49,12 +49,19 @@ retention:
 """
 
 
-WORKSPACE_YAML = """\
+CODE_MODULE, CODE_LOCATION = "screening_pipeline.definitions", "screening_pipeline"
+WORKSPACE_YAML = f"""\
 # Written by screening-pipeline for its pages and its daemon, which know the same code by the same name.
 load_from:
   - python_module:
-      module_name: screening_pipeline.definitions
-      location_name: screening_pipeline
+      module_name: {CODE_MODULE}
+      location_name: {CODE_LOCATION}
+"""
+SERVED_YAML = f"""\
+load_from:
+  - grpc_server:
+      socket: %s
+      location_name: {CODE_LOCATION}
 """
 
 
