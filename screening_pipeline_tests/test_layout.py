@@ -66,7 +66,7 @@ DOORS = {
         "warehouse.lake_session",
     },
     "dagster": {"orchestration"},
-    "psycopg": {"state.postgres", "state.postgres_locks", "state.postgres_session", "warehouse.lake_catalogue"},
+    "psycopg": {"base.postgres", "state.postgres_locks", "state.postgres_session"},
 }
 WALL_CLOCK = re.compile(r"\b(time\.time(_ns)?|datetime\.(now|utcnow|today)|date\.today)\(")
 

@@ -15,12 +15,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from screening_pipeline.base import postgres
 from screening_pipeline.base.errors import LockHeld, LockLost
 from screening_pipeline.base.named_locks import FileLocks, Locks
 from screening_pipeline.orchestration import liveness
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.settings.paths import Paths
-from screening_pipeline.state import postgres, postgres_locks
+from screening_pipeline.state import postgres_locks
 from screening_pipeline.state.postgres_locks import PostgresLocks
 from screening_pipeline_tests.support.end_to_end_world import dagster_words
 from screening_pipeline_tests.support.postgres import Server

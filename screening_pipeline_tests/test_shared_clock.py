@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from screening_pipeline.base import postgres
 from screening_pipeline.base.clock import ManualClock, SystemClock
 from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
 from screening_pipeline.state.postgres_locks import PostgresLocks
 from screening_pipeline.state.postgres_store import PostgresStore
 from screening_pipeline.state.shared_clock import MEASURED_EVERY_SECONDS, SharedClock
+from screening_pipeline.warehouse.lake_catalogue import Catalogue
 from screening_pipeline_tests.support import pooler
 from screening_pipeline_tests.support.postgres import Server
 
@@ -69,6 +71,16 @@ def test_a_clock_that_is_too_far_off_is_told_and_so_is_a_database_that_is_gone(
         SharedClock(PostgresStore(postgres_server.url(port=1), KEY))
 
 
+def test_what_a_database_says_of_an_address_or_a_value_is_not_told(postgres_server: Server) -> None:
+    with pytest.raises(EnvironmentFailed, match=KEY) as found:
+        postgres.connected("canary of a password", KEY)
+    assert "canary" not in str(found.value)
+    with postgres.connected(postgres_server.url(), KEY) as connection:
+        with pytest.raises(EnvironmentFailed, match=f"{KEY}: InvalidTextRepresentation") as found, postgres.told(KEY):
+            connection.execute("select 'canary'::integer")
+        assert "canary" not in str(found.value)
+
+
 @pytest.mark.skipif(pooler.PROGRAM is None, reason="pgbouncer is not installed")
 def test_locks_through_a_pooler_that_lends_sessions_out_are_refused(postgres_server: Server) -> None:
     url = postgres_server.new_database()
@@ -76,6 +88,9 @@ def test_locks_through_a_pooler_that_lends_sessions_out_are_refused(postgres_ser
         locks = PostgresLocks(url.replace(f":{postgres_server.port}/", f":{port}/"), KEY)
         with pytest.raises(ConfigurationError, match=f"{KEY}: goes through a pooler .*pool_mode = session"):
             locks.hold("erasure").__enter__()
+        lake = Catalogue(url.replace(f":{postgres_server.port}/", f":{port}/"), KEY)
+        with pytest.raises(ConfigurationError, match=f"{KEY}: goes through a pooler"):
+            lake.locked(clock=SystemClock(), wait_seconds=0).__enter__()
     with pooler.pooling(postgres_server, "session") as port:
         locks = PostgresLocks(url.replace(f":{postgres_server.port}/", f":{port}/"), KEY)
         with locks.hold("erasure"):

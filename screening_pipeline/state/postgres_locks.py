@@ -16,21 +16,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from screening_pipeline.base import postgres
 from screening_pipeline.base.clock import Clock, SystemClock
 from screening_pipeline.base.errors import LockHeld, LockLost, ScreeningError
-from screening_pipeline.state import postgres
 
 ASK_EVERY_SECONDS = 5.0
 ANSWER_SECONDS = 9.0
 _LOOK_EVERY_SECONDS = 0.2
-_HOLDER = """
-select activity.application_name
-from pg_locks as held left join pg_stat_activity as activity using (pid)
-where held.locktype = 'advisory' and held.granted and held.objsubid = 1
-    and held.database = (select oid from pg_database where datname = current_database())
-    and (held.classid::bigint << 32) | held.objid::bigint = %s
-limit 1
-"""
 
 
 def key_of(name: str) -> int:
@@ -71,7 +63,6 @@ class PostgresLocks:
         self._on_lost = on_lost
         self._session: _Session | None = None
         self._mutex = threading.RLock()
-        self._has_sessions = False
 
     @contextmanager
     def hold(self, name: str, *, is_shared: bool = False, wait_seconds: float = 0.0) -> Iterator[None]:
@@ -94,8 +85,7 @@ class PostgresLocks:
     def holder(self, name: str) -> str | None:
         """The machine and process that hold it; None if nobody does."""
         with self._asking() as connection:
-            row = connection.execute(_HOLDER, (key_of(name),)).fetchone()
-        return (row[0] or "somebody") if row else None
+            return postgres.holder(connection, key_of(name))
 
     def forget(self, name: str) -> None:
         """Nothing is left behind of a lock that was let go."""
@@ -143,17 +133,11 @@ class PostgresLocks:
     def _opened(self) -> _Session:
         session = self._session
         if session is None or session.lost_by is not None or session.pid != os.getpid():
-            self._require_sessions()
+            postgres.require_sessions(self._url, self._where)
             session = self._session = _Session(postgres.connected(self._url, self._where))
             self.lost = None
             threading.Thread(target=self._watch, args=(session,), name="locks", daemon=True).start()
         return session
-
-    def _require_sessions(self) -> None:
-        """Once: it takes two connections."""
-        if not self._has_sessions:
-            postgres.require_sessions(self._url, self._where)
-            self._has_sessions = True
 
     def _end_if_idle(self, session: _Session) -> None:
         """Close the session with its last lock: the server frees whatever it held."""

@@ -8,8 +8,8 @@ import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from screening_pipeline.base import postgres
 from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
-from screening_pipeline.state import postgres
 from screening_pipeline.state.postgres_schema import NEEDS_SERVER, SCHEMA, VERSION
 
 Row = tuple[Any, ...]

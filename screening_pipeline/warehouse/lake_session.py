@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import duckdb
 
+from screening_pipeline.base import postgres
 from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import session
@@ -130,8 +131,9 @@ def attach(
         Path(data_path).mkdir(mode=0o700, parents=True, exist_ok=True)
     options = [f"data_path {quote(data_path)}", "encrypted true", f"data_inlining_row_limit {INLINED_ROWS}"]
     options += ["read_only"] if is_read_only else []
+    lake = f"ducklake:postgres:{postgres.address(catalogue.url)}"
     try:
-        connection.execute(f"attach {quote(f'ducklake:postgres:{catalogue.url}')} as {name} ({', '.join(options)})")
+        connection.execute(f"attach {quote(lake)} as {name} ({', '.join(options)})")
     except duckdb.Error as problem:
         if "DATA_PATH" in str(problem):
             told = "is not where the catalogue says that the files of this lake lie"

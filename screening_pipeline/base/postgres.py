@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
@@ -25,6 +26,15 @@ _OPTIONS: dict[str, Any] = {
     "tcp_user_timeout": 15_000,
     "connect_timeout": 10,
 }
+
+_HOLDER = """
+select activity.application_name
+from pg_locks as held left join pg_stat_activity as activity using (pid)
+where held.locktype = 'advisory' and held.granted and held.objsubid = 1
+    and held.database = (select oid from pg_database where datname = current_database())
+    and (held.classid::bigint << 32) | held.objid::bigint = %s
+limit 1
+"""
 
 
 def connected(url: str, where: str) -> psycopg.Connection[Any]:
@@ -48,10 +58,11 @@ def connected(url: str, where: str) -> psycopg.Connection[Any]:
         return connection
 
 
+@cache
 def require_sessions(url: str, where: str) -> None:
     """Refuse a pooler that lends a session to others between two transactions: its locks would be theirs.
 
-    Raises ConfigurationError, EnvironmentFailed.
+    Asked once of an address that is good: it takes two connections. Raises ConfigurationError, EnvironmentFailed.
     """
     with connected(url, where) as one, connected(url, where) as other, told(where):
         mine = _server_process(one)
@@ -64,6 +75,12 @@ def require_sessions(url: str, where: str) -> None:
 
 def _server_process(connection: Connection) -> object:
     return connection.execute("select pg_backend_pid()").fetchone()
+
+
+def holder(connection: Connection, key: int) -> str | None:
+    """Which machine and process hold the advisory lock of this number in this database; None if nobody does."""
+    row = connection.execute(_HOLDER, (key,)).fetchone()
+    return (row[0] or "somebody") if row else None
 
 
 def cut(connection: Connection) -> None:
@@ -87,11 +104,16 @@ def our_name() -> str:
 
 @contextmanager
 def told(where: str) -> Iterator[None]:
-    """Turn what the server or the way to it says into EnvironmentFailed; only its first line, no statement."""
+    """Turn what the server or the way to it says into EnvironmentFailed.
+
+    Of the way there, of who is let in and of room the first line is told; of all else, which quotes values and
+    addresses, the kind alone.
+    """
     import psycopg
 
     try:
         yield
     except psycopg.Error as problem:
-        said = str(problem).partition("\n")[0].strip() or type(problem).__name__
-        raise EnvironmentFailed(f"{where}: {said}; see that it runs and lets us in", code="state_unreachable") from None
+        line = str(problem).partition("\n")[0].strip() if isinstance(problem, psycopg.OperationalError) else ""
+        words = f"{where}: {line or type(problem).__name__}; see that it runs and lets us in"
+        raise EnvironmentFailed(words, code="database_failed") from None
