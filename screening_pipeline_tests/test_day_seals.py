@@ -80,7 +80,7 @@ def test_a_settle_opens_and_locks_no_file_of_a_thousand_days_that_are_over(
         locked.append(path)
         return locks.locked(path, **given)
 
-    monkeypatch.setattr("screening_pipeline.landing.landed_files.locked", noted)
+    monkeypatch.setattr("screening_pipeline.landing.file_store.locked", noted)
     with opened_below(stage.landing.root) as seen:
         stage.settle()
     assert known(stage) == ["new", "newer", "old"]

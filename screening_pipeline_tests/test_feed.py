@@ -17,13 +17,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.base.clock import ManualClock, SystemClock
 from screening_pipeline.base.errors import DiskFull, EnvironmentFailed
 from screening_pipeline.http.client import AccountClient
 from screening_pipeline.http.feed import Feed
@@ -138,7 +138,7 @@ def test_a_second_drainer_leaves_the_first_alone(landing: Landing) -> None:
 
 def test_under_a_standing_clock_the_time_of_receipt_stands_still(tmp_path: Path) -> None:
     landing = opened(tmp_path / "landing")
-    drained(landing, orders(1), clock=landing._clock)
+    drained(landing, orders(1), clock=ManualClock(datetime(2026, 3, 2, 12, tzinfo=UTC)))
     assert {e["received_at"] for e in envelopes(landing)} == {"2026-03-02T12:00:00.000000Z"}
     assert landing.files() == ["hireright/us/2026-03-02.ndjson"]
 

@@ -32,7 +32,7 @@ from screening_pipeline.base.failures import telling
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.exchange import HttpExchange, new_response_id
 from screening_pipeline.landing.area import Landing
-from screening_pipeline.landing.landed_files import Tail
+from screening_pipeline.landing.interface import Tail
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse.reference import part_words
 from screening_pipeline.warehouse.scan import scan_sql

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from screening_pipeline.landing import writer
-from screening_pipeline.landing.area import Landing
+from screening_pipeline.landing.area import Landing, Line
 from screening_pipeline.webhooks import protocol, receiver, refusals
 from screening_pipeline_tests.test_receiver import REQUEST, Office, hmac_hex, opened, zinc_signed
 
@@ -177,10 +177,10 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     append = Landing.append
 
-    def slowly(self: Landing, file: str, contents: Sequence[bytes]) -> None:
+    def slowly(self: Landing, file: str, lines: Sequence[Line]) -> None:
         time.sleep(0.1)
-        sizes.append(len(contents))
-        append(self, file, contents)
+        sizes.append(len(lines))
+        append(self, file, lines)
 
     monkeypatch.setattr(Landing, "append", slowly)
     return sizes

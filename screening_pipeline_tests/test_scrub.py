@@ -16,7 +16,7 @@ from screening_pipeline.base.sample import sample
 from screening_pipeline.cycle.erase import erase_candidate
 from screening_pipeline.health import scrub
 from screening_pipeline.health.scrub import DAILY, WHOLE, Extent, Rotten
-from screening_pipeline.landing.spool import Spool
+from screening_pipeline.landing.spool import FileSpool
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.runtime.opening import use_runtime
 from screening_pipeline.settings.keys import pseudonym_key
@@ -133,7 +133,7 @@ def test_a_snapshot_that_cannot_be_brought_up_to_date_is_made_anew(house: House)
 
 def test_other_damage_is_named_with_what_to_do_as_well(house: House, tmp_path: Path) -> None:
     """What no digest tells, and whoever opens it does."""
-    spool, settings = Spool(tmp_path, b"key"), house.work.settings
+    spool, settings = FileSpool(tmp_path, b"key"), house.work.settings
     (tmp_path / "one.sealed").write_bytes(b"rotten")
     with pytest.raises(EnvironmentFailed, match=r"spool/one\.sealed .* is damaged.* move the file away"):
         list(spool.waiting())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import DiskFull
 from screening_pipeline.cycle import account_pull, pull, settle, take_orders
 from screening_pipeline.cycle.pull import PullRequest, pull_accounts
-from screening_pipeline.landing.area import Landing
+from screening_pipeline.landing.area import Landing, Line
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.runtime.results import AccountReport
@@ -153,10 +153,10 @@ def test_answers_of_one_file_are_synced_together_and_not_in_the_event_loop(
     written: list[int] = []
     append = Landing.append
 
-    def slow(self: Landing, file: str, contents: list[bytes]) -> None:
+    def slow(self: Landing, file: str, lines: Sequence[Line]) -> None:
         time.sleep(0.05)
-        written.append(len(contents))
-        append(self, file, contents)
+        written.append(len(lines))
+        append(self, file, lines)
 
     with side(tmp_path, pending, ["a", "b", "c", "d"], due=12, limit=600, window=60.0) as office:
         monkeypatch.setattr(Landing, "append", slow)

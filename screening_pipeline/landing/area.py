@@ -1,12 +1,7 @@
 """The landing area: what was said, durable before anyone reads it, append-only, one line per exchange.
 
-    spool/<response_id>.sealed              what cannot be asked for again, between its arrival and its line;
-                                            encrypted, since it may hold values that must never be stored
-    feed/                                   calls of destructive feeds that are not landed yet (feed.py)
-    <vendor>/<account>/<date>.ndjson        the lines, by the UTC day of receipt; appended, never moved
-    <vendor>/<account>/<date>.ndjson.torn   half lines that a crash left, for the record
-
-Everything is owner-only. With a landing key the lines are encrypted at rest, one base64 token per line.
+What is said is judged and becomes a line here; where lines lie is the store's. Everything is owner-only. With a landing
+key the lines are encrypted at rest, one base64 token per line.
 """
 
 from __future__ import annotations
@@ -16,21 +11,20 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from pathlib import Path
-from urllib.parse import unquote
 
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.failures import telling
-from screening_pipeline.base.files import append_lines, make_folder, reserved, write_new
-from screening_pipeline.base.locks import locked
+from screening_pipeline.base.files import make_folder
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt
 from screening_pipeline.landing.damage import fault
-from screening_pipeline.landing.day_seals import is_open, mark_changed
+from screening_pipeline.landing.file_store import FileStore
+from screening_pipeline.landing.interface import LandingStore
 from screening_pipeline.landing.judge import Examined, examine
-from screening_pipeline.landing.landed_files import LandedFiles, segment
+from screening_pipeline.landing.landed_files import LandedFiles
 from screening_pipeline.landing.line import (
     Envelope,
     Told,
@@ -43,8 +37,8 @@ from screening_pipeline.landing.line import (
 )
 from screening_pipeline.landing.masking import masked_headers, masked_keys
 from screening_pipeline.landing.mentions import names_any
+from screening_pipeline.landing.names import account_of, day_of, folder_of, segment
 from screening_pipeline.landing.reduction import PartWords, reduced
-from screening_pipeline.landing.spool import Spool
 
 FieldNames = Mapping[tuple[str, str], Collection[str]]
 """(vendor, account) → which of the customer's own fields the account names."""
@@ -78,13 +72,15 @@ class Landing(LandedFiles):
         landing_key: bytes | None = None,
         secrets: Iterable[str] = (),
         clock: Clock,
+        store: LandingStore | None = None,
     ) -> None:
         for vendor in vendors.values():
             masked_keys(vendor)  # a declaration that cannot be masked must not receive anything
-        super().__init__(root, vendors=vendors, landing_key=landing_key, clock=clock)
+        given = store or FileStore(root, clock=clock, spool_key=spool_key)
+        super().__init__(root, vendors=vendors, landing_key=landing_key, clock=clock, store=given)
         self._secrets = tuple(secrets)
         self._spool_key = spool_key
-        self._spool = Spool(self.spool, spool_key)
+        self._spool = given.spool
         with telling("the landing area"):
             make_folder(self.spool)
 
@@ -104,11 +100,10 @@ class Landing(LandedFiles):
         `recover`, or was never stored and must not be acknowledged.
         """
         if exchange.channel == "pull":  # until its line is there nobody was told of it, and it can be asked for again
-            with self._telling(len(exchange.body)):
-                return self._append(exchange)
-        with self._telling(len(exchange.body)), self._spool.locked(is_shared=True):
+            return self._append(exchange)
+        with self.store.telling(len(exchange.body)), self._spool.locked(is_shared=True):
             self._spool.put(exchange)
-            landed = self._append(exchange)
+            landed = self._append(exchange, is_recalled=True)
             self._spool.remove(exchange.response_id)
             return landed
 
@@ -119,7 +114,7 @@ class Landing(LandedFiles):
         """
         lines = [self.judged(exchange) for exchange in exchanges]
         (file,) = {line.file for line in lines}
-        self.append(file, [line.content for line in lines])
+        self.append(file, lines)
         return [line.landed for line in lines]
 
     def judged(self, exchange: HttpExchange) -> Line:
@@ -131,57 +126,54 @@ class Landing(LandedFiles):
         file = self.file_of(exchange)
         return Line(file, self._written(line, file), _landed(exchange, examined))
 
-    def append(self, file: str, contents: Sequence[bytes]) -> None:
-        """Append lines to a file, with one sync; all or nothing. Raises DiskFull, NotWritable or EnvironmentFailed."""
-        with self._telling(sum(map(len, contents))):
-            path = self.root / file
-            make_folder(path.parent)
-            is_first = not path.exists()
-            append_lines(path, contents)
-            if is_first or self._is_late(file):
-                mark_changed(path.parent)
+    def append(self, file: str, lines: Sequence[Line], *, is_recalled: bool = False) -> None:
+        """Append lines of one file, with one sync; all or nothing. Raises DiskFull, NotWritable or EnvironmentFailed.
+
+        `is_recalled`: they may come again, and must not be landed twice.
+        """
+        with self.store.telling(sum(len(line.content) for line in lines)):
+            entries = [(line.landed.response_id, line.content) for line in lines]
+            self.store.append(file, entries, is_recalled=is_recalled)
 
     def receive_once(self, exchange: HttpExchange) -> LandingReceipt:
         """`receive`, unless this response was landed before: for those who cannot know whether they did."""
-        with self._telling(), self._spool.locked(is_shared=True):
+        with self.store.telling(), self._spool.locked(is_shared=True):
             if self._is_landed(exchange):
-                mark_changed((self.root / self.file_of(exchange)).parent)
+                self.store.note_change(self.file_of(exchange))
                 self._spool.remove(exchange.response_id)
                 return _landed(exchange, line_of(exchange, self._examined(exchange))[1])
         return self.receive(exchange)
 
     def recover(self) -> list[LandingReceipt]:
         """Land what a crash left in the spool, each exchange once. Waits for those being received now."""
-        with self._telling(), self._spool.locked():
+        with self.store.telling(), self._spool.locked():
             return [landed for exchange in self._spool.waiting() for landed in self._recovered(exchange)]
 
     def _recovered(self, exchange: HttpExchange) -> list[LandingReceipt]:
         if exchange.vendor not in self._vendors:
             return []  # stays until its vendor is declared again
-        landed = [] if self._is_landed(exchange) else [self._append(exchange)]
-        mark_changed((self.root / self.file_of(exchange)).parent)  # whoever died after the line had no time for it
+        landed = [] if self._is_landed(exchange) else [self._append(exchange, is_recalled=True)]
+        self.store.note_change(self.file_of(exchange))  # whoever died after the line had no time for it
         self._spool.remove(exchange.response_id)
         return landed
 
-    def _append(self, exchange: HttpExchange) -> LandingReceipt:
+    def _append(self, exchange: HttpExchange, *, is_recalled: bool = False) -> LandingReceipt:
         line = self.judged(exchange)
-        self.append(line.file, [line.content])
+        self.append(line.file, [line], is_recalled=is_recalled)
         return line.landed
-
-    def _is_late(self, file: str) -> bool:
-        """Whether the file's day is (nearly) closed: further lines are seen only if its folder's mark changes."""
-        return not is_open(file, self._clock.now() + timedelta(days=1))
 
     def _examined(self, exchange: HttpExchange) -> Examined:
         return examine(exchange, self._vendors[exchange.vendor], self._secrets)
 
     def _is_landed(self, exchange: HttpExchange) -> bool:
-        file = self.file_of(exchange)
-        beginning = begins_with(exchange.response_id)
-        return (self.root / file).exists() and any(
-            line is not None and line.startswith(beginning)
-            for line in map(partial(self._readable, file), (self.root / file).read_bytes().split(b"\n")[:-1])
-        )
+        known = self.store.knows(exchange.response_id)
+        return self._is_in_its_file(exchange) if known is None else known
+
+    def _is_in_its_file(self, exchange: HttpExchange) -> bool:
+        file, beginning = self.file_of(exchange), begins_with(exchange.response_id)
+        stored = self.store.content(file).split(b"\n")[:-1] if self.mark(file) else []
+        lines = map(partial(self._readable, file), stored)
+        return any(line is not None and line.startswith(beginning) for line in lines)
 
     # -- forgetting ---------------------------------------------------------------------------------------
 
@@ -199,24 +191,27 @@ class Landing(LandedFiles):
         longer than its line loses its messages; ValueError where even that is too long. A line that cannot be read
         stays, unless it may speak of one of `wiped_ids`: of that nothing but blanks is left.
         """
-        path = self.root / file
-        with self._telling(), locked(path):
-            content = path.read_bytes()
+        wanted = None if response_ids is None else set(map(begins_with, response_ids))
+        count = 0
+
+        def change(content: bytes) -> bytes | None:
+            nonlocal count
             *old, torn = content.split(b"\n")
-            wanted = None if response_ids is None else set(map(begins_with, response_ids))
             new = [self._rewritten(line, file, transform, wanted, wiped_ids) for line in old]
-            count = sum(before != after for before, after in zip(old, new, strict=True))
-            if count or torn:
-                write_new(path, b"".join(line + b"\n" for line in new))
-            path.with_name(f"{path.name}.torn").unlink(missing_ok=True)  # it may hold what has to go
-            return count
+            changed = sum(before != after for before, after in zip(old, new, strict=True))
+            count += changed
+            return b"".join(line + b"\n" for line in new) if changed or torn else None
+
+        with self.store.telling():
+            self.store.rewrite(file, change)
+        return count
 
     def erase(self, vendor: str, account: str, gone: Collection[Told]) -> int:
         """Erase everything about these checks of an account (subject, id); the number of lines that changed.
 
         What is still in the spool is not seen: `recover` first.
         """
-        folder = f"{segment(vendor)}/{segment(account)}/"
+        folder = f"{folder_of(vendor, account)}/"
         files = [file for file in self.files(vendor) if file.startswith(folder)]
         ids = {check_id for _, check_id in gone}
         return sum(self.rewrite(file, lambda envelope: without(envelope, gone), wiped_ids=ids) for file in files)
@@ -234,7 +229,7 @@ class Landing(LandedFiles):
 
         `part_key` keys the hashes that stand for people's names in labels. Files in `but` are passed over.
         """
-        files = [file for file in self.files() if file not in but and Path(file).stem < before.isoformat()]
+        files = [file for file in self.files() if file not in but and day_of(file) < before.isoformat()]
         return {file: self.rewrite(file, self._reducing(file, part_key, part_words, flex_fields)) for file in files}
 
     def _reducing(self, file: str, part_key: str, part_words: PartWords, flex_fields: FieldNames) -> Transform:
@@ -251,7 +246,7 @@ class Landing(LandedFiles):
         self, stored: bytes, file: str, transform: Transform, wanted: Collection[bytes] | None, wiped: Collection[str]
     ) -> bytes:
         line = self._readable(file, stored)
-        if line is None or fault(line, *map(unquote, file.split("/")[:2])):
+        if line is None or fault(line, *account_of(file)):
             is_sealed = self._line_sealer is not None and not stored.startswith(b"{")
             is_wiped = wiped and (line is None or is_sealed or names_any(line.decode(errors="replace"), wiped))
             return b" " * len(stored) if is_wiped else stored
@@ -268,7 +263,7 @@ class Landing(LandedFiles):
     @contextmanager
     def reserve(self, needed_bytes: int) -> Iterator[None]:
         """Context manager: reserves that many bytes of disk space. Raises DiskFull before the block."""
-        with reserved(self.spool, needed_bytes):
+        with self.store.reserve(needed_bytes):
             yield
 
     def key_for(self, purpose: str) -> bytes:

@@ -22,7 +22,7 @@ from screening_pipeline.domain.exchange import HttpExchange
 _INSTANTS = ("requested_at", "received_at", "due_at")
 
 
-class Spool:
+class FileSpool:
     """The sealed files in `folder`; `key` (of any length) must outlive a crash."""
 
     def __init__(self, folder: Path, key: bytes) -> None:

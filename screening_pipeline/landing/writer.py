@@ -85,7 +85,7 @@ class Writer:
         failures: dict[str, BaseException] = {}
         for file, mine in by_file.items():
             try:
-                self._landing.append(file, [line.content for line in mine])
+                self._landing.append(file, mine)
             except (EnvironmentFailed, OSError) as problem:
                 failures[file] = problem
         return failures

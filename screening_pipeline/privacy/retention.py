@@ -14,7 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from screening_pipeline import vendors
-from screening_pipeline.base.files import mark_of
 from screening_pipeline.domain import declaration, vocabulary
 from screening_pipeline.landing import line, reduction
 from screening_pipeline.vendors import all_vendors
@@ -41,7 +40,7 @@ def reduce_old_bodies(runtime: Runtime) -> int:
     rules = _rules(sorted(named.items()))
     known = _noted(runtime.pull_queue, rules)
     # As they are before they are read: what is appended meanwhile makes another file of them.
-    marks = {file: mark_of(landing.root / file) for file in landing.files()}
+    marks = landing.marks()
     done = {file for file, mark in marks.items() if mark and known.get(file) == mark}
     changed = landing.purge(before, part_key=runtime.part_key, part_words=part_words, but=done, flex_fields=named)
     done |= {file for file, lines in changed.items() if file in marks and not lines}

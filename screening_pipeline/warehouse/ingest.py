@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from screening_pipeline.base.files import mark_of
 from screening_pipeline.base.progress import Progress, no_progress
-from screening_pipeline.landing.landed_files import Tail
+from screening_pipeline.landing.interface import Tail
 from screening_pipeline.warehouse import catalog, erasure_register, reference, schema, session, snapshot, suppression
 from screening_pipeline.warehouse.batch import (
     empty_batch,
@@ -85,7 +84,7 @@ def prepare(
                 begin_rebuild(connection)
     erasure_register.reconcile(connection, settings.paths, landing, part_key=part_key)
     if is_new or not (is_changed or REBUILT in known):
-        schema.show_landed(connection, landing.root)
+        schema.show_landed(connection, landing.store.shown())
         return Prepared.NEW if is_new else Prepared.READY
     finish_rebuild(connection, landing, part_key=part_key, progress=progress)
     return Prepared.REREAD
@@ -138,7 +137,7 @@ def _scrub_replaced(connection: Connection, landing: Landing, *, part_key: str) 
     replaced = [
         Tail(file.partition("/")[0], file, 0, size)
         for file, size, inode in known
-        if (mark := mark_of(landing.root / file)) and mark[0] != inode and mark[1] >= size
+        if (mark := landing.mark(file)) and mark[0] != inode and mark[1] >= size
     ]
     for batch in batches_of(replaced):
         set_key(connection, part_key)

@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from screening_pipeline.base import memory_files
 from screening_pipeline.base.errors import EnvironmentFailed
-from screening_pipeline.base.files import mark_of
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.landing import day_seals
 from screening_pipeline.landing.damage import REASONS
+from screening_pipeline.landing.names import account_of, day_of
 from screening_pipeline.warehouse import batch as warehouse_batch
 from screening_pipeline.warehouse import catalog, schema, session, suppression
 from screening_pipeline.warehouse.batch import load, set_key
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing
     from screening_pipeline.landing.damage import Damage
     from screening_pipeline.landing.day_seals import Seals
-    from screening_pipeline.landing.landed_files import Look, Tail
+    from screening_pipeline.landing.interface import Look, Tail
     from screening_pipeline.warehouse.session import Connection
 
 
@@ -108,7 +107,7 @@ def scan(connection: Connection, landing: Landing, batch: Sequence[Tail], *, is_
 
 def _is_any_damaged(connection: Connection, batch: Sequence[Tail]) -> bool:
     """Whether a row lacks what every line says of its answer, or says that it is of another account."""
-    accounts = {tuple(map(unquote, tail.file.split("/")[:2])) for tail in batch}
+    accounts = {account_of(tail.file) for tail in batch}
     named = ", ".join(f"({quote(vendor)}, {quote(account)})" for vendor, account in sorted(accounts))
     found = catalog.statement("find_damaged_rows", accounts=named)
     return bool(batch) and bool(connection.execute(found).fetchall())
@@ -130,12 +129,12 @@ def _list_damages(connection: Connection, damages: Sequence[Damage]) -> None:
         {
             "reject_id": f"{one.file}@{one.byte}",
             "source": "landing",
-            "vendor": unquote(one.file.split("/")[0]),
-            "account": unquote(one.file.split("/")[1]),
+            "vendor": account_of(one.file)[0],
+            "account": account_of(one.file)[1],
             "file": one.file,
             "reason": one.reason,
             "detail": f"the line at byte {one.byte} is left out: {REASONS[one.reason]}",
-            "rejected_at": unquote(one.file.split("/")[2]).removesuffix(".ndjson"),
+            "rejected_at": day_of(one.file),
         }
         for one in damages
     ]
@@ -172,7 +171,7 @@ def note(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> Non
     """Note how far each of these files was read, and which file it was."""
     files = ", ".join(quote(tail.file) for tail in batch)
     connection.execute(f"delete from staging.landed_file where file in ({files})")
-    marks = {tail.file: mark_of(landing.root / tail.file) for tail in batch}
+    marks = {tail.file: landing.mark(tail.file) for tail in batch}
     rows = (
         {"file": t.file, "loaded_bytes": t.end, "inode": mark[0] if (mark := marks[t.file]) else None} for t in batch
     )

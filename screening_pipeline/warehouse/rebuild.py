@@ -98,7 +98,7 @@ def finish_rebuild(connection: Connection, landing: Landing, *, part_key: str, p
             _load_anew(connection, landing, part_key=part_key, progress=progress)
         _recompute_after(connection, done, progress)
         _recount_anew(connection, progress)
-    schema.show_landed(connection, landing.root, is_forced=True)
+    schema.show_landed(connection, landing.store.shown(), is_forced=True)
     session.traits(connection).pack(connection)
     with transaction(connection):
         remove_note(connection, REBUILT)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 
 LANDED_FILES = "landing/**/*.ndjson"
+_LANDED = re.compile(rf"read_ndjson_objects\(\s*{re.escape(quote(LANDED_FILES))}[^)]*\)")
+_NONE_LANDED = "(select null::json as json where false)"
 NO_LINES = "none.ndjson"
 
 
@@ -158,18 +160,28 @@ def comment(connection: Connection, relation: Relation) -> None:
     connection.execute(";".join(comments))
 
 
-def show_landed(connection: Connection, root: Path, *, is_forced: bool = False) -> None:
+def show_landed(connection: Connection, root: Path | None, *, is_forced: bool = False) -> None:
     """Point the views of kind `landed` at the landing area at `root`; recreated only if needed or `is_forced`.
 
-    A view knows its files by their absolute place, and one file must be there: an empty one is put there.
+    A view knows its files by their absolute place, and one file must be there: an empty one is put there. Without a
+    folder of files they show what was loaded, and no bodies.
     """
-    (root / NO_LINES).touch(mode=0o600)
-    place = str(Path(escape(str(root.resolve()))) / "**" / "*.ndjson")
+    given = _NONE_LANDED
+    if root is not None:
+        (root / NO_LINES).touch(mode=0o600)
+        given = quote(str(Path(escape(str(root.resolve()))) / "**" / "*.ndjson"))
     for relation in catalog.refreshed("landed"):
-        sql = relation.sql.replace(quote(LANDED_FILES), quote(place))
-        if is_forced or quote(place) not in _view_text(connection, relation):
+        is_there = given in _view_text(connection, relation) if root else _is_shown_without(connection, relation)
+        if is_forced or not is_there:
+            whole = _LANDED.sub(lambda _: _NONE_LANDED, relation.sql)
+            sql = whole if root is None else relation.sql.replace(quote(LANDED_FILES), given)
             connection.execute(f"create or replace view {relation.qualified} as {sql}")
             comment(connection, relation)
+
+
+def _is_shown_without(connection: Connection, relation: Relation) -> bool:
+    text = _view_text(connection, relation)
+    return bool(text) and "read_ndjson_objects" not in text
 
 
 def _view_text(connection: Connection, relation: Relation) -> str:

@@ -19,7 +19,7 @@ from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing
-    from screening_pipeline.landing.landed_files import Tail
+    from screening_pipeline.landing.interface import Tail
     from screening_pipeline.warehouse.session import Connection
 
 

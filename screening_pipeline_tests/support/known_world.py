@@ -384,7 +384,7 @@ def land(stage: Stage, of: World, *, all_looks: bool = False) -> None:
         line = stage.landing.judged(exchange(number))
         lines[line.file].append(line.content)
     for file, texts in lines.items():
-        stage.landing.append(file, sorted(texts))
+        stage.landing.store.append(file, [("", text) for text in sorted(texts)])
     stage.settle(now=of.shape.now)
 
 
