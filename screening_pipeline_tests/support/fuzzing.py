@@ -350,6 +350,12 @@ def _damaged(draw: Random, raw: bytes) -> bytes:
 
 def fuzz(seed: int, numbers: Sequence[int], stage: Stage, found: Found) -> None:
     """Have the cases of these numbers arrive, settle them in one batch, and note what must not be."""
+    say(seed, numbers, stage, found)
+    stage.settle()
+
+
+def say(seed: int, numbers: Sequence[int], stage: Stage, found: Found) -> None:
+    """Have the cases of these numbers arrive, and note what must not be."""
     lines: dict[str, list[bytes]] = {}
     for number in numbers:
         one = case(seed, number)
@@ -362,7 +368,6 @@ def fuzz(seed: int, numbers: Sequence[int], stage: Stage, found: Found) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as landed:
             landed.writelines(line + b"\n" for line in content)
-    stage.settle()
 
 
 def _note(found: Found, seed: int, one: Case, examined: Examined) -> None:

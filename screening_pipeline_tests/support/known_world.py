@@ -361,7 +361,13 @@ def _empty_warehouse() -> Path:
 
 
 def land(stage: Stage, of: World, *, all_looks: bool = False) -> None:
-    """Order the checks, and land what each look showed, as the pipeline does with answers; then load it all.
+    """Order the checks, land what each look showed, and load it all."""
+    say(stage, of, all_looks=all_looks)
+    stage.settle(now=of.shape.now)
+
+
+def say(stage: Stage, of: World, *, all_looks: bool = False) -> None:
+    """Order the checks, and land what each look showed, as the pipeline does with answers.
 
     A look that shows what the ones before and after it show changes nothing that is known: it is left out, unless
     somebody counts calls.
@@ -385,7 +391,6 @@ def land(stage: Stage, of: World, *, all_looks: bool = False) -> None:
         lines[line.file].append(line.content)
     for file, texts in lines.items():
         stage.landing.store.append(file, [("", text) for text in sorted(texts)])
-    stage.settle(now=of.shape.now)
 
 
 def _exchanges(of: World, *, all_looks: bool) -> Iterator[Callable[[int], HttpExchange]]:

@@ -179,15 +179,17 @@ class Stage:
         `quiet_until`: until when nothing more came.
         """
         set_person_key(self.connection, PERSON_KEY)
-        if self.orders:
-            self._write_manifest()
+        self.announce()
         with session.transaction(self.connection):
             clock = ManualClock(now)  # so that nobody waits between two looks at a file
             intake.take_in(self.connection, self.settings, key=PERSON_KEY, now=now, run_id="test", clock=clock)
             ingest.advance(self.connection, self.landing, part_key=PART_KEY, now=quiet_until)
         schema.drop_work(self.connection)
 
-    def _write_manifest(self) -> None:
+    def announce(self) -> None:
+        """Write the manifest of the orders that no manifest has yet."""
+        if not self.orders:
+            return
         self.manifests += 1
         lines = "".join(json.dumps(order) + "\n" for order in self.orders)
         (self.settings.paths.orders / f"{self.manifests:06d}.ndjson").write_text(lines, encoding="utf-8")
@@ -457,13 +459,17 @@ class Stories:
 
         return test
 
+    def begin(self, stage: Stage) -> dict[str, Iterator[None]]:
+        """Have all that the stories say arrive; their second halves by name."""
+        return {name: _begin(stage, name, telling) for name, telling in self._tellings.items()}
+
     def stage(self) -> Any:
         """The fixture that the stories need, for the name `stage` of the module."""
 
         @pytest.fixture(scope="module", name="stage")
         def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
             with opened(tmp_path_factory) as stage:
-                begun = {name: _begin(stage, name, telling) for name, telling in self._tellings.items()}
+                begun = self.begin(stage)
                 stage.settle()
                 yield Told(begun)
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from screening_pipeline.base.clock import Clock
 from screening_pipeline.cycle.settle import settle
 from screening_pipeline.cycle.take_orders import take_orders
 from screening_pipeline.cycle.writing import open_warehouse
@@ -110,12 +111,17 @@ def _text(row: tuple[object, ...]) -> str:
 
 def side(folder: Path, played: Play, warehouse: Warehouse) -> Side:
     """A data folder with the keys and accounts of a play, and nothing in it yet."""
+    return side_like(folder, played.runtime.settings, warehouse, played.clock)
+
+
+def side_like(folder: Path, settings: Settings, warehouse: Warehouse, clock: Clock) -> Side:
+    """A data folder with the keys and accounts of another one, and nothing in it yet."""
     folder.mkdir()
-    for key in played.paths.data_dir.glob("*.key"):
+    for key in settings.data_dir.glob("*.key"):
         shutil.copy2(key, folder / key.name)
-    settings: Settings = replace(played.runtime.settings, paths=Paths.under(folder, {}), warehouse=warehouse)
-    settings.paths.create()
-    return Side(opening.build_runtime(settings, os.environ, played.clock))
+    chosen = replace(settings, paths=Paths.under(folder, {}), warehouse=warehouse)
+    chosen.paths.create()
+    return Side(opening.build_runtime(chosen, os.environ, clock))
 
 
 def _link(source: Path, target: Path) -> None:
