@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ base_url = "{url}"
 api_key_env = "ZINC_KEY"
 requests_per_minute = 600
 """
+FEED = """
+[[accounts]]
+vendor = "hireright"
+name = "us"
+base_url = "{url}"
+username_env = "HIRERIGHT_USER"
+password_env = "HIRERIGHT_PASSWORD"
+auth = "basic"
+requests_per_minute = 600
+status_updates = true
+"""
 MINUTE = 60.0
 
 
@@ -44,8 +56,8 @@ class Watched:
     instances: Path
     told: list[runs.Outcome] = field(default_factory=list)
 
-    def order(self, *check_ids: str) -> None:
-        rows = "".join(f"zinc,{check_id},2026-03-01T09:00:00Z\n" for check_id in check_ids)
+    def order(self, *check_ids: str, vendor: str = "zinc") -> None:
+        rows = "".join(f"{vendor},{check_id},2026-03-01T09:00:00Z\n" for check_id in check_ids)
         (self.runtime.settings.paths.orders / f"{check_ids[0]}.csv").write_text(f"vendor,check_id,ordered_at\n{rows}")
 
     def watch(self, minutes: float) -> int:
@@ -60,13 +72,16 @@ class Watched:
 
 
 @contextmanager
-def watched(folder: Path, answering: Answering, *, environ: dict[str, str] | None = None) -> Iterator[Watched]:
+def watched(
+    folder: Path, answering: Answering, *, environ: dict[str, str] | None = None, accounts: str = CONFIGURATION
+) -> Iterator[Watched]:
     with ExitStack() as stack:
         server = stack.enter_context(serving(answering))
-        (folder / "screening.toml").write_text(CONFIGURATION.format(url=server.url))
+        (folder / "screening.toml").write_text(accounts.format(url=server.url))
         settings = load.load({}, folder)
         settings.paths.create()
-        secrets = {"ZINC_KEY": "key-of-a-test"} if environ is None else environ
+        known = dict.fromkeys(("ZINC_KEY", "HIRERIGHT_USER", "HIRERIGHT_PASSWORD"), "key-of-a-test")
+        secrets = known if environ is None else environ
         yield Watched(opening.build_runtime(settings, secrets, ManualClock(MORNING)), server, folder)
 
 
@@ -150,6 +165,25 @@ def test_a_push_alone_is_reason_enough_for_a_cycle(tmp_path: Path) -> None:
         with instance(office.runtime.settings.paths) as recorded:
             watch(office.runtime, recorded, seconds=30, tell=tell)
         assert [outcome.settled.changed for outcome in office.told] == [1, 1]
+
+
+def test_a_feed_is_drained_every_minute_by_few_runs_that_end_once_orders_wait(tmp_path: Path) -> None:
+    def answering(asked: Asked) -> Reply:
+        if "status-updates" not in asked.target:
+            return Reply(404)
+        drained_at.append(office.runtime.clock.now())
+        if len(drained_at) == 8:
+            office.order("HR-1", vendor="hireright")
+        return Reply(204)
+
+    drained_at: list[datetime] = []
+    with watched(tmp_path, answering, accounts=FEED) as office:
+        office.watch(20)
+        gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(drained_at)]
+        assert len(drained_at) >= 15
+        assert max(gaps) <= 90, gaps
+        assert len(office.told) <= 7, "a run for each poll costs a hundred times as much"
+        assert [outcome.orders for outcome in office.told[:3]] == [0, 0, 1], "read by the run after the one it ended"
 
 
 def test_under_a_standing_clock_nothing_would_ever_fall_due(tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ class PullRequest:
     """What a run is to ask. `endpoints`: the vendor → names of its calls; a vendor that is missing is asked for all.
 
     `seconds` bounds the run: until then accounts are looked at again, as long as any is at work, or to the end if
-    it `is_lingering` (feeds are then drained every minute). Without it what is due at the start is asked, once.
+    it `is_lingering` (feeds are then drained every minute) and no orders wait to be read. Without it what is due at the
+    start is asked, once.
     """
 
     is_full: bool = False
@@ -282,7 +283,13 @@ class _Round:
     def _goes_on(self) -> bool:
         if self._until is None or self._runtime.clock.monotonic() + _PAUSE_SECONDS >= self._until:
             return False
-        return self._request.is_lingering or self._at_work > 0
+        return self._at_work > 0 or (self._request.is_lingering and not self._do_orders_wait())
+
+    def _do_orders_wait(self) -> bool:
+        """Whether there are orders that the next run would read."""
+        settings = self._runtime.settings
+        folder = unread.manifest_marks(settings.paths)
+        return bool(folder) and not unread.are_manifests_read(self._runtime.pull_queue, settings, folder)
 
 
 def _place_of(problem: Exception) -> str:

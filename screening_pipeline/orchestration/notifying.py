@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.notify.attend import attend
 from screening_pipeline.notify.troubles import FailedRun
-from screening_pipeline.orchestration.outlook import prepared_settings
+from screening_pipeline.orchestration.outlook import prepared_settings, telling_why_not
 from screening_pipeline.runtime.shared import shared_clock
 from screening_pipeline.state import pulse
 
@@ -31,14 +30,10 @@ def last_failure(instance: dg.DagsterInstance) -> FailedRun | None:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells whoever [notify] in screening.toml names of what is wrong, and when it is over. Starts no run.",
 )
+@telling_why_not
 def notifications(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Look, and tell of what has changed; the reason to skip says what came of it."""
-    try:
-        settings = prepared_settings()
-        clock = shared_clock(settings, os.environ)
-        told = attend(
-            settings, os.environ, clock, who=pulse.DAEMON, last_failure=lambda: last_failure(context.instance)
-        )
-    except ScreeningError as problem:
-        return dg.SkipReason(str(problem))
+    settings = prepared_settings()
+    clock = shared_clock(settings, os.environ)
+    told = attend(settings, os.environ, clock, who=pulse.DAEMON, last_failure=lambda: last_failure(context.instance))
     return dg.SkipReason(told)

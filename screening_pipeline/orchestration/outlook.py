@@ -1,14 +1,15 @@
 """The pending work as sensors and schedules see it, before they request a run."""
 
 import os
-from collections.abc import Collection, Mapping
-from functools import cached_property
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
 from screening_pipeline.base.clock import Clock
+from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.cycle.lists import is_list_due
 from screening_pipeline.domain.vocabulary import ONGOING
 from screening_pipeline.http.account_gate import reason_to_wait
@@ -25,6 +26,8 @@ from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse.engines import engine_of
 
+Context = TypeVar("Context")
+Answer = TypeVar("Answer")
 # How long a run goes on at most. Its process costs some seconds to start, and what it brings is published meanwhile.
 MINUTES_A_RUN = 5
 
@@ -34,6 +37,19 @@ def prepared_settings() -> Settings:
     settings = load.load(os.environ, Path.cwd())
     settings.paths.create()
     return settings
+
+
+def telling_why_not(evaluate: Callable[[Context], Answer]) -> Callable[[Context], Answer | dg.SkipReason]:
+    """A tick of a sensor or schedule that skips, and says why, where the configuration or the machine is at fault."""
+
+    @wraps(evaluate)
+    def evaluated(context: Context) -> Answer | dg.SkipReason:
+        try:
+            return evaluate(context)
+        except ScreeningError as problem:
+            return dg.SkipReason(str(problem))
+
+    return evaluated
 
 
 class Outlook:

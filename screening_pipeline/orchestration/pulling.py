@@ -46,7 +46,7 @@ class PullConfig(dg.Config):
     seconds: int = 0
     """How long to go on, as long as anything is due; 0: what is due at the start, however long it takes."""
     lingering: bool = False
-    """Go on for all of `seconds`: feeds are drained every minute, and what falls due meanwhile is asked for."""
+    """Go on for all of `seconds`, or until orders wait: feeds are drained every minute, what falls due is asked for."""
     reconcile: bool = False
     """Instead ask again for checks that have ended lately, in case the vendor opened one again unseen."""
 

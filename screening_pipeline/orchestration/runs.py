@@ -62,21 +62,24 @@ def sync(
     is_full: bool = False,
     is_patient: bool = False,
     seconds: int = 0,
+    is_lingering: bool = False,
     trigger: str = "sync",
 ) -> Outcome:
     """One cycle as a Dagster run. Raises ScreeningError when the machine failed (lock, disk).
 
     Left out are accounts with nothing to pull now and, if `is_patient`, those in trouble (silence, stop, outage).
-    `seconds` bounds the pulling; 0: all that is due is asked, however long it takes.
+    `seconds` bounds the pulling; 0: all that is due is asked, however long it takes. If it `is_lingering` it goes on
+    for all of them, or until orders wait, and asks whatever falls due meanwhile of any account.
     """
     from screening_pipeline.orchestration.definitions import defs
 
     job = defs.resolve_job_def("sync")
     chosen = runtime.settings.select(vendors, accounts)
     asked = [a for a in chosen if not (is_patient and pull.is_to_wait(runtime, a))]
-    wanted = asked if is_full or _is_news(runtime) else [a for a in asked if pull.is_wanted(runtime, a)]
+    wanted = asked if is_full or is_lingering or _is_news(runtime) else [a for a in asked if pull.is_wanted(runtime, a)]
     with use_runtime(runtime):
-        result = _executed(job, instance, wanted, {"full": is_full, "seconds": seconds}, trigger)
+        how = {"full": is_full, "seconds": seconds, "lingering": is_lingering}
+        result = _executed(job, instance, wanted, how, trigger)
     idle = [AccountReport(vendor=a.vendor, account=a.name) for a in chosen if a not in wanted]
     return _outcome(runtime, result, idle)
 

@@ -2,11 +2,10 @@
 
 import dagster as dg
 
-from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.orchestration.jobs import PULL_JOBS, sync
 from screening_pipeline.orchestration.keys import PULL, RAW_ORDER, RAW_RESPONSE, SNAPSHOT, TRIGGER, call_keys, pull_cron
-from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook
+from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook, telling_why_not
 from screening_pipeline.orchestration.retention_job import retention_job
 from screening_pipeline.orchestration.sensors import why_not_pulled
 from screening_pipeline.vendors import all_vendors
@@ -25,15 +24,13 @@ def pull_schedule(vendor: Vendor) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"{vendor.title}, whatever is due: {', '.join(key.path[-1] for key in call_keys(vendor))}.",
     )
+    @telling_why_not
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        try:
-            outlook = Outlook.now(context.instance)
-            accounts = outlook.accounts(vendor.slug)
-            if not accounts:
-                return dg.SkipReason(f"no {vendor.slug} account is configured")
-            is_unread = outlook.is_anything_unread()
-        except ScreeningError as problem:
-            return dg.SkipReason(str(problem))
+        outlook = Outlook.now(context.instance)
+        accounts = outlook.accounts(vendor.slug)
+        if not accounts:
+            return dg.SkipReason(f"no {vendor.slug} account is configured")
+        is_unread = outlook.is_anything_unread()
         reasons = {account.key: why_not_pulled(outlook, account) for account in accounts}
         asked = [key for key, reason in reasons.items() if reason is None]
         tags = {TRIGGER: "schedule"}

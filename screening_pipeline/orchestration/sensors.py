@@ -7,17 +7,15 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.base.named_locks import pull_lock
 from screening_pipeline.orchestration.jobs import order_job, publish_job, recheck_job
 from screening_pipeline.orchestration.keys import PULL, TRIGGER
 from screening_pipeline.orchestration.liveness import end_dead, under_way
-from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook, prepared_settings
+from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook, telling_why_not
 from screening_pipeline.runtime import publication, unread
 from screening_pipeline.runtime.opening import build_runtime
-from screening_pipeline.runtime.shared import shared_clock, shared_store
 from screening_pipeline.settings.account import Account
-from screening_pipeline.state.pull_queue import PullQueue, Summary
+from screening_pipeline.state.pull_queue import Summary
 
 # A run that was to read something and has not is asked for again.
 ASKED_AGAIN = timedelta(minutes=5)
@@ -30,12 +28,10 @@ ASKED_AGAIN = timedelta(minutes=5)
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Open checks that are due are asked for, of all accounts in one run; ended ones never are.",
 )
+@telling_why_not
 def recheck(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run for all that is due. It goes on while anything is, so no second one is asked for meanwhile."""
-    try:
-        outlook = Outlook.now(context.instance)
-    except ScreeningError as problem:
-        return dg.SkipReason(str(problem))
+    outlook = Outlook.now(context.instance)
     words, asked, is_due = [], [], False
     found = [(account, outlook.summary(account)) for account in outlook.settings.accounts]
     is_run_wanted = any(summary.due for _, summary in found)
@@ -77,17 +73,14 @@ def _words(outlook: Outlook, account: Account, summary: Summary) -> str:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="A snapshot that a run put off, since making it takes long by now, is made when its time has come.",
 )
+@telling_why_not
 def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run at a time; without a key, for one that was used is skipped for good, also when its run failed."""
-    try:
-        settings = prepared_settings()
-        pull_queue = PullQueue(shared_store(settings))
-    except ScreeningError as problem:
-        return dg.SkipReason(str(problem))
-    since = publication.overdue(pull_queue, shared_clock(settings, os.environ).now())
+    outlook = Outlook.now(context.instance)
+    since = publication.overdue(outlook.pull_queue, outlook.clock.now())
     if since is None:
         return dg.SkipReason("no snapshot waits to be made")
-    runs = under_way(context.instance, settings.paths, job_name=publish_job.name)
+    runs = under_way(context.instance, outlook.settings.paths, job_name=publish_job.name)
     if any(run.tags.get(TRIGGER) == "snapshot" for run in runs):
         return dg.SkipReason(f"the snapshot put off at {since} is being made")
     return dg.RunRequest(tags={TRIGGER: "snapshot"})
@@ -100,24 +93,23 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="What vendors have pushed, and what a stopped run or erasure has left, is brought to its end.",
 )
+@telling_why_not
 def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run while something waits on disk; for the same again only when some time has gone by."""
-    try:
-        settings = prepared_settings()
-        work = build_runtime(settings, os.environ, shared_clock(settings, os.environ))
-        waiting = {
-            **unread.unread_files(work.pull_queue, settings, work.landing),
-            **unread.unfinished(settings.paths),
-            **unread.settling(work.pull_queue, work.clock.now()),
-        }
-    except ScreeningError as problem:
-        return dg.SkipReason(str(problem))
+    outlook = Outlook.now(context.instance)
+    settings, now = outlook.settings, outlook.clock.now()
+    landing = build_runtime(settings, os.environ, outlook.clock).landing
+    waiting = {
+        **unread.unread_files(outlook.pull_queue, settings, landing),
+        **unread.unfinished(settings.paths),
+        **unread.settling(outlook.pull_queue, now),
+    }
     if not waiting:
         end_dead(context.instance, settings.paths)  # at every tick, of whatever job
         return dg.SkipReason("everything that was landed is read")
     if under_way(context.instance, settings.paths):
         return dg.SkipReason("a run is under way, which reads what is landed")
-    return _asking(context.cursor, waiting, work.clock.now(), trigger="landed")
+    return _asking(context.cursor, waiting, now, trigger="landed")
 
 
 @dg.sensor(
@@ -127,18 +119,16 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="New or changed manifests in data/orders/ are read.",
 )
+@telling_why_not
 def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run while a manifest is unread; for the same ones again only when some time has gone by.
 
     A run may fail, since the warehouse is busy or a disk full. Losing the cursor costs one run that finds nothing.
     """
-    try:
-        settings = prepared_settings()
-        pull_queue = PullQueue(shared_store(settings))
-    except ScreeningError as problem:
-        return dg.SkipReason(str(problem))
-    now, folder = shared_clock(settings, os.environ).now(), unread.manifest_marks(settings.paths)
-    if not folder or unread.are_manifests_read(pull_queue, settings, folder):
+    outlook = Outlook.now(context.instance)
+    settings, now = outlook.settings, outlook.clock.now()
+    folder = unread.manifest_marks(settings.paths)
+    if not folder or unread.are_manifests_read(outlook.pull_queue, settings, folder):
         return dg.SkipReason(f"{len(folder)} manifests in {settings.paths.orders.name}/, none is new")
     return _asking(context.cursor, {"accounts": settings.account_keys, "orders": folder}, now, trigger="orders")
 

@@ -25,6 +25,8 @@ FEED_EVERY = timedelta(minutes=1)
 LOOK_EVERY_SECONDS = 10.0
 # So that orders, pushes and what fell due meanwhile wait for a minute at most.
 SECONDS_A_CYCLE = 60
+# A feed is drained every minute by one run, which ends once orders wait.
+SECONDS_A_CYCLE_WITH_FEEDS = 300
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d)", re.IGNORECASE)
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 
@@ -51,7 +53,7 @@ def watch(
     while until is None or runtime.clock.monotonic() < until:
         if begun_at is None or _is_wanted(runtime, begun_at):
             is_patient, begun_at = begun_at is not None, runtime.clock.now()
-            outcome = runs.sync(runtime, instance, is_patient=is_patient, seconds=SECONDS_A_CYCLE, trigger="watch")
+            outcome = runs.sync(runtime, instance, is_patient=is_patient, trigger="watch", **_bounds(runtime, until))
             worst = max(worst, outcome.exit_code)
             tell(outcome)
         runtime.clock.sleep(_pause(runtime, until))
@@ -74,11 +76,21 @@ def _is_due(runtime: Runtime, account: Account) -> bool:
     return runtime.pull_queue.is_due(account.vendor, account.name, runtime.clock.now())
 
 
-def _is_feed_due(runtime: Runtime, begun_at: datetime) -> bool:
+def _bounds(runtime: Runtime, until: float | None) -> dict[str, int]:
+    """How long a cycle may go on asking, and whether it stays for the feeds; it ends with the watch."""
+    if not _is_any_feed_open(runtime):
+        return {"seconds": SECONDS_A_CYCLE}
+    left = SECONDS_A_CYCLE_WITH_FEEDS if until is None else int(until - runtime.clock.monotonic())
+    return {"seconds": max(1, min(left, SECONDS_A_CYCLE_WITH_FEEDS)), "is_lingering": True}
+
+
+def _is_any_feed_open(runtime: Runtime) -> bool:
     fed = [a for a in runtime.settings.accounts if a.status_updates and vendor(a.vendor).feed]
-    if all(pull.is_to_wait(runtime, account) for account in fed):
-        return False
-    return runtime.clock.now() - begun_at >= FEED_EVERY
+    return not all(pull.is_to_wait(runtime, account) for account in fed)
+
+
+def _is_feed_due(runtime: Runtime, begun_at: datetime) -> bool:
+    return _is_any_feed_open(runtime) and runtime.clock.now() - begun_at >= FEED_EVERY
 
 
 def _pause(runtime: Runtime, until: float | None) -> float:
