@@ -113,8 +113,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         monkeypatch.setenv(name, "secret-key")
     paths = Paths.under(tmp_path / "data", {})
     paths.create()
-    (tmp_path / "dagster").mkdir()
-    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+    with dg.DagsterInstance.local_temp(str(paths.dagster)) as instance:
         yield Desk(paths, instance)
 
 
@@ -343,7 +342,7 @@ def test_a_message_that_was_pushed_wakes_a_run_and_no_second_one_while_that_is_o
     assert "everything that was landed is read" in desk.skipped("landed_messages")
     push(1)
     (request,) = desk.requests("landed_messages")
-    assert request.tags == {"screening/trigger": "landed"}
+    assert request.tags["screening/trigger"] == "landed"
     run = dg.DagsterRun(job_name="publish", status=dg.DagsterRunStatus.STARTED)
     desk.instance.add_run(run)
     assert "a run is under way" in desk.skipped("landed_messages")

@@ -8,9 +8,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from screening_pipeline.base.errors import ConfigurationError
+from screening_pipeline.component import ScreeningPipeline
 from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
 from screening_pipeline.warehouse import session, store
@@ -93,8 +96,11 @@ def test_a_project_made_by_dg_loads_it_as_a_component(tmp_path: Path) -> None:
     )
     (folder / "defs.yaml").write_text(
         "type: screening_pipeline.component.ScreeningPipeline\n"
-        "attributes:\n  config: ../../screening.toml\n  sensors: false\n"
+        "attributes:\n  config: ../../screening.toml\n  sensors: false\n  key_prefix: emea\n"
+        f"  data_dir: {tmp_path / 'data'}\n"
     )
+    (tmp_path / "data" / "orders").mkdir(parents=True)
+    (tmp_path / "data" / "orders" / "one.csv").write_text("vendor,check_id\nzinc,z1\n")
     told = "import json, os, sys; sys.path.insert(0, '..'); import dagster as dg, pathlib\n"
     told += "found = dg.load_from_defs_folder(path_within_project=pathlib.Path.cwd())\n"
     told += "repository = found.get_repository_def()\n"
@@ -102,6 +108,13 @@ def test_a_project_made_by_dg_loads_it_as_a_component(tmp_path: Path) -> None:
     told += " 'schedules': len(repository.schedule_defs), 'config': os.environ['SCREENING_CONFIG']}\n"
     told += "specs = found.resolve_all_asset_specs()\n"
     told += "facts['named'] = sorted({(*spec.owners, spec.tags.get('domain')) for spec in specs})\n"
+    told += "facts['keys'] = sorted({(spec.key.path[0], spec.group_name.partition('_')[0]) for spec in specs})\n"
+    told += "instance = dg.DagsterInstance.ephemeral()\n"
+    told += "run = found.resolve_job_def('read_orders').execute_in_process(instance=instance)\n"
+    told += "facts['made'] = [e.asset_key.path for e in run.get_asset_materialization_events()]\n"
+    told += "facts['tried'] = [e.asset_check_evaluation_data.asset_key.path for e in run.all_events"
+    told += " if e.event_type_value == 'ASSET_CHECK_EVALUATION']\n"
+    told += "facts['tags'] = instance.get_run_by_id(run.run_id).tags\n"
     told += "print(json.dumps(facts))\n"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", told],
@@ -116,5 +129,20 @@ def test_a_project_made_by_dg_loads_it_as_a_component(tmp_path: Path) -> None:
     assert facts["jobs"] > 5
     assert facts["schedules"] > 2
     assert facts["sensors"] == 0
+    assert facts["keys"] == [["emea", "emea"]], "of all assets, and of all groups"
+    assert ["emea", "raw", "order"] in facts["made"]
+    assert ["emea", "star", "fact_check"] in facts["made"], "told of by the step, which made them"
+    assert {key[0] for key in [*facts["made"], *facts["tried"]]} == {"emea"}
+    assert ["emea", "star", "fact_check"] in facts["tried"]
+    assert facts["tags"]["screening/installation"] == "emea"
     assert facts["named"] == [["team:people-operations", "hiring"]], "of [operations]"
     assert Path(facts["config"]).resolve() == project / "screening.toml"
+
+
+def test_two_installations_in_one_code_location_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """They would share an environment, so that one of them asked with the accounts of the other."""
+    from screening_pipeline.orchestration import component
+
+    monkeypatch.setattr(component, "_LOADED", {tmp_path / "emea"})
+    with pytest.raises(ConfigurationError, match="another installation needs a code location of its own"):
+        ScreeningPipeline(key_prefix="apac").build_defs(SimpleNamespace(path=tmp_path / "apac"))  # type: ignore[arg-type]

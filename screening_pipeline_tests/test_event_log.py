@@ -158,7 +158,7 @@ def test_old_runs_are_forgotten_with_their_files_and_later_ones_are_not(paths: P
         young = run(ours)
         assert kept_since(ours).year == 1, "everything fits"
         assert between < kept_since(ours, limit=1) < datetime.now(UTC)
-        assert forget_runs(ours, before=between) == 1
+        assert forget_runs(ours, before=between, own={}) == 1
         assert [left.run_id for left in ours.get_runs()] == [young]
         files = [path.name for path in paths.dagster.rglob(f"{old}*")]
         assert not [name for name in files if name.endswith(".db")]
@@ -166,4 +166,4 @@ def test_old_runs_are_forgotten_with_their_files_and_later_ones_are_not(paths: P
         latest = ours.get_latest_materialization_event(KEY)
         assert latest is not None
         assert latest.run_id == young
-        assert forget_runs(ours, before=between) == 0
+        assert forget_runs(ours, before=between, own={}) == 0

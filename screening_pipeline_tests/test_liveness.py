@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -19,7 +19,9 @@ from screening_pipeline.base import locks
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.named_locks import FileLocks
 from screening_pipeline.orchestration import liveness
-from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.orchestration.installation import OWN_RUN
+from screening_pipeline.orchestration.instance import forget_runs, instance
+from screening_pipeline.orchestration.notifying import last_failure
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline_tests.support.end_to_end_world import dagster_words
 from screening_pipeline_tests.support.loopback import Reply, serving
@@ -118,5 +120,24 @@ def test_who_has_not_begun_is_not_dead(tmp_path: Path, status: dg.DagsterRunStat
 def test_runs_that_another_launcher_starts_elsewhere_are_not_judged(tmp_path: Path) -> None:
     paths = Paths.under(tmp_path / "data", {})
     with dg.DagsterInstance.ephemeral() as recorded:
-        recorded.add_run(dg.DagsterRun(job_name="sync", status=dg.DagsterRunStatus.STARTED))
+        recorded.add_run(dg.DagsterRun(job_name="sync", status=dg.DagsterRunStatus.STARTED, tags=OWN_RUN))
         assert len(liveness.under_way(recorded, paths, grace=AT_ONCE)) == 1
+
+
+def test_in_a_dagster_that_others_use_their_runs_are_not_ended_told_of_or_forgotten(tmp_path: Path) -> None:
+    paths = Paths.under(tmp_path / "data", {})
+    (home := tmp_path / "home").mkdir()
+    with dg.DagsterInstance.local_temp(str(home)) as shared:
+        for tags in ({}, OWN_RUN, {"screening/installation": "another"}):
+            for status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE):
+                job_name = tags.get("screening/installation", "somebody's")
+                shared.add_run(dg.DagsterRun(job_name=job_name, status=status, tags=tags))
+        ours = OWN_RUN["screening/installation"]
+        assert [run.job_name for run in liveness.under_way(shared, paths)] == [ours]
+        told = last_failure(shared, paths)
+        assert told is not None
+        assert told.job == ours
+        assert liveness.end_dead(shared, paths, grace=AT_ONCE) == 1
+        assert forget_runs(shared, before=datetime.now(UTC), own=OWN_RUN) == 2
+        assert {run.job_name for run in shared.get_runs()} == {"somebody's", "another"}
+        assert len(shared.get_runs()) == 4

@@ -253,11 +253,16 @@ def test_a_schedule_runs_the_job_every_night_and_the_job_reduces(tmp_path: Path)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Dagster's own, as it is loaded
 def test_runs_of_every_minute_are_forgotten_after_two_days_and_others_after_two_weeks(tmp_path: Path) -> None:
     from screening_pipeline.orchestration.definitions import defs
+    from screening_pipeline.orchestration.installation import OWN_RUN
 
     work, clock = runtime(tmp_path, None)
     clock.advance((datetime.now(UTC) - clock.now()).total_seconds())  # Dagster dates runs by the machine's clock
     with dg.DagsterInstance.ephemeral() as storage:
-        for name, tags in (("of_the_feed", {"dagster/schedule_name": "hireright_pull"}), ("other", {})):
+        for name, tags in (
+            ("of_the_feed", {"dagster/schedule_name": "hireright_pull", **OWN_RUN}),
+            ("other", OWN_RUN),
+            ("of_somebody_else", {"dagster/schedule_name": "hireright_pull"}),
+        ):
             storage.add_run(dg.DagsterRun(job_name=name, tags=tags, status=dg.DagsterRunStatus.SUCCESS))
 
         def left_after(days: float) -> list[str]:
@@ -266,7 +271,7 @@ def test_runs_of_every_minute_are_forgotten_after_two_days_and_others_after_two_
                 assert defs.resolve_job_def("retention").execute_in_process(instance=storage).success
             return sorted(kept.job_name for kept in storage.get_runs() if kept.job_name != "retention")
 
-        assert left_after(1.9) == ["of_the_feed", "other"]
-        assert left_after(0.2) == ["other"]
-        assert left_after(11.8) == ["other"]
-        assert left_after(0.2) == []
+        assert left_after(1.9) == ["of_somebody_else", "of_the_feed", "other"]
+        assert left_after(0.2) == ["of_somebody_else", "other"]
+        assert left_after(11.8) == ["of_somebody_else", "other"]
+        assert left_after(0.2) == ["of_somebody_else"]

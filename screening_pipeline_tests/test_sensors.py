@@ -31,7 +31,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setenv("SCREENING_NOW", NOW.isoformat())
     paths = Paths.under(tmp_path / "data", {})
     paths.create()
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.DagsterInstance.local_temp(str(paths.dagster)) as instance:
         yield Desk(paths, instance)
 
 

@@ -257,9 +257,10 @@ def test_how_long_quiet_has_to_last_is_a_duration_or_seconds(tmp_path: Path, lin
         ('owners = ["team:"]', 'operations.owners element 0 must be "team:'),
         ('tags = { domain = "hiring and firing" }', "operations.tags has 'hiring and firing'"),
         ("tags = { domain = 1 }", "operations.tags must be text"),
+        ('key_prefix = "emea/hiring"', "operations.key_prefix must be 1 to 63 letters, digits or '_'"),
     ],
 )
-def test_owners_and_tags_that_dagster_would_not_take_are_refused(tmp_path: Path, line: str, said: str) -> None:
+def test_owners_tags_and_prefixes_that_dagster_would_not_take_are_refused(tmp_path: Path, line: str, said: str) -> None:
     (problem,) = problems(tmp_path, f"{GOODHIRE}\n[operations]\n{line}\n")
     assert problem.startswith(said)
 

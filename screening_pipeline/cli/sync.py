@@ -119,7 +119,8 @@ def watch(duration: str | None, *, is_log_json: bool = False) -> int:
     with opening.open_runtime(os.environ, Path.cwd()) as work:
         recorded = instance(work.settings.paths)
         tell = partial(_log_cycle, work.clock) if is_log_json else _tell_cycle
-        with attending(work.settings, work.environ, work.clock, last_failure=lambda: last_failure(recorded)):
+        failure = partial(last_failure, recorded, work.settings.paths)
+        with attending(work.settings, work.environ, work.clock, last_failure=failure):
             with stoppable():
                 return watching.watch(work, recorded, seconds=seconds, tell=tell)
             return 0

@@ -9,6 +9,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from screening_pipeline.cycle import take_orders
+from screening_pipeline.orchestration.installation import prefixed
 from screening_pipeline.orchestration.keys import OWNERS, RAW_ORDER, made, run_id_of
 from screening_pipeline.orchestration.pulling import pull
 from screening_pipeline.orchestration.resource import Screening, note
@@ -20,7 +21,7 @@ STEP = "raw__order"
 
 @dg.asset(
     key=RAW_ORDER,
-    group_name="intake",
+    group_name=prefixed("intake"),
     kinds={"csv", "duckdb"},
     owners=OWNERS,
     description="Orders from the manifests in data/orders/: which checks exist. Each file is read once, by content.",

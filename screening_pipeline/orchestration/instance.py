@@ -185,15 +185,22 @@ def _configured(paths: Paths, environ: Mapping[str, str]) -> "dg.DagsterInstance
     return dg.DagsterInstance.from_ref(ref._replace(storage_data=ours))
 
 
-def forget_runs(dagster_instance: "dg.DagsterInstance", *, before: "datetime", schedule: str | None = None) -> int:
+def forget_runs(
+    dagster_instance: "dg.DagsterInstance",
+    *,
+    before: "datetime",
+    own: Mapping[str, str],
+    schedule: str | None = None,
+) -> int:
     """Delete Dagster's records of runs that ended before an instant; how many there were.
 
-    `schedule`: only those that it started. `ops.run` goes on telling of them, and each asset of when it was last made.
+    `own`: the tags by which ours are found. `schedule`: only those that it started. `ops.run` goes on telling of them,
+    and each asset of when it was last made.
     """
     import dagster as dg
 
     ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
-    tags = {"dagster/schedule_name": schedule} if schedule else {}
+    tags = {**own, **({"dagster/schedule_name": schedule} if schedule else {})}
     found = dagster_instance.get_run_records(dg.RunsFilter(statuses=ended, updated_before=before, tags=tags))
     for record in found:
         run_id = record.dagster_run.run_id

@@ -7,7 +7,8 @@ import dagster as dg
 
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.vocabulary import ONGOING
-from screening_pipeline.orchestration.keys import RAW_ORDER, SNAPSHOT, TRIGGER, call_key, call_keys, pulled_endpoints
+from screening_pipeline.orchestration.installation import prefixed
+from screening_pipeline.orchestration.keys import RAW_ORDER, SNAPSHOT, call_key, call_keys, pulled_endpoints, run_tags
 from screening_pipeline.orchestration.retention_job import retention_job
 from screening_pipeline.orchestration.rules import rule_specs
 from screening_pipeline.vendors import all_vendors
@@ -15,15 +16,15 @@ from screening_pipeline.vendors import all_vendors
 # A selection brings every check of its assets; the rules of tables the step of the star tries itself, as they need it,
 # and tells of the tables that have changed: to announce each of them in each run costs as much as all else together.
 RULES = dg.AssetSelection.checks(*(spec.key for spec in rule_specs()))
-TABLES = dg.AssetSelection.groups("star")
+TABLES = dg.AssetSelection.groups(prefixed("star"))
 CYCLE = dg.AssetSelection.assets(SNAPSHOT).upstream() - TABLES - RULES
-DOWNSTREAM = CYCLE - dg.AssetSelection.groups(*all_vendors())
+DOWNSTREAM = CYCLE - dg.AssetSelection.groups(*map(prefixed, all_vendors()))
 FROM_LANDED = DOWNSTREAM - dg.AssetSelection.assets(RAW_ORDER)
 sync = dg.define_asset_job(
     "sync",
     selection=CYCLE,
     description="One cycle: orders in, every check that is due asked for, answers into the star, snapshot published.",
-    tags={TRIGGER: "sync"},
+    tags=run_tags("sync"),
 )
 
 
@@ -51,7 +52,7 @@ recheck_job = dg.define_asset_job(
     )
     | FROM_LANDED,
     description="Asks every account for checks that are due, as long as any is, and settles what they say meanwhile.",
-    tags={TRIGGER: "recheck"},
+    tags=run_tags("recheck"),
 )
 
 
@@ -60,7 +61,7 @@ def _recheck_job(vendor: Vendor) -> Any:
         f"{vendor.slug}_recheck_job",
         selection=dg.AssetSelection.assets(*recheck_keys(vendor)) | FROM_LANDED,
         description=f"Asks {vendor.title} for checks that are due and brings what it says into the star.",
-        tags={TRIGGER: "recheck"},
+        tags=run_tags("recheck"),
     )
 
 
@@ -69,7 +70,7 @@ def _pull_job(vendor: Vendor) -> Any:
         f"{vendor.slug}_pull_job",
         selection=dg.AssetSelection.assets(*call_keys(vendor)) | DOWNSTREAM,
         description=f"Reads new orders, asks {vendor.title} for whatever is due, brings what it says into the star.",
-        tags={TRIGGER: "pull"},
+        tags=run_tags("pull"),
     )
 
 
@@ -79,7 +80,7 @@ order_job = dg.define_asset_job(
     "read_orders",
     selection=DOWNSTREAM,
     description="Reads new manifests; the checks they announce are asked for by the recheck sensor.",
-    tags={TRIGGER: "orders"},
+    tags=run_tags("orders"),
 )
 
 
@@ -87,7 +88,7 @@ publish_job = dg.define_asset_job(
     "publish",
     selection=FROM_LANDED,
     description="Brings what was landed into the star and replaces the snapshot.",
-    tags={TRIGGER: "publish"},
+    tags=run_tags("publish"),
 )
 
 

@@ -7,15 +7,21 @@ from typing import Any
 import dagster as dg
 
 from screening_pipeline.domain.declaration import Endpoint, Vendor
+from screening_pipeline.orchestration.installation import OWN_RUN, key, path_of
 
 OWNERS = ["team:data-engineering"]
-RAW_ORDER = dg.AssetKey(["raw", "order"])
-RAW_RESPONSE = dg.AssetKey(["raw", "response"])
-SNAPSHOT = dg.AssetKey(["published", "snapshot"])
+RAW_ORDER = key("raw", "order")
+RAW_RESPONSE = key("raw", "response")
+SNAPSHOT = key("published", "snapshot")
 # The step that asks every vendor, and its pool.
 PULL = "pull"
 # The tag of a run that says what it was asked for by; runs of the pipeline's own jobs have it.
 TRIGGER = "screening/trigger"
+
+
+def run_tags(trigger: str) -> dict[str, str]:
+    """The tags of a run of this installation that something asked for."""
+    return {TRIGGER: trigger, **OWN_RUN}
 
 
 # Everything downstream is brought up to date by the run that changes something, and views are always of now: to Dagster
@@ -30,7 +36,7 @@ NO_ASSETS = ("raw.check", "ops.pull_plan")
 
 def call_key(vendor: Vendor, endpoint: Endpoint) -> dg.AssetKey:
     """The asset key of one vendor call."""
-    return dg.AssetKey([vendor.slug, endpoint.name])
+    return key(vendor.slug, endpoint.name)
 
 
 def pulled_endpoints(vendor: Vendor) -> list[Endpoint]:
@@ -49,7 +55,7 @@ def call_keys(vendor: Vendor) -> list[dg.AssetKey]:
 
 
 def made(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Mapping[str, Any]
+    context: dg.AssetExecutionContext, asset: dg.AssetKey, metadata: Mapping[str, Any]
 ) -> dg.MaterializeResult[None]:
     """Log the materialization of an asset with its metadata; the result to yield, without it.
 
@@ -57,10 +63,10 @@ def made(
     is called as a function, as in tests, the result has it.
     """
     if is_called(context):
-        return dg.MaterializeResult(asset_key=key, metadata=metadata)
+        return dg.MaterializeResult(asset_key=asset, metadata=metadata)
     if metadata:
-        context.add_asset_metadata(metadata, asset_key=key)
-    return dg.MaterializeResult(asset_key=key, data_version=_DATA_VERSION)
+        context.add_asset_metadata(metadata, asset_key=asset)
+    return dg.MaterializeResult(asset_key=asset, data_version=_DATA_VERSION)
 
 
 def version_tags(spec: dg.AssetSpec) -> dict[str, str]:
@@ -86,7 +92,12 @@ def run_id_of(context: dg.AssetExecutionContext) -> str:
 
 def table_key(name: str) -> dg.AssetKey:
     """The asset key of `schema.table`."""
-    return dg.AssetKey(name.split("."))
+    return key(*name.split("."))
+
+
+def table_name(asset: dg.AssetKey) -> str:
+    """`schema.table` of an asset key."""
+    return ".".join(path_of(asset))
 
 
 # Feeds wait for nobody: every minute costs 2 % of HireRight's budget. Who answers within minutes is asked as often. A

@@ -15,6 +15,7 @@ import dagster as dg
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import LockLost
 from screening_pipeline.base.named_locks import FileLocks, Locks, run_lock
+from screening_pipeline.orchestration.installation import own_runs
 from screening_pipeline.settings.paths import Paths
 
 # A run is recorded as started before it takes its lock.
@@ -62,11 +63,12 @@ def _locks_in(url: str) -> Locks:
 
 
 def end_dead(instance: dg.DagsterInstance, paths: Paths, grace: timedelta = GRACE) -> int:
-    """Mark the dead runs as failed, of all machines whose locks are seen from here; how many there were."""
+    """Mark our dead runs as failed, of all machines whose locks are seen from here; how many there were."""
     locks = locks_of(instance, paths)
     if not locks.is_everywhere and type(instance.run_launcher).__name__ != _LAUNCHER:
         return 0  # who runs elsewhere holds no lock here
-    started = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    own = own_runs(instance, paths)
+    started = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags=own))
     suspects = [record.dagster_run for record in started if _is_dead(record, locks, grace)]
     if suspects:
         SystemClock().sleep(ENDING_SECONDS)
@@ -80,9 +82,10 @@ def end_dead(instance: dg.DagsterInstance, paths: Paths, grace: timedelta = GRAC
 def under_way(
     instance: dg.DagsterInstance, paths: Paths, *, job_name: str | None = None, grace: timedelta = GRACE
 ) -> Sequence[dg.DagsterRun]:
-    """The queued and running runs, of one job or of all; dead ones are marked as failed first."""
+    """Our queued and running runs, of one job or of all; dead ones are marked as failed first."""
     end_dead(instance, paths, grace)
-    return instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=_UNFINISHED))
+    own = own_runs(instance, paths)
+    return instance.get_runs(dg.RunsFilter(job_name=job_name, statuses=_UNFINISHED, tags=own))
 
 
 def _is_dead(record: dg.RunRecord, locks: Locks, grace: timedelta) -> bool:

@@ -14,6 +14,7 @@ import dagster as dg
 
 from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.writing import open_warehouse
+from screening_pipeline.orchestration.installation import OWN_RUN, key, prefixed
 from screening_pipeline.orchestration.keys import OWNERS, SNAPSHOT, made, table_key
 from screening_pipeline.orchestration.metadata import inert_markdown
 from screening_pipeline.orchestration.resource import Screening
@@ -24,8 +25,8 @@ from screening_pipeline.warehouse import catalog, ingest, lineage, publish
 from screening_pipeline.warehouse import rebuild as warehouse_rebuild
 from screening_pipeline.warehouse.engines import engine_of
 
-REPORT = dg.AssetKey(["published", "report"])
-PARQUET = dg.AssetKey(["published", "parquet"])
+REPORT = key("published", "report")
+PARQUET = key("published", "parquet")
 
 
 @dg.op(description="Drops everything derived and computes it again from orders and landed answers; then publishes.")
@@ -57,6 +58,7 @@ def rebuild_from_raw(context: dg.OpExecutionContext, screening: Screening) -> No
     name="rebuild",
     description="Everything derived, computed again from raw. Nothing is asked of any vendor.",
     executor_def=dg.in_process_executor,
+    tags=OWN_RUN,
 )
 def rebuild() -> None:
     """The rebuild job."""
@@ -74,7 +76,7 @@ def _sources(relation: catalog.Relation) -> list[dg.AssetKey]:
             table_key(relation.qualified),
             deps=[SNAPSHOT, *_sources(relation)],
             description=relation.grain,
-            group_name="analytics",
+            group_name=prefixed("analytics"),
             kinds={"duckdb", "sql"},
             owners=OWNERS,
         )
@@ -90,7 +92,7 @@ def analytics(context: dg.AssetExecutionContext, screening: Screening) -> Iterat
 @dg.asset(
     key=REPORT,
     deps=[SNAPSHOT, *(table_key(relation.qualified) for relation in catalog.of_schema("analytics"))],
-    group_name="published",
+    group_name=prefixed("published"),
     kinds={"html"},
     owners=OWNERS,
     description="data/published/report.html: turnaround, ageing, SLA, decisions, data quality on one page, for anyone.",
@@ -111,7 +113,7 @@ def daily_report_page(context: dg.AssetExecutionContext, screening: Screening) -
 @dg.asset(
     key=PARQUET,
     deps=[SNAPSHOT],
-    group_name="published",
+    group_name=prefixed("published"),
     kinds={"parquet"},
     owners=OWNERS,
     description="data/published/parquet/: the snapshot as files, for tools that do not speak DuckDB.",
@@ -145,10 +147,11 @@ report_job = dg.define_asset_job(
     "daily_report_job",
     selection=(
         dg.AssetSelection.assets(REPORT, PARQUET)
-        | dg.AssetSelection.groups("analytics")
+        | dg.AssetSelection.groups(prefixed("analytics"))
         | dg.AssetSelection.checks(*(spec.key for spec in rule_specs()))
     ),
     description="Tries every rule, shows what the analysts' views say, writes the report and the Parquet files.",
+    tags=OWN_RUN,
 )
 daily_report = dg.ScheduleDefinition(
     name="daily_report",

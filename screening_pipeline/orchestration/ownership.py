@@ -1,30 +1,19 @@
 """Owners and tags of the assets, as the configuration names them."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import dagster as dg
 
-from screening_pipeline.base.errors import ScreeningError
-from screening_pipeline.settings import load
+from screening_pipeline.orchestration.installation import operations
 from screening_pipeline.settings.settings import Operations
 
 
 def owned(assets: Sequence[dg.AssetsDefinition]) -> Sequence[dg.AssetsDefinition]:
     """The assets with the owners and tags of `[operations]`; as they are where it names none."""
-    named = _named()
+    named = operations()
     if not named.owners and not named.tags:
         return assets
     return dg.map_asset_specs(lambda spec: _with(spec, named), assets)
-
-
-def _named() -> Operations:
-    """What the configuration names; nothing where it cannot be read, which sensors, schedules and runs tell."""
-    try:
-        return load.load(os.environ, Path.cwd()).operations
-    except ScreeningError:
-        return Operations()
 
 
 def _with(spec: dg.AssetSpec, named: Operations) -> dg.AssetSpec:

@@ -11,6 +11,7 @@ from screening_pipeline.base.errors import MissingSecret
 from screening_pipeline.cycle.pull import INTERNAL_ERROR, PullRequest, pull_accounts
 from screening_pipeline.cycle.settle import settle_and_publish
 from screening_pipeline.domain.declaration import Endpoint, Vendor
+from screening_pipeline.orchestration.installation import prefixed
 from screening_pipeline.orchestration.keys import (
     OWNERS,
     PULL,
@@ -56,7 +57,7 @@ def _call_spec(vendor: Vendor, endpoint: Endpoint) -> dg.AssetSpec:
         call_key(vendor, endpoint),
         deps=[RAW_ORDER] if endpoint.is_by_id else [],
         description=_call_description(vendor, endpoint),
-        group_name=vendor.slug,
+        group_name=prefixed(vendor.slug),
         kinds={"http", "json"},
         owners=OWNERS,
         metadata={"documentation": dg.MetadataValue.url(vendor.documentation), "path": endpoint.path},
@@ -88,7 +89,7 @@ _RESPONSES = dg.AssetSpec(
     RAW_RESPONSE,
     deps=[call_key(v, e) for v in all_vendors().values() for e in pulled_endpoints(v)],
     description="Every answer and every pushed message, as it came: the landed lines the star is read from.",
-    group_name="landing",
+    group_name=prefixed("landing"),
     kinds={"json"},
     owners=OWNERS,
 )
@@ -99,7 +100,7 @@ _RESPONSES = dg.AssetSpec(
     specs=[*(_call_spec(v, e) for v in all_vendors().values() for e in pulled_endpoints(v)), _RESPONSES],
     check_specs=[_answers_spec(vendor) for vendor in all_vendors().values()],
     can_subset=True,
-    pool=PULL,
+    pool=prefixed(PULL),
 )
 def pull(context: dg.AssetExecutionContext, config: PullConfig, screening: Screening) -> Iterator[Any]:
     """Ask the accounts of the selected calls. A call of which no answer could be read is not materialized."""

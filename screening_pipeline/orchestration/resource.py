@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import PrivateAttr
 
+from screening_pipeline.orchestration.installation import OWN_RUN, is_shared
 from screening_pipeline.orchestration.keys import run_id_of
 from screening_pipeline.orchestration.liveness import alive, locks_of
 from screening_pipeline.runtime.context import Runtime
@@ -28,6 +29,7 @@ class Screening(dg.ConfigurableResource[Any]):
         run_id = context.run.run_id if context.run else "none"
         with runtime_of_process() as runtime:
             locks = locks_of(context.instance, runtime.settings.paths) if context.instance else runtime.locks
+            _claim(context, runtime)
             with alive(locks, run_id):
                 self._runtime = runtime
                 yield self
@@ -36,6 +38,13 @@ class Screening(dg.ConfigurableResource[Any]):
     def runtime(self) -> Runtime:
         """The runtime of this run."""
         return self._runtime
+
+
+def _claim(context: dg.InitResourceContext, runtime: Runtime) -> None:
+    """Tag a run that somebody put together as ours, where there are others' as well; jobs have the tag of their own."""
+    run, instance = context.run, context.instance
+    if run and instance and is_shared(instance, runtime.settings.paths) and not OWN_RUN.items() <= run.tags.items():
+        instance.add_run_tags(run.run_id, OWN_RUN)
 
 
 def note(context: dg.AssetExecutionContext, runtime: Runtime, step: str, result: StepResult) -> None:

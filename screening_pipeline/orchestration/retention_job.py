@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from screening_pipeline.health import scrub
+from screening_pipeline.orchestration.installation import OWN_RUN, own_runs
 from screening_pipeline.orchestration.instance import forget_runs
 from screening_pipeline.orchestration.keys import EVERY_MINUTE, pull_cron
 from screening_pipeline.orchestration.resource import Screening
@@ -33,10 +34,13 @@ def reduce_old_bodies(context: dg.OpExecutionContext, screening: Screening) -> N
 )
 def forget_old_runs(context: dg.OpExecutionContext, screening: Screening) -> None:
     """Forget old runs."""
-    now = screening.runtime.clock.now()
-    count = forget_runs(context.instance, before=max(now - RUNS_KEPT, kept_since(context.instance)))
+    now, instance = screening.runtime.clock.now(), context.instance
+    own = own_runs(instance, screening.runtime.settings.paths)
+    # Where others' runs are as well, what all of them take is not ours to bound.
+    since = now - RUNS_KEPT if own else max(now - RUNS_KEPT, kept_since(instance))
+    count = forget_runs(instance, before=since, own=own)
     for slug in (slug for slug, vendor in all_vendors().items() if pull_cron(vendor) == EVERY_MINUTE):
-        count += forget_runs(context.instance, before=now - MINUTELY_RUNS_KEPT, schedule=f"{slug}_pull")
+        count += forget_runs(instance, before=now - MINUTELY_RUNS_KEPT, own=own, schedule=f"{slug}_pull")
     context.log.info("%s old runs forgotten", count)
 
 
@@ -77,6 +81,7 @@ def kept_since(instance: dg.DagsterInstance, limit: int = BYTES_KEPT) -> datetim
         "The star stays as it is."
     ),
     executor_def=dg.in_process_executor,
+    tags=OWN_RUN,
 )
 def retention_job() -> None:
     """The retention job."""

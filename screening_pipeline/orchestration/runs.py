@@ -110,10 +110,12 @@ def _in_process(job: dg.JobDefinition, instance: dg.DagsterInstance, **options: 
     """Execute a job here; what it raises is our own error, or KeyboardInterrupt, not Dagster's wrapping of it."""
     import dagster as dg
 
+    from screening_pipeline.orchestration.installation import OWN_RUN
+
     run_id = str(uuid4())
     try:
         with storage_told(Path(instance.root_directory)):
-            return job.execute_in_process(instance=instance, run_id=run_id, **options)
+            return job.execute_in_process(instance=instance, run_id=run_id, **{"tags": OWN_RUN, **options})
     # Whatever Dagster wraps: ours is found inside, the rest goes on.
     except (Exception, KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as problem:  # noqa: BLE001
         cause = _cause(problem)
@@ -142,12 +144,12 @@ def _end(instance: dg.DagsterInstance, run_id: str) -> None:
 def _executed(
     job: dg.JobDefinition, instance: dg.DagsterInstance, accounts: Sequence[Account], how: dict[str, Any], trigger: str
 ) -> Any:
-    from screening_pipeline.orchestration.keys import PULL, TRIGGER
+    from screening_pipeline.orchestration.keys import PULL, run_tags
 
     job = _of_vendors(job, frozenset(account.vendor for account in accounts))
     config = {**how, "accounts": [account.key for account in accounts]}
     ops = {PULL: {"config": config}}
-    return _in_process(job, instance, run_config={"ops": ops, **_QUIET}, tags={TRIGGER: trigger})
+    return _in_process(job, instance, run_config={"ops": ops, **_QUIET}, tags=run_tags(trigger))
 
 
 @cache
@@ -162,9 +164,11 @@ def _of_vendors(job: dg.JobDefinition, slugs: frozenset[str]) -> dg.JobDefinitio
 
 
 def _is_wanted(key: dg.AssetKey, slugs: Collection[str]) -> bool:
+    from screening_pipeline.orchestration.installation import path_of
     from screening_pipeline.vendors import all_vendors
 
-    return key.path[0] not in all_vendors() or key.path[0] in slugs
+    first, *_ = path_of(key)
+    return first not in all_vendors() or first in slugs
 
 
 def _cause(problem: BaseException) -> BaseException:
@@ -195,7 +199,9 @@ def _outcome(runtime: Runtime, result: Any, idle: Sequence[AccountReport]) -> Ou
 
 
 def _failed_checks(result: Any) -> tuple[str, ...]:
+    from screening_pipeline.orchestration.keys import table_name
+
     failed = [
         e for e in result.get_asset_check_evaluations() if not e.passed and e.check_name != "every_account_answers"
     ]
-    return tuple(sorted(f"{'.'.join(e.asset_key.path)}.{e.check_name}" for e in failed))
+    return tuple(sorted(f"{table_name(e.asset_key)}.{e.check_name}" for e in failed))

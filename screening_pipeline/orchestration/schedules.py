@@ -4,7 +4,15 @@ import dagster as dg
 
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.orchestration.jobs import PULL_JOBS, sync
-from screening_pipeline.orchestration.keys import PULL, RAW_ORDER, RAW_RESPONSE, SNAPSHOT, TRIGGER, call_keys, pull_cron
+from screening_pipeline.orchestration.keys import (
+    PULL,
+    RAW_ORDER,
+    RAW_RESPONSE,
+    SNAPSHOT,
+    call_keys,
+    pull_cron,
+    run_tags,
+)
 from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook, telling_why_not
 from screening_pipeline.orchestration.retention_job import retention_job
 from screening_pipeline.orchestration.sensors import why_not_pulled
@@ -33,7 +41,7 @@ def pull_schedule(vendor: Vendor) -> dg.ScheduleDefinition:
         is_unread = outlook.is_anything_unread()
         reasons = {account.key: why_not_pulled(outlook, account) for account in accounts}
         asked = [key for key, reason in reasons.items() if reason is None]
-        tags = {TRIGGER: "schedule"}
+        tags = run_tags("schedule")
         if asked:
             # A feed is polled many times by one run: to start a process for each poll costs a hundred times as much.
             is_lingering = any(vendor.feed and account.status_updates for account in accounts if account.key in asked)
@@ -53,7 +61,7 @@ reconciliation = dg.ScheduleDefinition(
     run_config={"ops": {PULL: {"config": {"reconcile": True}}}},
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description="Off unless turned on: asks again for checks that ended in the last 30 days, should one be reopened.",
-    tags={TRIGGER: "reconciliation"},
+    tags=run_tags("reconciliation"),
 )
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 
 from screening_pipeline.base.named_locks import pull_lock
 from screening_pipeline.orchestration.jobs import order_job, publish_job, recheck_job
-from screening_pipeline.orchestration.keys import PULL, TRIGGER
+from screening_pipeline.orchestration.keys import PULL, TRIGGER, run_tags
 from screening_pipeline.orchestration.liveness import end_dead, under_way
 from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook, telling_why_not
 from screening_pipeline.runtime import publication, unread
@@ -83,7 +83,7 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
     runs = under_way(context.instance, outlook.settings.paths, job_name=publish_job.name)
     if any(run.tags.get(TRIGGER) == "snapshot" for run in runs):
         return dg.SkipReason(f"the snapshot put off at {since} is being made")
-    return dg.RunRequest(tags={TRIGGER: "snapshot"})
+    return dg.RunRequest(tags=run_tags("snapshot"))
 
 
 @dg.sensor(
@@ -141,7 +141,7 @@ def _asking(
     asked_at = datetime.fromisoformat(noted["asked_at"]) if noted.get("found") == found else None
     if asked_at and abs(now - asked_at) < ASKED_AGAIN:
         return dg.SkipReason(f"the run asked for at {asked_at:%H:%M:%S}Z has not read them yet")
-    request = dg.RunRequest(tags={TRIGGER: trigger})
+    request = dg.RunRequest(tags=run_tags(trigger))
     return dg.SensorResult(run_requests=[request], cursor=json.dumps({"found": found, "asked_at": now.isoformat()}))
 
 

@@ -9,6 +9,7 @@ import dagster as dg
 
 from screening_pipeline.cycle import notes, settle
 from screening_pipeline.cycle.writing import open_warehouse
+from screening_pipeline.orchestration.installation import prefixed
 from screening_pipeline.orchestration.keys import (
     NO_ASSETS,
     OWNERS,
@@ -43,7 +44,7 @@ def _table_spec(relation: catalog.Relation) -> dg.AssetSpec:
         table_key(relation.qualified),
         deps=deps or ([RAW_RESPONSE] if relation.schema == "ops" else []),
         description=relation.grain,
-        group_name=relation.schema,
+        group_name=prefixed(relation.schema),
         kinds={"duckdb", "sql"},
         owners=OWNERS,
         metadata={"brought up to date": "by each run that makes published/snapshot; told of every twenty minutes"},
@@ -61,7 +62,7 @@ SNAPSHOT_SPEC = dg.AssetSpec(
     SNAPSHOT,
     # A run of the pipeline's own jobs selects it without tables, and still waits for what is read and asked.
     deps=[RAW_ORDER, RAW_RESPONSE, *_ends()],
-    group_name="published",
+    group_name=prefixed("published"),
     kinds={"duckdb"},
     owners=OWNERS,
     description="data/published/screening.duckdb: star, analytics and ops for analysts, replaced as a whole.",

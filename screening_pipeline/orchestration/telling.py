@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-from screening_pipeline.orchestration.keys import is_called, made, version_tags
+from screening_pipeline.orchestration.keys import is_called, made, table_name, version_tags
 from screening_pipeline.orchestration.rules import all_rules, verdict
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.state.pull_queue import PullQueue
@@ -124,7 +124,7 @@ def tell(
 
 def table_of(verdict: Verdict) -> str:
     """`schema.table` of a verdict."""
-    return ".".join(verdict["asset_key"].path)
+    return table_name(verdict["asset_key"])
 
 
 def name_of(verdict: Verdict) -> str:

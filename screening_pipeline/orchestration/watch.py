@@ -53,7 +53,15 @@ def watch(
     while until is None or runtime.clock.monotonic() < until:
         if begun_at is None or _is_wanted(runtime, begun_at):
             is_patient, begun_at = begun_at is not None, runtime.clock.now()
-            outcome = runs.sync(runtime, instance, is_patient=is_patient, trigger="watch", **_bounds(runtime, until))
+            seconds_a_cycle, is_lingering = _bounds(runtime, until)
+            outcome = runs.sync(
+                runtime,
+                instance,
+                is_patient=is_patient,
+                seconds=seconds_a_cycle,
+                is_lingering=is_lingering,
+                trigger="watch",
+            )
             worst = max(worst, outcome.exit_code)
             tell(outcome)
         runtime.clock.sleep(_pause(runtime, until))
@@ -76,12 +84,12 @@ def _is_due(runtime: Runtime, account: Account) -> bool:
     return runtime.pull_queue.is_due(account.vendor, account.name, runtime.clock.now())
 
 
-def _bounds(runtime: Runtime, until: float | None) -> dict[str, int]:
+def _bounds(runtime: Runtime, until: float | None) -> tuple[int, bool]:
     """How long a cycle may go on asking, and whether it stays for the feeds; it ends with the watch."""
     if not _is_any_feed_open(runtime):
-        return {"seconds": SECONDS_A_CYCLE}
+        return SECONDS_A_CYCLE, False
     left = SECONDS_A_CYCLE_WITH_FEEDS if until is None else int(until - runtime.clock.monotonic())
-    return {"seconds": max(1, min(left, SECONDS_A_CYCLE_WITH_FEEDS)), "is_lingering": True}
+    return max(1, min(left, SECONDS_A_CYCLE_WITH_FEEDS)), True
 
 
 def _is_any_feed_open(runtime: Runtime) -> bool:

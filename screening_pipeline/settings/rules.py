@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 _RANDOM_LOOKING = re.compile(r"(?=.*\d)[A-Z0-9]{16,}")
 _OWNER = re.compile(r"team:[A-Za-z0-9_-]+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9_]{1,63}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -150,6 +151,13 @@ def name(value: Any) -> str:
     """Rule: a name safe in paths and URLs: letters, digits, dot, dash, underscore."""
     if not _NAME.fullmatch(text(value)):
         raise Refused("must be 1 to 63 letters, digits, '.', '-' or '_', and begin with a letter or digit")
+    return str(value)
+
+
+def key_prefix(value: Any) -> str:
+    """Rule: what stands before asset keys and the names of groups in Dagster."""
+    if not _KEY_PREFIX.fullmatch(text(value)):
+        raise Refused("must be 1 to 63 letters, digits or '_'")
     return str(value)
 
 

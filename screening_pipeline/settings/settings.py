@@ -155,7 +155,8 @@ class SharedState:
 class Operations:
     """Settings of operations: `stale_after`, in seconds, is how long nothing may run before `status` calls it wrong.
 
-    `owners` and `tags` are those of every asset in Dagster; no owners mean the usual one.
+    `owners` and `tags` are those of every asset in Dagster; no owners mean the usual one. `key_prefix` stands before
+    every asset key and group there.
     """
 
     stale_after: float = setting(
@@ -165,6 +166,9 @@ class Operations:
         rules.list_of(rules.owner), (), example='["team:people-operations"]', help="of the assets in Dagster"
     )
     tags: Mapping[str, str] = setting(rules.tags, {}, example='{ domain = "hiring" }', help="of the assets in Dagster")
+    key_prefix: str | None = setting(
+        rules.key_prefix, example='"emea"', help="before asset keys and groups, where two installations share a Dagster"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
