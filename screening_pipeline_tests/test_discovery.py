@@ -276,6 +276,10 @@ def test_an_invitation_goes_on_as_its_report(stage: Stage) -> None:
     assert stage.rows("from star.fact_check where check_id = 'i10'") == []
     begun = fact(stage, "r10")
     assert (begun["lifecycle"], begun["next_actor"], begun["continues_check_id"]) == ("in_progress", "vendor", "i10")
+    assert stage.rows("select last_pulled_at from staging.open_check where check_id = 'r10'") == [
+        {"last_pulled_at": None}
+    ]
+    assert begun["next_pull_at"] <= MORNING + timedelta(minutes=10), "nobody has asked for the report itself"
     report = {"object": "report", "created_at": "2026-03-02T09:05:00Z", "package": "driver_pro"}
     answered(stage, "report", {**report, "id": "r10", "status": "pending"}, 20)
     done = {"status": "complete", "result": "clear", "completed_at": "2026-03-02T09:25:00Z"}

@@ -14,6 +14,7 @@ from screening_pipeline.orchestration.demo import VirtualClock
 from screening_pipeline.runtime import opening
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.sandbox.control import truth_row
+from screening_pipeline.sandbox.judgement import is_continued
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
 from screening_pipeline.sandbox.timeline import Check, State
 from screening_pipeline.sandbox.world import World
@@ -86,7 +87,8 @@ def facts(work: Runtime) -> dict[Key, Row]:
 
 @pytest.fixture(scope="module")
 def truth() -> dict[Key, Row]:
-    return {identity(row): row for row in (truth_row(check, check.states) for check in CHECKS)}
+    standing = [check for check in CHECKS if not is_continued(check, check.states[-1])]
+    return {identity(row): row for row in (truth_row(check, check.states) for check in standing)}
 
 
 def _rows(work: Runtime, query: str) -> list[Row]:

@@ -46,7 +46,8 @@ def test_another_seed_gives_other_orders_and_other_courses(world: World) -> None
 
 
 def test_a_check_does_not_depend_on_which_others_were_looked_at_before(world: World) -> None:
-    assert World(seed=7, checks=300, epoch=EPOCH).check(123) == world.everything[123]
+    alone = World(seed=7, checks=300, epoch=EPOCH).check(123)
+    assert alone == world.by_key[alone.order.vendor, alone.order.subject, alone.order.check_id]
 
 
 def test_the_epoch_may_be_given_in_any_zone(world: World) -> None:
@@ -71,7 +72,7 @@ def test_a_small_world_owns_up_to_the_values_it_never_produces() -> None:
 
 
 def test_ids_are_unique_text_and_some_begin_with_zeros(world: World) -> None:
-    assert len(world.by_key) == 300
+    assert len(world.by_key) == len(world.everything)
     assert any(key[2].startswith("0") for key in world.by_key if key[0] == "hireright")
 
 
@@ -102,7 +103,16 @@ def test_manifests_list_orders_in_half_open_intervals_that_lose_and_repeat_nothi
 
 def test_some_order_is_never_listed_in_a_manifest(world: World) -> None:
     unlisted = [check.order for check in world.everything if check.order.announced_at is None]
-    assert {(order.vendor, order.subject) for order in unlisted} == {("hireright", "order")}
+    assert {(order.vendor, order.subject) for order in unlisted} == {("hireright", "order"), ("checkr", "report")}
+
+
+def test_an_answered_invitation_leads_to_a_report_that_is_told_of_from_then_on(world: World) -> None:
+    answered = [c for c in world.everything if c.states[-1].body.get("report_id") and c.order.subject == "invitation"]
+    for invitation in answered:
+        report = world.by_key["checkr", "report", str(invitation.states[-1].body["report_id"])]
+        assert report.order.ordered_at == invitation.states[-1].at
+        assert report.order.person == invitation.order.person
+    assert len(answered) == len(world.everything) - 300 > 0
 
 
 def test_some_orders_are_listed_when_they_are_long_over(world: World) -> None:

@@ -71,9 +71,9 @@ def _is(check: Check, subject: str) -> bool:
 
 
 def listed(checks: Sequence[Check], subject: str, now: datetime) -> list[Body]:
-    """Return how each invitation, or each subscription, stands now."""
+    """Return how each invitation, or each subscription, stands now, but for those that were deleted."""
     states = [check.state_at(now) for check in checks if _is(check, subject)]
-    return [state.body for state in states if state]
+    return [state.body for state in states if state and state.body.get("deleted_at") is None]
 
 
 def page(items: Sequence[Body], number: int, size: int) -> Body:
@@ -195,12 +195,34 @@ def _say(story: Story, **more: object) -> None:
     story.say({**told, "package": order.package, "candidate_id": f"{order.person.number:024x}", **more})
 
 
+def _invite(story: Story, status: str, **more: object) -> None:
+    _say(story, **{"status": status, "report_id": None, "completed_at": None, "deleted_at": None, **more})
+
+
+def _accepted(story: Story) -> None:
+    """An invitation that is answered, and leads to a report which nobody else has ordered."""
+    _invite(story, "pending")
+    story.dawdle(12)
+    story.move_on()
+    report = story.succeeded("report", check_id(story.draw, story.order.person.number))
+    _invite(story, "completed", report_id=report.order.check_id, completed_at=instant_text(story.at))
+    _run(report)
+    _report(report, "complete", CLEAR, "clear")
+
+
 def _never_accepted(story: Story) -> None:
     """An invitation that nobody answers for a week."""
-    more: Body = {"report_id": None, "deleted_at": None}
-    _say(story, status="pending", **more)
+    _invite(story, "pending")
     story.days(7, 7)
-    _say(story, status="expired", **more)
+    _invite(story, "expired")
+
+
+def _taken_back(story: Story) -> None:
+    """An invitation that the client deletes; its status stays what it was."""
+    _invite(story, "pending")
+    story.hours(20, 60)
+    story.office(ZONE)
+    _invite(story, "pending", deleted_at=instant_text(story.at))
 
 
 def _repeated(story: Story) -> None:
@@ -227,7 +249,9 @@ DECK: Final = (
     _decided(2, "pre_adverse_action", "post_adverse_action"),
     _decided(1, "engaged", is_disputed=True),
     _decided(1),
+    Card(3, _accepted, "invitation"),
     Card(1, _never_accepted, "invitation"),
+    Card(1, _taken_back, "invitation"),
     Card(1, _repeated, "subscription"),
     Card(1, _watched, "continuous_check"),
 )

@@ -15,7 +15,7 @@ from screening_pipeline.sandbox.counter import Counter
 from screening_pipeline.sandbox.creations import answer
 from screening_pipeline.sandbox.credentials import ACCOUNT
 from screening_pipeline.sandbox.faults import Faults, Plan
-from screening_pipeline.sandbox.judgement import completion, disputes, read_state, words
+from screening_pipeline.sandbox.judgement import completion, disputes, is_continued, read_state, words
 from screening_pipeline.sandbox.timeline import Body, Check, Order, State
 
 
@@ -86,10 +86,10 @@ class Control:
         return self.counter.world.announced(since, until)
 
     async def truth(self, _: Request) -> Response:
-        """List every check ordered by now, with what the vendor's side knows about it."""
+        """List every check ordered by now, with what the vendor's side knows about it; once what are one check."""
         now = self.counter.clock.now()
         known = [(check, check.states_until(now)) for check in self.counter.world.everything]
-        rows = [truth_row(check, states) for check, states in known if states]
+        rows = [truth_row(check, states) for check, states in known if states and not is_continued(check, states[-1])]
         return JSONResponse({"now": instant_text(now), "checks": rows})
 
     async def stats(self, _: Request) -> Response:

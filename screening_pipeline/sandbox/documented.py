@@ -14,7 +14,7 @@ DOCUMENTED: Final[dict[Field, frozenset[str]]] = {
     ("checkr", "report", "status"): frozenset({"pending", "suspended", "paused", "complete", "canceled", "dispute"}),
     ("checkr", "report", "result"): frozenset({"clear", "consider"}),
     ("checkr", "report", "adjudication"): frozenset({"engaged", "pre_adverse_action", "post_adverse_action"}),
-    ("checkr", "invitation", "status"): frozenset({"pending", "expired"}),
+    ("checkr", "invitation", "status"): frozenset({"pending", "completed", "expired"}),
     ("checkr", "subscription", "status"): frozenset({"active", "inactive"}),
     ("goodhire", "report", "Status"): frozenset(
         {

@@ -13,6 +13,7 @@ from screening_pipeline.sandbox.reading import Reading, Words
 from screening_pipeline.sandbox.timeline import Body, Check, State
 
 PARTIAL: Final = "includes_canceled"
+DELETED: Final = "deleted"
 FINAL_ADJUDICATIONS: Final = ("Approved By Security",)
 
 
@@ -21,8 +22,20 @@ def words(vendor: str, subject: str, body: Body) -> Words:
     names = WORD_FIELDS[vendor, subject]
     source = body | _object(body.get("check"))
     told = Words(**{axis: _text(source.get(name)) for axis, name in names.items()})
+    if is_taken_back(body):
+        return replace(told, status=DELETED)
     # A flag whose name is the word.
     return replace(told, status_detail=PARTIAL) if source.get(PARTIAL) is True else told
+
+
+def is_taken_back(body: Body) -> bool:
+    """Whether it is an invitation that the client deleted: its status goes on to say that it is pending."""
+    return body.get("deleted_at") is not None and body["status"] == "pending"
+
+
+def is_continued(check: Check, state: State) -> bool:
+    """Whether it has gone on as another check by then: an invitation as the report to which it led."""
+    return check.order.subject == "invitation" and state.body.get("report_id") is not None
 
 
 def read(vendor: str, subject: str, body: Body) -> Reading:
@@ -182,8 +195,15 @@ def _screened(body: Body) -> Reading:
     return Reading("completed", "vendor" if is_disputed else actor, result or "unknown", decision, dispute)
 
 
+INVITED: Final = {
+    "pending": ("awaiting_candidate", "candidate"),
+    "completed": ("in_progress", "vendor"),
+    "expired": ("expired", "none"),
+}
+
+
 def _invited(body: Body) -> Reading:
-    lifecycle, actor = PROVIDER[str(body["status"])]
+    lifecycle, actor = ("canceled", "none") if is_taken_back(body) else INVITED[str(body["status"])]
     return Reading(lifecycle, actor, adjudication="not_expected")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from random import Random
@@ -72,6 +72,7 @@ class Story:
     draw: Random
     at: datetime = field(init=False)
     told: list[State] = field(default_factory=list)
+    successors: list[Story] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Start the clock at the order."""
@@ -81,6 +82,18 @@ class Story:
         """From now on the vendor answers `body`."""
         self.move_on()
         self.told.append(State(self.at, body))
+
+    def succeeded(self, subject: str, check_id: str) -> Story:
+        """Begin the story of a check to which this one leads, and which no manifest lists."""
+        order = replace(self.order, subject=subject, check_id=check_id, ordered_at=self.at, announced_at=None)
+        self.successors.append(Story(order, self.draw))
+        return self.successors[-1]
+
+    def checks(self) -> Iterator[Check]:
+        """Yield the check that was told of, and all to which it led."""
+        yield Check(self.order, tuple(self.told))
+        for successor in self.successors:
+            yield from successor.checks()
 
     def move_on(self) -> None:
         """See to it that two states never share an instant."""

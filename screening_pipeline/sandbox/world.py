@@ -74,8 +74,8 @@ class World:
 
     @cached_property
     def everything(self) -> tuple[Check, ...]:
-        """All checks, announced or not, in the order of their numbers."""
-        return tuple(self.check(number) for number in range(self.checks))
+        """All checks, announced or not, in the order of their numbers, each followed by those to which it led."""
+        return tuple(check for number in range(self.checks) for check in self._story(number).checks())
 
     @cached_property
     def by_key(self) -> dict[Key, Check]:
@@ -90,12 +90,14 @@ class World:
 
     def check(self, number: int) -> Check:
         """Return check `number` with its whole timeline."""
+        return next(self._story(number).checks())
+
+    def _story(self, number: int) -> Story:
         vendor, turn = _vendor_and_turn(number)
         card = dealt(TRADES[vendor].deck, turn, self.seed)
-        draw = drawn(self.seed, number, "story")
-        story = Story(self._order(number, card), draw)
+        story = Story(self._order(number, card), drawn(self.seed, number, "story"))
         card.tell(story)
-        return Check(story.order, tuple(story.told))
+        return story
 
     def _order(self, number: int, card: Card) -> Order:
         vendor, turn = _vendor_and_turn(number)

@@ -40,9 +40,12 @@ select
             c.first_seen_at
         )
     end as state_since,
-    -- What the feed has told needs no first look.
-    case when u.check_key is null then coalesce(k.last_pulled_at, f.last_observed_at) else k.last_pulled_at end
-        as last_pulled_at,
+    -- What the feed has told needs no first look; what an invitation told was not yet said of its report.
+    if(
+        u.check_key is null and f.continues_check_id is null,
+        coalesce(k.last_pulled_at, f.last_observed_at),
+        k.last_pulled_at
+    ) as last_pulled_at,
     k.last_asked_at,
     -- As long again as it was asked in vain, so that every wait is twice the last.
     k.last_at + greatest(
