@@ -12,11 +12,12 @@ import pytest
 
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.orders import files, intake, rows
+from screening_pipeline.orders import files, intake, text_lines
 from screening_pipeline.orders.files import Looks, Problem
 from screening_pipeline.runtime import unread
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.warehouse import ingest, schema, session
+from screening_pipeline_tests.support.order_rows import read_rows
 from screening_pipeline_tests.support.stage import MORNING, PART_KEY, Row, Stage, opened
 
 KEY = b"pseudonym key of a test"
@@ -34,8 +35,7 @@ def read(stage: Stage, content: str | bytes, name: str = "orders.csv") -> tuple[
     body = content if isinstance(content, bytes) else content.encode()
     path = stage.settings.paths.data_dir / name
     path.write_bytes(body)
-    outcomes = list(rows.read(stage.connection, files.manifest_of(path), stage.settings, key=KEY))
-    return [o for o in outcomes if not isinstance(o, Problem)], [o for o in outcomes if isinstance(o, Problem)]
+    return read_rows(stage.connection, path, stage.settings, key=KEY)
 
 
 def ids(stage: Stage, content: str | bytes, name: str = "orders.csv") -> list[str]:
@@ -67,24 +67,28 @@ def take_in(stage: Stage, **files: str | bytes) -> intake.IntakeCounts:
 def test_a_long_manifest_is_read_in_parts_and_tells_how_far_it_is(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "CHUNK_ROWS", 3)
-    monkeypatch.setattr(intake, "PROGRESS_ROWS", 4)
+    monkeypatch.setattr(text_lines, "BLOCK", 400)  # characters
     told = []
+    without = (2, 5, 70)
     with opened(tmp_path_factory) as stage:
-        rows = [f"goodhire,{'' if number in (2, 5) else f'r{number}'}\n" for number in range(10)]
+        rows = [f"goodhire,{'' if number in without else f'r{number}'}\n" for number in range(100)]
         (stage.settings.paths.orders / "long.csv").write_text(HEADER + "".join(rows))
-        (stage.settings.paths.orders / "short.ndjson").write_text(lines({"vendor": "goodhire", "check_id": "r10"}))
+        (stage.settings.paths.orders / "short.ndjson").write_text(lines({"vendor": "goodhire", "check_id": "r100"}))
         taken = intake.take_in(
             stage.connection, stage.settings, key=KEY, now=MORNING, run_id="test", progress=lambda *t: told.append(t)
         )
-        assert taken == intake.IntakeCounts(files=2, orders=9, rejects=2)
+        assert taken == intake.IntakeCounts(files=2, orders=98, rejects=3)
         read_ids = [row["check_id"] for row in stage.rows("select check_id from raw.order order by order_seq")]
-        assert read_ids == [f"r{number}" for number in range(11) if number not in (2, 5)]
+        assert read_ids == [f"r{number}" for number in range(101) if number not in without]
         rejected = stage.rows("select line from ops.reject order by line")
-        assert [row["line"] for row in rejected] == [4, 7]
+        assert [row["line"] for row in rejected] == [4, 7, 72]
         files = stage.rows("select file, row_count, reject_count from raw.order_file order by file")
-        assert [tuple(row.values()) for row in files] == [("long.csv", 10, 2), ("short.ndjson", 1, 0)]
-    assert told == [("reading orders", 4, 11), ("reading orders", 8, 11)]
+        assert [tuple(row.values()) for row in files] == [("long.csv", 100, 3), ("short.ndjson", 1, 0)]
+    done = [number for _, number, _ in told[:-1]]
+    assert {what for what, *_ in told} == {"reading orders"}
+    assert done == sorted(done)
+    assert len(done) > 2
+    assert told[-2:] == [("reading orders", 100, 101), ("reading orders", 1, 1)]
 
 
 def test_rows_refused_for_their_account_are_read_again_once_others_are_configured(

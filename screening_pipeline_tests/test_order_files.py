@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import os
+import random
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ from screening_pipeline.base.clock import ManualClock
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain import ids
 from screening_pipeline.domain.pseudonym import pseudonym
-from screening_pipeline.orders import files, intake, rows
+from screening_pipeline.orders import files, instants, intake
 from screening_pipeline.orders.files import Problem
 from screening_pipeline.warehouse import ingest, schema, session
+from screening_pipeline_tests.support import order_rows
 from screening_pipeline_tests.support.stage import MORNING, PART_KEY, Row, Stage, opened
 
 KEY = b"pseudonym key of a test"
@@ -44,8 +46,7 @@ def read(stage: Stage, content: str | bytes, name: str = "orders.csv") -> tuple[
     """What one manifest says; nothing is kept."""
     path = stage.settings.paths.data_dir / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    outcomes = list(rows.read(stage.connection, files.manifest_of(path), stage.settings, key=KEY))
-    return [o for o in outcomes if not isinstance(o, Problem)], [o for o in outcomes if isinstance(o, Problem)]
+    return order_rows.read_rows(stage.connection, path, stage.settings, key=KEY)
 
 
 def in_every_format(stage: Stage, tmp_path: Path, **cells: str) -> Iterator[tuple[list[Row], list[Problem]]]:
@@ -492,6 +493,25 @@ def test_a_manifest_of_300_mib_of_holes_costs_little_memory(tmp_path: Path) -> N
     lines, grown = map(int, done.stdout.split())
     assert lines == 2
     assert grown < 64 * 1024  # KiB
+
+
+def test_an_instant_in_full_means_what_the_macro_reads_in_it(stage: Stage) -> None:
+    chance = random.Random(24)
+    days = [
+        f"{chance.choice((2000, 2024, 2026, 2099))}-{chance.randrange(14):02}-{chance.randrange(33):02}"
+        for _ in range(400)
+    ]
+    times = [f"{chance.randrange(26):02}:{chance.randrange(61):02}:{chance.randrange(61):02}" for _ in days]
+    parts = zip(days, "T " * 200, times, ("", ".5", ".123456", ".1234567") * 100, strict=True)
+    ends = chance.choices(("Z", "+00:00", "-08:00", "+14:59", "+15:00", "+0530", "+05", "z", ""), k=400)
+    texts = ["".join(part) + end for part, end in zip(parts, ends, strict=True)]
+    quoted = ", ".join(map(quote, texts))
+    found = stage.rows(f"select epoch_us(staging.instant(t, 'UTC')) as moment from (select unnest([{quoted}]) as t)")
+    read = instants.read(stage.connection, [(text, "UTC") for text in texts])
+    assert len({text for text in read if text}) > 100
+    assert [text and round(datetime.fromisoformat(text).timestamp() * 1e6) for text in read] == [
+        row["moment"] for row in found
+    ]
 
 
 def test_rows_are_told_by_their_lines_wherever_a_large_file_is_cut(stage: Stage) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, repeat
 
+from screening_pipeline.orders.blocks import Block, Line
 from screening_pipeline.orders.dialect import (
     HEADER_WITHIN,
     MOST_COLUMNS,
@@ -21,18 +22,20 @@ from screening_pipeline.orders.dialect import (
     misspelt,
     no_header,
 )
-from screening_pipeline.orders.files import REQUIRED, Problem
+from screening_pipeline.orders.files import COLUMNS, REQUIRED, Problem
 from screening_pipeline.orders.text_lines import LONGEST_LINE, TextLines
 
 Cells = tuple[int, list[str] | Problem]
+Whole = list[tuple[int, list[str]]]
+"""Rows of one line each, none of them torn."""
 # The longest row of a CSV, in lines: what goes on for longer is a quote that was left open.
 _MOST_LINES = 100
 # Columns in which nobody breaks a line.
 _ONE_LINE = (*REQUIRED, "account", "subject", "candidate_ref", "ordered_at")
 
 
-def csv_lines(text: TextLines) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
-    """The rows by the names of their columns, or why one cannot be read."""
+def csv_lines(text: TextLines) -> Iterator[Line | Block]:
+    """The rows by the names of their columns, one by one or many at a time, or why one cannot be read."""
     first = list(islice(text, HEADER_WITHIN))
     dialect = dialect_of(first)
     rows = _Rows(text, first, dialect or Dialect())
@@ -43,19 +46,39 @@ def csv_lines(text: TextLines) -> Iterator[tuple[int, Mapping[str, str] | Proble
         yield line, problem if problem.reason != "missing_column" else no_header(first)
         return
     yield from misspelt(header, line)
-    for line, found in _told(rows, header):
-        if isinstance(found, Problem):
-            yield line, found
-        elif any(map(str.strip, found)):
-            yield line, _named(header, found, line)
+    for found in _told(rows, header):
+        if isinstance(found, tuple):
+            yield from _one(header, *found)
+        elif block := _block(header, found):
+            yield block
+        else:
+            for line, row in found:
+                yield from _one(header, line, row)
 
 
-def _told(rows: _Rows, header: Sequence[str]) -> Iterator[Cells]:
-    """The cells of each row; what `_Rows` holds is read before the next block."""
+def _told(rows: _Rows, header: Sequence[str]) -> Iterator[Cells | Whole]:
+    """The cells of each row, of many at once where they can be; what `_Rows` holds is read before the next block."""
     for line, cells in rows:
         yield line, _bad_row(rows, line) if cells is None or _is_torn(rows, header, cells) else cells
         while not rows.is_holding and (block := rows.whole(header)):
-            yield from block
+            yield block
+
+
+def _one(header: Sequence[str], line: int, found: list[str] | Problem) -> Iterator[Line]:
+    """One row by the names of its columns; nothing where all of it is blank."""
+    if isinstance(found, Problem):
+        yield line, found
+    elif any(map(str.strip, found)):
+        yield line, _named(header, found, line)
+
+
+def _block(header: Sequence[str], rows: Whole) -> Block | None:
+    """These rows column by column; None where one has cells too many or too few, or may be blank."""
+    if any(len(cells) != len(header) for _, cells in rows):
+        return None
+    columns = zip(header, zip(*(cells for _, cells in rows), strict=True), strict=True)
+    known = {name: values for name, values in columns if name in COLUMNS}
+    return Block([line for line, _ in rows], known) if all(map(str.strip, known["vendor"])) else None
 
 
 def _named(header: Sequence[str], cells: list[str], line: int) -> Mapping[str, str] | Problem:
@@ -107,7 +130,7 @@ class _Rows:
             self._begin()
             return line, None
 
-    def whole(self, header: Sequence[str]) -> list[Cells]:
+    def whole(self, header: Sequence[str]) -> Whole:
         """The rows of the next block, of one line each; [] where it is to be read row by row, and at the end."""
         lines = self._text.block()
         cells = _of_one_line(lines, self._delimiter, header)
@@ -135,13 +158,15 @@ class _Rows:
 
 def _of_one_line(lines: Sequence[str], delimiter: str, header: Sequence[str]) -> list[list[str]]:
     """The cells of each line; [] where one is too long, or a quote in it may be none around a cell."""
-    if any(_is_too_long(line, delimiter) for line in lines):
+    is_any_long = max(map(len, lines), default=0) >= MOST_COLUMNS  # who has fewer signs has fewer cells
+    if is_any_long and any(_is_too_long(line, delimiter) for line in lines):
         return []
     try:
         cells = list(csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error:
         return []
-    is_torn = any('"' in line and _has_torn(header, row) for line, row in zip(lines, cells, strict=False))
+    is_quoted = any('"' in line for line in lines)
+    is_torn = is_quoted and any(map(_has_torn, repeat(header), cells))
     return [] if len(cells) != len(lines) or is_torn else cells
 
 

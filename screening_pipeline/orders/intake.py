@@ -21,8 +21,9 @@ from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain.exchange import HttpExchange, new_response_id
 from screening_pipeline.orders import creations, files, readers, settlement
+from screening_pipeline.orders.blocks import Orders
 from screening_pipeline.orders.files import Look, Looks, Manifest, Problem, Row
-from screening_pipeline.orders.rows import CHUNK_ROWS, read
+from screening_pipeline.orders.rows import read
 from screening_pipeline.orders.spellings import refused_lines
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import batch, catalog, session, suppression
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from screening_pipeline.warehouse.session import Connection
 
 
-PROGRESS_ROWS = 1_000
+# Told states that are landed together.
+STATES_AT_ONCE = 1_000
 # The time of a file may be set to anything: outside of these it is no time of an answer.
 _YEARS = range(2000, 9999)
 
@@ -122,7 +124,7 @@ def _take(
     outcomes = _told(read(connection, manifest, load.settings, key=load.key), manifest, load.progress)
     if lines is not None:
         connection.execute(catalog.statement("take_back_refused_orders", reject_prefix=_prefix(manifest)))
-        outcomes = _only(outcomes, lines)
+        outcomes = (orders.of(lines) for orders in outcomes)
     kept = _keep(connection, manifest, outcomes, load.noted)
     if files.is_changed(manifest, found):
         _forget(connection, manifest, found)
@@ -178,17 +180,12 @@ def _prefix(manifest: Manifest) -> str:
     return quote(f"{manifest.sha256[:16]}/")
 
 
-def _only(outcomes: Iterator[Row | Problem], lines: Collection[int]) -> Iterator[Row | Problem]:
-    for outcome in outcomes:
-        if (outcome.line if isinstance(outcome, Problem) else outcome["line"]) in lines:
-            yield outcome
-
-
-def _told(outcomes: Iterator[Row | Problem], manifest: Manifest, progress: Progress) -> Iterator[Row | Problem]:
-    for number, outcome in enumerate(outcomes, start=1):
-        if number % PROGRESS_ROWS == 0:
-            progress("reading orders", number, max(number, manifest.line_count))
-        yield outcome
+def _told(read: Iterator[Orders], manifest: Manifest, progress: Progress) -> Iterator[Orders]:
+    number = 0
+    for orders in read:
+        number += orders.size + len(orders.problems)
+        progress("reading orders", number, max(number, manifest.line_count))
+        yield orders
 
 
 def _land_states(landing: Landing, manifest: Manifest, load: _Load) -> None:
@@ -222,20 +219,19 @@ def _land_states(landing: Landing, manifest: Manifest, load: _Load) -> None:
         )
         for number, creation in enumerate(told)
     )
-    while batch := list(islice(exchanges, PROGRESS_ROWS)):
+    while batch := list(islice(exchanges, STATES_AT_ONCE)):
         landing.receive_together(batch)
 
 
-def _keep(connection: Connection, manifest: Manifest, outcomes: Iterator[Row | Problem], noted: Row) -> IntakeCounts:
+def _keep(connection: Connection, manifest: Manifest, read: Iterator[Orders], noted: Row) -> IntakeCounts:
     """Append what was read."""
-    source = {"file": manifest.name, "file_sha256": manifest.sha256}
+    source = {"file": manifest.name, "file_sha256": manifest.sha256} | noted
     kept = IntakeCounts(files=1)
-    while chunk := list(islice(outcomes, CHUNK_ROWS)):
-        problems = [outcome for outcome in chunk if isinstance(outcome, Problem)]
-        rows = (outcome for outcome in chunk if not isinstance(outcome, Problem))
-        session.insert(connection, "new_order", rows, source | noted)
-        session.insert(connection, "ops.reject", [_reject(manifest, problem, noted) for problem in problems])
-        kept += IntakeCounts(orders=len(chunk) - len(problems), rejects=len(problems))
+    for orders in read:
+        session.insert_columns(connection, "new_order", orders.columns, source)
+        session.insert(connection, "new_order", orders.rows, source)
+        session.insert(connection, "ops.reject", [_reject(manifest, problem, noted) for problem in orders.problems])
+        kept += IntakeCounts(orders=orders.size, rejects=len(orders.problems))
     return kept
 
 

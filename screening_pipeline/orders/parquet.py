@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.sql_text import quote
+from screening_pipeline.orders.blocks import Block, Line
 from screening_pipeline.orders.dialect import bad_header, columns_named, misspelt
 from screening_pipeline.orders.files import COLUMNS, Manifest, Problem
 from screening_pipeline.warehouse import session
@@ -24,7 +25,7 @@ _NESTED = re.compile(r"BLOB|BIT|(?:STRUCT|MAP|UNION)\(.*|.*\[\d*\]|VARIANT", re.
 _ROUNDED = re.compile(r"FLOAT|DOUBLE|DECIMAL\(\d+,(?!0\))\d+\)")
 
 
-def lines(connection: Connection, manifest: Manifest) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
+def lines(connection: Connection, manifest: Manifest) -> Iterator[Line | Block]:
     """The rows of a Parquet file as text by column, or why it cannot be read."""
     try:
         # Apart from the transaction that is open: DuckDB gives one up in which anything failed.
@@ -36,7 +37,7 @@ def lines(connection: Connection, manifest: Manifest) -> Iterator[tuple[int, Map
         yield 1, Problem(None, "bad_parquet", "the file is not readable Parquet")
 
 
-def _rows(reader: Connection, table: str, path: str) -> Iterator[tuple[int, Mapping[str, str] | Problem]]:
+def _rows(reader: Connection, table: str, path: str) -> Iterator[Line | Block]:
     described = reader.execute(f"describe from {table}").fetchall()
     header = columns_named(name for name, *_ in described)
     kinds = {ours: kind for ours, (_, kind, *_) in zip(header, described, strict=True)}
@@ -49,11 +50,12 @@ def _rows(reader: Connection, table: str, path: str) -> Iterator[tuple[int, Mapp
     utc = _in_96_bits(reader, path)
     cells = ", ".join(f"{_cell(ours, name, kinds[ours], utc)}::varchar" for ours, name in given.items())
     result = reader.execute(f"select {cells} from {table}")
-    number = 0
+    number = 1
     while rows := result.fetchmany(_FETCHED):
-        for row in rows:
-            number += 1
-            yield number, {name: cell or "" for name, cell in zip(given, row, strict=True)}
+        columns = zip(given, zip(*rows, strict=True), strict=True)
+        texts = {name: [cell or "" for cell in cells] for name, cells in columns}
+        yield Block(range(number, number + len(rows)), texts)
+        number += len(rows)
 
 
 def _cell(ours: str, name: str, kind: str, utc: set[str]) -> str:

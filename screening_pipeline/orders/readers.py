@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.landing.strict_json import unique
 from screening_pipeline.orders import parquet
+from screening_pipeline.orders.blocks import Block, Line
 from screening_pipeline.orders.csv_rows import csv_lines
 from screening_pipeline.orders.dialect import (
     HEADER_WITHIN,
@@ -29,13 +30,14 @@ from screening_pipeline.orders.text_lines import LONGEST_LINE, TextLines
 if TYPE_CHECKING:
     from screening_pipeline.warehouse.session import Connection
 
-Line = tuple[int, Mapping[str, str] | Problem]
-
 _BEGINNING = 4096
 
 
-def lines(connection: Connection, manifest: Manifest) -> Iterator[Line]:
-    """The rows of a manifest as text by column, or why one cannot be read. A file without any is a problem itself."""
+def lines(connection: Connection, manifest: Manifest) -> Iterator[Line | Block]:
+    """The rows of a manifest as text by column, one by one or many at a time, or why one cannot be read.
+
+    A file without any is a problem itself.
+    """
     is_empty = True
     for line in _lines(connection, manifest):
         is_empty = False
@@ -44,7 +46,7 @@ def lines(connection: Connection, manifest: Manifest) -> Iterator[Line]:
         yield 1, Problem(None, "no_rows", "there is no row of an order in it")
 
 
-def _lines(connection: Connection, manifest: Manifest) -> Iterator[Line]:
+def _lines(connection: Connection, manifest: Manifest) -> Iterator[Line | Block]:
     ending = manifest.path.suffix.lower()
     if ending == ".parquet":
         yield from parquet.lines(connection, manifest)

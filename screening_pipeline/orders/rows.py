@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base.nearest_word import did_you_mean, nearest
 from screening_pipeline.base.text import has_lone_surrogate
@@ -18,9 +17,10 @@ from screening_pipeline.domain.pseudonym import pseudonym
 from screening_pipeline.landing.masking import mask, masked_keys
 from screening_pipeline.landing.strict_json import unique
 from screening_pipeline.orders import creations, instants
+from screening_pipeline.orders.blocks import Block, Line, Orders, chosen, gathered
 from screening_pipeline.orders.files import COLUMNS, Manifest, Problem, Row
 from screening_pipeline.orders.plain_rows import Place, PlainRows
-from screening_pipeline.orders.readers import Line, lines
+from screening_pipeline.orders.readers import lines
 from screening_pipeline.vendors import all_vendors
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from screening_pipeline.warehouse.session import Connection
 
 
-# Rows that are held in memory at a time.
-CHUNK_ROWS = 10_000
 _SPOILED = {
     ids.SPREADSHEET_NUMBER: "{} went through a spreadsheet as a number or a formula; have the column written as text",
     ids.NO_VALUE: "{} is a word for nothing; leave the cell empty, or give the value",
@@ -41,12 +39,11 @@ _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?)?", re.ASCII
 _LONGEST_WORD = 40
 
 
-def read(connection: Connection, manifest: Manifest, settings: Settings, *, key: bytes) -> Iterator[Row | Problem]:
-    """The rows of a manifest that can be read, and why the others cannot, in their order."""
+def read(connection: Connection, manifest: Manifest, settings: Settings, *, key: bytes) -> Iterator[Orders]:
+    """The rows of a manifest that can be read, and why the others cannot, block by block in their order."""
     found = _created(manifest) if manifest.created_by else lines(connection, manifest)
-    judge = _Judge(settings, key)
-    while chunk := list(islice(found, CHUNK_ROWS)):
-        yield from judge.orders(connection, chunk)
+    judge = _Judge(connection, settings, key)
+    return map(judge.orders, gathered(found))
 
 
 def _created(manifest: Manifest) -> Iterator[Line]:
@@ -62,30 +59,57 @@ def _created(manifest: Manifest) -> Iterator[Line]:
 class _Judge:
     """Makes orders of rows, under one configuration and key."""
 
-    def __init__(self, settings: Settings, key: bytes) -> None:
+    def __init__(self, connection: Connection, settings: Settings, key: bytes) -> None:
+        self._connection = connection
         self._settings = settings
         self._key = key
         self._zones = {(account.vendor, account.name): account.timezone for account in settings.accounts}
         self._places: dict[tuple[str, str, str], tuple[str, str]] = {}
 
-    def orders(self, connection: Connection, chunk: Sequence[Line]) -> Iterator[Row | Problem]:
+    def orders(self, block: Block) -> Orders:
         """The orders of these rows, or why they are none; their times are read together."""
-        judged = self._together(chunk)
-        rows = (row for row in judged if not isinstance(row, Problem) and row["ordered_at"])
-        known = instants.read(connection, ((row["ordered_at"], self._zone(row)) for row in rows))
-        for row in judged:
-            yield row if isinstance(row, Problem) else self._dated(row, known)
-
-    def _together(self, chunk: Sequence[Line]) -> list[Row | Problem]:
-        """Each row, its time as text yet, or why there is none."""
-        given = [(line, row) for line, row in chunk if not isinstance(row, Problem)]
-        plain = PlainRows([row for _, row in given])
+        plain = PlainRows(block)
         plain.put(self._place)
-        rows: list[Row | Problem] = [*plain.rows([line for line, _ in given], partial(pseudonym, self._key))]
-        for number in plain.remarkable:
-            rows[number] = self._judged(*given[number])
-        judged = iter(rows)
-        return [row if isinstance(row, Problem) else next(judged) for _, row in chunk]
+        columns, undated = self._dated(plain.columns(partial(pseudonym, self._key)))
+        others = [self._judged(block.lines[number], block.row(number)) for number in sorted(plain.remarkable)]
+        rows, problems = _parted(self._dated_rows(others))
+        told = sorted([*block.problems, *undated, *problems], key=lambda problem: problem.line or 0)
+        return Orders(columns, rows, told)
+
+    def _dated(self, columns: dict[str, Sequence[Any]]) -> tuple[dict[str, Sequence[Any]], list[Problem]]:
+        """The orders whose times can be read, and why others are none."""
+        if "ordered_at" not in columns:
+            return columns, []
+        told = columns["ordered_at"]
+        zones = map(self._zone, columns["vendor"], columns["account"])
+        moments = instants.read(self._connection, list(zip(told, zones, strict=True)))
+        is_read = [bool(moment) or not text for moment, text in zip(moments, told, strict=True)]
+        dated = {**columns, "ordered_at": moments}
+        if all(is_read):
+            return dated, []
+        undated = chosen(columns, [not flag for flag in is_read])
+        ids_of = zip(undated["line"], undated["vendor"], undated["check_id"], strict=True)
+        return chosen(dated, is_read), [self._undated(*told) for told in ids_of]
+
+    def _dated_rows(self, judged: Sequence[Row | Problem]) -> Iterator[Row | Problem]:
+        rows = (row for row in judged if not isinstance(row, Problem))
+        told = [(row["ordered_at"], self._zone(row["vendor"], row["account"])) for row in rows]
+        moments = iter(instants.read(self._connection, told))
+        for row in judged:
+            if isinstance(row, Problem):
+                yield row
+            elif (moment := next(moments)) or not row["ordered_at"]:
+                yield {name: value or None for name, value in (row | {"ordered_at": moment}).items()}
+            else:
+                yield self._undated(row["line"], row["vendor"], row["check_id"])
+
+    def _undated(self, line: int, vendor: str, check_id: str) -> Problem:
+        detail = "ordered_at is not an ISO 8601 time such as 2026-03-02T09:30:00+01:00"
+        told = {"vendor": vendor, "check_id": check_id}
+        return Problem(line, "bad_time", detail, row_key=key_of(told, self._key))
+
+    def _zone(self, vendor: str, account: str) -> str:
+        return self._zones[vendor, account]
 
     def _place(self, told: Place) -> tuple[str, str] | None:
         """The account and the subject of a row; None where there are none, which is told row by row."""
@@ -95,18 +119,6 @@ class _Judge:
                 return None
             self._places[told] = row["account"], row["subject"]
         return self._places[told]
-
-    def _zone(self, row: Row) -> str:
-        return self._zones[row["vendor"], row["account"]]
-
-    def _dated(self, row: Row, known: Mapping[instants.Told, str]) -> Row | Problem:
-        if text := row["ordered_at"]:
-            moment = known.get((text, self._zone(row)))
-            if moment is None:
-                detail = "ordered_at is not an ISO 8601 time such as 2026-03-02T09:30:00+01:00"
-                return Problem(row["line"], "bad_time", detail, row_key=key_of(row, self._key))
-            row["ordered_at"] = moment
-        return {name: value or None for name, value in row.items()}
 
     def _judged(self, line: int, given: Mapping[str, str]) -> Row | Problem:
         """The row, its time as text yet."""
@@ -121,6 +133,17 @@ class _Judge:
         if row["tags"]:
             row["tags"] = mask(row["tags"], masked_keys(all_vendors()[row["vendor"]]))
         return row
+
+
+def _parted(judged: Iterable[Row | Problem]) -> tuple[list[Row], list[Problem]]:
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for one in judged:
+        if isinstance(one, Problem):
+            problems.append(one)
+        else:
+            rows.append(one)
+    return rows, problems
 
 
 def key_of(row: Mapping[str, str | None], key: bytes) -> str | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain import ids
 from screening_pipeline.orders import creations, files, readers
-from screening_pipeline.orders.files import Manifest, Problem
+from screening_pipeline.orders.blocks import gathered
+from screening_pipeline.orders.files import Manifest
 from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
@@ -49,8 +50,7 @@ def _of_people(settings: Settings) -> Iterator[Manifest]:
 def _spellings(
     connection: Connection, manifest: Manifest, candidate_ref: str, *, only: Collection[int] | None = None
 ) -> Iterator[str]:
-    for line, given in readers.lines(connection, manifest) if only is None or only else ():
-        if not isinstance(given, Problem) and (only is None or line in only):
-            reference = given.get("candidate_ref", "").strip()
-            if reference and ids.is_same_person(reference, candidate_ref):
-                yield reference
+    for block in gathered(readers.lines(connection, manifest)) if only is None or only else ():
+        for line, told in zip(block.lines, map(str.strip, block.columns.get("candidate_ref", ())), strict=False):
+            if told and (only is None or line in only) and ids.is_same_person(told, candidate_ref):
+                yield told

@@ -7,7 +7,8 @@ from typing import IO
 
 LONGEST_LINE = 1_000_000
 """Characters; what is longer was not made by whoever lists orders, line by line."""
-_BLOCK = 1 << 17
+BLOCK = 1 << 19
+"""Characters that are read at once: some ten thousand rows, which is what is held in memory at a time."""
 
 
 class TextLines:
@@ -37,11 +38,11 @@ class TextLines:
         return line
 
     def block(self) -> list[str]:
-        """The next hundred thousand characters or so as whole lines, as the iteration would give them; [] at the end.
+        """The next half million characters or so as whole lines, as the iteration would give them; [] at the end.
 
         The first line of a text is left to the iteration, which takes the mark off it.
         """
-        text = self._text.read(_BLOCK)
+        text = self._text.read(BLOCK)
         while text.endswith("\r"):  # and perhaps the rest of its line end is still to come
             text += (more := self._text.read(1))
             if not more:

@@ -90,6 +90,8 @@ THREADS = max(1, (os.cpu_count() or 1) // 2)
 # What follows the locale of the process or somebody's settings: the calendar, by which instants are counted in days.
 # And of a file nothing is remembered: one that was replaced within a second is another one.
 SESSION = "set timezone = 'UTC'; set calendar = 'gregorian'; set enable_external_file_cache = false"
+# Between the cells of a row that DuckDB reads; no text has it that is kept as one.
+_SEPARATOR = "\x1f"
 _DAMAGE_SIGNS = ("checksum", "corrupt", "deserializ")
 _FULL_SIGNS = ("No space left", "Disk quota exceeded", "Could not write all bytes")
 _LEAST_BYTES = 4 * 1024 * 1024
@@ -221,6 +223,30 @@ def insert(
         connection.execute(
             f"insert into {table} by name select *{columns} from "
             f"read_json({quote(path)}, format = 'array', columns = {{{types}}})"
+        )
+
+
+def insert_columns(
+    connection: Connection, table: str, columns: Mapping[str, Sequence[Any]], shared: Mapping[str, str]
+) -> None:
+    """Append rows that are given column by column; "" and None are null. For many: it costs a third of `insert`.
+
+    `shared`: the columns that all rows have in common, as texts. Raises ValueError where a text has control characters.
+    """
+    texts = (map(str, values) if name == "line" else values for name, values in columns.items())
+    lines = "\n".join(map(_SEPARATOR.join, zip(*texts, strict=True)))
+    size = len(next(iter(columns.values()), ()))
+    if not size:
+        return
+    if lines.count("\n") != size - 1 or lines.count(_SEPARATOR) != size * (len(columns) - 1):
+        raise ValueError("a text has control characters")
+    described = {name: kind for name, kind, *_ in connection.execute(f"describe {table}").fetchall()}
+    types = ", ".join(f'"{name}": {quote(described[name])}' for name in columns)
+    constant = "".join(f', {quote(value)} as "{name}"' for name, value in shared.items())
+    with memory_files.in_memory(lines.encode()) as path:
+        connection.execute(
+            f"insert into {table} by name select *{constant} from read_csv({quote(path)}, columns = {{{types}}}, "
+            f"auto_detect = false, header = false, delim = '{_SEPARATOR}', quote = '', escape = '')"
         )
 
 

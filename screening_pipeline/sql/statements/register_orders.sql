@@ -1,4 +1,11 @@
 -- Number the checks of `new_order` that are new, in the order of files and lines, and append it to `raw.order`.
+create or replace temp table placed_order as
+select
+    *,
+    staging.id_hash(vendor, account, subject, check_id) as id_hash,
+    row_number() over (order by file asc nulls last, line asc nulls last) as place
+from new_order;
+
 insert into raw."check"
 select
     row_number() over (order by min(n.place) asc nulls last) + (select coalesce(max(check_key), 0) from raw."check"),
@@ -9,26 +16,21 @@ select
     n.id_hash,
     min(n.loaded_at),
     true
-from (
-    select
-        *,
-        staging.id_hash(vendor, account, subject, check_id) as id_hash,
-        row_number() over (order by file asc nulls last, line asc nulls last) as place
-    from new_order
-) as n
+from placed_order as n
 where not exists (select 1 from raw."check" as c where n.id_hash = c.id_hash)
 group by n.vendor, n.account, n.subject, n.id_hash;
 
 create or replace temp table new_order as
 select
-    o.* replace (
+    o.* exclude (id_hash, place) replace (
         c.check_key as check_key,
         c.check_id as check_id,
-        row_number() over (order by o.file asc nulls last, o.line asc nulls last)
-        + (select coalesce(max(order_seq), 0) from raw."order") as order_seq
+        o.place + (select coalesce(max(order_seq), 0) from raw."order") as order_seq
     )
-from new_order as o
-inner join raw."check" as c on c.id_hash = staging.id_hash(o.vendor, o.account, o.subject, o.check_id);
+from placed_order as o
+inner join raw."check" as c on o.id_hash = c.id_hash;
+
+drop table placed_order;
 
 insert into raw."order" by name
 select * from new_order;

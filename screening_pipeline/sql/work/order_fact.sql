@@ -7,7 +7,7 @@ select
     arg_min(o.package, o.place) as package,
     -- Of the vendor's times the first: an invitation's comes before that of its report.
     coalesce(
-        arg_min(o.ordered_at, o.place) filter (where o.file_sha256 is not null), min(o.ordered_at)
+        arg_min(o.ordered_at, o.place) filter (where o.is_of_file), min(o.ordered_at)
     ) as ordered_at,
     -- Starts are put off and brought forward: the day told last counts.
     arg_max(o.needed_by, o.order_seq) as needed_by,
@@ -17,9 +17,18 @@ select
     arg_min(o.tags, o.place) as tags,
     list_filter(
         [
-            if(count(distinct o.candidate_key) filter (where o.file_sha256 is not null) > 1, 'candidate_ref', null),
-            if(count(distinct o.package) filter (where o.file_sha256 is not null) > 1, 'package', null),
-            if(count(distinct o.ordered_at) filter (where o.file_sha256 is not null) > 1, 'ordered_at', null),
+            if(
+                min(o.candidate_key) filter (where o.is_of_file) <> max(o.candidate_key) filter (where o.is_of_file),
+                'candidate_ref', null
+            ),
+            if(
+                min(o.package) filter (where o.is_of_file) <> max(o.package) filter (where o.is_of_file),
+                'package', null
+            ),
+            if(
+                min(o.ordered_at) filter (where o.is_of_file) <> max(o.ordered_at) filter (where o.is_of_file),
+                'ordered_at', null
+            ),
             if(min(o.country) <> max(o.country), 'country', null),
             if(min(o.region) <> max(o.region), 'region', null),
             if(min(o.cost_center) <> max(o.cost_center), 'cost_center', null),
@@ -31,6 +40,7 @@ select
 from (
     select
         r.* replace (t.check_key as check_key),
+        r.file_sha256 is not null as is_of_file,
         -- What an order file says is the customer's own word.
         row_number() over (order by r.file_sha256 is null asc nulls last, r.order_seq asc nulls last) as place
     from raw."order" as r
