@@ -77,7 +77,7 @@ def test_what_is_over_before_anybody_looks_takes_at_most_until_then() -> None:
 @pytest.mark.parametrize("slug", ["goodhire", "zinc", "workerchecks"])
 def test_least_and_most_of_each_party_hold_the_truth_and_so_does_the_number_of_states_nobody_saw(slug: str) -> None:
     shape = Shape(vendor=slug, checks=300, hiccups=0.6, looks="once_a_day", announced="daily")
-    with seen(shape, 9001) as (of, stage):
+    with seen(shape, 7311) as (of, stage):
         rows = stage.rows(
             "select f.check_id, f.lifecycle, p.phase, p.seconds_least as least, p.seconds_most as most "
             "from analytics.check_phase as p inner join star.fact_check as f using (check_key)"
