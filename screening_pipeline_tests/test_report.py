@@ -83,6 +83,30 @@ def test_it_begins_with_what_will_be_late(content: str) -> None:
     assert "Promises that will break" in content
 
 
+def test_what_is_compared_with_is_counted_like_what_it_is_compared_with(connection: Connection) -> None:
+    """The two queries that look thirty days back say, of no days back, what the page says of now."""
+    questions = {name: query.replace("to_days(30)", "to_days(0)") for name, query in catalog.questions().items()}
+    (now,) = session.rows(connection, questions["stuck_before"])
+    (scope,) = session.rows(connection, questions["scope"])
+    (broken,) = session.rows(connection, questions["promised"])
+    (broken_now,) = session.rows(connection, questions["promised_before"])
+    assert (now["open"], now["stuck"]) == (scope["open_checks"], scope["stale"])
+    assert scope["stale"] > 0
+    assert broken_now["broken"] == broken["broken"] > 0
+
+
+def test_stuck_and_broken_promises_are_compared_with_the_month_before(connection: Connection, content: str) -> None:
+    questions = catalog.questions()
+    (scope,), (before,) = (session.rows(connection, questions[name]) for name in ("scope", "stuck_before"))
+    more = scope["stale"] - before["stuck"]
+    said = f"{'▲' if more > 0 else '▼'} {abs(more):,} against 30 days before" if more else "as 30 days before"
+    assert f"longer in a state than usual; {said}" in content
+    (promised,), (then,) = (session.rows(connection, questions[name]) for name in ("promised", "promised_before"))
+    more = promised["broken"] - then["broken"]
+    said = f"{'▲' if more > 0 else '▼'} {abs(more):,} against 30 days before" if more else "as 30 days before"
+    assert f"<small>{said}; " in content
+
+
 def test_an_empty_warehouse_makes_a_page_that_says_so(empty: Connection) -> None:
     empty_page = write.build_report(empty, generated_at=GENERATED_AT)
     found = Elements(empty_page)
@@ -96,7 +120,7 @@ def test_nothing_that_anybody_wrote_becomes_markup(content: str) -> None:
     found = Elements(content)
     assert "&lt;script&gt;alert(&#x27;it ran&#x27;)&lt;/script&gt;" in content
     assert {"img", "iframe", "link", "object"} & set(found.names) == set()
-    assert found.names.count("script") == 2  # the open checks, as data, and our own
+    assert found.names.count("script") == 3  # the open checks and the groups, as data, and our own
     assert [name for name in found.attributes if name.startswith("on")] == []
 
 
@@ -250,6 +274,48 @@ def test_the_head_counts_anew_for_what_is_chosen(browser: Browser, page_file: Pa
 
 
 @pytest.mark.browser
+def test_turnaround_is_shown_for_what_is_chosen_in_either_place(
+    browser: Browser, page_file: Path, connection: Connection
+) -> None:
+    page = _opened(browser, page_file)
+    assert (page.locator("#by-vendor").is_visible(), page.locator("#chosen").is_visible()) == (True, False)
+    groups = session.rows(connection, catalog.questions()["groups"])
+    known = [row for row in groups if row["vendor"] == "zinc" and row["month"] and row["median"] is not None]
+    row = next(row for row in known if "script" in row["package"])
+    page.select_option("#filters select[name=vendor]", "zinc")
+    assert page.locator("#chosen tbody tr").count() == 1, "the whole vendor"
+    page.select_option("#turnaround-filters select[name=month]", row["month"])
+    packages = [one["package"] for one in groups if one["vendor"] == "zinc" and one["month"] == row["month"]]
+    assert page.locator("#chosen tbody tr").count() == len(packages) > 1, "each package of that month"
+    page.select_option("#turnaround-filters select[name=package]", row["package"])
+    cells = page.locator("#chosen tbody td").all_inner_texts()
+    assert cells[:3] == ["Zinc", row["package"], row["month"]], "as text, whatever it says"
+    assert cells[3].splitlines()[0] == span(row["median"])
+    assert cells[6:9] == [str(row[name]) for name in ("n", "n_completed", "n_open")]
+    assert page.input_value("#filters select[name=package]") == row["package"], "both choose together"
+    page.select_option("#filters select[name=vendor]", "checkr")
+    page.select_option("#filters select[name=month]", "")
+    page.select_option("#filters select[name=package]", "")
+    page.select_option("#filters select[name=vendor]", "")
+    assert (page.locator("#by-vendor").is_visible(), page.locator("#chosen").is_visible()) == (True, False)
+    page.close()
+
+
+@pytest.mark.browser
+def test_how_things_are_counted_is_folded_away_on_screen_and_open_on_paper(browser: Browser, page_file: Path) -> None:
+    page = _opened(browser, page_file)
+    folded = page.locator("#turnaround details p")
+    assert not folded.is_visible()
+    page.locator("#turnaround summary").click()
+    assert folded.is_visible()
+    page.close()
+    page = _opened(browser, page_file)
+    page.emulate_media(media="print")
+    assert page.locator("#turnaround details p").bounding_box()
+    page.close()
+
+
+@pytest.mark.browser
 def test_the_question_is_answered_on_the_first_screen(browser: Browser, page_file: Path) -> None:
     page = _opened(browser, page_file, viewport={"width": 1440, "height": 900})
     for part in (".strip", "#sentence", "#held-bar", "#whose-bar"):
@@ -304,6 +370,24 @@ def test_paper_is_white_whatever_the_screen_and_nothing_is_cut_off(browser: Brow
     assert _lightness(page, "document.body", "backgroundColor") == 1.0
     assert page.evaluate("document.documentElement.scrollWidth") == 703
     assert page.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+    page.close()
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [{"width": 1440, "height": 900}, PHONE], ids=["desk", "phone"])
+def test_axe_finds_nothing(browser: Browser, page_file: Path, scheme: Any, size: Any) -> None:
+    """Everything folded out and something chosen, so that all of the page is there to be looked at."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = _opened(browser, page_file, color_scheme=scheme, viewport=size)
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    page.select_option("#filters select[name=vendor]", "zinc")
+    found = Axe().run(page).response
+    problems = [(one["impact"], one["id"], one["nodes"][0]["target"]) for one in found["violations"]]
+    assert problems == []
+    assert len(found["passes"]) > 20, "it has looked"
     page.close()
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from screening_pipeline.report import filters
 from screening_pipeline.report import page as html
 from screening_pipeline.report.figures import Figures, Names
 from screening_pipeline.report.page import Row
@@ -45,9 +45,9 @@ def front(figures: Figures, names: Names) -> str:
         counts[_holder(row["phase"])] += row["n"]
     return (
         f'<div id="front">\n{_sandbox(figures)}'
-        f'<p id="sentence">{html.escaped(_sentence(held, counts, names))}</p>\n'
+        f'<p id="sentence" aria-live="polite">{html.escaped(_sentence(held, counts, names))}</p>\n'
         f"{_strip(figures, scope)}"
-        f"{_filters(held, names)}"
+        f"{filters.head(figures, names)}"
         f"{_bar('held-bar', 'Who holds the open checks', counts)}{_whose(figures['whose'])}"
         f"{_longest(held, names)}{_data(held, names)}</div>\n"
     )
@@ -73,15 +73,18 @@ def _sandbox(figures: Figures) -> str:
 def _strip(figures: Figures, scope: Row) -> str:
     told = {row["label"]: row for row in figures["strip"]}
     now, before = told.get("now", {}), told.get("before", {})
-    promised = figures["promised"][0]
+    promised, stuck_before = figures["promised"][0], figures["stuck_before"][0]
     more = round(promised["expected"] or 0)
     expected = f"{more or 'none'} more expected in two weeks"
+    broken_before = figures["promised_before"][0]["broken"] if before.get("open") else None
+    stuck = _compared(scope["stale"], stuck_before["stuck"] if stuck_before["open"] else None)
+    broken = _compared(promised["broken"], broken_before)
     day, _, clock = str(scope["as_of"]).partition(", ")
     tiles = [
         ("Median, last 30 days", html.span(now.get("median")), _change(now, before, "median")),
         ("Open", html.number(scope["open_checks"]), _change(now, before, "open")),
-        ("Stuck", html.number(scope["stale"]), "longer in a state than usual"),
-        ("Promises broken, open", html.number(promised["broken"]), expected),
+        ("Stuck", html.number(scope["stale"]), f"longer in a state than usual; {stuck}"),
+        ("Promises broken, open", html.number(promised["broken"]), f"{broken}; {expected}"),
         ("Completed, last 30 days", html.number(now.get("completed")), _change(now, before, "completed")),
         ("As of", html.escaped(day), f"{clock}; {scope['checks']:,} checks of {scope['accounts']:,} accounts"),
     ]
@@ -94,14 +97,17 @@ def _tile(title: str, value: str, note: str) -> str:
 
 
 def _change(now: Row, before: Row, name: str) -> str:
-    """The change against thirty days before; where there was nothing then, that."""
-    new, old = now.get(name), before.get(name)
-    if new is None or not old:
+    """The change of a figure of the strip against thirty days before."""
+    return _compared(now.get(name), before.get(name) or None, html.span if name == "median" else html.number)
+
+
+def _compared(new: float | None, old: float | None, told: Callable[[float], str] = html.number) -> str:
+    """The change against thirty days before; where nothing is known of then (None), that."""
+    if new is None or old is None:
         return "nothing to compare with yet"
     if new == old:
         return "as 30 days before"
-    told = html.span(abs(new - old)) if name == "median" else html.number(abs(new - old))
-    return f"{'▲' if new > old else '▼'} {told} against 30 days before"
+    return f"{'▲' if new > old else '▼'} {told(abs(new - old))} against 30 days before"
 
 
 # ── one sentence ───────────────────────────────────────────────────────────────────────────────────
@@ -172,25 +178,8 @@ def _longest(held: list[Row], names: Names) -> str:
     )
 
 
-def _filters(held: list[Row], names: Names) -> str:
-    choices = {
-        "vendor": {row["vendor"]: names[row["vendor"]] for row in held},
-        "package": {row["package"]: row["package"] for row in held},
-        "month": {row["month"]: row["month"] for row in held},
-        "country": {row["country"]: row["country"] for row in held},
-    }
-    shown = "".join(_select(name, values) for name, values in choices.items() if len({*values} - {None}) > 1)
-    return f'<form id="filters" hidden>{shown}</form>\n'
-
-
-def _select(name: str, values: Mapping[str | None, str]) -> str:
-    known = sorted((told, value) for value, told in values.items() if value is not None)
-    options = "".join(f'<option value="{html.escaped(value)}">{html.escaped(told)}</option>' for told, value in known)
-    return f'<label>{name.capitalize()} <select name="{name}"><option value="">all</option>{options}</select></label>\n'
-
-
 def _data(held: list[Row], names: Names) -> str:
-    """The open checks for the script, in a block that is no script; nothing in it can end the block."""
+    """The open checks for the script."""
     rows = [
         {
             "vendor": row["vendor"],
@@ -207,7 +196,4 @@ def _data(held: list[Row], names: Names) -> str:
         }
         for row in held
     ]
-    text = json.dumps(rows, ensure_ascii=True, separators=(",", ":"), default=float)
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return f'<script type="application/json" id="held">{text}</script>\n'
+    return filters.data("held", rows)

@@ -27,8 +27,8 @@ def decisions(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "adjudication",
         "Decisions",
-        "Results of complete checks and what was decided about them. Checks that are complete only in part "
-        "have no part in the shares.",
+        "Results of complete checks and what was decided about them.",
+        "Checks that are complete only in part have no part in the shares.",
         html.charts(drawn)
         + _mix(rows, names)
         + _waiting(figures["missing"], names)
@@ -104,8 +104,8 @@ def afterwards(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "afterwards",
         "After the end",
-        "Checks that are opened again keep their first completion. Subscriptions look on after a check has "
-        "ended; they have no turnaround.",
+        "Checks that were opened again, and subscriptions, which look on after a check has ended.",
+        "Checks that are opened again keep their first completion. Subscriptions have no turnaround.",
         f"<h3>Opened again</h3>\n{html.table(figures['reopened'], opened)}"
         f"<h3>Subscriptions</h3>\n{html.table(figures['subscriptions'], watched)}",
     )
@@ -128,6 +128,7 @@ def pulls(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "pulls",
         "What asking costs and brings",
+        "Calls, what they brought, and how late changes were seen.",
         "How late a change was seen is counted from the vendor's own time of it or, where there is none, "
         "from the last time the check was seen without it, which is the most it can have been. These times "
         "are of the latest week with changes, the counts of all weeks. States that came and went before the first look "
@@ -177,6 +178,7 @@ def quality(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "quality",
         "What these figures rest on",
+        "How far each account is known, and what has no part in turnaround.",
         "“Uncertain by” says by how much a turnaround can be shorter than counted. Checks first seen "
         "complete, without an order time, complete before they were ordered, or canceled, expired and "
         "declined have no part in turnaround.",

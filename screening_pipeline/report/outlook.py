@@ -19,6 +19,7 @@ def ahead(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "ahead",
         "What is ahead",
+        "What will probably be late, the surest first.",
         "Forecast from how long such checks have stayed in each state, by working time, and how fast they have left it "
         "of late. Listed are checks that are needed by a day and complete before it with a chance below 80 %.",
         "".join(parts) or html.nothing(),

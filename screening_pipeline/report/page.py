@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from html import escape
+from html import escape, unescape
 from importlib.resources import files
 from typing import Any
 
@@ -94,6 +94,11 @@ def remark(say: Callable[[Row], str], heading: str = "Remark") -> Column:
     return Column(heading, say, "word")
 
 
+def note(heading: str, key: str) -> Column:
+    """A table column of sentences, which may take several lines."""
+    return Column(heading, lambda row: escaped(row[key]), "note")
+
+
 def figures(heading: str, key: str, show: Callable[[Any], str] = number) -> Column:
     """A table column of numbers."""
     return Column(heading, lambda row: show(row[key]))
@@ -119,16 +124,24 @@ def between(heading: str, key: str, low: str, high: str) -> Column:
     return Column(heading, cell)
 
 
+def parts(cell: str) -> list[str]:
+    """A cell's HTML as text without markup: what it says, and its small print, where it has any."""
+    told, _, small = cell.partition("<small>")
+    return [unescape(told), unescape(small.removesuffix("</small>"))] if small else [unescape(told)]
+
+
 def table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     """An HTML table that scrolls sideways where the screen is narrow."""
     if not rows:
         return nothing()
     head = "".join(f'<th class="{column.kind}">{escaped(column.heading)}</th>' for column in columns)
     body = "".join(f"<tr>{_cells(row, columns)}</tr>\n" for row in rows)
-    return (
-        f'<div class="scroll" tabindex="0"><table>\n<thead><tr>{head}</tr></thead>\n'
-        f"<tbody>\n{body}</tbody>\n</table></div>\n"
-    )
+    return scrolling(f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>")
+
+
+def scrolling(content: str) -> str:
+    """HTML that scrolls sideways where the screen is narrow, also by keys."""
+    return f'<div class="scroll" tabindex="0">{content}</div>\n'
 
 
 def _cells(row: Row, columns: Sequence[Column]) -> str:
@@ -157,11 +170,12 @@ def _figure(title: str, svg: str, note: str) -> str:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page: its anchor, title, introduction and HTML."""
+    """A section of the page: its anchor, title, introduction, how it is counted (folded), and HTML."""
 
     anchor: str
     title: str
     lead: str
+    method: str
     body: str
 
 
@@ -184,7 +198,9 @@ def page(title: str, intro: str, sections: Sequence[Section], closing: str) -> s
 def _section(part: Section) -> str:
     return (
         f'<section id="{part.anchor}">\n<h2>{escaped(part.title)}</h2>\n'
-        f"<p>{escaped(part.lead)}</p>\n{part.body}</section>\n"
+        f"<p>{escaped(part.lead)}</p>\n"
+        f"<details><summary>How this is counted</summary><p>{escaped(part.method)}</p></details>\n"
+        f"{part.body}</section>\n"
     )
 
 

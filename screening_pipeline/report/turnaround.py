@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from screening_pipeline.report import charts
+from screening_pipeline.report import charts, filters
 from screening_pipeline.report import page as html
 from screening_pipeline.report.figures import Figures, Names, by_vendor_of
 from screening_pipeline.report.page import Row
@@ -14,35 +14,25 @@ def by_vendor(figures: Figures, names: Names) -> html.Section:
     """Report section: turnaround by vendor."""
     rows = figures["turnaround"]
     measured = names.named(row for row in rows if row["median"] is not None)
-    columns = [
-        names.column(),
-        html.between("Median", "median", "median_low", "median_high"),
-        html.remark(_interval, "95 % interval"),
-        html.between("90 in 100", "ninety", "ninety_low", "ninety_high"),
+    *pace, remark = filters.pace_columns()
+    more = [
         html.figures("Median, business days", "median_business_days", html.days),
-        html.figures("Ordered", "n"),
-        html.figures("Complete", "n_completed"),
-        html.figures("Open", "n_open"),
         html.figures("Ever complete", "share_completing", html.share),
-        html.remark(lambda row: html.words(row["note"]) if row["note"] else "", "Note"),
     ]
+    columns = [names.column(), *pace, *more, remark]
     note = "Dot: median; ticks: 90 and 95 in 100; pale bar: back to the earliest the median can have been."
     drawn = [("From ordered to complete", charts.ranges(measured, "vendor"), note)] if measured else []
     return html.Section(
         "turnaround",
         "Turnaround by vendor",
-        "From the order to the end of the screening, of the checks that complete; open ones are counted for as long as "
-        "they were seen open, and those that end otherwise leave when they do. Below a figure stands what it is if "
-        "every end came as early, or as late, as it can have come. The interval says what chance allows.",
-        html.table(rows, columns) + html.charts(drawn),
+        "From the order to the end of the screening, of the checks that complete.",
+        "Open checks are counted for as long as they were seen open, and those that end otherwise leave when they do. "
+        "Below a figure stands what it is if every end came as early, or as late, as it can have come. The interval "
+        "says what chance allows. By package and month there are the twelve packages of a vendor ordered most, "
+        "and the last thirteen months in which anything was ordered; the chart is always of all.",
+        f'{filters.chosen_turnaround(figures, names)}<div id="by-vendor">{html.table(rows, columns)}</div>'
+        + html.charts(drawn),
     )
-
-
-def _interval(row: Row) -> str:
-    low, high = row["interval_low"], row["interval_high"]
-    if low is None and high is None:
-        return html.NOTHING
-    return f"{html.span(low or 0)} to {html.span(high)}" if high is not None else f"from {html.span(low)}"
 
 
 def by_package(figures: Figures, names: Names) -> html.Section:
@@ -70,8 +60,9 @@ def by_package(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "packages",
         "Distribution and trend by package",
-        "The packages ordered most. A point of the trend is the median of the closed checks ordered then, ten at "
-        "least; while some of them are open, it can only rise.",
+        "The packages ordered most.",
+        "A point of the trend is the median of the closed checks ordered then, ten at least; while some of them are "
+        "open, it can only rise.",
         (html.charts(drawn) or html.nothing()) + (f"<h3>Parts of checks</h3>\n{parts}" if figures["parts"] else ""),
     )
 
@@ -85,9 +76,9 @@ def survival(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "survival",
         "How many take longer",
-        "Of the checks that complete, the share that takes longer than a time: an open check counts for as long as "
-        "it was seen open, and one that is canceled or expires leaves then. The line takes each end in the middle of "
-        "its bounds, the band from one end to the other.",
+        "Of the checks that complete, the share that takes longer than a time.",
+        "An open check counts for as long as it was seen open, and one that is canceled or expires leaves then. The "
+        "line takes each end in the middle of its bounds, the band from one end to the other.",
         html.charts(drawn) or html.nothing(),
     )
 
@@ -107,8 +98,8 @@ def holders(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "who",
         "Who holds what up",
-        "Each stretch of a check's life belongs to whoever had to act in it. Medians are over all closed "
-        "checks, also those on which that party never had to act.",
+        "Each stretch of a check's life belongs to whoever had to act in it.",
+        "Medians are over all closed checks, also those on which that party never had to act.",
         f"{html.charts(drawn)}<h3>Closed checks</h3>\n{_spent(phases, names)}"
         f"<h3>Open checks</h3>\n{_held(held, names)}",
     )
@@ -169,7 +160,9 @@ def ageing(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "ageing",
         "Open checks by age",
-        "The oldest come first. “Stuck” is a check whose state has lasted longer than such a state should.",
+        "The oldest come first.",
+        "“Stuck” is a check whose state has lasted longer than such a state should: thirty days, unless something else "
+        "is declared of its vendor. Ages run to the latest instant that anything was told.",
         html.charts(drawn) + html.table(figures["oldest"], columns),
     )
 
@@ -181,9 +174,10 @@ def promises(figures: Figures, names: Names) -> html.Section:
     return html.Section(
         "sla",
         "Promises kept",
-        "Promised turnarounds come from the configuration. On the vendor's clock only time counts in which "
-        "the vendor had to act. Orders younger than their promise are not judged. “Surely” is of those of which it is "
-        "known; at worst and at best, all that nobody saw went against the promise, or for it.",
+        "Promised turnarounds come from the configuration.",
+        "On the vendor's clock only time counts in which the vendor had to act. Orders younger than their promise are "
+        "not judged. “Surely” is of those of which it is known; at worst and at best, all that nobody saw went against "
+        "the promise, or for it.",
         _kept(figures["sla"], names)
         + (f"<h3>Broken promises: {total:,}</h3>\n{_broken(broken, names)}" if total else ""),
     )

@@ -1,7 +1,8 @@
 "use strict";
-// Counts the open checks again for what is chosen. The page says the same without it, of all of them.
-const held = JSON.parse(document.getElementById("held").textContent);
-const choices = [...document.querySelectorAll("#front select")];
+// Counts the open checks again for what is chosen, and shows the turnaround that was computed for it. The page says the
+// same without it, of all of them.
+const [held, groups] = ["held", "groups"].map((id) => JSON.parse(document.getElementById(id)?.textContent ?? "[]"));
+const choices = [...document.querySelectorAll(".filters select")];
 const spoken = { vendor: "vendors", candidate: "candidates", client: "you", client_or_candidate: "you or candidates", unknown: "nobody known" };
 const waits = { vendor: " for its vendor", candidate: " for a candidate", client: " for you", client_or_candidate: " for you or a candidate", unknown: "" };
 const units = [[120, 1, "s", 0], [7200, 60, "min", 0], [172800, 3600, "h", 1], [Infinity, 86400, "d", 1]];
@@ -21,8 +22,16 @@ function sentence(rows, counts) {
   return `${rows.length} ${verb} open: ${parts.join(", ")}${age}.`;
 }
 
-function choose() {
-  const rows = held.filter((row) => choices.every((choice) => !choice.value || row[choice.name] === choice.value));
+function cell(kind, word, small) {
+  const made = document.createElement("td");
+  made.className = kind;
+  made.textContent = word;
+  if (small) made.appendChild(document.createElement("small")).textContent = small;
+  return made;
+}
+
+function count(chosen) {
+  const rows = held.filter((row) => Object.entries(chosen).every(([name, value]) => row[name] === value));
   const counts = {};
   for (const row of rows) counts[row.holder] = (counts[row.holder] || 0) + 1;
   document.getElementById("sentence").textContent = sentence(rows, counts);
@@ -37,15 +46,37 @@ function choose() {
   body.replaceChildren(...rows.slice(0, 12).map((row) => {
     const line = document.createElement("tr");
     const words = [row.name, spoken[row.holder], row.age === null ? "–" : span(row.age), row.held === null ? "–" : span(row.held), row.state, row.stuck ? "stuck" : "", row.package || "–", row.id];
-    line.append(...words.map((word, at) => {
-      const cell = document.createElement("td");
-      cell.className = at === 2 || at === 3 ? "number" : at > 5 || !at ? "foreign" : "word";
-      cell.textContent = word;
-      return cell;
-    }));
+    line.append(...words.map((word, at) => cell(at === 2 || at === 3 ? "number" : at > 5 || !at ? "foreign" : "word", word)));
     return line;
   }));
 }
 
-document.getElementById("filters").hidden = false;
-for (const choice of choices) choice.addEventListener("change", choose);
+// A package and a month were computed together, so a month alone shows each package; a country has no turnaround of its own.
+function pace({ vendor, package: name, month }) {
+  const box = document.getElementById("chosen");
+  if (!box) return;
+  box.hidden = !(vendor || name || month);
+  document.getElementById("by-vendor").hidden = !box.hidden;
+  const rows = groups.filter((row) => (!vendor || row.vendor === vendor) && row.month === (month ?? null) &&
+    (name ? row.package === name : month ? row.package !== null : row.package === null));
+  const parts = [vendor && `vendor ${rows[0]?.name ?? vendor}`, name && `package ${name}`, month && `ordered in ${month}`];
+  box.querySelector("p").textContent = `Chosen: ${parts.filter(Boolean).join(", ")}. ` +
+    (rows.length ? "Of all countries; the chart below is of everything." : "Nothing to show: too few, or ordered too long ago.");
+  const kinds = [...box.querySelectorAll("th")].map((heading) => heading.className);
+  box.querySelector("tbody").replaceChildren(...rows.map((row) => {
+    const line = document.createElement("tr");
+    const cells = [[row.name], [row.package ?? "all"], [row.month ?? "any month"], ...row.cells];
+    line.append(...cells.map(([word, small], at) => cell(kinds[at], word, small)));
+    return line;
+  }));
+}
+
+function choose(changed) {
+  for (const choice of choices) if (choice.name === changed.name) choice.value = changed.value;
+  const chosen = Object.fromEntries(choices.filter((choice) => choice.value).map((choice) => [choice.name, choice.value]));
+  count(chosen);
+  pace(chosen);
+}
+
+for (const form of document.querySelectorAll(".filters")) form.hidden = !form.elements.length;
+for (const choice of choices) choice.addEventListener("change", () => choose(choice));

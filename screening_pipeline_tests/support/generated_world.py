@@ -132,11 +132,12 @@ def _life(generator: random.Random, check: Row, ordered_at: datetime, took: int)
     found = _look(generator, last, done_at)
     if is_done and found[1] < NOW:
         lifecycle = "canceled" if generator.random() < 0.05 else "completed"
-        yield "star.fact_check", _closed(generator, check, ordered_at, found, lifecycle)
+        row = _closed(generator, check, ordered_at, found, lifecycle)
         events.append((found[1], lifecycle, "none"))
     else:
-        yield "star.fact_check", _open(check, ordered_at, events)
-    yield from _events(check, events)
+        row = _open(check, ordered_at, events)
+    yield "star.fact_check", row
+    yield from _events(check, events, is_terminal=row["is_terminal"])
 
 
 def _look(generator: random.Random, after: datetime, at: datetime) -> tuple[datetime, datetime]:
@@ -202,7 +203,7 @@ def _open(check: Row, ordered_at: datetime, events: list[tuple[datetime, str, st
     }
 
 
-def _events(check: Row, events: list[tuple[datetime, str, str]]) -> Iterator[tuple[str, Row]]:
+def _events(check: Row, events: list[tuple[datetime, str, str]], *, is_terminal: bool) -> Iterator[tuple[str, Row]]:
     previous = None
     for number, (at, lifecycle, actor) in enumerate(events, start=1):
         yield (
@@ -213,7 +214,7 @@ def _events(check: Row, events: list[tuple[datetime, str, str]]) -> Iterator[tup
                 "lifecycle": lifecycle,
                 "result": "none",
                 "next_actor": actor,
-                "is_terminal": lifecycle != "in_progress",
+                "is_terminal": is_terminal and number == len(events),
                 "channel": "pull",
                 "observed_at": str(at),
                 "observed_at_earliest": previous and str(previous),

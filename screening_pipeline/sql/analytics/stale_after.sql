@@ -1,4 +1,4 @@
--- One row per vendor and state in which one of its checks is open: how long such a state may last before it is stale.
+-- One row per vendor and state in which its checks can be: how long such a state may last before it is stale.
 --
 -- vendor         vendor
 -- lifecycle      where the check stands
@@ -7,11 +7,16 @@
 -- @refresh view
 with
 state as (
-    select distinct
+    select
         vendor,
         lifecycle
     from star.fact_check
     where is_terminal is not true
+    union
+    select
+        vendor,
+        coalesce(lifecycle, 'unknown') as lifecycle
+    from star.dim_vendor_status
 ),
 
 -- The threshold that speaks of most of the vendor and state is the one that counts.

@@ -2,7 +2,7 @@
 select
     a.vendor,
     coalesce(c.package_name, a.package) as package,
-    strftime(a.ordered_at, '%Y-%m') as month,
+    strftime(c.ordered_month, '%Y-%m') as month,
     c.country,
     coalesce(a.next_actor, 'unknown') as holder,
     a.check_id,
