@@ -92,7 +92,8 @@ def test_the_adverse_action_is_told_step_by_step(s: Story) -> Iterator[None]:
     s.say(**CONSIDER, adjudication="pre_adverse_action", when="10:00")
     s.say(**CONSIDER, adjudication="post_adverse_action", when="11:00")
     yield
-    assert [event["adjudication"] for event in s.events()][-2:] == ["pre_adverse", "final_adverse"]
+    steps = [(event["adjudication"], event["next_actor"]) for event in s.events()]
+    assert steps[-2:] == [("pre_adverse", "client"), ("final_adverse", "none")]
     assert (s.check()["adjudicated_at"], s.check()["closed_at"]) == (at("11:00"), at("11:00"))
 
 

@@ -241,7 +241,7 @@ def test_type_is_preferred_and_checktype_stands_in_for_it(s: Story) -> Iterator[
 @told.story
 def test_every_component_word_has_its_meaning(s: Story) -> Iterator[None]:
     s.of("zinc")
-    words = ("clear", "consider", "pending", "pending-resubmission", "escalated")
+    words = ("clear", "consider", "pending", "pending-resubmission", "cancelled", "escalated")
     s.say(
         status="partially-completed",
         statusV2="in-progress",
@@ -253,6 +253,7 @@ def test_every_component_word_has_its_meaning(s: Story) -> Iterator[None]:
         "consider": ("completed", "consider"),
         "pending": ("in_progress", "none"),
         "pending-resubmission": ("in_progress", "none"),
+        "cancelled": ("canceled", "none"),
         "escalated": ("unknown", "unknown"),
     }
     assert s.unmapped() == {("component_status", "escalated")}
