@@ -93,6 +93,7 @@ def test_a_project_made_by_dg_loads_it_as_a_component(tmp_path: Path) -> None:
     (project / "screening.toml").write_text(
         '[[accounts]]\nvendor = "zinc"\nname = "main"\nbase_url = "https://zinc.example"\napi_key_env = "ZINC_KEY"\n'
         '[operations]\nowners = ["team:people-operations"]\ntags = { domain = "hiring" }\n'
+        '[publish]\nparquet_every = "0s"\n'
     )
     (folder / "defs.yaml").write_text(
         "type: screening_pipeline.component.ScreeningPipeline\n"
@@ -132,6 +133,7 @@ def test_a_project_made_by_dg_loads_it_as_a_component(tmp_path: Path) -> None:
     assert facts["keys"] == [["emea", "emea"]], "of all assets, and of all groups"
     assert ["emea", "raw", "order"] in facts["made"]
     assert ["emea", "star", "fact_check"] in facts["made"], "told of by the step, which made them"
+    assert ["emea", "published", "parquet"] in facts["made"], "with the snapshot, as it was asked for"
     assert {key[0] for key in [*facts["made"], *facts["tried"]]} == {"emea"}
     assert ["emea", "star", "fact_check"] in facts["tried"]
     assert facts["tags"]["screening/installation"] == "emea"

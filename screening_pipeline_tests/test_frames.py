@@ -1,6 +1,7 @@
 """The snapshot as data frames and as Parquet files."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,12 @@ def test_parquet_files_are_replaced_as_a_set_and_the_set_before_stays_readable(s
         first = folder.resolve()
         publish.export_parquet(connection, folder)
         second = folder.resolve()
-        publish.export_parquet(connection, folder)
+        listed = sorted(first.glob("*/*.parquet"))
+        publish.export_parquet(connection, folder, kept_seconds=600)
+        assert [path for path in listed if not path.exists()] == [], "who has listed them reads them to the end"
+        os.utime(first, (1, 1))  # as if ten minutes had gone by
+        second = folder.resolve()
+        publish.export_parquet(connection, folder, kept_seconds=600)
         rows = connection.execute(f"from read_parquet('{folder}/star/dim_vendor.parquet')").fetchall()
     published = [r for r in catalog.relations().values() if r.schema in catalog.PUBLISHED and r.refresh != "macro"]
     assert count == len(published) == len(list(folder.glob("*/*.parquet")))

@@ -12,8 +12,9 @@ import pytest
 
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.cycle.writing import open_warehouse
-from screening_pipeline.runtime import context, opening, plans, publication
+from screening_pipeline.runtime import context, opening, parquet_files, plans, publication
 from screening_pipeline.settings import sandbox_accounts
+from screening_pipeline.settings.settings import Publish
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -43,6 +44,12 @@ class Office:
         with open_warehouse(work) as connection:
             plans.prepare(connection, work)
             return publication.publish(work, connection)
+
+    def renew_parquet(self, every: float | None, *, after: float = 0.0, takes: float = 0.0) -> int | None:
+        """What follows a publication where Parquet is asked for every so many seconds."""
+        settings = replace(self.work.settings, publish=Publish(parquet_every=every))
+        clock = SlowClock(NOW + timedelta(seconds=after), takes)
+        return parquet_files.renew(replace(self.work, settings=settings, clock=clock))
 
     def overdue(self, after: float) -> str | None:
         """What waits to be published so many seconds after noon."""
@@ -90,3 +97,15 @@ def test_a_snapshot_that_is_gone_is_made_anew_at_once(office: Office) -> None:
     assert office.publish(takes=6)
     office.work.settings.paths.published.unlink()
     assert office.publish(after=1, takes=6)
+
+
+def test_parquet_follows_a_snapshot_only_where_it_is_asked_for_and_for_a_twentieth_of_the_time(office: Office) -> None:
+    assert office.publish(takes=1)
+    folder, queue = office.work.settings.paths.parquet, office.work.pull_queue
+    assert office.renew_parquet(None) is None
+    assert not folder.exists()
+    assert office.renew_parquet(0.0, takes=2) == len(list(folder.glob("*/*.parquet"))) > 50
+    assert office.renew_parquet(0.0, after=39) is None, "it took two seconds"
+    for every, after, is_due in ((0, 40, True), (900, 899, False), (900, 900, True), (900, -86_400, True)):
+        at = NOW + timedelta(seconds=after)
+        assert parquet_files.is_due(queue, at, timedelta(seconds=every)) is is_due, (every, after)

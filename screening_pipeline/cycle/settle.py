@@ -13,7 +13,7 @@ from screening_pipeline.base.errors import LockHeld
 from screening_pipeline.cycle.notes import note_accounts, note_gaps
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orders.intake import IntakeCounts
-from screening_pipeline.runtime import publication, unread
+from screening_pipeline.runtime import parquet_files, publication, unread
 from screening_pipeline.runtime.plans import plan_what_is_old, prepare
 from screening_pipeline.runtime.results import BatchCounts
 from screening_pipeline.warehouse import catalog, ingest, schema, session
@@ -69,6 +69,7 @@ def settle_and_publish(runtime: Runtime) -> BatchCounts:
             publication.publish(runtime, connection)
     except LockHeld:
         return BatchCounts()
+    parquet_files.renew(runtime)
     return settled
 
 

@@ -13,6 +13,7 @@ OWNERS = ["team:data-engineering"]
 RAW_ORDER = key("raw", "order")
 RAW_RESPONSE = key("raw", "response")
 SNAPSHOT = key("published", "snapshot")
+PARQUET = key("published", "parquet")
 # The step that asks every vendor, and its pool.
 PULL = "pull"
 # The tag of a run that says what it was asked for by; runs of the pipeline's own jobs have it.

@@ -15,7 +15,7 @@ import dagster as dg
 from screening_pipeline.cycle import take_orders
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration.installation import OWN_RUN, key, prefixed
-from screening_pipeline.orchestration.keys import OWNERS, SNAPSHOT, made, table_key
+from screening_pipeline.orchestration.keys import OWNERS, PARQUET, SNAPSHOT, made, table_key
 from screening_pipeline.orchestration.metadata import inert_markdown
 from screening_pipeline.orchestration.resource import Screening
 from screening_pipeline.orchestration.rules import all_rules, evaluations, rule_specs
@@ -26,7 +26,6 @@ from screening_pipeline.warehouse import rebuild as warehouse_rebuild
 from screening_pipeline.warehouse.engines import engine_of
 
 REPORT = key("published", "report")
-PARQUET = key("published", "parquet")
 
 
 @dg.op(description="Drops everything derived and computes it again from orders and landed answers; then publishes.")

@@ -13,6 +13,7 @@ from screening_pipeline.orchestration.installation import prefixed
 from screening_pipeline.orchestration.keys import (
     NO_ASSETS,
     OWNERS,
+    PARQUET,
     RAW_ORDER,
     RAW_RESPONSE,
     SNAPSHOT,
@@ -21,11 +22,12 @@ from screening_pipeline.orchestration.keys import (
     made,
     run_id_of,
     table_key,
+    version_tags,
 )
 from screening_pipeline.orchestration.metadata import table_metadata
 from screening_pipeline.orchestration.resource import Screening, note
 from screening_pipeline.orchestration.telling import Telling, Verdict, name_of, tell, telling_of
-from screening_pipeline.runtime import publication
+from screening_pipeline.runtime import parquet_files, publication
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.results import StepResult, steps_before
 from screening_pipeline.state.run_ledger import LAST_STEP
@@ -94,6 +96,8 @@ def star(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[An
         *(getattr(whole.settled, name) for name in ("responses", "changed", "rejects")),
     )
     yield from _shown(context, runtime, telling, size)
+    if size is not None:
+        _renew_parquet(context, runtime)
     verdicts += _on_snapshot(runtime, telling) if size is not None else []
     for verdict in telling.news(verdicts):
         context.log_event(dg.AssetCheckEvaluation(**verdict))  # Dagster takes them of a step, whatever it declares
@@ -115,6 +119,16 @@ def _shown(
         for name in (name for name in SPECS if name in telling.tables):
             yield from tell(context, SPECS[name], table_metadata(snapshot, catalog.relations()[name]))
     yield from tell(context, SNAPSHOT_SPEC, {"bytes": size, "path": engine.place})
+
+
+def _renew_parquet(context: dg.AssetExecutionContext, runtime: Runtime) -> None:
+    """Make Parquet files of the snapshot where they are asked for with it, and tell of them."""
+    files = parquet_files.renew(runtime)
+    if files is None:
+        return
+    facts: dict[str, Any] = {"files": files, "path": str(runtime.settings.paths.parquet)}
+    tags = version_tags(dg.AssetSpec(PARQUET, deps=[SNAPSHOT]))
+    context.log_event(dg.AssetMaterialization(PARQUET, metadata=facts, tags=tags))
 
 
 def _on_snapshot(runtime: Runtime, telling: Telling) -> list[Verdict]:

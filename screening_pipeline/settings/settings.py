@@ -173,10 +173,16 @@ class Operations:
 
 @dataclass(frozen=True, kw_only=True)
 class Publish:
-    """Settings of publication: the group of this machine that may read what is published (None: this user's own)."""
+    """Settings of publication: the group of this machine that may read what is published (None: this user's own).
+
+    `parquet_every`, in seconds: how often Parquet files are made with a snapshot at most; None: every morning only.
+    """
 
     group: str | None = setting(
         rules.name, example='"analysts"', help="the group of this machine that may read data/published/"
+    )
+    parquet_every: float | None = setting(
+        rules.duration, example='"15m"', help="Parquet with a snapshot, at most so often; left out, every morning"
     )
 
 

@@ -110,11 +110,13 @@ def log_of(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
 
 
-def export_parquet(connection: Connection, folder: Path, *, is_last_kept: bool = True) -> int:
+def export_parquet(
+    connection: Connection, folder: Path, *, is_last_kept: bool = True, kept_seconds: float = 0.0
+) -> int:
     """Export every table and view of a snapshot as `<folder>/<schema>/<name>.parquet`; the number of files.
 
     `folder` is a symbolic link, moved to the new files when all are complete. The set before it stays until the next
-    export, for its readers, or goes at once if not `is_last_kept`.
+    export, for its readers, and others for so many seconds, or all go at once if not `is_last_kept`.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     before = folder.resolve().name if folder.is_symlink() and is_last_kept else None
@@ -127,8 +129,10 @@ def export_parquet(connection: Connection, folder: Path, *, is_last_kept: bool =
     if folder.is_dir() and not folder.is_symlink():  # who copies a data folder may have followed the link
         folder.rename(folder.with_name(f"{new.name}-copied"))
     link.replace(folder)
+    made_at = new.stat().st_mtime
     for stale in folder.parent.glob(f"{folder.name}-*"):
-        if stale.name not in (new.name, before):
+        is_kept = is_last_kept and made_at - stale.stat().st_mtime < kept_seconds
+        if stale.name not in (new.name, before) and not is_kept:
             shutil.rmtree(stale)
     return len(files)
 
