@@ -12,14 +12,16 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from screening_pipeline.base.clock import ManualClock
+from screening_pipeline.base.progress import no_progress
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.domain import ids
 from screening_pipeline.domain.pseudonym import pseudonym
-from screening_pipeline.orders import files, instants, intake
+from screening_pipeline.orders import files, instants, intake, taking, text_lines
 from screening_pipeline.orders.files import Problem
 from screening_pipeline.warehouse import ingest, schema, session
 from screening_pipeline_tests.support import order_rows
@@ -473,10 +475,74 @@ def test_a_file_that_is_known_by_size_and_time_is_not_read_again(
     assert take_in(own_stage, clock) == intake.IntakeCounts()
 
 
+@pytest.fixture
+def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "STEP_ORDERS", 50)
+    monkeypatch.setattr(taking, "SMALL_BYTES", 100)
+    monkeypatch.setattr(text_lines, "BLOCK", 800)  # characters
+
+
+def steps(stage: Stage, clock: ManualClock, *, most: int = 1_000) -> Iterator[intake.IntakeCounts]:
+    """What each step brings, committed; a crash after `most`."""
+    given: dict[str, Any] = {"run_id": "test", "progress": no_progress, "clock": clock, "landing": stage.landing}
+    found = intake.steps(stage.connection, stage.settings, key=KEY, **given)
+    is_more = True
+    while is_more and (most := most - 1) >= 0:
+        with session.transaction(stage.connection):
+            taken = next(found)
+            ingest.advance(stage.connection, stage.landing, part_key=PART_KEY)
+        schema.drop_work(stage.connection)
+        is_more = taken.is_more
+        yield taken
+
+
+def lines_of(stage: Stage, name: str = "o.csv") -> list[int]:
+    return [row["line"] for row in stage.rows(f"select line from raw.order where file = '{name}' order by order_seq")]
+
+
+BAD = (7, 120)
+LARGE = HEADER + "".join(ORDER.format("" if number in BAD else f"r{number}") for number in range(2, 302))
+GOOD = [number for number in range(2, 302) if number not in BAD]
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_a_large_file_is_read_in_parts_and_gone_on_with_where_that_was_stopped(own_stage: Stage) -> None:
+    clock = ManualClock(MORNING)
+    written(own_stage, "o.csv", LARGE, clock)
+    first = list(steps(own_stage, clock, most=2))
+    assert [taken.is_more for taken in first] == [True, True]
+    assert lines_of(own_stage) == GOOD[: sum(taken.orders for taken in first)]
+    assert own_stage.rows("from raw.order_file") == []
+    rest = list(steps(own_stage, clock))
+    assert len(rest) > 2
+    assert lines_of(own_stage) == GOOD
+    assert [tuple(row.values()) for row in own_stage.rows("select row_count, reject_count from raw.order_file")] == [
+        (300, 2)
+    ]
+    assert [row["line"] for row in own_stage.rows("select line from ops.reject order by line")] == list(BAD)
+    counted = "select count(*) as n, count(ordered_at) as dated, count(distinct check_id) as ids from star.fact_check"
+    assert own_stage.rows(counted) == [{"n": 298, "dated": 298, "ids": 298}]
+    assert [taken.orders for taken in steps(own_stage, clock)] == [0]
+
+
+@pytest.mark.usefixtures("in_small_parts")
+def test_a_large_file_that_is_changed_while_it_is_read_is_read_as_it_was_and_then_as_it_is(own_stage: Stage) -> None:
+    clock = ManualClock(MORNING)
+    written(own_stage, "o.csv", LARGE, clock)
+    for number, _ in enumerate(steps(own_stage, clock)):
+        if not number:
+            written(own_stage, "o.csv", HEADER + ORDER.format("another"), clock)
+    assert lines_of(own_stage) == GOOD
+    assert sum(taken.orders for taken in steps(own_stage, clock)) == 1
+    assert lines_of(own_stage) == [*GOOD, 2]
+    assert own_stage.rows("select count(*) as n from star.fact_check") == [{"n": 299}]
+
+
 # What a cycle reads of a file full of holes, in a process of its own whose largest size is told.
 _MEASURED = """
 import resource, sys
 from pathlib import Path
+from typing import Any
 from screening_pipeline.orders import files, readers
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 manifest = files.manifest_of(Path(sys.argv[1]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from screening_pipeline.cycle.settle import Taken, advanced, written_by
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orders import intake
+from screening_pipeline.orders.intake import IntakeCounts
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.plans import PLANNED, plan_what_is_old, prepare
 from screening_pipeline.runtime.results import BatchCounts
@@ -26,23 +27,7 @@ def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
         return Taken()
     with open_warehouse(runtime, orders=orders) as connection:
         written = written_by(prepare(connection, runtime))
-        is_anew = rebuild.is_mostly_unread(connection, runtime.landing)
-        with session.transaction(connection):
-            taken = intake.take_in(
-                connection,
-                runtime.settings,
-                key=runtime.key,
-                now=runtime.clock.now(),
-                run_id=run_id,
-                progress=runtime.progress,
-                landing=runtime.landing,
-                clock=runtime.clock,
-            )
-            # Pushes, or what a crash left, are this run's too, and planned: what they ended is not asked.
-            settled = BatchCounts() if is_anew else advanced(connection, runtime)
-            if is_anew:
-                rebuild.begin_rebuild(connection)
-        schema.drop_work(connection)
+        taken, settled = _taken_in(connection, runtime, run_id)
         if ingest.is_rebuilding(connection):  # more was touched, or is unread, than is computed at once
             written |= written_by(prepare(connection, runtime))
         for name in unread.waiting(orders, taken.waiting):
@@ -50,3 +35,35 @@ def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
         unread.tell_orders(runtime.pull_queue, taken.waiting, intake.dialects(connection))
         plan_what_is_old(connection, runtime)
     return Taken(intake=taken, settled=settled + BatchCounts(written=written))
+
+
+def _taken_in(connection: session.Connection, runtime: Runtime, run_id: str) -> tuple[IntakeCounts, BatchCounts]:
+    """Take orders in, step by step, each in one transaction with its batch."""
+    taken, settled = IntakeCounts(is_more=True), BatchCounts()
+    is_anew = rebuild.is_mostly_unread(connection, runtime.landing)
+    steps = intake.steps(
+        connection,
+        runtime.settings,
+        key=runtime.key,
+        run_id=run_id,
+        progress=runtime.progress,
+        clock=runtime.clock,
+        landing=runtime.landing,
+    )
+    while taken.is_more:
+        with session.transaction(connection):
+            taken += next(steps)
+            # Pushes, or what a crash left, are this run's too, and planned: what they ended is not asked.
+            settled += _settled(connection, runtime, is_anew=is_anew)
+        schema.drop_work(connection)
+        if taken.is_more:
+            session.forget_blocks(connection)
+    return taken, settled
+
+
+def _settled(connection: session.Connection, runtime: Runtime, *, is_anew: bool) -> BatchCounts:
+    if not (is_anew or ingest.is_rebuilding(connection)):
+        return advanced(connection, runtime)
+    if not ingest.is_rebuilding(connection):
+        rebuild.begin_rebuild(connection)
+    return BatchCounts()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
@@ -46,13 +46,25 @@ class Orders:
         """How many orders there are."""
         return len(self.columns["line"]) + len(self.rows)
 
+    @property
+    def last_line(self) -> int:
+        """The last line that it tells of; 0 where that has no line."""
+        told = (*self.columns["line"][-1:], *(row["line"] for row in self.rows[-1:]))
+        return max((*told, *(problem.line or 0 for problem in self.problems[-1:])), default=0)
+
     def of(self, lines: Iterable[int]) -> Orders:
         """Only what these lines tell."""
-        wanted = frozenset(lines)
+        return self._where(frozenset(lines).__contains__)
+
+    def after(self, line: int) -> Orders:
+        """Only what the lines after this one tell."""
+        return self._where(lambda told: told is None or told > line) if line else self
+
+    def _where(self, is_wanted: Callable[[int | None], bool]) -> Orders:
         return Orders(
-            chosen(self.columns, [line in wanted for line in self.columns["line"]]),
-            [row for row in self.rows if row["line"] in wanted],
-            [problem for problem in self.problems if problem.line in wanted],
+            chosen(self.columns, list(map(is_wanted, self.columns["line"]))),
+            [row for row in self.rows if is_wanted(row["line"])],
+            [problem for problem in self.problems if is_wanted(problem.line)],
         )
 
 

@@ -65,6 +65,8 @@ class Manifest:
     line_count: int = 0
     is_partial: bool = False
     created_by: CreatedBy | None = None
+    copy: Path | None = None
+    """Where its bytes are read from, if not from the file itself."""
 
     @property
     def name(self) -> str:
@@ -73,7 +75,7 @@ class Manifest:
 
     def open(self) -> IO[bytes]:
         """The file, from its beginning. Raises EnvironmentFailed."""
-        return _opened(self.path)
+        return _opened(self.copy or self.path)
 
     def content(self) -> bytes:
         """All that may be read of it. Raises EnvironmentFailed."""

@@ -10,23 +10,19 @@ pseudonym.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.clock import Clock, StandingClock
 from screening_pipeline.base.progress import Progress, no_progress
-from screening_pipeline.base.sql_text import quote
-from screening_pipeline.domain.exchange import HttpExchange, new_response_id
-from screening_pipeline.orders import creations, files, readers, settlement
-from screening_pipeline.orders.blocks import Orders
-from screening_pipeline.orders.files import Look, Looks, Manifest, Problem, Row
-from screening_pipeline.orders.rows import read
+from screening_pipeline.orders import files, settlement, taking
+from screening_pipeline.orders.files import Look, Looks
 from screening_pipeline.orders.spellings import refused_lines
-from screening_pipeline.vendors import all_vendors
+from screening_pipeline.orders.taking import Load
 from screening_pipeline.warehouse import batch, catalog, session, suppression
+from screening_pipeline.warehouse.rebuild import STEP_CHECKS
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing
@@ -34,10 +30,8 @@ if TYPE_CHECKING:
     from screening_pipeline.warehouse.session import Connection
 
 
-# Told states that are landed together.
-STATES_AT_ONCE = 1_000
-# The time of a file may be set to anything: outside of these it is no time of an answer.
-_YEARS = range(2000, 9999)
+# Orders of one transaction: as many checks as a rebuild computes in one, since what they cost is memory until its end.
+STEP_ORDERS = STEP_CHECKS
 
 
 @dataclass(frozen=True)
@@ -48,6 +42,8 @@ class IntakeCounts:
     orders: int = 0
     rejects: int = 0
     waiting: Mapping[str, str] = field(default_factory=dict, compare=False)
+    is_more: bool = field(default=False, compare=False)
+    """Whether there are orders that were not taken in yet."""
 
     def __add__(self, other: IntakeCounts) -> IntakeCounts:
         return IntakeCounts(
@@ -55,27 +51,8 @@ class IntakeCounts:
             self.orders + other.orders,
             self.rejects + other.rejects,
             {**self.waiting, **other.waiting},
+            other.is_more,
         )
-
-
-@dataclass(frozen=True)
-class _Load:
-    """Under which configuration and key files are read, when and by whom, and where what they tell is landed."""
-
-    settings: Settings
-    key: bytes
-    now: datetime
-    run_id: str
-    progress: Progress
-    landing: Landing | None
-
-    @property
-    def accounts(self) -> str:
-        return ", ".join(self.settings.account_keys)
-
-    @property
-    def noted(self) -> Row:
-        return {"loaded_at": self.now.isoformat(), "run_id": self.run_id}
 
 
 def take_in(
@@ -94,48 +71,69 @@ def take_in(
     Of those read before only the rows that were refused for their account, where other accounts are configured now.
     The rows stay in the temporary table `new_order` for the batch that follows.
     """
-    load = _Load(settings, key, now, run_id, progress, landing)
-    refused = refused_lines(connection, load.accounts)
-    known = {row[0] for row in connection.execute("select file_sha256 from raw.order_file").fetchall()}
-    connection.execute("create or replace temp table new_order as from raw.order limit 0")
-    found, taken = Looks(), IntakeCounts()
-    looks = known_looks(connection)
-    changed = files.unread(settings.paths.orders, looks, clock or StandingClock(now), found, reread=tuple(refused))
-    for manifest in changed:
-        lines = refused.get(manifest.sha256)
-        if manifest.sha256 not in known or lines is not None:
-            taken += _take(connection, manifest, load, found, lines)
-            known.add(manifest.sha256)
-            refused.pop(manifest.sha256, None)
-    if taken.files:
-        settlement.settle_rows(connection, key=key, now=now)
-        suppression.suppress_orders(connection)
-        batch.register_orders(connection)
+    load = Load(settings, key, now, run_id, progress, landing)
+    (taken,) = _steps(connection, load, clock or StandingClock(now), most=None)
+    return taken
+
+
+def steps(
+    connection: Connection,
+    settings: Settings,
+    *,
+    key: bytes,
+    run_id: str,
+    progress: Progress,
+    clock: Clock,
+    landing: Landing,
+) -> Iterator[IntakeCounts]:
+    """The same in steps of some `STEP_ORDERS` orders, each of which is to be taken and committed with its batch.
+
+    There is at least one; all but the last have `is_more`.
+    """
+    return _steps(connection, Load(settings, key, clock.now(), run_id, progress, landing), clock, most=STEP_ORDERS)
+
+
+def _steps(connection: Connection, load: Load, clock: Clock, *, most: int | None) -> Iterator[IntakeCounts]:
+    looks, found, taken = known_looks(connection), Looks(), IntakeCounts()
+    _begin(connection)
+    for part in _parts(connection, load, looks, found, clock, most):
+        taken += part
+        if most is not None and taken.orders >= most:
+            _register(connection, load)
+            yield replace(taken, is_more=True)
+            taken = IntakeCounts()
+            _begin(connection)
+    if taken.files or taken.orders:
+        _register(connection, load)
     if found.looks != looks:
         _keep_looks(connection, found)
-        settlement.settle_files(connection, found, now)
-    return taken + IntakeCounts(waiting=found.waiting)
+        settlement.settle_files(connection, found, load.now)
+    yield taken + IntakeCounts(waiting=found.waiting)
 
 
-def _take(
-    connection: Connection, manifest: Manifest, load: _Load, found: Looks, lines: Collection[int] | None
-) -> IntakeCounts:
-    """Read one manifest, or only its `lines`; nothing where it was changed meanwhile."""
-    outcomes = _told(read(connection, manifest, load.settings, key=load.key), manifest, load.progress)
-    if lines is not None:
-        connection.execute(catalog.statement("take_back_refused_orders", reject_prefix=_prefix(manifest)))
-        outcomes = (orders.of(lines) for orders in outcomes)
-    kept = _keep(connection, manifest, outcomes, load.noted)
-    if files.is_changed(manifest, found):
-        _forget(connection, manifest, found)
-        return IntakeCounts()
-    if manifest.created_by and load.landing is not None:
-        _land_states(load.landing, manifest, load)
-    if lines is None:
-        _note(connection, manifest, kept, load)
-    else:
-        _note_again(connection, manifest, kept, load.accounts)
-    return kept
+def _begin(connection: Connection) -> None:
+    connection.execute("create or replace temp table new_order as from raw.order limit 0")
+
+
+def _register(connection: Connection, load: Load) -> None:
+    settlement.settle_rows(connection, key=load.key, now=load.now)
+    suppression.suppress_orders(connection)
+    batch.register_orders(connection)
+
+
+def _parts(
+    connection: Connection, load: Load, looks: Mapping[str, Look], found: Looks, clock: Clock, most: int | None
+) -> Iterator[IntakeCounts]:
+    """What is read of each manifest, in parts."""
+    refused = refused_lines(connection, load.accounts)
+    known = {row[0] for row in connection.execute("select file_sha256 from raw.order_file").fetchall()}
+    folder = load.settings.paths.orders
+    for manifest in files.unread(folder, looks, clock, found, reread=tuple(refused)):
+        lines = refused.pop(manifest.sha256, None)
+        if manifest.sha256 not in known or lines is not None:
+            for part in taking.take(connection, manifest, load, found, lines=lines, most=most):
+                yield IntakeCounts(int(part.is_end), part.orders, part.rejects)
+            known.add(manifest.sha256)
 
 
 def known_looks(connection: Connection) -> dict[str, Look]:
@@ -165,102 +163,3 @@ def _keep_looks(connection: Connection, found: Looks) -> None:
         for name, look in found.looks.items()
     )
     session.replace(connection, "staging.order_look", rows)
-
-
-def _forget(connection: Connection, manifest: Manifest, found: Looks) -> None:
-    """Take back all that was read of a file that was changed meanwhile."""
-    given = {"reject_prefix": _prefix(manifest), "file_sha256": quote(manifest.sha256)}
-    connection.execute(catalog.statement("forget_manifest", **given))
-    files.note(found, manifest.name, None, is_whole=False)
-    found.waiting[manifest.name] = files.BEING_WRITTEN
-
-
-def _prefix(manifest: Manifest) -> str:
-    """With what the ids of the rejects of a manifest begin, as a literal."""
-    return quote(f"{manifest.sha256[:16]}/")
-
-
-def _told(read: Iterator[Orders], manifest: Manifest, progress: Progress) -> Iterator[Orders]:
-    number = 0
-    for orders in read:
-        number += orders.size + len(orders.problems)
-        progress("reading orders", number, max(number, manifest.line_count))
-        yield orders
-
-
-def _land_states(landing: Landing, manifest: Manifest, load: _Load) -> None:
-    """Land what the answers say of their checks as the first that was seen of them: at the time of the file.
-
-    That it was before anything that is asked now is certain, also where the clock stands still.
-    """
-    slug, account = manifest.created_by or ("", "")
-    if (slug, account) not in {(a.vendor, a.name) for a in load.settings.accounts}:
-        return
-    written = datetime.fromtimestamp(manifest.path.stat().st_mtime, UTC)
-    seen_at = load.now - timedelta(seconds=1)
-    if written.year in _YEARS:
-        seen_at = min(written, seen_at)
-    declared = all_vendors()[slug]
-    told = (c for _, c in creations.read(manifest.content(), declared) if isinstance(c, creations.Creation) and c.body)
-    exchanges = (
-        HttpExchange(
-            response_id=new_response_id(seen_at, number / 1e9),
-            vendor=slug,
-            account=account,
-            endpoint=declared.endpoint_for(creation.subject).name,
-            channel="push",  # told without being asked for
-            requested_at=seen_at,
-            received_at=seen_at,
-            run_id=load.run_id,
-            subject=creation.subject,
-            check_id=creation.check_id,
-            http_status=200,
-            body=creation.body or b"",
-        )
-        for number, creation in enumerate(told)
-    )
-    while batch := list(islice(exchanges, STATES_AT_ONCE)):
-        landing.receive_together(batch)
-
-
-def _keep(connection: Connection, manifest: Manifest, read: Iterator[Orders], noted: Row) -> IntakeCounts:
-    """Append what was read."""
-    source = {"file": manifest.name, "file_sha256": manifest.sha256} | noted
-    kept = IntakeCounts(files=1)
-    for orders in read:
-        session.insert_columns(connection, "new_order", orders.columns, source)
-        session.insert(connection, "new_order", orders.rows, source)
-        session.insert(connection, "ops.reject", [_reject(manifest, problem, noted) for problem in orders.problems])
-        kept += IntakeCounts(orders=orders.size, rejects=len(orders.problems))
-    return kept
-
-
-def _note(connection: Connection, manifest: Manifest, kept: IntakeCounts, load: _Load) -> None:
-    row = {
-        "file_sha256": manifest.sha256,
-        "file": manifest.name,
-        "row_count": kept.orders + kept.rejects,
-        "reject_count": kept.rejects,
-        "accounts": load.accounts,
-        "dialect": readers.words_of(manifest),
-        **load.noted,
-    }
-    session.insert(connection, "raw.order_file", [row])
-
-
-def _note_again(connection: Connection, manifest: Manifest, kept: IntakeCounts, accounts: str) -> None:
-    given = {"accounts": quote(accounts), "file_sha256": quote(manifest.sha256)}
-    connection.execute(catalog.statement("note_manifest_again", taken=kept.orders, **given))
-
-
-def _reject(manifest: Manifest, problem: Problem, noted: Row) -> Row:
-    return {
-        "reject_id": f"{manifest.sha256[:16]}/{problem.line or 0}",
-        "source": "manifest",
-        "file": manifest.name,
-        "line": problem.line,
-        "reason": problem.reason,
-        "detail": problem.detail,
-        "row_key": problem.row_key,
-        "rejected_at": noted["loaded_at"],
-    }
