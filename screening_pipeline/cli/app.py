@@ -238,9 +238,9 @@ def backtest(
 @app.command()
 def export(
     name: Annotated[str, typer.Argument(help="A published table or view, such as analytics.turnaround.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The file; by default standard output.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The file, .csv or .xlsx; else standard output.")] = None,
 ) -> None:
-    """Write a published table or view as CSV, for a spreadsheet."""
+    """Write a published table or view as CSV, or as a workbook (.xlsx), in which ids stay text."""
     from screening_pipeline.cli import export as cli_export
 
     raise typer.Exit(cli_export.export(name, out))

@@ -1,4 +1,4 @@
-"""`export`: a table or view of the snapshot as CSV, for a spreadsheet."""
+"""`export`: a table or view of the snapshot as CSV, or as a workbook in which ids stay text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export(name: str, out: Path | None) -> int:
-    """The `export` command: writes a published table or view as CSV to `out`, else to standard output; exit code."""
+    """The `export` command: writes a published table or view to `out`, else as CSV to standard output; exit code.
+
+    `out` becomes a workbook where its name ends in `.xlsx`, and CSV otherwise.
+    """
     from screening_pipeline.warehouse import catalog, session
     from screening_pipeline.warehouse.engines import published_engine
 
@@ -33,8 +36,14 @@ def export(name: str, out: Path | None) -> int:
     if out is None:
         _write(sys.stdout, columns, rows)
         return 0
-    with telling(out.name, folder=out.parent), out.open("w", encoding="utf-8-sig", newline="") as file:
-        _write(file, columns, rows)
+    with telling(out.name, folder=out.parent):
+        if out.suffix.lower() == ".xlsx":
+            from screening_pipeline.cli import workbook
+
+            workbook.write(out, relation.qualified, columns, rows)
+        else:
+            with out.open("w", encoding="utf-8-sig", newline="") as file:
+                _write(file, columns, rows)
     console.say(f"wrote {len(rows):,} rows to {out}")
     return 0
 
