@@ -92,7 +92,7 @@ def ours(file: str, folder: str) -> Cost:
         steps, is_more = intake.steps(connection, place.settings, **given), True
         while is_more:  # as a run does
             with session.transaction(connection):
-                is_more = next(steps).is_more
+                _, is_more = next(steps)
                 mark("reading")
                 ingest.advance(connection, place.landing, part_key=PART_KEY)
                 mark("star")

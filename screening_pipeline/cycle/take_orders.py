@@ -39,7 +39,7 @@ def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
 
 def _taken_in(connection: session.Connection, runtime: Runtime, run_id: str) -> tuple[IntakeCounts, BatchCounts]:
     """Take orders in, step by step, each in one transaction with its batch."""
-    taken, settled = IntakeCounts(is_more=True), BatchCounts()
+    taken, settled, is_more = IntakeCounts(), BatchCounts(), True
     is_anew = rebuild.is_mostly_unread(connection, runtime.landing)
     steps = intake.steps(
         connection,
@@ -50,13 +50,14 @@ def _taken_in(connection: session.Connection, runtime: Runtime, run_id: str) -> 
         clock=runtime.clock,
         landing=runtime.landing,
     )
-    while taken.is_more:
+    while is_more:
         with session.transaction(connection):
-            taken += next(steps)
+            step, is_more = next(steps)
+            taken += step
             # Pushes, or what a crash left, are this run's too, and planned: what they ended is not asked.
             settled += _settled(connection, runtime, is_anew=is_anew)
         schema.drop_work(connection)
-        if taken.is_more:
+        if is_more:
             session.forget_blocks(connection)
     return taken, settled
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -42,8 +42,6 @@ class IntakeCounts:
     orders: int = 0
     rejects: int = 0
     waiting: Mapping[str, str] = field(default_factory=dict, compare=False)
-    is_more: bool = field(default=False, compare=False)
-    """Whether there are orders that were not taken in yet."""
 
     def __add__(self, other: IntakeCounts) -> IntakeCounts:
         return IntakeCounts(
@@ -51,8 +49,11 @@ class IntakeCounts:
             self.orders + other.orders,
             self.rejects + other.rejects,
             {**self.waiting, **other.waiting},
-            other.is_more,
         )
+
+
+Step = tuple[IntakeCounts, bool]
+"""What a step brought, and whether another one follows."""
 
 
 def take_in(
@@ -72,7 +73,7 @@ def take_in(
     The rows stay in the temporary table `new_order` for the batch that follows.
     """
     load = Load(settings, key, now, run_id, progress, landing)
-    (taken,) = _steps(connection, load, clock or StandingClock(now), most=None)
+    ((taken, _),) = _steps(connection, load, clock or StandingClock(now), most=None)
     return taken
 
 
@@ -85,22 +86,22 @@ def steps(
     progress: Progress,
     clock: Clock,
     landing: Landing,
-) -> Iterator[IntakeCounts]:
+) -> Iterator[Step]:
     """The same in steps of some `STEP_ORDERS` orders, each of which is to be taken and committed with its batch.
 
-    There is at least one; all but the last have `is_more`.
+    There is at least one.
     """
     return _steps(connection, Load(settings, key, clock.now(), run_id, progress, landing), clock, most=STEP_ORDERS)
 
 
-def _steps(connection: Connection, load: Load, clock: Clock, *, most: int | None) -> Iterator[IntakeCounts]:
+def _steps(connection: Connection, load: Load, clock: Clock, *, most: int | None) -> Iterator[Step]:
     looks, found, taken = known_looks(connection), Looks(), IntakeCounts()
     _begin(connection)
     for part in _parts(connection, load, looks, found, clock, most):
         taken += part
         if most is not None and taken.orders >= most:
             _register(connection, load)
-            yield replace(taken, is_more=True)
+            yield taken, True
             taken = IntakeCounts()
             _begin(connection)
     if taken.files or taken.orders:
@@ -108,7 +109,7 @@ def _steps(connection: Connection, load: Load, clock: Clock, *, most: int | None
     if found.looks != looks:
         _keep_looks(connection, found)
         settlement.settle_files(connection, found, load.now)
-    yield taken + IntakeCounts(waiting=found.waiting)
+    yield taken + IntakeCounts(waiting=found.waiting), False
 
 
 def _begin(connection: Connection) -> None:
