@@ -19,8 +19,8 @@ from measuring import FORMS, busyness, environ, machine, today, versions
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
 NAMES = ("pace", "load", "transform", "increment", "cycle", "fetch", "start", "planning", "views")
-KEPT = ("pace", "load", "figures", "views", *NAMES)
-"""In the order of RESULTS.md; figures.py has no forms, and is run by itself."""
+KEPT = ("pace", "load", "figures", "views", *NAMES, "cluster")
+"""In the order of RESULTS.md; figures.py and cluster.py have no forms, and are run by themselves."""
 PACKAGES = ("duckdb", "dagster", "pandas", "httpx", "aiohttp", "dlt", "numpy")
 HEAD = """\
 # Results

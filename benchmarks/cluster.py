@@ -1,6 +1,6 @@
-"""What sharing costs: slots of the rate limit and Dagster's records in PostgreSQL, each beside the embedded form.
+"""What sharing costs: the rate limit's slots, Dagster's records and the warehouse, each beside the embedded form.
 
-    python benchmarks/cluster.py [--runs 3]
+    python benchmarks/cluster.py [--runs 3] [--only slots|runs|lake]
 
 It starts a PostgreSQL of its own (fsync on, loopback) with the programs of this machine, and needs the extra `cluster`.
 CPU is of the client and of all processes of the server, apart.
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from measuring import machine, versions
@@ -42,6 +43,7 @@ def main(arguments: list[str]) -> int:
     """0; 1 where there is no PostgreSQL."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", choices=("slots", "runs", "lake"))
     parser.add_argument("--ask", nargs=2, metavar=("STORE", "SLOTS"), help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.ask:
@@ -50,11 +52,23 @@ def main(arguments: list[str]) -> int:
     if reason := why_missing():
         print(reason)
         return 1
-    print(f"{machine()}; {versions('dagster', 'dagster-postgres', 'psycopg')}\n")
+    print(f"{machine()}; {versions('dagster', 'dagster-postgres', 'duckdb', 'psycopg')}\n")
     with running_server(fsync=True) as server, tempfile.TemporaryDirectory() as folder:
-        print(slots(server, Path(folder)))
-        print(runs(server, Path(folder), given.runs))
+        tables: dict[str, Callable[[], str]] = {
+            "slots": lambda: slots(server, Path(folder)),
+            "runs": lambda: runs(server, Path(folder), given.runs),
+            "lake": lambda: lake(server, Path(folder), lambda: server_cpu(server)),
+        }
+        for name in [given.only] if given.only else tables:
+            print(tables[name]())
     return 0
+
+
+def lake(server: Server, folder: Path, cpu: Callable[[], float]) -> str:
+    """The table of a lake beside a file."""
+    import lake as measured
+
+    return measured.lake(server, folder, cpu, os.environ)
 
 
 def store_at(address: str) -> Store:

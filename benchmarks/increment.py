@@ -187,7 +187,7 @@ def merge(folder: str, recent: int, batch: int, seed: int) -> Cost:
     from screening_pipeline.warehouse import ingest
 
     place = Place(Path(folder))
-    land(place.landing, _next_looks(Path(folder), recent, batch, seed))
+    land(place.landing, next_looks(Path(folder), recent, batch, seed))
     steps: dict[str, float] = {}
     with metered() as cost:
         started = cpu_seconds()
@@ -200,7 +200,7 @@ def merge(folder: str, recent: int, batch: int, seed: int) -> Cost:
     return cost
 
 
-def _next_looks(folder: Path, recent: int, batch: int, seed: int) -> Iterator[HttpExchange]:
+def next_looks(folder: Path, recent: int, batch: int, seed: int) -> Iterator[HttpExchange]:
     """The next state of `batch` recent checks that have one; how far each has come is kept beside the star.
 
     The answers come one every two seconds, each batch after those before.
@@ -248,7 +248,7 @@ def follow_up(folder: str, recent: int, batch: int) -> Cost:
         publish.publish(connection, place.settings.paths.published)
         marks.append(cpu_seconds())
         whole = time.perf_counter() - started
-        land(place.landing, _next_looks(Path(folder), recent, batch, recent))
+        land(place.landing, next_looks(Path(folder), recent, batch, recent))
         ingest.ingest(connection, place.landing, part_key=PART_KEY)
         marks.append(cpu_seconds())
         started = time.perf_counter()

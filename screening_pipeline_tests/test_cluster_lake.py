@@ -12,16 +12,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import duckdb
 import pytest
 
+from screening_pipeline.base import bucket
+from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed, LockHeld
+from screening_pipeline.cli.doctor_cluster import cluster_findings
 from screening_pipeline.cycle.erase import erase_check
+from screening_pipeline.health import scrub
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Warehouse
-from screening_pipeline.warehouse import catalog, lake_session, session
+from screening_pipeline.warehouse import catalog, lake_kept, lake_session, session
 from screening_pipeline.warehouse.engine_ducklake import DuckLake
 from screening_pipeline_tests.support.end_to_end_world import dagster_words, playing
-from screening_pipeline_tests.support.object_store import object_store
+from screening_pipeline_tests.support.object_store import ObjectStore, object_store
 from screening_pipeline_tests.support.postgres import Server, program
 from screening_pipeline_tests.support.two_engines import LIVE, SHOWN, Side, differing, lakes, rows_of, side
 
@@ -107,8 +112,6 @@ def test_files_of_a_lake_tell_nothing_without_its_catalogue(both: Both) -> None:
 
 
 def session_of_nobody() -> session.Connection:
-    import duckdb
-
     return duckdb.connect()
 
 
@@ -263,26 +266,146 @@ def test_a_missing_extension_is_told_with_what_brings_it(both: Both, monkeypatch
         pass
 
 
-def test_lakes_on_an_object_store_hold_the_same(
+@pytest.fixture
+def in_buckets(
     tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch, both: Both
-) -> None:
+) -> Iterator[tuple[DuckLake, ObjectStore]]:
+    """An engine of lakes in two new buckets, `live` and `shown`; nothing is made yet."""
     with object_store() as store:
         for name, value in store.environ.items():
             monkeypatch.setenv(name, value)
         for name in (LIVE, SHOWN):
             monkeypatch.setenv(name, postgres_server.new_database())
-        settings = both.lake.runtime.settings
-        live, shown = store.new_bucket("live"), store.new_bucket("shown")
         paths = Paths.under(tmp_path / "data", {})
         paths.create()
-        engine = DuckLake(paths, replace(settings.warehouse, data_path=live, published_data_path=shown))
-        with engine.writer(clock=both.lake.runtime.clock) as connection:
-            with session.transaction(connection):
-                add_run(connection, "in a bucket")
-            engine.publish(connection)
-        with engine.reader() as reader:
-            assert "in a bucket" in str(reader.execute("from ops.run").fetchall())
-        assert store.keys("shown"), "what was flushed into files lies there"
+        live, shown = store.new_bucket("live"), store.new_bucket("shown")
+        settings = replace(both.lake.runtime.settings.warehouse, data_path=live, published_data_path=shown)
+        yield DuckLake(paths, settings), store
+        lake_kept.forget()
+
+
+def test_lakes_on_an_object_store_hold_the_same_and_forget_what_is_erased(
+    in_buckets: tuple[DuckLake, ObjectStore], both: Both
+) -> None:
+    engine, store = in_buckets
+    clock = both.lake.runtime.clock
+    with engine.writer(clock=clock) as connection:
+        with session.transaction(connection):
+            add_run(connection, "in a bucket")
+        engine.publish(connection)
+    with engine.reader() as reader:
+        assert "in a bucket" in str(reader.execute("from ops.run").fetchall())
+    assert any("in a bucket" in told for told in told_by_files(engine)), "it is where it is looked for"
+    with engine.renewed(clock=clock) as connection:
+        with session.transaction(connection):
+            connection.execute("delete from ops.run")
+        engine.publish(connection)
+    assert not any("in a bucket" in told for told in told_by_files(engine))
+    for name, lake in (("warehouse", engine._live), ("snapshot", engine._shown)):
+        names = [one for one, _, _ in lake.catalogue.files()]
+        assert sorted(store.versions(lake.data_path)) == sorted(names), "no file, version or mark but those that count"
+        (gone,) = names[:1]
+        store.delete(lake.data_path, gone)
+        found = list(scrub.databases(engine.paths, clock, scrub.WHOLE, engine=engine))
+        assert [(one.store, gone in one.message, "is gone" in one.message) for one in found][-1] == (
+            name,
+            True,
+            True,
+        )
+
+
+def told_by_files(engine: DuckLake) -> list[str]:
+    """All that the files of both lakes hold, as text, whether a state still needs it or not."""
+    found = []
+    for lake, opened in ((engine._live, engine.examined(clock=SystemClock())), (engine._shown, engine.reader())):
+        with opened as connection:
+            for name, _, key in lake.catalogue.files():
+                sealed = f"encryption_config = {{footer_key_value: from_base64('{key}')}}"
+                query = f"from read_parquet('{lake.data_path}{name}', {sealed})"
+                found.append(str(connection.execute(query).fetchall()))
+    return found
+
+
+def test_a_bucket_that_keeps_what_is_deleted_is_refused(
+    in_buckets: tuple[DuckLake, ObjectStore], both: Both, postgres_server: Server
+) -> None:
+    engine, store = in_buckets
+    clock = both.lake.runtime.clock
+    shown = engine._shown.data_path
+    warehouse = both.lake.runtime.settings.warehouse
+    warehouse = replace(warehouse, data_path=engine._live.data_path, published_data_path=shown)
+    settings = replace(both.lake.runtime.settings, paths=engine.paths, warehouse=warehouse)
+    told = {finding.name: finding for finding in cluster_findings(settings, os.environ)}
+    assert {one.level for one in told.values()} == {"ok", "warn"}
+    assert "without data checksums" in told["warehouse.catalog_env"].message
+    assert f"DuckDB {duckdb.__version__} with httpfs" in told["warehouse.engine"].message
+    store.keep_versions(shown, "Enabled")
+    told = {finding.name: finding for finding in cluster_findings(settings, os.environ)}
+    assert told["warehouse.data_path"].level == "ok"
+    assert told["warehouse.published_data_path"].level == "fail"
+    with (
+        pytest.raises(ConfigurationError, match=r"warehouse\.published_data_path.*bucket shown-\w+ keeps versions"),
+        engine.writer(clock=clock),
+    ):
+        pass
+    assert not engine.is_made()
+    store.put(shown, "old")
+    store.delete(shown, "old")
+    store.keep_versions(shown, "Suspended")
+    assert "old versions" in str(bucket.why_it_remembers(shown, "warehouse.published_data_path"))
+    locked = store.new_bucket("locked", is_locked=True)
+    assert "keeps versions" in str(bucket.why_it_remembers(locked, "warehouse.data_path")), "a lock needs them"
+    with pytest.raises(EnvironmentFailed, match=r"warehouse\.data_path: the object store says NoSuchBucket"):
+        bucket.sizes("s3://nowhere/", "warehouse.data_path")
+
+
+def test_a_file_of_a_lake_that_is_lost_or_damaged_is_named_with_the_way_back(both: Both) -> None:
+    side = both.lake
+    engine, clock, paths = side.engine, side.runtime.clock, side.runtime.settings.paths
+    assert isinstance(engine, DuckLake)
+
+    def found() -> list[tuple[str, str]]:
+        rotten = scrub.databases(paths, clock, scrub.WHOLE, engine=engine)
+        return [(one.store, one.message.partition(": ")[2]) for one in rotten if "[warehouse]" in one.fix]
+
+    assert found() == []
+    for store, lake in (("warehouse", engine._live), ("snapshot", engine._shown)):
+        name = max(lake.catalogue.files(), key=lambda file: file[1])[0]
+        file = Path(lake.data_path) / name
+        content = file.read_bytes()
+        rotten = bytearray(content)
+        rotten[len(rotten) // 3] ^= 1
+        file.write_bytes(rotten)
+        assert found() == [(store, f"{name} is not what was written")]
+        file.write_bytes(content[:-1])
+        assert found() == [(store, f"{name} has {len(content) - 1:,} of its {len(content):,} bytes")]
+        file.unlink()
+        assert found() == [(store, f"{name} is gone")]
+        file.write_bytes(content)
+    assert found() == []
+
+
+def test_a_session_is_kept_for_the_next_use_and_not_beyond_what_ends_it(both: Both, postgres_server: Server) -> None:
+    lake_kept.forget()
+    with both.lake.opened() as first:
+        pass
+    ((waiting,),) = postgres_server.say("select count(*) from pg_stat_activity where state like 'idle in transaction%'")
+    assert waiting == 0, "a session that is kept keeps nobody from maintenance"
+    with both.lake.opened() as again:
+        assert again is first
+        assert again.execute("select count(*) from duckdb_tables() where temporary").fetchall() == [(0,)]
+    if (child := os.fork()) == 0:
+        os._exit(int(lake_kept._taken(next(iter(lake_kept._kept))) is not None))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "a child has none of its parent's"
+    with both.lake.opened() as still:
+        assert still is first
+    postgres_server.crash()
+    with both.lake.opened() as after_a_crash, session.transaction(after_a_crash):
+        after_a_crash.execute("delete from ops.run where trigger = 'test'")
+    with pytest.raises(ZeroDivisionError), both.lake.opened() as failed:
+        _ = 1 / 0
+    with both.lake.opened() as after_an_error:
+        assert after_an_error is not failed
 
 
 KILLED = """

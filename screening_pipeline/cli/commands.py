@@ -62,7 +62,7 @@ def _tell_status(found: StatusReport) -> None:
 def doctor(*, is_deep: bool = False, is_notify_test: bool = False, is_json: bool) -> int:
     """The `doctor` command: every finding with its fix; returns the exit code."""
     from screening_pipeline.cli import doctor as examination
-    from screening_pipeline.cli import doctor_accounts, doctor_notify, doctor_offers, doctor_stores
+    from screening_pipeline.cli import doctor_accounts, doctor_cluster, doctor_notify, doctor_offers, doctor_stores
     from screening_pipeline.health.status import inferred
     from screening_pipeline.runtime import opening
     from screening_pipeline.runtime.shared import shared_store
@@ -92,6 +92,7 @@ def doctor(*, is_deep: bool = False, is_notify_test: bool = False, is_json: bool
             lambda: list(doctor_offers.offer_findings(reachable, os.environ, limiter, clock)), []
         )
         findings += doctor_stores.stores(reachable, state)
+        findings += doctor_cluster.cluster_findings(reachable, os.environ)
         if is_notify_test:
             findings += doctor_notify.tried(reachable, os.environ, clock)
         findings = doctor_stores.with_rot(findings, reachable, os.environ, clock, is_deep=is_deep)

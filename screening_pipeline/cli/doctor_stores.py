@@ -79,6 +79,7 @@ def with_rot(
 def rot(settings: Settings, environ: Mapping[str, str], clock: Clock, *, is_deep: bool) -> Iterator[Finding]:
     """Whether files still say what was written into them: all of them, or a sample that costs a second or two."""
     from screening_pipeline.health import scrub
+    from screening_pipeline.warehouse.engines import engine_of
 
     extent = scrub.WHOLE if is_deep else scrub.BRIEF
     try:
@@ -88,7 +89,8 @@ def rot(settings: Settings, environ: Mapping[str, str], clock: Clock, *, is_deep
         yield Finding("landed lines", "fail", str(error), "put the key back, or the files")
     else:
         yield _lines(found, is_deep=is_deep)
-    for one in (*scrub.register(settings.paths), *scrub.databases(settings.paths, clock, extent)):
+    databases = scrub.databases(settings.paths, clock, extent, engine=engine_of(settings))
+    for one in (*scrub.register(settings.paths), *databases):
         yield Finding(one.store, "fail", one.message, one.fix)
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base import sqlite_failures
-from screening_pipeline.base.errors import DiskFull, LockHeld, NotWritable, ScreeningError
+from screening_pipeline.base.errors import DiskFull, EnvironmentFailed, LockHeld, NotWritable, ScreeningError
 from screening_pipeline.base.sample import sample
 from screening_pipeline.orders import rot
 from screening_pipeline.orders.intake import known_looks
 from screening_pipeline.state.connection import LOST
-from screening_pipeline.warehouse import erasure_register, store
-from screening_pipeline.warehouse.scrub import read_through
+from screening_pipeline.warehouse import erasure_register
+from screening_pipeline.warehouse.engine_duckdb import DuckDBFiles
 from screening_pipeline.warehouse.session import failures_told
 
 if TYPE_CHECKING:
@@ -28,8 +28,12 @@ if TYPE_CHECKING:
     from screening_pipeline.landing.landed_files import LandedFiles
     from screening_pipeline.orders.files import Look
     from screening_pipeline.settings.paths import Paths
+    from screening_pipeline.warehouse.engine import Engine
+    from screening_pipeline.warehouse.session import Connection
 
 RUNS_LOST = "the record of earlier runs"
+OUT_OF_REACH = ("database_failed", "objects_failed")
+"""Codes of servers that do not answer: nothing is known of what they keep."""
 RESTORE = "put the file back from a backup, then run rebuild"
 
 
@@ -56,7 +60,13 @@ class Rotten:
 
 
 def rotten(
-    paths: Paths, landed: LandedFiles, clock: Clock, extent: Extent, *, wait_seconds: float = 0
+    paths: Paths,
+    landed: LandedFiles,
+    clock: Clock,
+    extent: Extent,
+    *,
+    engine: Engine | None = None,
+    wait_seconds: float = 0,
 ) -> Iterator[Rotten]:
     """Every file of every store that is found damaged; `wait_seconds`: for whoever writes the warehouse.
 
@@ -65,7 +75,7 @@ def rotten(
     yield from landed_lines(landed, extent)
     yield from register(paths)
     yield from _sqlite(paths, extent)
-    yield from databases(paths, clock, extent, wait_seconds=wait_seconds)
+    yield from databases(paths, clock, extent, engine=engine, wait_seconds=wait_seconds)
 
 
 def landed_lines(landed: LandedFiles, extent: Extent) -> Iterator[Rotten]:
@@ -91,33 +101,41 @@ def _sqlite(paths: Paths, extent: Extent) -> Iterator[Rotten]:
             yield Rotten("shared state" if file == paths.state else "dagster", f"{file.name} is damaged", fix)
 
 
-def databases(paths: Paths, clock: Clock, extent: Extent, *, wait_seconds: float = 0) -> Iterator[Rotten]:
-    """The live warehouse, the files that were read into it, and the snapshot."""
-    fix = "restore it, or move it away and run screening-pipeline rebuild"
-    yield from _unless_damaged(
-        "warehouse", paths.warehouse, fix, lambda: _warehouse(paths, clock, extent, wait_seconds)
-    )
-    fix = "move it away; the next sync makes it anew"
-    yield from _unless_damaged("snapshot", paths.published, fix, lambda: _snapshot(paths, clock, extent))
+def databases(
+    paths: Paths, clock: Clock, extent: Extent, *, engine: Engine | None = None, wait_seconds: float = 0
+) -> Iterator[Rotten]:
+    """The live warehouse, what was read into it, and the snapshot; without an engine those of the data folder."""
+    engine = engine or DuckDBFiles(paths)
+    yield from _unless_damaged(engine, "warehouse", lambda: _warehouse(engine, paths, clock, extent, wait_seconds))
+    yield from _unless_damaged(engine, "snapshot", lambda: _snapshot(engine, paths, clock, extent))
 
 
-def _unless_damaged(name: str, file: Path, fix: str, look: Callable[[], list[Rotten]]) -> list[Rotten]:
+def _unless_damaged(engine: Engine, name: str, look: Callable[[], list[Rotten]]) -> list[Rotten]:
+    told, fix = engine.remedy(name)
     try:
-        return look() if file.exists() else []
+        is_there = engine.is_made() if name == "warehouse" else engine.is_published()
+        return look() if is_there else []
     except (LockHeld, DiskFull, NotWritable):  # nothing is known of it now
         return []
-    except ScreeningError:
-        return [Rotten(name, f"{file.name} is damaged: a part of it is not what was written", fix)]
+    except ScreeningError as problem:
+        if isinstance(problem, EnvironmentFailed) and problem.code in OUT_OF_REACH:
+            return []  # which is said elsewhere
+        return [Rotten(name, f"{told} is damaged: a part of it is not what was written", fix)]
 
 
-def _warehouse(paths: Paths, clock: Clock, extent: Extent, wait_seconds: float) -> list[Rotten]:
-    lock = paths.warehouse_lock
-    with store.examined(paths.warehouse, lock_path=lock, clock=clock, wait_seconds=wait_seconds) as connection:
-        read_through(connection, _until(clock, extent))
+def _warehouse(engine: Engine, paths: Paths, clock: Clock, extent: Extent, wait_seconds: float) -> list[Rotten]:
+    with engine.examined(clock=clock, wait_seconds=wait_seconds) as connection, failures_told(paths.data_dir):
+        if damaged := _damages(engine, "warehouse", connection, _until(clock, extent)):
+            return damaged  # what is read of it now may be wrong
         read = connection.execute("select file, loaded_bytes from staging.landed_file").fetchall()
         shortened = [one for file, size in read for one in _shortened(paths.landing / file, file, size)]
         known = known_looks(connection)
     return [*shortened, *_orders(paths, known, extent)]
+
+
+def _damages(engine: Engine, name: str, connection: Connection, is_over: Callable[[], bool]) -> list[Rotten]:
+    told, fix = engine.remedy(name)
+    return [Rotten(name, f"{told}: {one}", fix) for one in engine.damages(name, connection, is_over)]
 
 
 def _shortened(path: Path, file: str, read_bytes: int) -> Iterator[Rotten]:
@@ -132,10 +150,9 @@ def _orders(paths: Paths, known: Mapping[str, Look], extent: Extent) -> Iterator
         yield Rotten("orders", f"{name} is not what was read of it, though nobody wrote to it", fix)
 
 
-def _snapshot(paths: Paths, clock: Clock, extent: Extent) -> list[Rotten]:
-    with store.reader(paths.published) as connection, failures_told(paths.data_dir):
-        read_through(connection, _until(clock, extent))
-    return []
+def _snapshot(engine: Engine, paths: Paths, clock: Clock, extent: Extent) -> list[Rotten]:
+    with engine.reader() as connection, failures_told(paths.data_dir):
+        return _damages(engine, "snapshot", connection, _until(clock, extent))
 
 
 def _until(clock: Clock, extent: Extent) -> Callable[[], bool]:

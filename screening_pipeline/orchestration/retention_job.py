@@ -12,6 +12,7 @@ from screening_pipeline.orchestration.keys import EVERY_MINUTE, pull_cron
 from screening_pipeline.orchestration.resource import Screening
 from screening_pipeline.privacy import retention
 from screening_pipeline.vendors import all_vendors
+from screening_pipeline.warehouse.engines import engine_of
 
 RUNS_KEPT = timedelta(days=14)
 # Most of them have found an empty feed.
@@ -54,7 +55,8 @@ def look_for_rot(context: dg.OpExecutionContext, screening: Screening) -> None:
     """Fail where a file is damaged, so that somebody is told; which one it is, and what to do, is in the log."""
     work = screening.runtime
     wait = work.lock_wait_seconds
-    found = list(scrub.rotten(work.settings.paths, work.landing, work.clock, scrub.DAILY, wait_seconds=wait))
+    paths, engine = work.settings.paths, engine_of(work.settings)
+    found = list(scrub.rotten(paths, work.landing, work.clock, scrub.DAILY, engine=engine, wait_seconds=wait))
     for one in found:
         shown = one.store if one.store == "orders" else one.message  # an order file may be called by anything
         context.log.error("%s: %s. %s", one.store, shown, one.fix)

@@ -10,7 +10,7 @@ from screening_pipeline.base.failures import telling
 from screening_pipeline.base.locks import WAIT_SECONDS, locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from screening_pipeline.base.clock import Clock
     from screening_pipeline.settings.paths import Paths
@@ -61,6 +61,21 @@ class Engine(ABC):
     @abstractmethod
     def open_once(self, *, clock: Clock) -> None:
         """Try to open and read the live warehouse. Raises LockHeld at once, EnvironmentFailed."""
+
+    @abstractmethod
+    def examined(self, *, clock: Clock, wait_seconds: float = 0) -> AbstractContextManager[Connection]:
+        """Context manager: the live warehouse, read-only, to be read through. Raises LockHeld, EnvironmentFailed."""
+
+    @abstractmethod
+    def damages(self, store: str, connection: Connection, is_over: Callable[[], bool]) -> Iterator[str]:
+        """What of an opened store ("warehouse", "snapshot") is not as it was written, with the file where it is known.
+
+        As much is read as there is time for. Raises what the connection raises where a part is damaged.
+        """
+
+    @abstractmethod
+    def remedy(self, store: str) -> tuple[str, str]:
+        """The name of a store and what is to be done where it is damaged, as told to a person."""
 
     @abstractmethod
     def reader(self) -> AbstractContextManager[Connection]:

@@ -8,8 +8,10 @@ from screening_pipeline.base.files import mark_of
 from screening_pipeline.base.locks import WAIT_SECONDS, is_locked
 from screening_pipeline.warehouse import catalog, publish, store
 from screening_pipeline.warehouse.engine import Engine, is_gone
+from screening_pipeline.warehouse.scrub import read_through
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from screening_pipeline.base.clock import Clock
@@ -41,6 +43,19 @@ class DuckDBFiles(Engine):
 
     def open_once(self, *, clock: Clock) -> None:
         store.open_once(self.paths.warehouse, lock_path=self.paths.warehouse_lock, clock=clock)
+
+    def examined(self, *, clock: Clock, wait_seconds: float = 0) -> AbstractContextManager[Connection]:
+        lock_path = self.paths.warehouse_lock
+        return store.examined(self.paths.warehouse, lock_path=lock_path, clock=clock, wait_seconds=wait_seconds)
+
+    def damages(self, store: str, connection: Connection, is_over: Callable[[], bool]) -> Iterator[str]:  # noqa: ARG002
+        read_through(connection, is_over)
+        return iter(())
+
+    def remedy(self, store: str) -> tuple[str, str]:
+        if store == "warehouse":
+            return self.paths.warehouse.name, "restore it, or move it away and run screening-pipeline rebuild"
+        return self.paths.published.name, "move it away; the next sync makes it anew"
 
     def reader(self) -> AbstractContextManager[Connection]:
         return store.reader(self.paths.published)

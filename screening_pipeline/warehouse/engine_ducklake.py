@@ -7,20 +7,23 @@ fence. The other is what is published: analysts have a role that reads it and no
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base import bucket
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.base.locks import WAIT_SECONDS, lock
-from screening_pipeline.warehouse import catalog, lake_session, schema, session, snapshot
+from screening_pipeline.warehouse import catalog, lake_kept, lake_session, schema, session, snapshot
 from screening_pipeline.warehouse.engine import Engine, is_gone
 from screening_pipeline.warehouse.lake_catalogue import Catalogue
+from screening_pipeline.warehouse.lake_scrub import damaged_files
 from screening_pipeline.warehouse.loading import read_notes, write_note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from screening_pipeline.base.clock import Clock
     from screening_pipeline.settings.paths import Paths
@@ -76,36 +79,70 @@ class DuckLake(Engine):
         with (
             lock(self.paths.warehouse_lock, clock=clock, wait_seconds=wait_seconds),
             self._live.catalogue.locked(clock=clock, wait_seconds=wait_seconds) as require_lock,
-            self._attached(traits := lake_session.LakeTraits(require_lock)) as connection,
+            self._session(self._live) as connection,
         ):
             if not self.is_made():
+                self._require_forgetting()
                 _make(connection)
-            traits.fenced(connection)
+            lake_session.traits_of(connection).fenced(connection, require_lock)
             with session.failures_told():
                 yield connection
+                schema.drop_work(connection)  # who has the session next begins with nothing
 
-    @contextmanager
-    def _attached(self, traits: lake_session.LakeTraits, *, is_read_only: bool = False) -> Iterator[Connection]:
-        with lake_session.connected(self.paths.data_dir, traits) as connection:
-            _attach(connection, session.HOME, self._live, is_read_only=is_read_only)
-            connection.execute(f"use {session.HOME}")
-            yield connection
+    def _require_forgetting(self) -> None:
+        """Raise ConfigurationError where a bucket keeps what is deleted: no erasure would be one."""
+        for key, lake in (("data_path", self._live), ("published_data_path", self._shown)):
+            if bucket.is_bucket(lake.data_path):
+                source = f"warehouse.{key}"
+                if remembers := bucket.why_it_remembers(lake.data_path, source):
+                    problem = f"{remembers}, and an erasure would not erase; name another, or turn that off"
+                    raise ConfigurationError([problem], source=source)
+
+    def _session(self, lake: Lake, *, is_read_only: bool = False) -> AbstractContextManager[Connection]:
+        """Context manager: a session with that lake as its default, kept for the next who wants the same."""
+
+        def opened() -> Connection:
+            with ExitStack() as stack:
+                connection = lake_session.opened(self.paths.data_dir)
+                stack.callback(connection.close)
+                _attach(connection, session.HOME, lake, is_read_only=is_read_only)
+                connection.execute(f"use {session.HOME}")
+                stack.pop_all()
+            return connection
+
+        mark = lake.catalogue.mark()  # one that was made anew is another one
+        key = (lake, mark and mark[0], self.paths.data_dir, is_read_only)
+        return lake_kept.kept(key, opened)
 
     def open_once(self, *, clock: Clock) -> None:
         with (
             self._live.catalogue.locked(clock=clock, wait_seconds=0),
-            self._attached(lake_session.LakeTraits(), is_read_only=True) as connection,
+            self._session(self._live, is_read_only=True) as connection,
             session.failures_told(),
         ):
             connection.execute('select count(*) from raw."check"')
 
+    def examined(self, *, clock: Clock, wait_seconds: float = 0) -> AbstractContextManager[Connection]:  # noqa: ARG002
+        return self._session(self._live, is_read_only=True)  # one state, whoever writes meanwhile
+
+    def damages(self, store: str, connection: Connection, is_over: Callable[[], bool]) -> Iterator[str]:
+        lake = self._live if store == "warehouse" else self._shown
+        for file in damaged_files(connection, lake.catalogue, lake.data_path, is_over):
+            yield f"{file.name} {file.reason}"
+
+    def remedy(self, store: str) -> tuple[str, str]:
+        lake = self._live if store == "warehouse" else self._shown
+        fix = "put it back from a backup, or name a new database and folder in [warehouse] and run screening-pipeline "
+        return f"the lake of {lake.catalogue.named_by}", f"{fix}rebuild: orders and landed answers have all of it"
+
     @contextmanager
     def reader(self) -> Iterator[Connection]:
-        with lake_session.connected(self.paths.data_dir, lake_session.LakeTraits()) as connection:
-            _attach(connection, session.HOME, self._shown, is_read_only=True)
-            connection.execute(f"use {session.HOME}; begin")  # one state, however long the block reads
+        with self._session(self._shown, is_read_only=True) as connection:
+            connection.execute("begin")  # one state, however long the block reads
             with snapshot.earlier_told(connection):
                 yield connection
+            with suppress(session.DatabaseError):  # the block may have ended it
+                connection.execute("rollback")
 
     def is_updatable(self, connection: Connection) -> bool:
         return self.is_published() and snapshot.is_updatable(connection, _told_by(self._shown.catalogue.mark()))
@@ -113,15 +150,12 @@ class DuckLake(Engine):
     def publish(self, connection: Connection) -> int:
         is_update = self.is_updatable(connection)
         _attach(connection, PUBLISHED, self._shown)
-        try:
-            is_update = is_update and snapshot.update(connection, PUBLISHED)
-            if not is_update:
-                snapshot.copy(connection, PUBLISHED)
-            self._maintain_at_times(connection)
-            snapshot.note(connection, _told_by(self._shown.catalogue.mark()), is_update=is_update)
-            return lake_session.size(connection, PUBLISHED)
-        finally:
-            connection.execute(f"detach {PUBLISHED}")
+        is_update = is_update and snapshot.update(connection, PUBLISHED)
+        if not is_update:
+            snapshot.copy(connection, PUBLISHED)
+        self._maintain_at_times(connection)
+        snapshot.note(connection, _told_by(self._shown.catalogue.mark()), is_update=is_update)
+        return lake_session.size(connection, PUBLISHED)
 
     def _maintain_at_times(self, connection: Connection) -> None:
         since, now = read_notes(connection, _MAINTAINED).get(_MAINTAINED), _now(connection)
@@ -140,7 +174,7 @@ class DuckLake(Engine):
             _attach(connection, PUBLISHED, self._shown)
             for name in (session.HOME, PUBLISHED):
                 lake_session.maintain(connection, name, keep=timedelta())
-            connection.execute(f"detach {PUBLISHED}")
+        lake_kept.forget()
         for lake in (self._live, self._shown):
             lake.catalogue.forget_dead_rows()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -33,7 +32,7 @@ files, and with thousands a rebuild costs twice as much."""
 class LakeConnection:
     """A connection of DuckDB's that knows what is attached to it; all else is the connection itself."""
 
-    def __init__(self, raw: Connection, traits: session.Traits) -> None:
+    def __init__(self, raw: Connection, traits: LakeTraits) -> None:
         self._raw = raw
         self.traits = traits
 
@@ -52,12 +51,13 @@ class LakeTraits(session.Traits):
     keeps_collations = False
     keeps_every_comment = False
 
-    def __init__(self, require_lock: Callable[[], None] | None = None) -> None:
-        self._require_lock = require_lock
+    def __init__(self) -> None:
+        self._require_lock: Callable[[], None] | None = None
         self._turn: int | None = None
 
-    def fenced(self, connection: Connection) -> None:
-        """Learn the number; from here on transactions raise it."""
+    def fenced(self, connection: Connection, require_lock: Callable[[], None]) -> None:
+        """Learn the number; from here on transactions raise it, and raise what `require_lock` raises."""
+        self._require_lock = require_lock
         self._turn = connection.execute(f"select turn from {FENCE}").fetchall()[0][0]
 
     def begun(self, connection: Connection) -> None:
@@ -94,9 +94,8 @@ def _comments(relations: Sequence[Relation]) -> Iterator[dict[str, str | None]]:
                 yield {**name, "column_name": column, "comment": meaning}
 
 
-@contextmanager
-def connected(folder: Path, traits: session.Traits) -> Iterator[Connection]:
-    """Context manager: a session with the extensions of a lake, which spills into `folder`; nothing is attached."""
+def opened(folder: Path) -> Connection:
+    """A session with the extensions of a lake, which spills into `folder`; nothing is attached."""
     raw = duckdb.connect()
     try:
         session.configure(raw, folder)
@@ -105,9 +104,27 @@ def connected(folder: Path, traits: session.Traits) -> Iterator[Connection]:
             _load(raw, extension)
         # A commit that conflicts would be tried again as if nothing had happened in between.
         raw.execute("set ducklake_max_retry_count = 0")
-        yield cast("Connection", LakeConnection(raw, traits))  # it is one in all but its class
-    finally:
+    except BaseException:
         raw.close()
+        raise
+    return cast("Connection", LakeConnection(raw, LakeTraits()))  # it is one in all but its class
+
+
+def versions(folder: Path) -> str:
+    """The versions of DuckDB and of the extensions of a lake. Raises ConfigurationError where one cannot be loaded."""
+    connection = opened(folder)
+    try:
+        query = "select extension_name, extension_version from duckdb_extensions() where loaded"
+        found: dict[str, str] = dict(connection.execute(query).fetchall())
+    finally:
+        connection.close()
+    told = ", ".join(f"{name} {found.get(name, '?')}" for name in EXTENSIONS)
+    return f"DuckDB {duckdb.__version__} with {told}"
+
+
+def traits_of(connection: Connection) -> LakeTraits:
+    """The traits of a session with a lake."""
+    return cast("LakeTraits", session.traits(connection))
 
 
 def _load(raw: Connection, extension: str) -> None:
@@ -125,7 +142,12 @@ def _load(raw: Connection, extension: str) -> None:
 def attach(
     connection: Connection, name: str, catalogue: Catalogue, data_path: str, *, is_read_only: bool = False
 ) -> None:
-    """Attach a lake under `name`, made if it is missing. Raises ConfigurationError, EnvironmentFailed."""
+    """Attach a lake under `name`, made if it is missing, unless the session has it already.
+
+    Raises ConfigurationError, EnvironmentFailed.
+    """
+    if connection.execute(f"select 1 from duckdb_databases() where database_name = {quote(name)}").fetchall():
+        return
     _give_keys(connection, name, data_path)
     if not _is_remote(data_path):
         Path(data_path).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -142,6 +142,11 @@ def is_unknown_name(problem: DatabaseError) -> bool:
     return isinstance(problem, duckdb.CatalogException | duckdb.BinderException)
 
 
+def is_out_of_reach(problem: DatabaseError) -> bool:
+    """Whether an object store, or the way to it, is what failed, and nothing is known of what lies there."""
+    return isinstance(problem, duckdb.HTTPException) or "Connection" in type(problem).__name__
+
+
 @contextmanager
 def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) -> Iterator[Connection]:
     """Context manager: a connection whose default database is the file at `path`, in UTC, spilling only beside it.

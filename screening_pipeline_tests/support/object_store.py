@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,33 @@ class ObjectStore:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def new_bucket(self, name: str) -> str:
-        """Make a bucket; its address."""
-        self._client().create_bucket(
-            Bucket=name, CreateBucketConfiguration={"LocationConstraint": self.environ["AWS_DEFAULT_REGION"]}
-        )
-        return f"s3://{name}/"
+    def new_bucket(self, name: str, *, is_locked: bool = False) -> str:
+        """Make a bucket, whose name begins with `name`; its address. `is_locked`: with object lock."""
+        made = f"{name}-{uuid4().hex[:8]}"  # servers of one process share what lies in them
+        place = {"LocationConstraint": self.environ["AWS_DEFAULT_REGION"]}
+        self._client().create_bucket(Bucket=made, CreateBucketConfiguration=place, ObjectLockEnabledForBucket=is_locked)
+        return f"s3://{made}/"
 
-    def keys(self, bucket: str) -> list[str]:
+    def keys(self, address: str) -> list[str]:
         """What lies in a bucket."""
-        return [one["Key"] for one in self._client().list_objects_v2(Bucket=bucket).get("Contents", [])]
+        return [one["Key"] for one in self._client().list_objects_v2(Bucket=_named(address)).get("Contents", [])]
+
+    def put(self, address: str, key: str) -> None:
+        """Put an object there."""
+        self._client().put_object(Bucket=_named(address), Key=key, Body=b"")
+
+    def delete(self, address: str, key: str) -> None:
+        """Delete an object."""
+        self._client().delete_object(Bucket=_named(address), Key=key)
+
+    def keep_versions(self, address: str, status: str) -> None:
+        """Have a bucket keep versions of what is deleted ("Enabled"), or no longer ("Suspended")."""
+        self._client().put_bucket_versioning(Bucket=_named(address), VersioningConfiguration={"Status": status})
+
+    def versions(self, address: str) -> list[str]:
+        """The key of every version and every mark of a deletion that a bucket has kept."""
+        found = self._client().list_object_versions(Bucket=_named(address))
+        return [one["Key"] for kind in ("Versions", "DeleteMarkers") for one in found.get(kind, [])]
 
     def _client(self) -> Any:
         import boto3
@@ -46,6 +65,10 @@ class ObjectStore:
             aws_secret_access_key="of-a-test",
             region_name=self.environ["AWS_DEFAULT_REGION"],
         )
+
+
+def _named(address: str) -> str:
+    return urlsplit(address).netloc
 
 
 @contextmanager

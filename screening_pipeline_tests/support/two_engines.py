@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,9 +35,9 @@ APART = {
 }
 
 
-def lakes(folder: Path, server: Server, environ: dict[str, str]) -> Warehouse:
+def lakes(folder: Path, server: Server, environ: MutableMapping[str, str]) -> Warehouse:
     """The settings of two new lakes with their files below `folder`; their URLs go into `environ`."""
-    environ |= {LIVE: server.new_database(), SHOWN: server.new_database()}
+    environ.update({LIVE: server.new_database(), SHOWN: server.new_database()})
     return Warehouse(
         engine="ducklake",
         catalog_env=LIVE,

@@ -1,0 +1,91 @@
+"""What `doctor` finds in the servers of several machines: the database, the object store, DuckDB's extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from screening_pipeline.base import bucket, postgres
+from screening_pipeline.base.errors import ScreeningError
+from screening_pipeline.cli.findings import Finding
+
+if TYPE_CHECKING:
+    from screening_pipeline.settings.settings import Settings
+
+
+FORGETTING = "turn versions and object lock off and delete old versions, or an erasure leaves what it erased"
+_SERVER = """
+select
+    current_setting('server_version_num')::integer / 10000,
+    current_setting('synchronous_standby_names'),
+    coalesce(current_setting('data_checksums', true), 'off')
+"""
+
+
+def cluster_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Findings about what a configuration of several machines names; none where it names nothing."""
+    for key, variable in _databases(settings).items():
+        yield from _unless_out_of_reach(key, _database(key, variable, environ))
+    if settings.engine == "ducklake":
+        yield from _unless_out_of_reach("warehouse.engine", _extensions(settings))
+    for key, address in _buckets(settings).items():
+        yield from _unless_out_of_reach(key, _bucket(key, address))
+
+
+def _databases(settings: Settings) -> dict[str, str | None]:
+    found = {"state.url_env": settings.state.url_env}
+    if settings.engine == "ducklake":
+        found["warehouse.catalog_env"] = settings.warehouse.catalog_env
+        found["warehouse.published_catalog_env"] = settings.warehouse.published_catalog_env
+    return {key: variable for key, variable in found.items() if variable}
+
+
+def _buckets(settings: Settings) -> dict[str, str]:
+    if settings.engine != "ducklake":
+        return {}
+    named = {
+        "warehouse.data_path": settings.warehouse.data_path or "",
+        "warehouse.published_data_path": settings.warehouse.published_data_path or "",
+    }
+    return {key: address for key, address in named.items() if bucket.is_bucket(address)}
+
+
+def _unless_out_of_reach(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    try:
+        yield from findings
+    except ScreeningError as error:
+        yield Finding(name, "fail", str(error), "see the key, its variable, and that the server lets us in")
+
+
+def _database(key: str, variable: str | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+    url = environ.get(variable or "", "").strip()
+    if not url:
+        yield Finding(key, "fail", f"{variable} is not set", f"export {variable}=postgresql://…")
+        return
+    where = f"{key}, {variable}"
+    postgres.require_sessions(url, where)
+    with postgres.connected(url, where) as connection, postgres.told(where):
+        version, standbys, checksums = connection.execute(_SERVER).fetchone() or (0, "", "off")
+    words = f"PostgreSQL {version}"
+    if not standbys and key.startswith("state."):
+        lost = f"{words} without a synchronous standby: a failover may lose answers, and pushes are not told again"
+        yield Finding(key, "warn", lost, "set synchronous_standby_names, where the server has a standby")
+    elif checksums == "off":
+        rot = f"{words} without data checksums: bits that rot there go unnoticed"
+        yield Finding(key, "warn", rot, "pg_checksums --enable, while the server is stopped")
+    else:
+        yield Finding(key, "ok", f"{words}, with {standbys or 'no'} synchronous standby and data checksums")
+
+
+def _extensions(settings: Settings) -> Iterator[Finding]:
+    from screening_pipeline.warehouse import lake_session
+
+    yield Finding("warehouse.engine", "ok", lake_session.versions(settings.data_dir))
+
+
+def _bucket(key: str, address: str) -> Iterator[Finding]:
+    remembers = bucket.why_it_remembers(address, key)
+    if remembers:
+        yield Finding(key, "fail", remembers, FORGETTING)
+    else:
+        yield Finding(key, "ok", "the bucket can be reached, and forgets what is deleted")
