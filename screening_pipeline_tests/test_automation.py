@@ -314,7 +314,7 @@ def test_manifests_that_were_read_wake_nobody_whatever_the_cursor_says(desk: Des
     (desk.paths.orders / "a.csv").write_text("vendor,check_id\n")
     settings = load.load(os.environ, Path.cwd())
     pull_queue = PullQueue(State(desk.paths.state))
-    unread.store_watermark(pull_queue, settings, None, orders=unread.manifest_marks(desk.paths), seals={})
+    unread.store_watermark(pull_queue, settings, None, orders=unread.manifest_marks(settings), seals={})
     for cursor in (None, "{}", json.dumps({"a.csv": [16, 1]})):
         answer = desk.evaluate("order_manifest", cursor)
         assert isinstance(answer, dg.SkipReason)

@@ -20,9 +20,10 @@ from screening_pipeline.runtime.opening import open_runtime
 from screening_pipeline.runtime.shared import shared_store
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.sandbox_accounts import bundled
-from screening_pipeline.settings.settings import SharedState
+from screening_pipeline.settings.settings import Privacy, Settings
+from screening_pipeline.settings.shared import LandingPlace, SharedState
 from screening_pipeline.state.shared_clock import SharedClock
-from screening_pipeline_tests.support.end_to_end_world import dagster_words
+from screening_pipeline_tests.support.end_to_end_world import dagster_words, pushed
 from screening_pipeline_tests.support.postgres import Server
 
 pytestmark = [pytest.mark.cluster, dagster_words]
@@ -146,3 +147,71 @@ def test_a_server_that_is_gone_or_refuses_us_is_the_machines_fault_and_the_key_i
     with pytest.raises(EnvironmentFailed, match="password authentication failed") as refused:
         instance(paths, {})
     assert "not-it" not in str(refused.value)
+
+
+# ── what machines share is refused by half, with its key ───────────────────────────────────────────
+
+
+def of_machines(folder: Path, url: str, environ: dict[str, str], **others: object) -> Settings:
+    """Settings of machines that share what is landed in a folder; their variables go into `environ`."""
+    environ |= {VARIABLE: url, **{f"SCREENING_{name}_KEY": f"a key of a test: {name}" for name in NAMED}}
+    settings = replace(
+        bundled({"SCREENING_DATA_DIR": str(folder / "data")}, folder),
+        state=SharedState(url_env=VARIABLE),
+        landing=LandingPlace(url=f"file://{folder}/pieces"),
+        privacy=Privacy(landing_key_env="SCREENING_LANDING_KEY"),
+    )
+    return replace(settings, **others)  # type: ignore[arg-type]
+
+
+NAMED = ("PSEUDONYM", "SPOOL", "LANDING")
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_key_that_is_not_in_the_environment_or_not_that_of_the_others_is_refused(
+    tmp_path: Path, postgres_server: Server, name: str
+) -> None:
+    environ: dict[str, str] = {}
+    settings = of_machines(tmp_path, postgres_server.new_database(), environ)
+    variable = f"SCREENING_{name}_KEY"
+    with open_runtime(environ, tmp_path, settings=settings):
+        pass
+    missing = {key: value for key, value in environ.items() if key != variable}
+    with (
+        pytest.raises(ConfigurationError, match=f"{variable} is not set") as told,
+        open_runtime(missing, tmp_path, settings=settings),
+    ):
+        pass
+    assert told.value.exit_code == 2
+    elsewhere = replace(settings, paths=Paths.under(tmp_path / "other machine", {}))
+    wrong = environ | {variable: "another key of a test"}
+    with (
+        pytest.raises(ConfigurationError, match="is not the key that other machines use"),
+        open_runtime(wrong, tmp_path, settings=elsewhere),
+    ):
+        pass
+
+
+def test_a_database_or_a_place_of_what_is_landed_that_is_gone_is_told_by_its_key(
+    tmp_path: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ: dict[str, str] = {}
+    settings = of_machines(tmp_path, postgres_server.url(port=9), environ)
+    with (
+        pytest.raises(EnvironmentFailed, match=r"state\.url_env") as told,
+        open_runtime(environ, tmp_path, settings=settings),
+    ):
+        pass
+    assert told.value.exit_code == 3
+    settings = of_machines(
+        tmp_path, postgres_server.new_database(), environ, landing=LandingPlace(url="s3://bucket/landing")
+    )
+    names = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+    with open_runtime(environ, tmp_path, settings=settings) as runtime:
+        landed = runtime.landing.receive(pushed("workable", "sandbox", {"status": "completed"}, runtime.clock.now()))
+        assert landed.response_id, "it waits in the inbox"
+        with pytest.raises(EnvironmentFailed, match=r"landing\.url: http://127\.0\.0\.1:9 cannot be reached") as told:
+            runtime.landing.look({})
+    assert told.value.exit_code == 3

@@ -16,6 +16,7 @@ from screening_pipeline.orders import files, intake, text_lines
 from screening_pipeline.orders.files import Looks, Problem
 from screening_pipeline.runtime import unread
 from screening_pipeline.settings.paths import Paths
+from screening_pipeline.settings.settings import Settings
 from screening_pipeline.warehouse import ingest, schema, session
 from screening_pipeline_tests.support.order_rows import read_rows
 from screening_pipeline_tests.support.stage import MORNING, PART_KEY, Row, Stage, opened
@@ -492,14 +493,15 @@ def test_an_empty_folder_brings_nothing(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_is_taken_away_meanwhile_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = Paths.under(tmp_path, {})
+    settings = Settings(accounts=(), paths=Paths.under(tmp_path, {}))
+    paths = settings.paths
     paths.create()
     left = paths.orders / "left.csv"
     left.write_text(HEADER)
     for module in (files, unread):
         monkeypatch.setattr(module, "manifests", lambda _: [paths.orders / "gone.csv", left])
     assert [m.path for m in files.unread(paths.orders, {}, StandingClock(MORNING), Looks())] == [left]
-    assert list(unread.manifest_marks(paths)) == ["left.csv"]
+    assert list(unread.manifest_marks(settings)) == ["left.csv"]
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,19 @@ def test_what_an_account_leaves_out_is_filled_in_for_its_vendor(tmp_path: Path) 
     assert not account.adjudication_expected
 
 
-STATE_ALONE = "state.url_env goes with a landing area that machines share, which this version has not: remove it"
+NO_PLACE = "landing.url must be s3://bucket/prefix, or file:///folder that all machines mount"
+KEY_IN_PLACE = "landing.url must carry no key and no query: keys of a bucket come from where AWS's own tools look"
+STATE = '[state]\nurl_env = "STATE_URL"\n'
+SHARED_BY_HALF = {
+    "landing.url is missing (state.url_env is set): what is landed must be shared as well",
+    'warehouse.engine must be "ducklake" (state.url_env is set): a file is one machine\'s',
+    "orders.url is missing (state.url_env is set): any machine may be the one that reads orders",
+    "privacy.landing_key_env is missing (state.url_env is set): lines leave this machine",
+}
+
+
+def test_half_of_what_machines_share_is_refused_with_what_is_missing(tmp_path: Path) -> None:
+    assert set(problems(tmp_path, STATE + GOODHIRE)) == SHARED_BY_HALF
 
 
 @pytest.mark.parametrize(
@@ -453,7 +465,22 @@ def test_the_address_of_a_catalogue_in_clear_is_refused_without_showing_it(tmp_p
             '[warehouse]\nengine = "duckdbs"\n' + GOODHIRE,
             "warehouse.engine must not be 'duckdbs'; did you mean duckdb?",
         ),
-        ('[state]\nurl_env = "STATE_URL"\n' + GOODHIRE, STATE_ALONE),
+        ('[landing]\nurl = "s3://bucket/x"\n' + GOODHIRE, "landing.url goes with state.url_env"),
+        ('[orders]\nurl = "file:///mounted"\n' + GOODHIRE, "orders.url goes with state.url_env"),
+        *(
+            (
+                f'[landing]\nurl = "{url}"\n' + GOODHIRE,
+                NO_PLACE,
+            )
+            for url in ("https://bucket/x", "bucket", "file://host/x", "s3://")
+        ),
+        *(
+            (
+                f'[landing]\nurl = "{url}"\n' + GOODHIRE,
+                KEY_IN_PLACE,
+            )
+            for url in (f"s3://me:{CANARY}@bucket", f"s3://bucket?key={CANARY}")
+        ),
         ('[warehouse]\ncatalog_env = "OUR_LAKE"\n' + GOODHIRE, 'warehouse.catalog_env goes with engine = "ducklake"'),
         (
             '[warehouse]\nengine = "ducklake"\ncatalog_env = "OUR_LAKE"\npublished_catalog_env = "OUR_OTHER"\n'
@@ -711,7 +738,6 @@ def uncommented() -> str:
 
 def test_the_template_with_every_key_in_force_is_a_good_configuration(tmp_path: Path) -> None:
     text = uncommented().replace('engine = "duckdb" ', 'engine = "ducklake" ')
-    text = text.replace('url_env = "SCREENING_STATE_URL"', "")  # refused until what is landed can be shared, too
     settings = configured(tmp_path, text)
     first = next(iter(all_vendors()))
     assert settings.sla == (SlaTarget(vendor=first, account="us", package="standard", target_business_days=5.0),)

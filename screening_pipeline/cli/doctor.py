@@ -17,12 +17,16 @@ from screening_pipeline.base.clock import VARIABLE as NOW_VARIABLE
 from screening_pipeline.base.clock import Clock
 from screening_pipeline.base.errors import ConfigurationError, DiskFull, LockHeld, NotWritable, ScreeningError
 from screening_pipeline.cli.doctor_accounts import account_findings, fixed_instant, stranger
+from screening_pipeline.cli.doctor_stores import unless_broken
 from screening_pipeline.cli.findings import Finding
 from screening_pipeline.orders.files import ENDINGS, not_manifests
+from screening_pipeline.runtime import unread
+from screening_pipeline.runtime.shared import shared_store
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.keys import known_landing_key, known_pseudonym_key
 from screening_pipeline.settings.readers import give_to_group, readers
 from screening_pipeline.settings.settings import Settings
+from screening_pipeline.state.pull_queue import PullQueue
 from screening_pipeline.warehouse.engines import engine_of
 
 if TYPE_CHECKING:
@@ -60,7 +64,7 @@ def diagnose(
         *_not_manifests(settings),
         _disk(settings, free_bytes),
         _warehouse(settings, inspect_warehouse),
-        *_erasure(settings),
+        *_erasure(settings, environ),
         *_keys(settings, environ),
         *account_findings(settings, environ, probe, used_last_minute),
         *(stranger(account) for account in settings.accounts if account.polling and knows_none(account)),
@@ -192,8 +196,8 @@ def _warehouse(settings: Settings, inspect: Callable[[Settings], str]) -> Findin
         return Finding("warehouse", "fail", str(error), fix)
 
 
-def _erasure(settings: Settings) -> Iterator[Finding]:
-    if settings.paths.erasure_intent.exists():
+def _erasure(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    if unless_broken(lambda: bool(unread.unfinished(PullQueue(shared_store(settings, environ)), settings)), False):
         message = "begun and not finished: somebody who is to be forgotten is still there"
         fix = "screening-pipeline sync finishes it, as whatever writes does, or says why it cannot"
         yield Finding("erasure", "warn", message, fix)

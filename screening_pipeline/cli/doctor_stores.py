@@ -96,11 +96,13 @@ def rot(settings: Settings, environ: Mapping[str, str], clock: Clock, *, is_deep
 
 def _landed_files(settings: Settings, environ: Mapping[str, str], clock: Clock) -> LandedFiles:
     from screening_pipeline.landing.landed_files import LandedFiles
+    from screening_pipeline.runtime.shared import shared_landing
     from screening_pipeline.settings.keys import known_landing_key
     from screening_pipeline.vendors import all_vendors
 
     key = known_landing_key(settings, environ)
-    return LandedFiles(settings.paths.landing, vendors=all_vendors(), landing_key=key, clock=clock)
+    store = shared_landing(settings, environ, clock, spool_key=b"")  # from which nothing is read here
+    return LandedFiles(settings.paths.landing, vendors=all_vendors(), landing_key=key, clock=clock, store=store)
 
 
 def _lines(found: list[Rotten], *, is_deep: bool) -> Finding:

@@ -288,7 +288,7 @@ class _Round:
     def _do_orders_wait(self) -> bool:
         """Whether there are orders that the next run would read."""
         settings = self._runtime.settings
-        folder = unread.manifest_marks(settings.paths)
+        folder = unread.manifest_marks(settings)
         return bool(folder) and not unread.are_manifests_read(self._runtime.pull_queue, settings, folder)
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
     """Load new manifests, land what a crash left in the spool, and plan the new checks."""
     runtime.landing.recover()
-    orders = unread.manifest_marks(runtime.settings.paths)
+    unread.fetch_orders(runtime.settings)
+    orders = unread.manifest_marks(runtime.settings)
     if runtime.pull_queue.note(PLANNED) is not None and not unread.has_unread_input(
         runtime.pull_queue, runtime.settings, runtime.landing
     ):

@@ -11,6 +11,9 @@ every open check was asked for by its id. Nothing is ever asked for again as if 
                             <id>.pieces     what came back, sealed, piece by piece; locked while it comes
                             <id>.settled    the response id and instant under which it is landed
                             <id>.gap        something may be lost
+
+Where several machines share what is landed, calls and gaps are in their database as well (`landing.calls`): a call
+whose machine has not come back with an answer when it must have ended is a gap.
 """
 
 from __future__ import annotations
@@ -34,14 +37,18 @@ from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt, new_response_id
 from screening_pipeline.http.feed_answer import Heard, as_exchange, doubt, heard
 from screening_pipeline.http.feed_process import OPENED, PURPOSE, FeedRequest, ResponseParts, room_for
-from screening_pipeline.http.feed_record import DEFAULT_LIMITS, CallIntent, DrainResult, Gap, packed, read
+from screening_pipeline.http.feed_record import DEFAULT_LIMITS, CallIntent, DrainResult, Gap, packed, read, unpacked
 from screening_pipeline.http.feed_start import ended, headers, started
 from screening_pipeline.landing.area import Landing
+from screening_pipeline.landing.calls import Call
 
 if TYPE_CHECKING:
     from screening_pipeline.http.feed_record import FeedLimits
 
 
+# After its deadline; a fetcher that could not be cut off ends itself, and clocks of machines differ.
+_LOST_AFTER_SECONDS = 60.0
+_LOST = "interrupted"
 _LANDING_FACTOR = 4  # a body in the spool, in its line as text and as messages, and the escapes in both
 
 
@@ -100,6 +107,7 @@ class Feed:
         self._is_proxied = is_proxied
         self._environ = environ
         self._folder = landing.feed_folder(vendor.slug, account)
+        self._calls = landing.store.calls(vendor.slug, account)
 
     # ── for the caller ─────────────────────────────────────────────────────────────────────────────
 
@@ -123,11 +131,11 @@ class Feed:
 
     def gaps(self) -> tuple[Gap, ...]:
         """The gaps on record, the oldest first."""
-        return tuple(Gap(**read(path)) for path in sorted(self._folder.glob("*.gap")))
+        return tuple(Gap(**unpacked(told)) for told in self._calls.gaps())
 
     def acknowledge(self, gap: Gap) -> None:
         """Remove a gap's record: it is in the warehouse now, and every open check has been pulled since."""
-        self._path(gap.id, "gap").unlink(missing_ok=True)
+        self._calls.drop_gap(gap.id)
 
     # ── draining ───────────────────────────────────────────────────────────────────────────────────
 
@@ -185,6 +193,7 @@ class Feed:
                 locks.take(pieces)  # handed on to the fetcher: held while either lives
                 files.allocate(pieces, room_for(self._limits.body_bytes))
                 ResponseParts(pieces, self._key, intent.id, count=0).add(OPENED)
+                self._calls.note(Call(intent.id, intent.endpoint, intent.run_id, intent.requested_at))
                 self._write_intent(intent)
                 await ended(started(self._order(intent, url, header, pieces), self._environ))
             finally:
@@ -225,7 +234,20 @@ class Feed:
             # Their intents were never written, or not to their ends: no call was made.
             for orphan in (*self._folder.glob("*.pieces"), *self._folder.glob("*.part")):
                 orphan.unlink()
+            self._give_up_lost()
         return drained
+
+    def _give_up_lost(self) -> None:
+        """Calls that were told of and not made are none; those of machines that do not come back are gaps."""
+        for call_id in self._calls.mine():
+            if not self._path(call_id, "intent").exists():
+                self._calls.forget(call_id)
+        for call in self._calls.lost(self._limits.deadline + _LOST_AFTER_SECONDS):
+            self._calls.keep_gap(call.id, packed(self._lost(call)))
+
+    def _lost(self, call: Call) -> Gap:
+        whose, asked_at = self.vendor.slug, call.requested_at
+        return Gap(id=call.id, vendor=whose, account=self.account, requested_at=asked_at, reason=_LOST)
 
     def _resumed(self, intent: CallIntent) -> _Settled | None:
         pieces = self._path(intent.id, "pieces")
@@ -245,7 +267,7 @@ class Feed:
         landed = self._landing.receive_once(exchange)
         gap = self._gap(intent, found, exchange, landed)
         if gap is not None:
-            files.write_new(self._path(intent.id, "gap"), packed(gap))
+            self._calls.keep_gap(gap.id, packed(gap))
         self._forget(intent)
         return _Settled(http_status=found.http_status, headers=found.headers, landed=landed, gap=gap)
 
@@ -285,6 +307,7 @@ class Feed:
         files.sync_folder(self._folder)
         self._path(intent.id, "settled").unlink(missing_ok=True)
         self._path(intent.id, "intent").unlink(missing_ok=True)
+        self._calls.forget(intent.id)
 
     def _path(self, intent_id: str, kind: str) -> Path:
         return self._folder / f"{intent_id}.{kind}"

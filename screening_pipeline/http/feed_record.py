@@ -74,7 +74,12 @@ def packed(value: Any) -> bytes:
 
 def read(path: Path) -> dict[str, Any]:
     """The members of what was written down, instants as such."""
-    found: dict[str, Any] = json.loads(path.read_bytes())
+    return unpacked(path.read_bytes())
+
+
+def unpacked(told: bytes) -> dict[str, Any]:
+    """The members of a record."""
+    found: dict[str, Any] = json.loads(told)
     for name in ("requested_at", "received_at"):
         if name in found:
             found[name] = datetime.fromisoformat(found[name])

@@ -37,7 +37,7 @@ from screening_pipeline.landing.line import (
 )
 from screening_pipeline.landing.masking import masked_headers, masked_keys
 from screening_pipeline.landing.mentions import names_any
-from screening_pipeline.landing.names import account_of, day_of, folder_of, segment
+from screening_pipeline.landing.names import account_of, day_of, feed_folder, folder_of
 from screening_pipeline.landing.reduction import PartWords, reduced
 
 FieldNames = Mapping[tuple[str, str], Collection[str]]
@@ -91,7 +91,7 @@ class Landing(LandedFiles):
 
     def feed_folder(self, vendor: str, account: str) -> Path:
         """Where a destructive feed keeps its intents, and what has come of them."""
-        return self.root / "feed" / f"{segment(vendor)}.{segment(account)}"
+        return feed_folder(self.root, vendor, account)
 
     def receive(self, exchange: HttpExchange) -> LandingReceipt:
         """Make an exchange durable, judge it and append its line. Blocks for a millisecond or some.

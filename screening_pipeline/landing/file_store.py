@@ -20,9 +20,10 @@ from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import append_lines, end_of_lines, make_folder, mark_of, reserved, write_new
 from screening_pipeline.base.locks import locked
+from screening_pipeline.landing.calls import Calls, FileCalls
 from screening_pipeline.landing.day_seals import Seal, is_open, mark_changed, mark_of_folder, sealed
 from screening_pipeline.landing.interface import Change, Entry, Look, Offsets, Tail
-from screening_pipeline.landing.names import ENDING, segment
+from screening_pipeline.landing.names import ENDING, feed_folder, segment
 from screening_pipeline.landing.spool import FileSpool
 
 
@@ -60,6 +61,9 @@ class FileStore:
     def note_change(self, file: str) -> None:
         mark_changed((self._root / file).parent)
 
+    def calls(self, vendor: str, account: str) -> Calls:
+        return FileCalls(feed_folder(self._root, vendor, account))
+
     def reserve(self, needed_bytes: int) -> AbstractContextManager[None]:
         return reserved(self.spool.folder, needed_bytes)
 
@@ -71,6 +75,9 @@ class FileStore:
             if new is not None:
                 write_new(path, new)
             path.with_name(f"{path.name}.torn").unlink(missing_ok=True)  # it may hold what has to go
+
+    def forget_leftovers(self) -> None:
+        """Nothing: `rewrite` has taken half lines away, too."""
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────
 

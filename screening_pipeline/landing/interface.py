@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from screening_pipeline.domain.exchange import HttpExchange
+from screening_pipeline.landing.calls import Calls
 from screening_pipeline.landing.day_seals import Seal, Seals
 
 Entry = tuple[str, bytes]
@@ -76,6 +77,9 @@ class LandingStore(Protocol):
     def note_change(self, file: str) -> None:
         """Have the next look look at the file of a day, also where that day is over."""
 
+    def calls(self, vendor: str, account: str) -> Calls:
+        """What others must know of the calls of an account's feed."""
+
     def reserve(self, needed_bytes: int) -> AbstractContextManager[None]:
         """Context manager: reserves that many bytes of disk space. Raises DiskFull before the block."""
 
@@ -102,6 +106,9 @@ class LandingStore(Protocol):
 
     def rewrite(self, file: str, change: Change) -> None:
         """Put a content in the place of a file's, as a whole; nobody appends meanwhile."""
+
+    def forget_leftovers(self) -> None:
+        """Leave nothing behind of what was erased, wherever a crash or the store itself keeps copies."""
 
     def shown(self) -> Path | None:
         """The folder of files that a database may read as they lie; None where there is none."""

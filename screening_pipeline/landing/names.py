@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 ENDING = ".ndjson"
@@ -27,6 +28,11 @@ def folder_of(vendor: str, account: str) -> str:
 def day_file(vendor: str, account: str, day: str) -> str:
     """The file of what an account's vendor said on a day: a place of its own, and what its lines are encrypted for."""
     return f"{folder_of(vendor, account)}/{day}{ENDING}"
+
+
+def feed_folder(root: Path, vendor: str, account: str) -> Path:
+    """Where a destructive feed keeps what is on its way, below the landing area of this machine."""
+    return root / "feed" / f"{segment(vendor)}.{segment(account)}"
 
 
 def account_of(file: str) -> tuple[str, str]:

@@ -22,12 +22,37 @@ from screening_pipeline.domain.exchange import HttpExchange
 _INSTANTS = ("requested_at", "received_at", "due_at")
 
 
+class SpoolSealer:
+    """Seals exchanges as they came, each for its id; `key` (of any length) must outlive a crash."""
+
+    def __init__(self, key: bytes) -> None:
+        self._sealer = sealing.Sealer(key, "spool")
+
+    def seal(self, exchange: HttpExchange) -> bytes:
+        """The exchange, encrypted."""
+        return self._sealer.seal(_packed(exchange), exchange.response_id)
+
+    def unseal(self, response_id: str, sealed: bytes, *, place: str, key: str, away: str) -> HttpExchange:
+        """The exchange. Raises EnvironmentFailed for another key and for changed bytes.
+
+        It tells where it lies, by what its `key` is known, and how it is taken `away`.
+        """
+        try:
+            return _unpacked(self._sealer.unseal(sealed, response_id))
+        except EnvironmentFailed:
+            raise EnvironmentFailed(
+                f"{place} is damaged, or was sealed with another {key}: put that key back, or {away}: the answer in it "
+                "is lost, and a full sync asks for what is open",
+                code="wrong_key",
+            ) from None
+
+
 class FileSpool:
-    """The sealed files in `folder`; `key` (of any length) must outlive a crash."""
+    """The sealed files in `folder`; `key` as in `SpoolSealer`."""
 
     def __init__(self, folder: Path, key: bytes) -> None:
         self.folder = folder
-        self._sealer = sealing.Sealer(key, "spool")
+        self._sealer = SpoolSealer(key)
 
     def locked(self, *, is_shared: bool = False) -> AbstractContextManager[int]:
         """Hold the spool: together with others who receive, or alone."""
@@ -35,7 +60,7 @@ class FileSpool:
 
     def put(self, exchange: HttpExchange) -> None:
         """Make an exchange durable as it came."""
-        write_new(self._file(exchange.response_id), self._sealer.seal(_packed(exchange), exchange.response_id))
+        write_new(self._file(exchange.response_id), self._sealer.seal(exchange))
 
     def remove(self, response_id: str) -> None:
         """Its line is there, or it was never here."""
@@ -46,17 +71,13 @@ class FileSpool:
         for draft in self.folder.glob("*.part"):
             draft.unlink()  # its writer died before it could say that it had received anything
         for path in sorted(self.folder.glob("*.sealed")):
-            yield _unpacked(self._unsealed(path))
-
-    def _unsealed(self, path: Path) -> bytes:
-        try:
-            return self._sealer.unseal(path.read_bytes(), path.name.removesuffix(".sealed"))
-        except EnvironmentFailed:
-            raise EnvironmentFailed(
-                f"spool/{path.name} of the landing area is damaged, or was sealed with another spool.key: put that key "
-                "back, or move the file away: the answer in it is lost, and a full sync asks for what is open",
-                code="wrong_key",
-            ) from None
+            name = path.name.removesuffix(".sealed")
+            words = {
+                "place": f"spool/{path.name} of the landing area",
+                "key": "spool.key",
+                "away": "move the file away",
+            }
+            yield self._sealer.unseal(name, path.read_bytes(), **words)
 
     def _file(self, response_id: str) -> Path:
         return self.folder / f"{response_id}.sealed"

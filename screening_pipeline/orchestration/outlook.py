@@ -124,11 +124,11 @@ class Outlook:
     def is_anything_unread(self) -> bool:
         """Whether orders or messages wait on disk, or one has become the state of its check meanwhile."""
         settings, pull_queue = self.settings, self.pull_queue
-        folder = unread.manifest_marks(settings.paths)
+        folder = unread.manifest_marks(settings)
         return bool(
             (folder and not unread.are_manifests_read(pull_queue, settings, folder))
             or unread.unread_files(pull_queue, settings, build_runtime(settings, os.environ, self.clock).landing)
-            or unread.unfinished(settings.paths)
+            or unread.unfinished(pull_queue, settings)
             or unread.settling(pull_queue, self.clock.now())
         )
 

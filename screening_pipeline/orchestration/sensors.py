@@ -101,7 +101,7 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
     landing = build_runtime(settings, os.environ, outlook.clock).landing
     waiting = {
         **unread.unread_files(outlook.pull_queue, settings, landing),
-        **unread.unfinished(settings.paths),
+        **unread.unfinished(outlook.pull_queue, settings),
         **unread.settling(outlook.pull_queue, now),
     }
     if not waiting:
@@ -127,7 +127,8 @@ def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     """
     outlook = Outlook.now(context.instance)
     settings, now = outlook.settings, outlook.clock.now()
-    folder = unread.manifest_marks(settings.paths)
+    unread.fetch_orders(settings)
+    folder = unread.manifest_marks(settings)
     if not folder or unread.are_manifests_read(outlook.pull_queue, settings, folder):
         return dg.SkipReason(f"{len(folder)} manifests in {settings.paths.orders.name}/, none is new")
     return _asking(context.cursor, {"accounts": settings.account_keys, "orders": folder}, now, trigger="orders")

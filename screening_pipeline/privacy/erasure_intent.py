@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from screening_pipeline.base import files, sealing
 from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.named_locks import ERASURE
+from screening_pipeline.runtime import unread
 from screening_pipeline.vendors import all_vendors
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def first_column(connection: Connection, query: str) -> list[Any]:
 
 def is_pending(runtime: Runtime) -> bool:
     """Whether there is an unfinished erasure."""
-    return runtime.settings.paths.erasure_intent.exists()
+    return (_is_shared(runtime) and bool(_noted(runtime))) or runtime.settings.paths.erasure_intent.exists()
 
 
 def alone(runtime: Runtime) -> AbstractContextManager[None]:
@@ -68,13 +70,36 @@ def write_intent(runtime: Runtime, intent: ErasureIntent) -> None:
     """Write the sealed intent with which the erasure begins. Whoever opens the warehouse next finishes it."""
     with telling(_CONTEXT):
         sealed = _sealer(runtime).seal(json.dumps(asdict(intent)).encode(), _CONTEXT)
-        files.write_new(runtime.settings.paths.erasure_intent, sealed)
+        if _is_shared(runtime):
+            runtime.pull_queue.remember(unread.ERASURE, base64.b64encode(sealed).decode())
+        else:
+            files.write_new(runtime.settings.paths.erasure_intent, sealed)
+
+
+def forget_intent(runtime: Runtime) -> None:
+    """It is carried out."""
+    paths = runtime.settings.paths
+    if _is_shared(runtime):
+        runtime.pull_queue.forget([unread.ERASURE])
+    with telling("the data folder"):
+        paths.erasure_intent.unlink(missing_ok=True)
+        files.sync_folder(paths.data_dir)
+
+
+def _is_shared(runtime: Runtime) -> bool:
+    """Whether any machine may be the one that finishes it: then it is in their database."""
+    return runtime.settings.landing.url is not None
+
+
+def _noted(runtime: Runtime) -> str:
+    return runtime.pull_queue.note(unread.ERASURE) or ""
 
 
 def read_intent(runtime: Runtime) -> ErasureIntent:
     """The intent of the unfinished erasure. Raises EnvironmentFailed where it cannot be read."""
     try:
-        sealed = runtime.settings.paths.erasure_intent.read_bytes()
+        noted = _noted(runtime) if _is_shared(runtime) else ""
+        sealed = base64.b64decode(noted) if noted else runtime.settings.paths.erasure_intent.read_bytes()
         values = json.loads(_sealer(runtime).unseal(sealed, _CONTEXT))
     except EnvironmentFailed:
         raise EnvironmentFailed(

@@ -8,10 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from screening_pipeline.base import files
-from screening_pipeline.base.failures import telling
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.privacy.erasure_intent import alone, first_column, is_pending, read_intent
+from screening_pipeline.privacy.erasure_intent import alone, first_column, forget_intent, is_pending, read_intent
 from screening_pipeline.warehouse import batch, erasure_register, ingest, publish, rebuild, session
 from screening_pipeline.warehouse.engines import engine_of
 
@@ -48,9 +46,7 @@ def finish_intent(runtime: Runtime) -> None:
             page.unlink(missing_ok=True)
     runtime.state.erase_not_found(intent.checks)  # the plan was made anew without them
     register(runtime, intent, completed_at=runtime.clock.now().isoformat())
-    with telling("the data folder"):
-        paths.erasure_intent.unlink(missing_ok=True)
-        files.sync_folder(paths.data_dir)
+    forget_intent(runtime)
 
 
 def register(runtime: Runtime, intent: ErasureIntent, *, completed_at: str | None) -> None:
@@ -78,6 +74,7 @@ def _erase_landed(runtime: Runtime, checks: Iterable[Check]) -> None:
         gone[vendor, account].add((subject, check_id))
     for (vendor, account), theirs in gone.items():
         runtime.landing.erase(vendor, account, theirs)
+    runtime.landing.store.forget_leftovers()
 
 
 def _renew(runtime: Runtime, intent: ErasureIntent) -> None:

@@ -14,9 +14,15 @@ from screening_pipeline.base.failures import telling
 from screening_pipeline.base.progress import Progress, no_progress
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.runtime.context import Runtime
-from screening_pipeline.runtime.shared import shared_clock, shared_locks, shared_store
+from screening_pipeline.runtime.shared import (
+    require_same_keys,
+    shared_clock,
+    shared_landing,
+    shared_locks,
+    shared_store,
+)
 from screening_pipeline.settings import load
-from screening_pipeline.settings.keys import kept_key, landing_key, pseudonym_key
+from screening_pipeline.settings.keys import landing_key, pseudonym_key, spool_key
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.readers import give_to_group
 from screening_pipeline.settings.settings import Settings
@@ -75,7 +81,9 @@ def build_runtime(
         _claim(settings.paths)
     give_to_group(settings)
     os.environ.setdefault(*_NO_LINEAR_ALGEBRA)
-    state = shared_store(settings, environ)
+    state, spooling = shared_store(settings, environ), spool_key(settings, environ)
+    key = pseudonym_key(settings, environ)
+    require_same_keys(settings, environ)
     keep_reserve(settings.paths.state)
     return Runtime(
         settings=settings,
@@ -89,12 +97,13 @@ def build_runtime(
         landing=Landing(
             settings.paths.landing,
             vendors=all_vendors(),
-            spool_key=kept_key(settings.paths.spool_key),
+            spool_key=spooling,
             landing_key=landing_key(settings, environ),
             secrets=(secret for account in settings.accounts for secret in account.known_secrets(environ)),
             clock=clock,
+            store=shared_landing(settings, environ, clock, spool_key=spooling),
         ),
-        key=pseudonym_key(settings, environ),
+        key=key,
         progress=progress,
     )
 

@@ -9,6 +9,7 @@ reading, since one restored from a backup has not.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -17,25 +18,41 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base.files import mark_of
 from screening_pipeline.landing import day_seals
 from screening_pipeline.landing.day_seals import Seals
+from screening_pipeline.orders import copies
 from screening_pipeline.orders.files import manifests, shown_name
 from screening_pipeline.warehouse.engines import engine_of
 
 if TYPE_CHECKING:
     from screening_pipeline.landing.area import Landing
-    from screening_pipeline.settings.paths import Paths
     from screening_pipeline.settings.settings import Settings
     from screening_pipeline.state.pull_queue import PullQueue
 
 
+ERASURE = "erasure_intent"
+"""Where machines share their state: under which name that has the sealed intent of an erasure."""
 _NOTE = "warehouse_read"
 _SETTLING = "settles_at"
 _ORDERS_NOTE = "orders_told"
 
 
-def manifest_marks(paths: Paths) -> dict[str, list[int]]:
-    """The manifests that are there now. Take it before reading them: what comes meanwhile is news again."""
+def manifest_marks(settings: Settings) -> dict[str, list[int]]:
+    """The manifests that are there now. Take it before reading them: what comes meanwhile is news again.
+
+    Copies have the marks of what they are copies of, so that machines agree on what was read.
+    """
+    paths = settings.paths
+    copied = copies.marks(paths.orders_note) if settings.orders.url is not None else {}
     found = {str(path.relative_to(paths.orders)): mark_of(path) for path in manifests(paths.orders)}
-    return {name: mark for name, mark in found.items() if mark}
+    return {name: copied.get(name, mark) for name, mark in found.items() if mark}
+
+
+def fetch_orders(settings: Settings) -> None:
+    """Copy order files from where machines share them, if they do. Raises EnvironmentFailed, ConfigurationError."""
+    if settings.orders.url is not None:
+        from screening_pipeline.landing.objects import objects_at
+
+        objects = objects_at(settings.orders.url, "orders.url")
+        copies.copy_orders(objects, settings.paths.orders, settings.paths.orders_note)
 
 
 def waiting(orders_now: Mapping[str, list[int]], names: Collection[str]) -> list[str]:
@@ -97,9 +114,9 @@ def store_watermark(
 def has_unread_input(pull_queue: PullQueue, settings: Settings, landing: Landing) -> bool:
     """Whether the warehouse may have unread input, or an unfinished erasure."""
     note = current_watermark(pull_queue, settings)
-    if note is None or [note.accounts, note.orders] != [settings.account_keys, manifest_marks(settings.paths)]:
+    if note is None or [note.accounts, note.orders] != [settings.account_keys, manifest_marks(settings)]:
         return True
-    return bool(landing.gained(note.seals) or unfinished(settings.paths))
+    return bool(landing.gained(note.seals) or unfinished(pull_queue, settings))
 
 
 def are_manifests_read(pull_queue: PullQueue, settings: Settings, manifests_now: dict[str, list[int]]) -> bool:
@@ -114,10 +131,12 @@ def unread_files(pull_queue: PullQueue, settings: Settings, landing: Landing) ->
     return landing.gained(note.seals if note else {})
 
 
-def unfinished(paths: Paths) -> dict[str, list[int]]:
-    """The unfinished erasure, if there is one: file name → change mark."""
-    mark = mark_of(paths.erasure_intent)
-    return {paths.erasure_intent.name: mark} if mark else {}
+def unfinished(pull_queue: PullQueue, settings: Settings) -> dict[str, list[int]]:
+    """The unfinished erasure, if there is one, of whichever machine: file name → change mark."""
+    intent = settings.paths.erasure_intent
+    noted = pull_queue.note(ERASURE) if settings.landing.url is not None else None
+    mark = [zlib.crc32(noted.encode())] if noted else mark_of(intent)
+    return {intent.name: mark} if mark else {}
 
 
 def note_settling(pull_queue: PullQueue, at: datetime | None) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.domain.declaration import Vendor
-from screening_pipeline.settings import rules, table_reader
+from screening_pipeline.settings import rules, shared, table_reader
 from screening_pipeline.settings.account import Account
 from screening_pipeline.settings.settings import SECTIONS, SlaTarget
 from screening_pipeline.settings.table_reader import Key, Of, keys_of
@@ -94,7 +94,7 @@ def _judged(document: dict[str, Any], problems: list[str]) -> dict[str, Any]:
     problems += _account_problems(values["accounts"])
     problems += _sla_problems(values["sla"], values["accounts"])
     problems += _warehouse_problems(values["warehouse"])
-    problems += _state_problems(values["state"])
+    problems += shared.problems(values)
     problems += _notify_problems(values["notify"])
     return values
 
@@ -212,13 +212,6 @@ def _warehouse_problems(values: Mapping[str, Any]) -> list[str]:
     if values.get("engine") == "ducklake":
         return [f"warehouse.{key} is missing (engine is ducklake)" for key in extra if values[key] is None]
     return [f'warehouse.{key} goes with engine = "ducklake"' for key in extra if values[key] is not None]
-
-
-def _state_problems(values: Mapping[str, Any]) -> list[str]:
-    """Half of what is shared is how limits break: machines would ask for the same and land it apart."""
-    if not values.get("url_env"):
-        return []
-    return ["state.url_env goes with a landing area that machines share, which this version has not: remove it"]
 
 
 def _notify_problems(notify: Mapping[str, Any]) -> list[str]:

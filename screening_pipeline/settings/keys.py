@@ -36,6 +36,8 @@ def known_pseudonym_key(settings: Settings, environ: Mapping[str, str]) -> bytes
     """
     variable, paths = settings.privacy.pseudonym_key_env, settings.paths
     given = environ.get(variable, "").strip()
+    if not given and settings.landing.url:
+        raise MissingSecret(variable, account="[privacy] pseudonym_key_env", reason=_NEEDED)
     if given and len(given) < SHORTEST_KEY:
         raise ConfigurationError([TOO_SHORT], source=variable)
     is_kept = not given and paths.pseudonym_key.exists()
@@ -78,6 +80,26 @@ def known_landing_key(settings: Settings, environ: Mapping[str, str]) -> bytes |
     return key
 
 
+def spool_key(settings: Settings, environ: Mapping[str, str]) -> bytes:
+    """The key of the spool: kept in the data folder, or, where machines share what is landed, of the environment.
+
+    Raises MissingSecret where that has none, EnvironmentFailed where the kept one is damaged.
+    """
+    if not settings.landing.url:
+        return kept_key(settings.paths.spool_key)
+    variable = settings.privacy.spool_key_env
+    key = environ.get(variable, "").strip().encode()
+    if len(key) < SHORTEST_KEY:
+        reason = TOO_SHORT if key else _NEEDED
+        raise MissingSecret(variable, account="[privacy] spool_key_env", reason=reason)
+    return key
+
+
+def digest_of(key: bytes) -> str:
+    """By which others know that theirs is the same key; it does not tell the key."""
+    return _digest(key).decode()
+
+
 def kept_key(path: Path) -> bytes:
     """The key in a key file: 64 hex digits, random, created the first time, readable by the owner only.
 
@@ -93,6 +115,7 @@ def kept_key(path: Path) -> bytes:
     return key
 
 
+_NEEDED = "is not set in the environment: machines that share what is landed need the same key"
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
 
 

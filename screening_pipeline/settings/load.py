@@ -22,11 +22,11 @@ from screening_pipeline.settings.settings import (
     Privacy,
     Publish,
     Settings,
-    SharedState,
     SlaTarget,
     Warehouse,
     config_path,
 )
+from screening_pipeline.settings.shared import LandingPlace, OrdersPlace, Runs, SharedState
 
 
 def load(environ: Mapping[str, str], cwd: Path) -> Settings:
@@ -54,6 +54,9 @@ def _settings(values: dict[str, Any], path: Path, paths: Paths) -> Settings:
         paths=paths,
         warehouse=Warehouse(**values["warehouse"]),
         state=SharedState(**values["state"]),
+        landing=LandingPlace(**values["landing"]),
+        orders=OrdersPlace(**values["orders"]),
+        run=Runs(**values["run"]),
         environments=Analytics(**values["analytics"]).environments,
         privacy=Privacy(**values["privacy"]),
         planning=Planning(**values["planning"]),

@@ -109,6 +109,16 @@ class Paths:
         return self.data_dir / "spool.key"
 
     @property
+    def machine(self) -> Path:
+        """By what other machines that share what is landed know this data folder: a random word."""
+        return self.data_dir / "machine.id"
+
+    @property
+    def orders_note(self) -> Path:
+        """Which order files were copied from where machines share them, and by which marks."""
+        return self.data_dir / "orders.copied"
+
+    @property
     def claim(self) -> Path:
         """The marker of a data folder that configured accounts have used: the bundled sandbox refuses it."""
         return self.data_dir / "configured"

@@ -16,6 +16,7 @@ from screening_pipeline.settings import rules, table_reader
 from screening_pipeline.settings.account import ENVIRONMENTS, account_name
 from screening_pipeline.settings.notify import Notify
 from screening_pipeline.settings.paths import Paths
+from screening_pipeline.settings.shared import LandingPlace, OrdersPlace, Runs, SharedState
 from screening_pipeline.settings.table_reader import Of, setting, toml_text
 from screening_pipeline.vendors import all_vendors
 
@@ -71,6 +72,9 @@ class Privacy:
         rules.variable,
         example='"SCREENING_LANDING_KEY"',
         help="when named, bodies are encrypted where they land",
+    )
+    spool_key_env: str = setting(
+        rules.variable, "SCREENING_SPOOL_KEY", help="needed where machines share what is landed; else made and kept"
     )
     keep_raw_days: int | None = setting(rules.integer(1, 100_000), example="3650", help="for ever when left out")
 
@@ -141,17 +145,6 @@ class Http:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharedState:
-    """Where what processes share lies: with `url_env` in a PostgreSQL of several machines, else in the data folder."""
-
-    url_env: str | None = setting(
-        rules.variable,
-        example='"SCREENING_STATE_URL"',
-        help="for several machines; not to be used yet: what is landed cannot be shared",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Operations:
     """Settings of operations: `stale_after`, in seconds, is how long nothing may run before `status` calls it wrong.
 
@@ -189,6 +182,9 @@ class Publish:
 SECTIONS: Mapping[str, type] = {
     "warehouse": Warehouse,
     "state": SharedState,
+    "landing": LandingPlace,
+    "orders": OrdersPlace,
+    "run": Runs,
     "privacy": Privacy,
     "analytics": Analytics,
     "planning": Planning,
@@ -209,6 +205,9 @@ class Settings:
     paths: Paths
     warehouse: Warehouse = field(default_factory=Warehouse)
     state: SharedState = field(default_factory=SharedState)
+    landing: LandingPlace = field(default_factory=LandingPlace)
+    orders: OrdersPlace = field(default_factory=OrdersPlace)
+    run: Runs = field(default_factory=Runs)
     environments: tuple[str, ...] = Analytics.environments
     privacy: Privacy = field(default_factory=Privacy)
     planning: Planning = field(default_factory=Planning)

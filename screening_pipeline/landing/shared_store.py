@@ -1,0 +1,261 @@
+"""The landing store of several machines: an inbox in their database, pieces of days in a bucket or a shared folder.
+
+    inbox      lines as they come; an answer or a message is durable with its row
+    piece      <vendor>/<account>/<date>/<SHA-256>.ndjson: what was taken from the inbox together, written once
+    manifest   which pieces count; loaders look for what is in it and was not loaded, and list no bucket
+
+Who looks makes pieces of what waits first, so that there is one place to read from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from screening_pipeline.base.clock import Clock
+from screening_pipeline.base.failures import telling
+from screening_pipeline.base.files import make_folder, reserved
+from screening_pipeline.domain.exchange import HttpExchange
+from screening_pipeline.landing.calls import CallRows, Calls, SharedCalls
+from screening_pipeline.landing.day_seals import OPEN_DAYS, Seal
+from screening_pipeline.landing.interface import Change, Entry, Look, Offsets, Tail
+from screening_pipeline.landing.names import ENDING, segment
+from screening_pipeline.landing.objects import Objects
+from screening_pipeline.landing.spool import SpoolSealer
+
+Days = Mapping[str, tuple[int, int]]
+"""Day → how many pieces it has, and their bytes."""
+_PUTS_AT_ONCE = 8
+
+
+class Rows(CallRows, Protocol):
+    """The rows in the database; see `state.postgres_landing`."""
+
+    def append(self, file: str, entries: Sequence[tuple[str, bytes]], *, is_recalled: bool) -> None: ...
+
+    def is_recalled(self, response_id: str) -> bool: ...
+
+    def waiting(self) -> dict[str, int]: ...
+
+    def seal(self, put: Callable[[Sequence[tuple[str, bytes]]], None]) -> int: ...
+
+    def days(self) -> dict[str, dict[str, tuple[int, int]]]: ...
+
+    def pieces(self, folder: str, days: Sequence[str] | None = None) -> dict[str, int]: ...
+
+    def all_pieces(self) -> dict[str, int]: ...
+
+    def piece(self, file: str) -> tuple[int, str] | None: ...
+
+    def rewrite(self, file: str, replaced: Callable[[], bytes | None]) -> None: ...
+
+    def while_nobody_seals(self, sweep: Callable[[set[str]], None]) -> None: ...
+
+    def forget_dead_rows(self) -> None: ...
+
+    def put_spooled(self, response_id: str, sealed: bytes) -> None: ...
+
+    def remove_spooled(self, response_id: str) -> None: ...
+
+    def spooled(self) -> list[tuple[str, bytes]]: ...
+
+
+class RowSpool:
+    """The spool as rows. Nobody holds it: what two land at once is landed once, since its line is recalled."""
+
+    def __init__(self, rows: Rows, key: bytes) -> None:
+        self._rows = rows
+        self._sealer = SpoolSealer(key)
+
+    def locked(self, *, is_shared: bool = False) -> AbstractContextManager[object]:  # noqa: ARG002
+        return nullcontext()
+
+    def put(self, exchange: HttpExchange) -> None:
+        self._rows.put_spooled(exchange.response_id, self._sealer.seal(exchange))
+
+    def remove(self, response_id: str) -> None:
+        self._rows.remove_spooled(response_id)
+
+    def waiting(self) -> Iterator[HttpExchange]:
+        for name, sealed in self._rows.spooled():
+            place, away = f"row {name} of screening_landing.spool", "delete the row"
+            yield self._sealer.unseal(name, sealed, place=place, key="spool key", away=away)
+
+
+class SharedStore:
+    """See `LandingStore`. `root`: a folder of this machine's own, for what is on its way; `holder`: its name there."""
+
+    def __init__(
+        self, rows: Rows, objects: Objects, *, root: Path, spool_key: bytes, holder: str, clock: Clock
+    ) -> None:
+        self._rows = rows
+        self._objects = objects
+        self._root = root
+        self._holder = holder
+        self._clock = clock
+        self.spool = RowSpool(rows, spool_key)
+
+    def telling(self, needed_bytes: int = 0) -> AbstractContextManager[None]:
+        return telling("the landing area", needed_bytes, self._root)
+
+    # ── writing ────────────────────────────────────────────────────────────────────────────────────
+
+    def append(self, file: str, entries: Sequence[Entry], *, is_recalled: bool = False) -> None:
+        self._rows.append(file, entries, is_recalled=is_recalled)
+
+    def knows(self, response_id: str) -> bool | None:
+        return self._rows.is_recalled(response_id)
+
+    def note_change(self, file: str) -> None:
+        """Nothing: every piece is counted by its day."""
+
+    @contextmanager
+    def reserve(self, needed_bytes: int) -> Iterator[None]:
+        self._rows.waiting()  # the database lets us in
+        make_folder(self._root / "spool")
+        with reserved(self._root / "spool", needed_bytes):
+            yield
+
+    def calls(self, vendor: str, account: str) -> Calls:
+        return SharedCalls(self._rows, vendor, account, self._holder)
+
+    def seal(self) -> int:
+        """Make pieces of what waits in the inbox; the number of lines."""
+        return self._rows.seal(self._put)
+
+    def _put(self, pieces: Sequence[tuple[str, bytes]]) -> None:
+        if len(pieces) < 2:
+            for name, content in pieces:
+                self._objects.put_new(name, content)
+            return
+        with ThreadPoolExecutor(_PUTS_AT_ONCE) as pool:
+            for done in [pool.submit(self._objects.put_new, *piece) for piece in pieces]:
+                done.result()
+
+    def rewrite(self, file: str, change: Change) -> None:
+        """A piece keeps its name: under another one the old content would stay until somebody swept it."""
+        for name in self._pieces_of(file):
+            self._rows.rewrite(name, partial(self._replaced, name, change))
+
+    def _replaced(self, name: str, change: Change) -> bytes | None:
+        content = change(self._objects.get(name))
+        if content is not None:
+            self._objects.replace(name, content)
+        return content
+
+    def _pieces_of(self, file: str) -> Sequence[str]:
+        """The piece, or all pieces of a day."""
+        folder, day = file.rsplit("/", 1)
+        if folder.count("/") > 1:
+            return [file]
+        self.seal()
+        return list(self._rows.pieces(folder, [day.removesuffix(ENDING)]))
+
+    def forget_leftovers(self) -> None:
+        """Remove pieces that were never noted, and what the database keeps of lines that are no rows any more."""
+
+        def sweep(counting: set[str]) -> None:
+            for name in self._objects.names():
+                if name not in counting:
+                    self._objects.delete(name)
+
+        self._rows.while_nobody_seals(sweep)
+        self._rows.forget_dead_rows()
+
+    # ── reading ────────────────────────────────────────────────────────────────────────────────────
+
+    def files(self, vendors: Iterable[str]) -> list[str]:
+        """What waits becomes a piece before, so that nobody who goes through all of them misses a line."""
+        self.seal()
+        return list(self.marks(vendors))
+
+    def marks(self, vendors: Iterable[str]) -> dict[str, list[int]]:
+        beginnings = tuple(f"{segment(slug)}/" for slug in vendors)
+        return {file: [0, size] for file, size in self._rows.all_pieces().items() if file.startswith(beginnings)}
+
+    def mark(self, file: str) -> list[int] | None:
+        """A piece is never another one under the same name."""
+        found = self._rows.piece(file)
+        return [0, found[0]] if found else None
+
+    def content(self, file: str, start: int = 0, end: int | None = None) -> bytes:
+        return self._objects.get(file)[start:end]
+
+    @contextmanager
+    def in_place(self, tail: Tail) -> Iterator[Path | None]:  # noqa: ARG002 - nothing lies here
+        yield None
+
+    def look(self, vendors: Iterable[str], seals: Mapping[str, Seal], read: Offsets) -> Look:
+        self.seal()
+        now, found = self._clock.now(), self._days(vendors)  # before the pieces: what comes meanwhile is found next
+        looks = {folder: self._look(folder, days, seals.get(folder), read, now) for folder, days in found.items()}
+        tails = [tail for mine, _ in looks.values() for tail in mine]
+        return Look(tails, {folder: seal for folder, (_, seal) in looks.items()})
+
+    def _days(self, vendors: Iterable[str]) -> dict[str, Days]:
+        known = {segment(slug) for slug in vendors}
+        found = self._rows.days()
+        return {folder: found[folder] for folder in sorted(found) if folder.partition("/")[0] in known}
+
+    def _look(
+        self, folder: str, days: Days, seal: Seal | None, read: Offsets, now: datetime
+    ) -> tuple[list[Tail], Seal]:
+        if seal is not None and seal.holds(_mark(days), now):
+            return [], seal
+        opened = {f"{folder}/{day}": pieces for day, (pieces, _) in days.items() if _is_open(day, now)}
+        if seal is None or not _are_only_open_days_changed(folder, days, seal, now):
+            new = _sealed(folder, days, opened, now)
+            return _unread(folder, self._rows.pieces(folder), read(folder)), new
+        opened = {place: days[place.rpartition("/")[2]][0] for place in {**seal.open, **opened}}
+        changed = [place for place, pieces in opened.items() if pieces != seal.open.get(place)]
+        found = self._rows.pieces(folder, [place.rpartition("/")[2] for place in changed])
+        known = {file: size for place in changed for file, size in read(place).items()}
+        return _unread(folder, found, known), replace(seal, mark=_mark(days), open=opened)
+
+    def gained(self, vendors: Iterable[str], seals: Mapping[str, Seal]) -> dict[str, int]:
+        slugs = list(vendors)
+        beginnings = tuple(f"{segment(slug)}/" for slug in slugs)
+        waiting = {file: lines for file, lines in self._rows.waiting().items() if file.startswith(beginnings)}
+        gained = {
+            folder: sum(size for _, size in days.values())
+            for folder, days in self._days(slugs).items()
+            if folder not in seals or seals[folder].mark != _mark(days)
+        }
+        return {**gained, **waiting}
+
+    def shown(self) -> Path | None:
+        return None
+
+
+def _mark(days: Days) -> list[int]:
+    return [sum(pieces for pieces, _ in days.values()), sum(size for _, size in days.values())]
+
+
+def _is_open(day: str, now: datetime) -> bool:
+    return day >= f"{now - OPEN_DAYS:%Y-%m-%d}"
+
+
+def _sealed(folder: str, days: Days, opened: Mapping[str, int], now: datetime) -> Seal:
+    """A seal of an account's days: of open ones how many pieces each has, of the others how many there are."""
+    closed = [count for day, count in days.items() if f"{folder}/{day}" not in opened]
+    pieces, sizes = sum(count for count, _ in closed), sum(size for _, size in closed)
+    return Seal(_mark(days), now.isoformat(), pieces, sizes, dict(opened))
+
+
+def _are_only_open_days_changed(folder: str, days: Days, seal: Seal, now: datetime) -> bool:
+    """Days that have become open since, or were then, are looked at one by one."""
+    opened = {**seal.open, **{f"{folder}/{day}": 0 for day in days if _is_open(day, now)}}
+    others = _sealed(folder, days, opened, now)
+    is_fresh = seal.holds(seal.mark, now)
+    return is_fresh and (others.closed_files, others.closed_bytes) == (seal.closed_files, seal.closed_bytes)
+
+
+def _unread(folder: str, pieces: Mapping[str, int], read: Mapping[str, int]) -> list[Tail]:
+    vendor = folder.partition("/")[0]
+    return [Tail(vendor, file, 0, size) for file, size in pieces.items() if read.get(file) != size]

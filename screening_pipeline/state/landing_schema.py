@@ -1,0 +1,37 @@
+"""The tables of a landing area that several machines share: the schema `screening_landing`, and its version.
+
+A line is in the inbox or in exactly one piece, and a piece is in the manifest or nobody reads it. The schema is apart
+from that of the shared state, which may be dropped: this one may not, since it says which pieces count.
+"""
+
+from __future__ import annotations
+
+VERSION = 1
+
+SCHEMA = f"""
+create schema screening_landing;
+set local search_path to screening_landing;
+create table version as select {VERSION}::integer as version;
+create table inbox (
+    response_id text collate "C" primary key, file text collate "C" not null, line bytea not null
+);
+create table recalled (response_id text collate "C" primary key, landed_at timestamptz not null default now());
+create table spool (response_id text collate "C" primary key, sealed bytea not null);
+create table piece (
+    file text collate "C" primary key, folder text collate "C" not null, day text collate "C" not null,
+    bytes bigint not null, sha256 text not null
+);
+create index piece_by_day on piece (folder, day);
+create table day (
+    folder text collate "C" not null, day text collate "C" not null, pieces bigint not null, bytes bigint not null,
+    primary key (folder, day)
+);
+create table call (
+    id text collate "C" primary key, vendor text not null, account text not null, holder text not null,
+    endpoint text not null, run_id text not null, requested_at timestamptz not null, is_given_up boolean not null
+);
+create table gap (
+    id text collate "C" primary key, vendor text not null, account text not null, told bytea not null
+);
+create table key (name text primary key, digest text not null);
+"""

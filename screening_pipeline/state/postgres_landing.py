@@ -1,0 +1,273 @@
+"""The rows of a landing area that several machines share: inbox, spool, manifest of pieces, calls of feeds, keys.
+
+Every method is one transaction, durable when it returns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from screening_pipeline.base import postgres
+from screening_pipeline.base.errors import EnvironmentFailed
+from screening_pipeline.state.landing_schema import SCHEMA, VERSION
+from screening_pipeline.state.postgres_session import PostgresSession, Row
+
+Put = Callable[[Sequence[tuple[str, bytes]]], None]
+"""Keeps pieces, by their names; durable when it returns, and harmless when it is called again."""
+
+# A commit is waited for whatever the server is set to; where it has a synchronous standby, for that, too.
+_DURABLY = "set local synchronous_commit = on"
+_SEALING = "screening sealing"
+_MOST_LINES = 5_000
+_RECALLED_FOR = "30 days"
+_APPEND = "insert into screening_landing.inbox (response_id, file, line) values (%s, %s, %s)"
+_APPEND_ONCE = """
+with new as (insert into screening_landing.recalled (response_id) values (%s) on conflict do nothing returning 1)
+insert into screening_landing.inbox (response_id, file, line) select %s, %s, %s from new
+"""
+_TAKE = """
+delete from screening_landing.inbox where response_id in (
+    select response_id from screening_landing.inbox order by response_id limit %s for update skip locked
+) returning file, response_id, line
+"""
+_PIECE = """
+insert into screening_landing.piece (file, folder, day, bytes, sha256) values (%s, %s, %s, %s, %s)
+"""
+_DAY = """
+insert into screening_landing.day as known (folder, day, pieces, bytes) values (%s, %s, 1, %s)
+on conflict (folder, day) do update set pieces = known.pieces + 1, bytes = known.bytes + excluded.bytes
+"""
+_CALL = """
+insert into screening_landing.call (id, vendor, account, endpoint, run_id, requested_at, holder, is_given_up)
+values (%s, %s, %s, %s, %s, %s, %s, false)
+"""
+_LOST_CALLS = """
+update screening_landing.call set is_given_up = true
+where vendor = %s and account = %s and holder <> %s and not is_given_up
+    and requested_at < clock_timestamp() - make_interval(secs => %s)
+returning id, endpoint, run_id, requested_at
+"""
+
+
+class PostgresLanding(PostgresSession):
+    """The rows in a PostgreSQL database; `where`: the key that names its address, told in errors."""
+
+    # ── inbox ──────────────────────────────────────────────────────────────────────────────────────
+
+    def append(self, file: str, entries: Sequence[tuple[str, bytes]], *, is_recalled: bool) -> None:
+        """Append lines (response id, line) to the inbox; all or nothing. One that is recalled is there once only."""
+
+        def change(connection: postgres.Connection) -> None:
+            with connection.cursor() as cursor:
+                if is_recalled:
+                    cursor.executemany(_APPEND_ONCE, [(name, name, file, line) for name, line in entries])
+                else:
+                    cursor.executemany(_APPEND, [(name, file, line) for name, line in entries])
+
+        self._once(change)
+
+    def _once(self, change: Callable[[postgres.Connection], None]) -> None:
+        """One durable transaction, on a new connection where the server had closed this one.
+
+        It is never repeated: whether a commit went through that nobody answered is not known.
+        """
+        self.rows("select 1")
+        with postgres.told(self.where):
+            connection = self._connection()
+            with connection.transaction():
+                connection.execute(_DURABLY)
+                change(connection)
+
+    def is_recalled(self, response_id: str) -> bool:
+        """Whether a line that was to be recalled was appended."""
+        return self.row("select 1 from screening_landing.recalled where response_id = %s", (response_id,)) is not None
+
+    def waiting(self) -> dict[str, int]:
+        """How many lines wait in the inbox, by file."""
+        return {row[0]: row[1] for row in self.rows("select file, count(*) from screening_landing.inbox group by file")}
+
+    def seal(self, put: Put) -> int:
+        """Make pieces of what waits, which `put` keeps, and note them in the manifest; the number of lines.
+
+        A crash in between leaves pieces that nobody reads, and the lines where they were. Several may seal at once.
+        """
+        return sum(iter(lambda: self._sealed(put), 0))
+
+    def _sealed(self, put: Put) -> int:
+        count = 0
+
+        def change(connection: postgres.Connection) -> list[Row]:
+            nonlocal count
+            with connection.transaction():
+                connection.execute(_DURABLY)
+                connection.execute("select pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", (_SEALING,))
+                taken = connection.execute(_TAKE, (_MOST_LINES,)).fetchall()
+                count = len(taken)
+                pieces = _pieces(taken)
+                put([(file, content) for file, content in pieces.items()])
+                _note_pieces(connection, pieces)
+                if not taken:
+                    old = f"landed_at < now() - interval '{_RECALLED_FOR}'"
+                    connection.execute(f"delete from screening_landing.recalled where {old}")
+            return []
+
+        self._again_where_cut(change)  # another time it takes what is there then
+        return count
+
+    # ── manifest ───────────────────────────────────────────────────────────────────────────────────
+
+    def days(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """Folder → day → how many pieces there are, and their bytes."""
+        found: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+        for folder, day, pieces, size in self.rows("select folder, day, pieces, bytes from screening_landing.day"):
+            found[folder][day] = (pieces, int(size))
+        return dict(found)
+
+    def pieces(self, folder: str, days: Sequence[str] | None = None) -> dict[str, int]:
+        """The pieces of an account, of some days or of all: file → bytes."""
+        query = "select file, bytes from screening_landing.piece where folder = %s"
+        rows = (
+            self.rows(f"{query} order by file", (folder,))
+            if days is None
+            else self.rows(f"{query} and day = any(%s::text[]) order by file", (folder, list(days)))
+        )
+        return {file: int(size) for file, size in rows}
+
+    def all_pieces(self) -> dict[str, int]:
+        """Every piece: file → bytes."""
+        rows = self.rows("select file, bytes from screening_landing.piece order by file")
+        return {file: int(size) for file, size in rows}
+
+    def piece(self, file: str) -> tuple[int, str] | None:
+        """Bytes and SHA-256 of a piece."""
+        row = self.row("select bytes, sha256 from screening_landing.piece where file = %s", (file,))
+        return (int(row[0]), row[1]) if row else None
+
+    def rewrite(self, file: str, replaced: Callable[[], bytes | None]) -> None:
+        """Have `replaced` put another content in the place of a piece, which it returns; others wait meanwhile."""
+
+        def change(connection: postgres.Connection) -> list[Row]:
+            with connection.transaction():
+                connection.execute("select 1 from screening_landing.piece where file = %s for update", (file,))
+                if (content := replaced()) is not None:
+                    digest = hashlib.sha256(content).hexdigest()
+                    connection.execute("update screening_landing.piece set sha256 = %s where file = %s", (digest, file))
+            return []
+
+        self._again_where_cut(change)
+
+    def while_nobody_seals(self, sweep: Callable[[set[str]], None]) -> None:
+        """Call `sweep` with the names of all pieces that count, while no other is being made."""
+
+        def change(connection: postgres.Connection) -> list[Row]:
+            with connection.transaction():
+                connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (_SEALING,))
+                sweep({row[0] for row in connection.execute("select file from screening_landing.piece").fetchall()})
+            return []
+
+        self._again_where_cut(change)
+
+    def forget_dead_rows(self) -> None:
+        """Have the server write the tables anew that held lines: what was deleted stays in their files until then.
+
+        The server's log (WAL), and whatever is made of it, keeps it for as long as it is kept.
+        """
+        for table in ("inbox", "spool"):
+            self.rows(f"vacuum (full, analyze) screening_landing.{table}")
+
+    # ── spool ──────────────────────────────────────────────────────────────────────────────────────
+
+    def put_spooled(self, response_id: str, sealed: bytes) -> None:
+        """Keep what has no line yet."""
+        keep = "insert into screening_landing.spool values (%s, %s) on conflict do nothing"
+        self._once(lambda connection: connection.execute(keep, (response_id, sealed)))
+
+    def remove_spooled(self, response_id: str) -> None:
+        """Forget it, since it has one."""
+        self.rows("delete from screening_landing.spool where response_id = %s", (response_id,))
+
+    def spooled(self) -> list[tuple[str, bytes]]:
+        """What waits there, the earliest first."""
+        rows = self.rows("select response_id, sealed from screening_landing.spool order by response_id")
+        return [(name, bytes(sealed)) for name, sealed in rows]
+
+    # ── calls of feeds ─────────────────────────────────────────────────────────────────────────────
+
+    def note_call(self, values: Sequence[object]) -> None:
+        """Note a call before it is made: id, vendor, account, endpoint, run, instant, holder."""
+        self._once(lambda connection: connection.execute(_CALL, values))
+
+    def forget_call(self, call_id: str) -> None:
+        """Its answer is landed, or it was not made."""
+        self.rows("delete from screening_landing.call where id = %s", (call_id,))
+
+    def calls_of(self, vendor: str, account: str, holder: str) -> list[str]:
+        """The ids of calls of an account that a holder has noted."""
+        query = "select id from screening_landing.call where vendor = %s and account = %s and holder = %s order by id"
+        return [row[0] for row in self.rows(query, (vendor, account, holder))]
+
+    def lost_calls(
+        self, vendor: str, account: str, holder: str, older_than: float
+    ) -> list[tuple[str, str, str, datetime]]:
+        """Calls of other holders that are older than so many seconds, each told once: id, endpoint, run, instant."""
+        rows = self.rows(_LOST_CALLS, (vendor, account, holder, older_than))
+        return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    def keep_gap(self, gap_id: str, vendor: str, account: str, told: bytes) -> None:
+        """Put a gap on record."""
+        keep = "insert into screening_landing.gap values (%s, %s, %s, %s) on conflict do nothing"
+        self._once(lambda connection: connection.execute(keep, (gap_id, vendor, account, told)))
+
+    def gaps(self, vendor: str, account: str) -> list[bytes]:
+        """The gaps of an account, the oldest first."""
+        query = "select told from screening_landing.gap where vendor = %s and account = %s order by id"
+        return [bytes(row[0]) for row in self.rows(query, (vendor, account))]
+
+    def drop_gap(self, gap_id: str) -> None:
+        """Remove a gap's record."""
+        self.rows("delete from screening_landing.gap where id = %s", (gap_id,))
+
+    # ── keys ───────────────────────────────────────────────────────────────────────────────────────
+
+    def key_in_use(self, name: str, digest: str) -> str:
+        """The digest of the key of this name that is in use; the given one, which is noted, where none was."""
+        self.rows("insert into screening_landing.key values (%s, %s) on conflict do nothing", (name, digest))
+        row = self.row("select digest from screening_landing.key where name = %s", (name,))
+        return str(row[0]) if row else digest
+
+    def _require_usable(self, connection: postgres.Connection) -> None:
+        super()._require_usable(connection)
+        with connection.transaction():
+            connection.execute("select pg_advisory_xact_lock(hashtextextended('screening schema', 0))")
+            if connection.execute("select to_regclass('screening_landing.version')").fetchone() == (None,):
+                connection.execute(SCHEMA)
+        found = connection.execute("select version from screening_landing.version").fetchone()
+        if found != (VERSION,):
+            words = f"{self.where}: the schema screening_landing is of version {found[0] if found else '?'}"
+            upgrade = f"this program needs {VERSION}: bring all machines to one version"
+            raise EnvironmentFailed(f"{words}, {upgrade}", code="state_version")
+
+
+def _pieces(taken: Iterable[tuple[str, str, Any]]) -> dict[str, bytes]:
+    """File of a piece → its content: the lines of a day in the order of their ids. Its name is its SHA-256."""
+    by_day: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+    for file, response_id, line in taken:
+        by_day[file].append((response_id, bytes(line)))
+    found = {}
+    for file, lines in sorted(by_day.items()):
+        content = b"".join(line + b"\n" for _, line in sorted(lines))
+        stem, _, ending = file.rpartition(".")
+        found[f"{stem}/{hashlib.sha256(content).hexdigest()}.{ending}"] = content
+    return found
+
+
+def _note_pieces(connection: postgres.Connection, pieces: dict[str, bytes]) -> None:
+    for file, content in pieces.items():
+        folder, day, name = file.rsplit("/", 2)
+        digest = name.partition(".")[0]
+        connection.execute(_PIECE, (file, folder, day, len(content), digest))
+        connection.execute(_DAY, (folder, day, len(content)))
