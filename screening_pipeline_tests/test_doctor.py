@@ -7,7 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -432,11 +432,17 @@ def test_a_landing_key_that_is_named_but_not_set_is_a_failure(tmp_path: Path, se
 
 
 def test_the_real_client_asks_an_account_again_that_an_earlier_run_had_stopped(tmp_path: Path, server: Vendor) -> None:
-    clock = ManualClock(NOON)
+    clock = ManualClock(NOON - timedelta(minutes=3))
     state = State(tmp_path / "state.sqlite")
     state.stop("goodhire", "us", "forbidden", clock)
+    state.note_error("goodhire", "us", "forbidden", clock)
+    clock.advance(60)
     settings = configured(tmp_path, goodhire(server.url))
     limiter = Limiter(state, clock)
+    wrong = {"GOODHIRE_API_KEY": "another"}
+    assert examine(settings, wrong, probe=client_probe(limiter, clock))["goodhire/us credential"].level == "fail"
+    assert state.account("goodhire", "us", clock).stopped_code
+    clock.advance(120)
     findings = examine(
         settings,
         probe=client_probe(limiter, clock),
@@ -446,6 +452,8 @@ def test_the_real_client_asks_an_account_again_that_an_earlier_run_had_stopped(t
     assert findings["goodhire/us credential"].level == "ok"
     assert findings["goodhire/us clock"].level == "ok"
     assert findings["goodhire/us budget"].message == "1 of 20 requests used in the last minute"
+    known = state.account("goodhire", "us", clock)
+    assert (known.stopped_code, known.present_error) == (None, None), "mended, and nobody waits until a check is due"
 
 
 def test_the_real_client_tells_a_refused_credential_from_a_host_that_is_gone(tmp_path: Path, server: Vendor) -> None:

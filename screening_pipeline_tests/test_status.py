@@ -125,6 +125,21 @@ def test_a_cycle_whose_snapshot_never_came_is_for_a_person(desk: Desk) -> None:
     assert desk.status().needs_attention
 
 
+def test_an_account_that_was_refused_needs_attention_until_it_has_answered(desk: Desk) -> None:
+    names = ("zinc", desk.settings.accounts[0].name)
+    published(desk)
+    desk.state.stop(*names, "unauthorized", desk.clock)
+    desk.state.note_error(*names, "unauthorized", desk.clock)
+    assert desk.account().words()["trouble"] == "stopped: unauthorized, 0 s ago"
+    desk.state.resume(*names)  # as a run does, which then had nothing to ask it for
+    desk.clock.advance(60)
+    assert desk.account().words()["trouble"] == "refused: unauthorized, 60 s ago; `doctor` tries it at once"
+    assert desk.status().needs_attention
+    desk.state.note_success(*names, desk.clock)
+    assert desk.account().words()["trouble"] == ""
+    assert not desk.status().needs_attention
+
+
 # ── accounts ───────────────────────────────────────────────────────────────────────────────────────
 
 

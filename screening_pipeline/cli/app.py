@@ -256,7 +256,7 @@ def rebuild(json: Json = False) -> None:
 
 @app.command()
 def demo(json: Json = False) -> None:
-    """Play 30 virtual days of the five vendors through the whole pipeline, and print turnaround per vendor."""
+    """Play 30 virtual days of all vendors through the whole pipeline, and print turnaround per vendor."""
     from screening_pipeline.cli import demo as cli_demo
 
     raise typer.Exit(cli_demo.demo(is_json=json))

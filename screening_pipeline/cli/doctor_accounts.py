@@ -46,11 +46,18 @@ Probe = Callable[[Account, Mapping[str, str]], Awaitable[Probed]]
 
 
 def client_probe(limiter: Limiter, clock: Clock, *, is_proxied: bool = False) -> Probe:
-    """The probe function that makes one real call, within the account's limit, even if its circuit is open."""
+    """The probe function that makes one real call, within the account's limit, even if its circuit is open.
+
+    An account that is accepted again is noted to be: who has mended it need not wait until a check of it is due.
+    """
 
     async def probe(account: Account, secrets: Mapping[str, str]) -> Probed:
         async with probing_client(account, secrets, limiter, clock, is_proxied=is_proxied) as client:
-            return await client.probe()
+            answer = await client.probe()
+        if answer.is_accepted:
+            limiter.state.resume(account.vendor, account.name)
+            limiter.state.note_success(account.vendor, account.name, clock)
+        return answer
 
     return probe
 

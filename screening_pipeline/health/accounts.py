@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from screening_pipeline.base import inert
+from screening_pipeline.state.accounts import REFUSALS
 from screening_pipeline.webhooks.refusals import refusals
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class AccountStatus:
     def needs_attention(self) -> bool:
         """Whether a person should look at the account."""
         return bool(
-            self.stopped_code
+            self.is_refused
             or self.knows_none
             or self.missing_secrets
             or self.rejects
@@ -81,6 +82,11 @@ class AccountStatus:
             or self.unconfirmed
             or self.is_overloaded
         )
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the account was refused, and has not answered since: a run that had nothing to ask tells nothing."""
+        return bool(self.stopped_code) or self.last_error in REFUSALS
 
     def facts(self) -> dict[str, Any]:
         """The status as JSON values."""
@@ -125,6 +131,7 @@ class AccountStatus:
         troubles = (
             (self.missing_secrets, f"unset: {', '.join(self.missing_secrets)}"),
             (self.stopped_code, f"stopped: {self.stopped_code}{self._ago(self.stopped_at)}"),
+            (self.is_refused, f"refused: {self.last_error}{self._ago(self.last_error_at)}; `doctor` tries it at once"),
             (self.silent_seconds > 0, f"silent for {self.silent_seconds:.0f} s, as the vendor asked"),
             (self.knows_none, "knows none of the ids it was asked for, see base_url and environment"),
             (self.not_found, f"{self.not_found} ids not found"),

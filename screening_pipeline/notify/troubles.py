@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 # A vendor that fails now and then is asked again by itself; who has had no answer for so long is told of.
 FAILING_FOR = timedelta(minutes=10)
-STOPPING = ("unauthorized", "forbidden")
 _DOCTOR = "`screening-pipeline doctor` says what to do"
 
 
@@ -76,7 +75,7 @@ def _of_account(account: AccountStatus) -> Iterator[Trouble]:
     key = account.account
     if account.missing_secrets:
         yield Trouble(f"{key} secrets", f"{key} is not asked: {', '.join(account.missing_secrets)} is not set.")
-    elif account.stopped_code or account.last_error in STOPPING:  # each run tries it once more: no end of the trouble
+    elif account.is_refused:  # each run tries it once more: no end of the trouble
         code = account.stopped_code or account.last_error
         yield Trouble(f"{key} stopped", f"{key} is stopped: {code}. {_DOCTOR}.")
     elif account.last_error and _is_failing(account):

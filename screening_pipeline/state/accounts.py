@@ -12,6 +12,8 @@ NOT_FOUND_AFTER = 5
 # nobody reaches.
 STOPPED_FOR = timedelta(minutes=15)
 OUTAGE_FOR = timedelta(minutes=5)
+# The vendor refuses the account, and not a call.
+REFUSALS = ("unauthorized", "forbidden")
 OUTAGES = ("unreachable", "token_unavailable", "token_unreadable")
 
 
