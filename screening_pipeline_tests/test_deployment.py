@@ -11,15 +11,21 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.component import ScreeningPipeline
+from screening_pipeline.orchestration.instance import CODE_LOCATION, CODE_MODULE
+from screening_pipeline.orchestration.postgres_storage import SCHEME, require_usable
 from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
+from screening_pipeline.settings import load
 from screening_pipeline.warehouse import session, store
 from screening_pipeline_tests.support.commands import Commands
 
 ROOT = Path(__file__).parent.parent
+CLUSTER = ROOT / "deploy" / "cluster"
+COMPOSED = sorted((ROOT / "deploy").rglob("compose.yaml"))
 UNITS = sorted((ROOT / "deploy" / "systemd").iterdir())
 NOW = "2026-01-12T09:00:00+00:00"
 
@@ -50,6 +56,63 @@ def test_every_command_of_deploy_is_one_that_there_is(commands: Commands, tmp_pa
                 known = commands.run(words[0], "--help", folder=tmp_path, environ={})
                 assert known.returncode == 0, line
                 assert all(word in known.stdout for word in words if word.startswith("--")), line
+
+
+@pytest.mark.parametrize("file", COMPOSED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_of_a_composition_is_one_that_there_is(file: Path, commands: Commands, tmp_path: Path) -> None:
+    services = yaml.safe_load(file.read_text(encoding="utf-8"))["services"]
+    ours = {name: given for name, given in services.items() if "build" in given}
+    assert {"pages", "daemon"} < ours.keys()
+    for name, given in ours.items():
+        if "entrypoint" not in given:
+            assert_known(given["command"], name, commands, tmp_path)
+        for mount in (one.split(":")[0] for one in given["volumes"] if one.startswith(".")):
+            assert (file.parent / mount).exists() or mount == "./screening.toml", f"{name} mounts {mount}"
+    for given in services.values():
+        assert set(given.get("depends_on", ())) <= services.keys()
+
+
+def assert_known(words: list[str], where: str, commands: Commands, folder: Path) -> None:
+    known = commands.run(words[0], "--help", folder=folder, environ={})
+    assert known.returncode == 0, where
+    assert all(word in known.stdout for word in words if word.startswith("--")), f"{where}: {words}"
+
+
+def test_the_configuration_of_several_machines_is_one_that_is_taken(tmp_path: Path) -> None:
+    account = (
+        '[[accounts]]\nvendor = "zinc"\nname = "main"\nbase_url = "https://zinc.example"\napi_key_env = "ZINC_KEY"\n'
+    )
+    text = (CLUSTER / "screening.toml").read_text(encoding="utf-8")
+    (tmp_path / "screening.toml").write_text(text + account)
+    settings = load.load({}, tmp_path)
+    assert settings.engine == "ducklake"
+    assert settings.landing.url
+    told = (CLUSTER / "secrets.env.example").read_text(encoding="utf-8")
+    variables = {line.partition("=")[0]: line.partition("=")[2] for line in told.splitlines() if "=" in line}
+    addresses = {settings.state.url_env, settings.warehouse.catalog_env, settings.warehouse.published_catalog_env}
+    privacy = settings.privacy
+    assert addresses | {privacy.landing_key_env, privacy.pseudonym_key_env, privacy.spool_key_env} <= variables.keys()
+    storage = yaml.safe_load((CLUSTER / "dagster.yaml").read_text(encoding="utf-8"))["storage"]["postgres"]
+    require_usable(yaml.safe_dump(storage), variables, source="dagster.yaml")
+    databases = (CLUSTER / "databases.sql").read_text(encoding="utf-8")
+    for name in addresses:
+        assert f"create database {variables[str(name)].rpartition('/')[2]};" in databases
+
+
+def test_what_kubernetes_is_told_names_what_there_is(commands: Commands, tmp_path: Path) -> None:
+    """The values are rendered by hand, with the chart and its schema: neither is here."""
+    values = yaml.safe_load((CLUSTER / "values.yaml").read_text(encoding="utf-8"))
+    assert values["postgresql"]["postgresqlScheme"] == SCHEME
+    (deployment,) = values["dagster-user-deployments"]["deployments"]
+    words = deployment["dagsterApiGrpcArgs"]
+    assert words == ["--module-name", CODE_MODULE, "--location-name", CODE_LOCATION]
+    assert deployment["image"] == values["dagsterDaemon"]["image"] == values["dagsterWebserver"]["image"]
+    receiver, service = yaml.safe_load_all((CLUSTER / "receiver.yaml").read_text(encoding="utf-8"))
+    (container,) = receiver["spec"]["template"]["spec"]["containers"]
+    assert_known(container["command"][1:], "receiver", commands, tmp_path)
+    assert container["image"] == "{repository}:{tag}".format(**deployment["image"])
+    labels = receiver["spec"]["template"]["metadata"]["labels"]
+    assert labels == receiver["spec"]["selector"]["matchLabels"] == service["spec"]["selector"]
 
 
 @pytest.mark.slow
