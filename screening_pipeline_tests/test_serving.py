@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -255,6 +256,20 @@ def alive(folder: Path) -> set[str]:
 
     state = folder / "data" / "state.sqlite"
     return set(pulse.pulse(PullQueue(State(state))).alive) if state.exists() else set()
+
+
+@pytest.mark.slow
+def test_pages_and_daemon_that_begin_at_once_make_one_storage(tmp_path: Path) -> None:
+    """As in containers: left to themselves they write two versions into it, and nobody can open it again."""
+    port = free_port()
+    with (
+        started(tmp_path, "serve", "--only", "pages", "--port", str(port)) as pages,
+        started(tmp_path, "serve", "--only", "daemon") as daemon,
+    ):
+        until(lambda: answers(port), pages)
+        until(lambda: "daemon" in alive(tmp_path), daemon)
+        with closing(sqlite3.connect(tmp_path / "data" / "dagster" / "schedules" / "schedules.db")) as connection:
+            assert len(connection.execute("select version_num from alembic_version").fetchall()) == 1
 
 
 def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:

@@ -58,11 +58,12 @@ class Served:
 
 def serve(served: Served) -> int:
     """Run the processes until SIGTERM (0) or Ctrl-C (130), or until one of them ends by itself (3)."""
-    from screening_pipeline.orchestration.instance import workspace_file
+    from screening_pipeline.orchestration.instance import make_storage, workspace_file
 
     settings = load.load(os.environ, Path.cwd())
     settings.paths.create()
     workspace = workspace_file(settings.paths)
+    make_storage(settings.paths)
     home = settings.paths.dagster.absolute()
     if served.has_pages:
         _require_free(served.host, served.port)

@@ -69,7 +69,7 @@ def workspace_file(paths: Paths) -> Path:
     """The workspace that `dev` and `serve` load, made in Dagster's home. Raises NotWritable, DiskFull."""
     ensure_instance_files(paths)
     target = paths.dagster / "workspace.yaml"
-    with telling("Dagster's home", folder=paths.dagster):
+    with _alone_in(paths.dagster):  # pages and daemon may begin at once
         files.write_new(target, WORKSPACE_YAML.encode())
     return target.absolute()
 
@@ -105,6 +105,17 @@ def instance(paths: Paths, environ: Mapping[str, str] = os.environ) -> "dg.Dagst
     # Whoever opens a new storage makes its tables, and two at once fail in each other's migrations.
     with _alone_in(paths.dagster), storage_told(paths.dagster):
         return _opened(paths, environ)
+
+
+def make_storage(paths: Paths, environ: Mapping[str, str] = os.environ) -> None:
+    """See that the storage has its tables before pages and daemon, which know no lock of ours, open it at once.
+
+    Two that make them side by side leave its schedules with two versions, and nobody can open those again. Raises as
+    `instance`.
+    """
+    with _alone_in(paths.dagster), storage_told(paths.dagster):
+        if not (paths.dagster / "schedules" / "schedules.db").exists():  # which is made last
+            _opened(paths, environ).dispose()
 
 
 @contextmanager
