@@ -497,7 +497,8 @@ def test_a_schedule_alone_brings_everything_of_its_vendor(slug: str) -> None:
 
 def test_every_job_that_a_sensor_or_a_schedule_starts_has_a_name() -> None:
     starting = [one for one in definitions().sensors or [] if one.targets]  # who only tells somebody starts nothing
-    started = [one.job_name for one in (*(definitions().schedules or []), *starting)]  # type: ignore[union-attr]
+    started = [one.job_name for one in definitions().schedules or []]  # type: ignore[union-attr]
+    started += [target.job_name for one in starting for target in one.targets]
     assert [name for name in started if name is None or name.startswith("__")] == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,13 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import dagster as dg
 import pytest
 
+from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.landing.interface import Tail
+from screening_pipeline.runtime.opening import open_runtime
 from screening_pipeline.sandbox.handle import Sandbox, running_sandbox
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
 from screening_pipeline.settings.settings import Warehouse
-from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, playing
+from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, definitions, playing
 from screening_pipeline_tests.support.machines import KEYS, STATE, World, shared_world
 from screening_pipeline_tests.support.object_store import object_store
 from screening_pipeline_tests.support.postgres import Server
@@ -252,3 +256,60 @@ def test_kills_of_pullers_sealers_mergers_and_a_receiver_lose_nothing_and_count_
     assert (found.kills, found.crashes) == (10, 1)
     assert (found.lost, found.twice) == (set(), 0)
     assert len(found.acknowledged) > 100
+
+
+def test_runs_that_ask_some_accounts_each_leave_the_star_to_one_that_merges(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = house.machines["one"]
+    with (one.folder / "screening.toml").open("a") as file:
+        file.write("\n[run]\nshard_accounts = 2\n")
+    monkeypatch.chdir(one.folder)
+    for name, value in one.environ.items():
+        monkeypatch.setenv(name, value)
+    with dg.DagsterInstance.local_temp() as instance:
+        run(instance, *requested(instance, "order_manifest"))
+        shards = requested(instance, "recheck")
+        assert {request.job_name for request in shards} == {"recheck_shard"}
+        assert [request.tags["screening/shard"] for request in shards] == sorted({*map(str, range(len(shards)))})
+        asked = [request.run_config["ops"]["pull"]["config"]["accounts"] for request in shards]
+        assert max(map(len, asked)) == 2
+        before = live(ASKED)
+        run(instance, *shards)
+        assert house.count("inbox") > 0
+        assert live(ASKED) == before, "they leave the star alone"
+        merges = requested(instance, "landed_messages")
+        assert [request.tags["screening/merge"] for request in merges] == ["one"]
+        cursor = answered(instance, "landed_messages").cursor
+        assert isinstance(answered(instance, "landed_messages", cursor), dg.SkipReason), "once a minute"
+        run(instance, *merges)
+    assert house.count("inbox") == 0
+    told = live("select call_count from ops.run where trigger = 'recheck'")
+    assert len(told) == len(shards)
+    assert 0 < sum(count for (count,) in told) <= len(live(ASKED)) - len(before), "reports count no calls of lists"
+
+
+def live(query: str) -> list[tuple[Any, ...]]:
+    """What the live warehouse of this process's configuration says; nothing is merged for it."""
+    with open_runtime(os.environ, Path.cwd()) as runtime, open_warehouse(runtime) as connection:
+        return connection.execute(query).fetchall()
+
+
+def answered(instance: dg.DagsterInstance, sensor: str, cursor: str | None = None) -> Any:
+    context = dg.build_sensor_context(instance=instance, cursor=cursor)
+    return definitions().resolve_sensor_def(sensor)(context)
+
+
+def requested(instance: dg.DagsterInstance, sensor: str) -> list[dg.RunRequest]:
+    found = answered(instance, sensor)
+    assert isinstance(found, dg.SensorResult), found
+    return list(found.run_requests or [])
+
+
+def run(instance: dg.DagsterInstance, *requests: dg.RunRequest) -> None:
+    """Carry out what a sensor asked for, one after the other."""
+    jobs = {"orders": "read_orders", "landed": "publish"}
+    for request in requests:
+        name = request.job_name or jobs[request.tags["screening/trigger"]]
+        job = definitions().resolve_job_def(name)
+        assert job.execute_in_process(instance=instance, run_config=request.run_config, tags=request.tags).success

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle.feeds import feed_of, gap_note
-from screening_pipeline.runtime.results import AS_PLANNED, StepResult
+from screening_pipeline.runtime.results import AS_PLANNED, StepResult, note_step, whole_run
 from screening_pipeline.state import pulse
+from screening_pipeline.state.run_ledger import LAST_STEP
 from screening_pipeline.vendors import vendor
 from screening_pipeline.warehouse import session
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from screening_pipeline.http.feed_record import Gap
     from screening_pipeline.runtime.context import Runtime
     from screening_pipeline.settings.account import Account
+
+
+PULLED = "recheck"
+"""What a run that only asks was asked for by."""
 
 
 def note_gaps(connection: session.Connection, runtime: Runtime) -> list[tuple[Feed, Gap]]:
@@ -72,10 +77,27 @@ def _account_row(runtime: Runtime, account: Account) -> dict[str, object]:
 
 def note_run(runtime: Runtime, connection: session.Connection, whole: StepResult, *, run_id: str, trigger: str) -> None:
     """Record a run in `ops.run`, with the merged results of its steps."""
+    now = runtime.clock.now()
+    _insert_run(connection, whole, run_id=run_id, trigger=trigger, finished_at=now)
+    pulse.note_cycle(runtime.pull_queue, trigger, now)
+
+
+def note_pulls(runtime: Runtime, connection: session.Connection) -> None:
+    """Record the runs that have only asked, on whichever machine, since somebody last did."""
+    for run_id, ended_at in runtime.ledger.untold():
+        whole = whole_run(runtime.ledger, run_id, now=ended_at)
+        connection.execute(f"delete from ops.run where run_id = {quote(run_id)}")
+        _insert_run(connection, whole, run_id=run_id, trigger=PULLED, finished_at=ended_at)
+        note_step(runtime.ledger, run_id, LAST_STEP, StepResult(begun_at=ended_at), now=ended_at)
+
+
+def _insert_run(
+    connection: session.Connection, whole: StepResult, *, run_id: str, trigger: str, finished_at: datetime
+) -> None:
     row = {
         "run_id": run_id,
         "started_at": whole.begun_at.isoformat(),
-        "finished_at": runtime.clock.now().isoformat(),
+        "finished_at": finished_at.isoformat(),
         "trigger": trigger,
         "order_count": whole.intake.orders,
         "call_count": sum(report.calls for report in whole.reports),
@@ -84,4 +106,3 @@ def note_run(runtime: Runtime, connection: session.Connection, whole: StepResult
         "failed_accounts": [f"{r.vendor}/{r.account}" for r in whole.reports if r.code not in (None, *AS_PLANNED)],
     }
     session.insert(connection, "ops.run", [row])
-    pulse.note_cycle(runtime.pull_queue, trigger, runtime.clock.now())

@@ -45,13 +45,22 @@ def recheck_keys(vendor: Vendor) -> list[dg.AssetKey]:
 
 # What the run of the sensor asks: of every vendor the checks that are due, and its lists on the way. Feeds have a run
 # of their own, which stays.
+_ASKED = dg.AssetSelection.assets(
+    *(call_key(v, e) for v in all_vendors().values() for e in pulled_endpoints(v) if not e.is_destructive)
+)
 recheck_job = dg.define_asset_job(
     "recheck",
-    selection=dg.AssetSelection.assets(
-        *(call_key(v, e) for v in all_vendors().values() for e in pulled_endpoints(v) if not e.is_destructive)
-    )
-    | FROM_LANDED,
+    selection=_ASKED | FROM_LANDED,
     description="Asks every account for checks that are due, as long as any is, and settles what they say meanwhile.",
+    tags=run_tags("recheck"),
+)
+
+
+# Where machines share what is landed: many runs ask, each some accounts, and one a minute merges.
+shard_job = dg.define_asset_job(
+    "recheck_shard",
+    selection=_ASKED,
+    description="Asks some accounts for checks that are due, as long as any is, and leaves what they say to the merge.",
     tags=run_tags("recheck"),
 )
 
@@ -95,4 +104,4 @@ publish_job = dg.define_asset_job(
 RECHECKS = {vendor.slug: _recheck_job(vendor) for vendor in all_vendors().values()}
 
 
-JOBS = [sync, recheck_job, order_job, publish_job, retention_job, *RECHECKS.values(), *PULL_JOBS.values()]
+JOBS = [sync, recheck_job, shard_job, order_job, publish_job, retention_job, *RECHECKS.values(), *PULL_JOBS.values()]

@@ -20,6 +20,11 @@ PULL = "pull"
 TRIGGER = "screening/trigger"
 
 
+# Of what several machines ask for: the tag of a run that asks some accounts, and of one that brings what came into the
+# star. A queue may bound both (docs/scaling.md).
+SHARD, MERGE = "screening/shard", "screening/merge"
+
+
 def run_tags(trigger: str) -> dict[str, str]:
     """The tags of a run of this installation that something asked for."""
     return {TRIGGER: trigger, **OWN_RUN}

@@ -70,6 +70,11 @@ class Outlook:
         settings = prepared_settings()
         return cls(settings, shared_clock(settings, os.environ), instance)
 
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether several machines land what is said, and any may merge it."""
+        return self.settings.landing.url is not None
+
     def accounts(self, slug: str) -> list[Account]:
         """The accounts of one vendor."""
         return [account for account in self.settings.accounts if account.vendor == slug]

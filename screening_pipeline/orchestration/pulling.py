@@ -28,6 +28,7 @@ from screening_pipeline.orchestration.resource import Screening, note
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.results import AS_PLANNED, AccountReport, BatchCounts, StepResult
 from screening_pipeline.settings.account import Account
+from screening_pipeline.state.run_ledger import ONLY_STEP
 from screening_pipeline.vendors import all_vendors
 
 # An account in trouble is a warning; one that was not heard of for so long is an error.
@@ -103,7 +104,10 @@ _RESPONSES = dg.AssetSpec(
     pool=prefixed(PULL),
 )
 def pull(context: dg.AssetExecutionContext, config: PullConfig, screening: Screening) -> Iterator[Any]:
-    """Ask the accounts of the selected calls. A call of which no answer could be read is not materialized."""
+    """Ask the accounts of the selected calls. A call of which no answer could be read is not materialized.
+
+    What comes is settled meanwhile; where machines share what is landed, runs of calls alone leave that to the merge.
+    """
     runtime = screening.runtime
     selected = _selected(context.selected_asset_keys)
     begun_at, settled = runtime.clock.now(), BatchCounts()
@@ -114,8 +118,10 @@ def pull(context: dg.AssetExecutionContext, config: PullConfig, screening: Scree
 
     accounts = _accounts(context, config, runtime, selected)
     request = _request(config, selected)
-    reports = pull_accounts(runtime, accounts, request, run_id=run_id_of(context), settle=settle)
-    note(context, runtime, PULL, StepResult(begun_at=begun_at, reports=tuple(reports), settled=settled))
+    is_alone = runtime.settings.landing.url is not None and RAW_RESPONSE not in context.selected_asset_keys
+    reports = pull_accounts(runtime, accounts, request, run_id=run_id_of(context), settle=None if is_alone else settle)
+    step = ONLY_STEP if is_alone else PULL
+    note(context, runtime, step, StepResult(begun_at=begun_at, reports=tuple(reports), settled=settled))
     for report in (report for report in reports if report.code):
         context.log.warning("%s/%s: %s", report.vendor, report.account, report.message or report.code)
     for slug, endpoints in selected.items():

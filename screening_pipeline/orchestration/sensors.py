@@ -2,37 +2,43 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
 from screening_pipeline.base.named_locks import pull_lock
-from screening_pipeline.orchestration.jobs import order_job, publish_job, recheck_job
-from screening_pipeline.orchestration.keys import PULL, TRIGGER, run_tags
+from screening_pipeline.orchestration.jobs import order_job, publish_job, recheck_job, shard_job
+from screening_pipeline.orchestration.keys import MERGE, PULL, SHARD, TRIGGER, run_tags
 from screening_pipeline.orchestration.liveness import end_dead, under_way
 from screening_pipeline.orchestration.outlook import MINUTES_A_RUN, Outlook, telling_why_not
 from screening_pipeline.runtime import publication, unread
 from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.settings.account import Account
+from screening_pipeline.settings.settings import Settings
 from screening_pipeline.state.pull_queue import Summary
 
 # A run that was to read something and has not is asked for again.
 ASKED_AGAIN = timedelta(minutes=5)
+MERGED_EVERY = timedelta(minutes=1)
 
 
 @dg.sensor(
     name="recheck",
-    job=recheck_job,
+    jobs=[recheck_job, shard_job],
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Open checks that are due are asked for, of all accounts in one run; ended ones never are.",
 )
 @telling_why_not
-def recheck(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for one run for all that is due. It goes on while anything is, so no second one is asked for meanwhile."""
+def recheck(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SensorResult | dg.SkipReason:
+    """Ask for one run for all that is due. It goes on while anything is, so no second one is asked for meanwhile.
+
+    Where machines share what is landed, for one for each shard of the accounts, which merges nothing.
+    """
     outlook = Outlook.now(context.instance)
-    words, asked, is_due = [], [], False
+    words, asked, due = [], [], []
     found = [(account, outlook.summary(account)) for account in outlook.settings.accounts]
     is_run_wanted = any(summary.due for _, summary in found)
     for account, summary in found:
@@ -40,13 +46,27 @@ def recheck(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReaso
         words.append(f"{account.key}: {_words(outlook, account, summary)}" + (f"; {obstacle}" if obstacle else ""))
         if not obstacle:
             asked.append(account.key)
-            is_due = is_due or summary.due > 0
-    if not is_due:
+            due += [account.key] if summary.due else []
+    if not due:
         return dg.SkipReason("; ".join(words))
+    if outlook.is_everywhere:
+        return dg.SensorResult(run_requests=[*_shards(outlook.settings, due)])
     if outlook.is_warehouse_busy:
         return dg.SkipReason("; ".join([*words, "the warehouse is busy"]))
-    config = {"accounts": asked, "seconds": MINUTES_A_RUN * 60}
-    return dg.RunRequest(run_config={"ops": {PULL: {"config": config}}})
+    return dg.RunRequest(job_name=recheck_job.name, run_config=_asking_of(asked))
+
+
+def _asking_of(accounts: Sequence[str]) -> Mapping[str, Any]:
+    return {"ops": {PULL: {"config": {"accounts": [*accounts], "seconds": MINUTES_A_RUN * 60}}}}
+
+
+def _shards(settings: Settings, due: Collection[str]) -> Iterator[dg.RunRequest]:
+    """A run for each shard in which an account is due: so many accounts each, in alphabetical order."""
+    size = settings.run.shard_accounts
+    for number, first in enumerate(range(0, len(settings.account_keys), size)):
+        if mine := [key for key in settings.account_keys[first : first + size] if key in due]:
+            tags = {**run_tags("recheck"), SHARD: str(number)}
+            yield dg.RunRequest(job_name=shard_job.name, run_config=_asking_of(mine), tags=tags)
 
 
 def _obstacle(outlook: Outlook, account: Account, *, is_run_wanted: bool) -> str | None:
@@ -107,9 +127,10 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
     if not waiting:
         end_dead(context.instance, settings.paths)  # at every tick, of whatever job
         return dg.SkipReason("everything that was landed is read")
-    if under_way(context.instance, settings.paths):
+    merging = publish_job.name if outlook.is_everywhere else None  # other runs read nothing there
+    if under_way(context.instance, settings.paths, job_name=merging):
         return dg.SkipReason("a run is under way, which reads what is landed")
-    return _asking(context.cursor, waiting, now, trigger="landed")
+    return _asking(context.cursor, waiting, now, trigger="landed", is_everywhere=outlook.is_everywhere)
 
 
 @dg.sensor(
@@ -135,14 +156,20 @@ def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
 
 
 def _asking(
-    cursor: str | None, found: Mapping[str, object], now: datetime, *, trigger: str
+    cursor: str | None, found: Mapping[str, object], now: datetime, *, trigger: str, is_everywhere: bool = False
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run that reads what is found now, unless one was asked for the same a short time ago."""
+    """Ask for a run that reads what is found now, unless one was asked for the same a short time ago.
+
+    `is_everywhere`: of what several machines land, which is merged once a minute.
+    """
     noted = json.loads(cursor) if cursor else {}  # those of earlier versions tell nothing of it
     asked_at = datetime.fromisoformat(noted["asked_at"]) if noted.get("found") == found else None
     if asked_at and abs(now - asked_at) < ASKED_AGAIN:
         return dg.SkipReason(f"the run asked for at {asked_at:%H:%M:%S}Z has not read them yet")
-    request = dg.RunRequest(tags=run_tags(trigger))
+    last = datetime.fromisoformat(noted["asked_at"]) if is_everywhere and noted.get("asked_at") else None
+    if last and abs(now - last) < MERGED_EVERY:
+        return dg.SkipReason(f"what is landed is merged once a minute, and was at {last:%H:%M:%S}Z")
+    request = dg.RunRequest(tags={**run_tags(trigger), **({MERGE: "one"} if is_everywhere else {})})
     return dg.SensorResult(run_requests=[request], cursor=json.dumps({"found": found, "asked_at": now.isoformat()}))
 
 

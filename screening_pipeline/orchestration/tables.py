@@ -87,6 +87,8 @@ def star(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[An
         own = StepResult(begun_at=begun_at, settled=settle.settle(runtime, connection))
         whole = before + own
         notes.note_run(runtime, connection, whole, run_id=run_id, trigger=trigger or "dagster")
+        if runtime.settings.landing.url is not None:
+            notes.note_pulls(runtime, connection)
         size = publication.publish(runtime, connection, is_due=trigger is None)
         changed = whole.settled.written & SPECS.keys()
         telling = telling_of(runtime, _selected(context), changed, is_published=size is not None)

@@ -87,6 +87,9 @@ class Ledger(Protocol):
     def steps(self, run_id: str) -> list[tuple[str, str]]:
         """The steps of a run in the order they were noted."""
 
+    def runs(self, step: str, *, without: str) -> list[tuple[str, float]]:
+        """The runs that have noted a step and not another, and when, in the order of that."""
+
 
 class Store(Protocol):
     """The shared state. Raises EnvironmentFailed where it cannot be read or written."""

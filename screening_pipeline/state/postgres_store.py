@@ -261,6 +261,15 @@ class PostgresLedger:
         )
         return [(step, facts) for step, facts in rows]
 
+    def runs(self, step: str, *, without: str) -> list[tuple[str, float]]:
+        """The runs that have noted a step and not another, and when."""
+        rows = self._session.rows(
+            "select run_id, noted_at from screening_state.run_step where step = %s and run_id not in"
+            " (select run_id from screening_state.run_step where step = %s) order by id",
+            (step, without),
+        )
+        return [(run_id, noted_at) for run_id, noted_at in rows]
+
 
 def _account(row: Row) -> AccountState:
     vendor, account, left, silent_until, code, stopped_at, error, error_at, *others = row

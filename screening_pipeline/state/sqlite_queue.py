@@ -126,3 +126,13 @@ class SqliteLedger:
         with self._state.reading() as db:
             rows = db.execute("select step, facts from run_step where run_id = ? order by id", (run_id,)).fetchall()
         return [(row["step"], row["facts"]) for row in rows]
+
+    def runs(self, step: str, *, without: str) -> list[tuple[str, float]]:
+        """The runs that have noted a step and not another, and when."""
+        with self._state.reading() as db:
+            rows = db.execute(
+                "select run_id, noted_at from run_step where step = ? and run_id not in"
+                " (select run_id from run_step where step = ?) order by id",
+                (step, without),
+            ).fetchall()
+        return [(row["run_id"], row["noted_at"]) for row in rows]
