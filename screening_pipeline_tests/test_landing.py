@@ -33,6 +33,7 @@ from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.exchange import HttpExchange, new_response_id
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.landing.interface import Tail
+from screening_pipeline.landing.spool import UNOPENED
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline.warehouse.reference import part_words
 from screening_pipeline.warehouse.scan import scan_sql
@@ -323,7 +324,7 @@ def test_the_spool_is_unreadable_without_its_key(landing: Landing) -> None:
     other = Landing(landing.root, vendors=all_vendors(), spool_key=b"another", clock=ManualClock(NOON))
     with pytest.raises(EnvironmentFailed, match=r"another spool\.key") as caught:
         other.recover()
-    assert caught.value.code == "wrong_key"
+    assert caught.value.code == UNOPENED
     assert len(landing.recover()) == 1
 
 

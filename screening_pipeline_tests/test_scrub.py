@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +15,15 @@ from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.locks import locked
 from screening_pipeline.base.sample import sample
 from screening_pipeline.cycle.erase import erase_candidate
+from screening_pipeline.cycle.take_orders import SPOOL, take_orders
 from screening_pipeline.health import scrub
 from screening_pipeline.health.scrub import DAILY, WHOLE, Extent, Rotten
 from screening_pipeline.landing.spool import FileSpool
 from screening_pipeline.orchestration.instance import instance
 from screening_pipeline.runtime.opening import use_runtime
-from screening_pipeline.settings.keys import pseudonym_key
+from screening_pipeline.settings.keys import pseudonym_key, spool_key
 from screening_pipeline.warehouse import store
-from screening_pipeline_tests.support.end_to_end_world import dagster_words, definitions
+from screening_pipeline_tests.support.end_to_end_world import dagster_words, definitions, pushed
 from screening_pipeline_tests.test_erasure import PERSON, House, lived_in, moved_into
 
 __all__ = ("lived_in",)  # the fixture
@@ -131,12 +133,26 @@ def test_a_snapshot_that_cannot_be_brought_up_to_date_is_made_anew(house: House)
     assert sorted(known) == [("new",), ("newer",)]
 
 
-def test_other_damage_is_named_with_what_to_do_as_well(house: House, tmp_path: Path) -> None:
+def test_an_answer_in_the_spool_that_cannot_be_opened_keeps_no_other_back_and_is_told(house: House) -> None:
+    folder = house.work.settings.paths.landing / "spool"
+    spool = FileSpool(folder, spool_key(house.work.settings, {}))
+    for number in range(3):
+        spool.put(pushed("workable", "ats", {"status": "pending"}, house.clock.now(), number=number))
+    first, *others = sorted(spool.folder.glob("*.sealed"))
+    whole = first.read_bytes()
+    rot(first)
+    waiting = take_orders(house.work, run_id="r").intake.waiting
+    assert re.search(rf"spool/{first.name} .* is damaged.* move the file away", waiting[SPOOL])
+    assert not [one for one in others if one.exists()]
+    with pytest.raises(EnvironmentFailed, match=first.name):
+        house.work.landing.recover()
+    first.write_bytes(whole)  # from a backup, as its key might be
+    assert len(house.work.landing.recover()) == 1
+
+
+def test_other_damage_is_named_with_what_to_do_as_well(house: House) -> None:
     """What no digest tells, and whoever opens it does."""
-    spool, settings = FileSpool(tmp_path, b"key"), house.work.settings
-    (tmp_path / "one.sealed").write_bytes(b"rotten")
-    with pytest.raises(EnvironmentFailed, match=r"spool/one\.sealed .* is damaged.* move the file away"):
-        list(spool.waiting())
+    settings = house.work.settings
     settings.paths.pseudonym_note.write_text("rotten" * 11)
     with pytest.raises(EnvironmentFailed, match=r"pseudonym\.digest is damaged; delete it"):
         pseudonym_key(settings, {})

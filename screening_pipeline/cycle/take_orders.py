@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.cycle.settle import Taken, advanced, written_by
 from screening_pipeline.cycle.writing import open_warehouse
+from screening_pipeline.landing.spool import UNOPENED
 from screening_pipeline.orders import intake
 from screening_pipeline.orders.intake import IntakeCounts
 from screening_pipeline.runtime import unread
@@ -16,16 +18,19 @@ from screening_pipeline.warehouse import ingest, rebuild, schema, session
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
 
+SPOOL = "the spool"
+"""What waits, beside order files, where an answer that a crash left cannot be opened: a person has to see to it."""
+
 
 def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
     """Load new manifests, land what a crash left in the spool, and plan the new checks."""
-    runtime.landing.recover()
+    unopened = IntakeCounts(waiting=_recover(runtime))
     unread.fetch_orders(runtime.settings)
     orders = unread.manifest_marks(runtime.settings)
     if runtime.pull_queue.note(PLANNED) is not None and not unread.has_unread_input(
         runtime.pull_queue, runtime.settings, runtime.landing
     ):
-        return Taken()
+        return Taken(intake=unopened)
     with open_warehouse(runtime, orders=orders) as connection:
         written = written_by(prepare(connection, runtime))
         taken, settled = _taken_in(connection, runtime, run_id)
@@ -35,7 +40,18 @@ def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
             del orders[name]
         unread.tell_orders(runtime.pull_queue, taken.waiting, intake.dialects(connection))
         plan_what_is_old(connection, runtime)
-    return Taken(intake=taken, settled=settled + BatchCounts(written=written))
+    return Taken(intake=taken + unopened, settled=settled + BatchCounts(written=written))
+
+
+def _recover(runtime: Runtime) -> dict[str, str]:
+    """Land what a crash left; what cannot be opened stays, since its key may come back, and holds nothing else up."""
+    try:
+        runtime.landing.recover()
+    except EnvironmentFailed as problem:
+        if problem.code != UNOPENED:
+            raise
+        return {SPOOL: str(problem)}
+    return {}
 
 
 def _taken_in(connection: session.Connection, runtime: Runtime, run_id: str) -> tuple[IntakeCounts, BatchCounts]:

@@ -145,7 +145,10 @@ class Landing(LandedFiles):
         return self.receive(exchange)
 
     def recover(self) -> list[LandingReceipt]:
-        """Land what a crash left in the spool, each exchange once. Waits for those being received now."""
+        """Land what a crash left in the spool, each exchange once. Waits for those being received now.
+
+        Raises EnvironmentFailed (`spool.UNOPENED`) for what cannot be opened: it stays there, and all else is landed.
+        """
         with self.store.telling(), self._spool.locked():
             return [landed for exchange in self._spool.waiting() for landed in self._recovered(exchange)]
 

@@ -55,7 +55,10 @@ class Spool(Protocol):
         """Its line is there, or it was never here."""
 
     def waiting(self) -> Iterator[HttpExchange]:
-        """What was left here, the earliest first. Hold the spool alone."""
+        """What was left here, the earliest first. Hold the spool alone.
+
+        Raises EnvironmentFailed once all else was told, where something in it cannot be opened (`spool.UNOPENED`).
+        """
 
 
 class LandingStore(Protocol):

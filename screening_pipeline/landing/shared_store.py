@@ -27,7 +27,7 @@ from screening_pipeline.landing.day_seals import OPEN_DAYS, Seal
 from screening_pipeline.landing.interface import Change, Entry, Look, Offsets, Tail
 from screening_pipeline.landing.names import ENDING, segment
 from screening_pipeline.landing.objects import Objects
-from screening_pipeline.landing.spool import SpoolSealer
+from screening_pipeline.landing.spool import SpoolSealer, opened
 
 Days = Mapping[str, tuple[int, int]]
 """Day → how many pieces it has, and their bytes."""
@@ -83,9 +83,11 @@ class RowSpool:
         self._rows.remove_spooled(response_id)
 
     def waiting(self) -> Iterator[HttpExchange]:
-        for name, sealed in self._rows.spooled():
-            place, away = f"row {name} of screening_landing.spool", "delete the row"
-            yield self._sealer.unseal(name, sealed, place=place, key="spool key", away=away)
+        return opened(partial(self._unsealed, name, sealed) for name, sealed in self._rows.spooled())
+
+    def _unsealed(self, name: str, sealed: bytes) -> HttpExchange:
+        place, away = f"row {name} of screening_landing.spool", "delete the row"
+        return self._sealer.unseal(name, sealed, place=place, key="spool key", away=away)
 
 
 class SharedStore:

@@ -8,9 +8,10 @@ nobody works on
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from screening_pipeline.base import sealing
@@ -19,6 +20,8 @@ from screening_pipeline.base.files import write_new
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.exchange import HttpExchange
 
+UNOPENED = "unopened_answers"
+"""The code of what is raised where something in the spool cannot be opened."""
 _INSTANTS = ("requested_at", "received_at", "due_at")
 
 
@@ -43,8 +46,22 @@ class SpoolSealer:
             raise EnvironmentFailed(
                 f"{place} is damaged, or was sealed with another {key}: put that key back, or {away}: the answer in it "
                 "is lost, and a full sync asks for what is open",
-                code="wrong_key",
+                code=UNOPENED,
             ) from None
+
+
+def opened(sealed: Iterable[Callable[[], HttpExchange]]) -> Iterator[HttpExchange]:
+    """All that can be opened, and only then EnvironmentFailed for the first that cannot: one keeps no other back."""
+    problems = []
+    for unseal in sealed:
+        try:
+            exchange = unseal()
+        except EnvironmentFailed as problem:
+            problems.append(problem)
+        else:
+            yield exchange
+    if problems:
+        raise problems[0]
 
 
 class FileSpool:
@@ -70,14 +87,11 @@ class FileSpool:
         """What was left here, the earliest first. Hold the spool alone."""
         for draft in self.folder.glob("*.part"):
             draft.unlink()  # its writer died before it could say that it had received anything
-        for path in sorted(self.folder.glob("*.sealed")):
-            name = path.name.removesuffix(".sealed")
-            words = {
-                "place": f"spool/{path.name} of the landing area",
-                "key": "spool.key",
-                "away": "move the file away",
-            }
-            yield self._sealer.unseal(name, path.read_bytes(), **words)
+        yield from opened(partial(self._unsealed, path) for path in sorted(self.folder.glob("*.sealed")))
+
+    def _unsealed(self, path: Path) -> HttpExchange:
+        words = {"place": f"spool/{path.name} of the landing area", "key": "spool.key", "away": "move the file away"}
+        return self._sealer.unseal(path.name.removesuffix(".sealed"), path.read_bytes(), **words)
 
     def _file(self, response_id: str) -> Path:
         return self.folder / f"{response_id}.sealed"

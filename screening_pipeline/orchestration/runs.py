@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.cycle import pull
+from screening_pipeline.cycle.take_orders import SPOOL
 from screening_pipeline.orchestration.storage_failures import storage_told
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.opening import use_runtime
@@ -31,7 +32,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 class Outcome:
     """The outcome of a Dagster run. `failed_checks` are `schema.table.rule`; `exit_code` as the command line's.
 
-    `waiting` says by order file why it is not read to its end yet.
+    `waiting` says by order file why it is not read to its end yet, and of the spool why it is not empty.
     """
 
     run_id: str
@@ -50,7 +51,7 @@ class Outcome:
     @property
     def exit_code(self) -> int:
         """0 done, 1 something needs attention, 2 no account could be tried."""
-        return exit_code(self.reports, self.rejects) or int(bool(self.failed_checks))
+        return exit_code(self.reports, self.rejects) or int(bool(self.failed_checks) or SPOOL in self.waiting)
 
 
 def sync(
