@@ -107,6 +107,25 @@ def test_stuck_and_broken_promises_are_compared_with_the_month_before(connection
     assert f"<small>{said}; " in content
 
 
+def test_packages_have_their_names_and_two_of_one_name_are_told_apart(connection: Connection) -> None:
+    names = {HOSTILE[0]: "Standard", HOSTILE[1]: "Standard", HOSTILE[2]: "Executive"}
+    rows = [(number, "zinc", "main", code, name) for number, (code, name) in enumerate(names.items())]
+    connection.execute("begin; delete from star.dim_package")
+    connection.executemany(
+        "insert into star.dim_package (package_key, vendor, account, package, package_name) values (?, ?, ?, ?, ?)",
+        rows,
+    )
+    try:
+        for question in ("packages", "trend", "groups", "held"):
+            found = session.rows(connection, catalog.questions()[question])
+            shown = {row["package"] for row in found if row["vendor"] == "zinc"} - {None}
+            assert shown == {f"Standard {HOSTILE[0]}", f"Standard {HOSTILE[1]}", "Executive"}, question
+        broken = session.rows(connection, catalog.questions()["breaches"])
+        assert {row["package"] for row in broken if row["vendor"] == "zinc"} <= set(names.values())
+    finally:
+        connection.execute("rollback")
+
+
 def test_an_empty_warehouse_makes_a_page_that_says_so(empty: Connection) -> None:
     empty_page = write.build_report(empty, generated_at=GENERATED_AT)
     found = Elements(empty_page)

@@ -1,5 +1,25 @@
 -- How long the packages of a vendor take of which most are ordered.
 with
+package_name as (
+    select
+        vendor,
+        package,
+        coalesce(any_value(package_name order by package_key asc nulls last), package) as package_name
+    from star.dim_package
+    group by vendor, package
+),
+
+-- Two of the same name are told apart by what is ordered.
+package_label as (
+    select
+        vendor,
+        package,
+        if(
+            count(*) over (partition by vendor, package_name) > 1, concat(package_name, ' ', package), package_name
+        ) as label
+    from package_name
+),
+
 percentile as (
     select
         vendor,
@@ -16,7 +36,7 @@ percentile as (
 
 select
     t.vendor,
-    coalesce(t.package, 'no package') as package,
+    coalesce(k.label, t.package, 'no package') as package,
     t.n,
     p.p50,
     p.p75,
@@ -25,6 +45,7 @@ select
     p.p50_earliest
 from analytics.turnaround_by_package as t
 inner join percentile as p on t.vendor = p.vendor and t.package is not distinct from p.package
+left join package_label as k on t.vendor = k.vendor and t.package = k.package
 where t.median_days is not null
 qualify row_number() over (partition by t.vendor order by t.n desc nulls last, t.package asc nulls last) <= 6
 order by t.vendor asc nulls last, t.n desc nulls last, t.package asc nulls last
