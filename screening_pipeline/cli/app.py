@@ -334,6 +334,18 @@ def webhooks(
 
 
 @app.command()
+def move(
+    to: Annotated[Path, typer.Option("--to", help="The other screening.toml.", exists=True, dir_okay=False)],
+    data_dir: Annotated[Path, typer.Option("--data-dir", help="The other data folder, an empty one.")],
+    json: Json = False,
+) -> None:
+    """Take this world to another configuration, such as one of several machines, or back; compare; close this place."""
+    from screening_pipeline.cli.move import command
+
+    raise typer.Exit(command(to, data_dir, is_json=json))
+
+
+@app.command()
 def erase(
     candidate_ref: Annotated[
         str | None,

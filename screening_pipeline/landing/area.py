@@ -135,6 +135,12 @@ class Landing(LandedFiles):
             entries = [(line.landed.response_id, line.content) for line in lines]
             self.store.append(file, entries, is_recalled=is_recalled)
 
+    def keep(self, file: str, lines: Sequence[bytes]) -> None:
+        """Append lines of a day that were landed elsewhere and opened there. Raises as `append` does."""
+        with self.store.telling(sum(map(len, lines))):
+            named = ((f"{file} {number:09}", line) for number, line in enumerate(lines))  # in the order that they had
+            self.store.append(file, [(name, self._written(line, file)) for name, line in named])
+
     def receive_once(self, exchange: HttpExchange) -> LandingReceipt:
         """`receive`, unless this response was landed before: for those who cannot know whether they did."""
         with self.store.telling(), self._spool.locked(is_shared=True):

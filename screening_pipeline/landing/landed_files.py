@@ -102,6 +102,14 @@ class LandedFiles:
         is_clear = (b"\n" + content).count(b"\n{") == content.count(b"\n")
         return content if is_clear else b"".join(line + b"\n" for line in self._lines(tail.file, content))
 
+    def opened(self, tail: Tail) -> Iterator[bytes]:
+        """Each line of a tail, decrypted where it can be, as it stands where not."""
+        with self.store.telling():
+            content = self.store.content(tail.file, tail.start, tail.end)
+        for stored in content.split(b"\n")[:-1]:
+            line = self._readable(tail.file, stored)
+            yield stored if line is None else line
+
     def sift(self, tail: Tail) -> tuple[bytes, list[Damage]]:
         """The lines of a tail that can be believed, decrypted, and where the others are.
 

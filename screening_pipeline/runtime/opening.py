@@ -21,7 +21,7 @@ from screening_pipeline.runtime.shared import (
     shared_locks,
     shared_store,
 )
-from screening_pipeline.settings import load
+from screening_pipeline.settings import load, moved
 from screening_pipeline.settings.keys import landing_key, pseudonym_key, spool_key
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.readers import give_to_group
@@ -70,11 +70,17 @@ def addressed(settings: Settings, clock: Clock) -> Iterator[Settings]:
 
 
 def build_runtime(
-    settings: Settings, environ: Mapping[str, str], clock: Clock, progress: Progress = no_progress
+    settings: Settings,
+    environ: Mapping[str, str],
+    clock: Clock,
+    progress: Progress = no_progress,
+    *,
+    may_be_moved: bool = False,
 ) -> Runtime:
     """The runtime for settings whose accounts all have URLs.
 
-    Raises ConfigurationError where a key is missing or is not the one in use.
+    Raises ConfigurationError where a key is missing or is not the one in use; UsageError where what machines share was
+    moved elsewhere, unless it may be.
     """
     engine_of(settings)  # before anything is written: it tells what is missing
     if not settings.is_embedded_sandbox:
@@ -84,6 +90,8 @@ def build_runtime(
     state, spooling = shared_store(settings, environ), spool_key(settings, environ)
     key = pseudonym_key(settings, environ)
     require_same_keys(settings, environ)
+    if settings.state.url_env and not may_be_moved and (to := PullQueue(state).note("moved_to")):
+        moved.refuse("what the machines share", to)
     keep_reserve(settings.paths.state)
     return Runtime(
         settings=settings,

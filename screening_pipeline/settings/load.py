@@ -8,6 +8,7 @@ from typing import Any
 
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.settings.account import Account
+from screening_pipeline.settings.moved import require_here
 from screening_pipeline.settings.notify import Notify
 from screening_pipeline.settings.paths import Paths, paths_of
 from screening_pipeline.settings.sandbox_accounts import bundled
@@ -40,12 +41,15 @@ def load(environ: Mapping[str, str], cwd: Path) -> Settings:
     found = config_path(environ, cwd)
     if found is None:
         settings = bundled(environ, cwd)
+        require_here(settings.paths)
         if settings.paths.claim.exists():
             problem = f"is not here, and {settings.data_dir} is the data folder of configured accounts: go where it is"
             raise ConfigurationError([f"{problem}, or name it in {CONFIG_VARIABLE}"], source=FILE_NAME)
         return settings
+    paths = paths_of(environ, cwd)
+    require_here(paths)
     named_by = CONFIG_VARIABLE if environ.get(CONFIG_VARIABLE, "").strip() else None
-    return _settings(file.read(found, named_by=named_by), found, paths_of(environ, cwd))
+    return _settings(file.read(found, named_by=named_by), found, paths)
 
 
 def _settings(values: dict[str, Any], path: Path, paths: Paths) -> Settings:

@@ -119,6 +119,11 @@ class Paths:
         return self.data_dir / "orders.copied"
 
     @property
+    def moved(self) -> Path:
+        """The marker of a data folder whose world was moved elsewhere: nothing is done here any more."""
+        return self.data_dir / "moved.json"
+
+    @property
     def claim(self) -> Path:
         """The marker of a data folder that configured accounts have used: the bundled sandbox refuses it."""
         return self.data_dir / "configured"
