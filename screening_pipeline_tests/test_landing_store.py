@@ -16,6 +16,7 @@ import pytest
 from screening_pipeline.base.clock import ManualClock
 from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
 from screening_pipeline.domain.exchange import HttpExchange
+from screening_pipeline.http.feed import Feed
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.landing.calls import Call
 from screening_pipeline.landing.day_seals import Seals
@@ -23,7 +24,7 @@ from screening_pipeline.landing.interface import LandingStore
 from screening_pipeline.landing.objects import objects_at
 from screening_pipeline.landing.shared_store import SharedStore
 from screening_pipeline.state.postgres_landing import PostgresLanding
-from screening_pipeline.vendors import all_vendors
+from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline_tests.support.object_store import object_store
 from screening_pipeline_tests.support.postgres import Server
 
@@ -122,7 +123,7 @@ def below(root: Path) -> bytes:
 
 def contents(place: str) -> bytes:
     objects = objects_at(place.rstrip("/"))
-    return b"".join(map(objects.get, objects.names()))
+    return b"".join(objects.get(name) for name in objects.names() if name.endswith(".ndjson"))
 
 
 @pytest.fixture
@@ -254,6 +255,33 @@ def test_pieces_that_a_crash_left_are_read_by_nobody_and_swept(sharing: World) -
     assert sharing.news() == []
     store.forget_leftovers()
     assert len(sharing.everything()) == len(left), "what counts is still there, what does not is not"
+
+
+def test_what_is_no_piece_of_ours_is_not_swept_nor_is_a_place_that_others_use(sharing: World) -> None:
+    objects, store = store_of(sharing.one)._objects, store_of(sharing.one)
+    objects.put_new("orders/orders.csv", b"somebody else's")
+    objects.put_new("lake/main/2026-03-02/data.parquet", b"theirs as well")
+    store.forget_leftovers()
+    assert objects.get("orders/orders.csv") == b"somebody else's"
+    assert objects.get("lake/main/2026-03-02/data.parquet") == b"theirs as well"
+    objects.replace("landing.owner", b"another database")
+    with pytest.raises(ConfigurationError, match=r"another database than that of state\.url_env") as told:
+        store.forget_leftovers()
+    assert told.value.exit_code == 2
+
+
+def test_a_feed_puts_the_call_of_a_machine_that_is_gone_on_record_for_all(sharing: World) -> None:
+    machines, declared = (sharing.one, sharing.other), vendor("hireright")
+    here, there = (Feed(landing, declared, "us", clock=sharing.clock) for landing in machines)
+    gone = Call("20200101T000000000000Z-0-0000", "status_updates", "run", datetime(2020, 1, 1, tzinfo=UTC))
+    sharing.one.store.calls("hireright", "us").note(gone)
+    files = there.recover()
+    assert [(gap.id, gap.reason) for gap in files.gaps] == [(gone.id, "interrupted")]
+    assert [gap.id for gap in here.gaps()] == [gone.id]
+    assert here.recover().gaps == files.gaps, "who told of it and did not make it has nothing to add"
+    assert sharing.one.store.calls("hireright", "us").mine() == []
+    there.acknowledge(files.gaps[0])
+    assert here.gaps() == ()
 
 
 def test_several_seal_and_land_at_once_and_each_line_is_read_once(sharing: World) -> None:

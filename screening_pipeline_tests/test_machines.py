@@ -18,6 +18,7 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 
+from screening_pipeline.cycle.erase import erase_check
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.landing.interface import Tail
 from screening_pipeline.runtime.opening import open_runtime
@@ -96,6 +97,29 @@ def test_machines_that_share_a_world_hold_what_one_machine_holds_row_for_row(sha
     assert differing(file, one).keys() <= APART
     assert shared.one.shown() == shared.other.shown()
     assert differing(shared.file.shown(), shared.other.shown()) == {}
+
+
+def test_who_is_erased_on_one_machine_is_erased_on_all_with_what_they_made_of_the_snapshot(shared: Shared) -> None:
+    file, one, other = shared.file, shared.one, shared.other
+    with one.opened() as connection:
+        (check,) = connection.execute(
+            "select vendor, account, subject, check_id from staging.response where check_id is not null limit 1"
+        ).fetchall()
+    report = one.runtime.settings.paths.report
+    report.write_text(f"a page that names {check[3]}")
+    for side_ in (file, other):
+        assert erase_check(side_.runtime, check[0], check[3], check[1])
+    assert differing(file.everything(), other.everything()).keys() <= APART | OF_AN_ERASURE
+    assert report.exists()
+    one.settle()
+    assert not report.exists(), "made before, of a snapshot that still had them"
+    landing = one.runtime.landing
+    assert check[3].encode() not in b"".join(landing.contents())
+    assert list(landing.damages()) == []
+
+
+OF_AN_ERASURE = {"ops.erasure", "staging.setting"}
+"""Where numbers and instants of erasures stand: each side has its own."""
 
 
 # ── processes of the command line ──────────────────────────────────────────────────────────────────

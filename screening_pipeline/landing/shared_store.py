@@ -9,6 +9,8 @@ Who looks makes pieces of what waits first, so that there is one place to read f
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from screening_pipeline.base.clock import Clock
+from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import make_folder, reserved
 from screening_pipeline.domain.exchange import HttpExchange
@@ -32,6 +35,9 @@ from screening_pipeline.landing.spool import SpoolSealer, opened
 Days = Mapping[str, tuple[int, int]]
 """Day → how many pieces it has, and their bytes."""
 _PUTS_AT_ONCE = 8
+_OWNER = "landing.owner"
+# A draft that a crash left in a folder has something before or behind it.
+_PIECE = re.compile(r"[^/]+/[^/]+/\d{4}-\d\d-\d\d/\.?[0-9a-f]{64}\.ndjson(\.[\w.-]+)?")
 
 
 class Rows(CallRows, Protocol):
@@ -64,6 +70,8 @@ class Rows(CallRows, Protocol):
     def remove_spooled(self, response_id: str) -> None: ...
 
     def spooled(self) -> list[tuple[str, bytes]]: ...
+
+    def key_in_use(self, name: str, digest: str) -> str: ...
 
 
 class RowSpool:
@@ -160,15 +168,27 @@ class SharedStore:
         return list(self._rows.pieces(folder, [day.removesuffix(ENDING)]))
 
     def forget_leftovers(self) -> None:
-        """Remove pieces that were never noted, and what the database keeps of lines that are no rows any more."""
+        """Remove pieces that were never noted, and what the database keeps of lines that are no rows any more.
+
+        What is not named as a piece is, at this place or below it, is somebody else's. Raises ConfigurationError where
+        the place is that of others, whose pieces are in another table.
+        """
 
         def sweep(counting: set[str]) -> None:
             for name in self._objects.names():
-                if name not in counting:
+                if name not in counting and _PIECE.fullmatch(name):
                     self._objects.delete(name)
 
+        self._require_ours()
         self._rows.while_nobody_seals(sweep)
         self._rows.forget_dead_rows()
+
+    def _require_ours(self) -> None:
+        owner = self._rows.key_in_use("owner of landing.url", secrets.token_hex(16))
+        self._objects.put_new(_OWNER, owner.encode())
+        if self._objects.get(_OWNER) != owner.encode():
+            problem = f"is where another database than that of state.url_env keeps its pieces ({_OWNER} says so)"
+            raise ConfigurationError([problem], source="landing.url")
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────
 

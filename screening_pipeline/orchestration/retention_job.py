@@ -25,6 +25,7 @@ BYTES_KEPT = 700_000_000
 def reduce_old_bodies(context: dg.OpExecutionContext, screening: Screening) -> None:
     """Reduce old bodies; nothing where no number of days is set."""
     context.log.info("%s landed lines reduced", retention.reduce_old_bodies(screening.runtime))
+    screening.runtime.landing.store.forget_leftovers()
 
 
 @dg.op(

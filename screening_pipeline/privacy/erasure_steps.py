@@ -8,6 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from screening_pipeline.base import files
+from screening_pipeline.base.failures import telling
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.privacy.erasure_intent import alone, first_column, forget_intent, is_pending, read_intent
 from screening_pipeline.warehouse import batch, erasure_register, ingest, publish, rebuild, session
@@ -41,12 +43,37 @@ def finish_intent(runtime: Runtime) -> None:
     _erase_landed(runtime, intent.checks)
     _renew(runtime, intent)
     with engine.deriving() as snapshot:  # what others made of the old snapshot stands in its place by now
-        _renew_parquet(paths, snapshot)
-        for page in _pages(paths):
-            page.unlink(missing_ok=True)
+        _forget_made_files(paths, snapshot)
     runtime.state.erase_not_found(intent.checks)  # the plan was made anew without them
     register(runtime, intent, completed_at=runtime.clock.now().isoformat())
     forget_intent(runtime)
+
+
+def follow(runtime: Runtime, count: int) -> None:
+    """Where another machine has erased somebody since, make anew or remove what this one made of earlier snapshots.
+
+    `count`: how many the warehouse knows that were carried out.
+    """
+    paths = runtime.settings.paths
+    with telling(paths.erasures_followed.name, folder=paths.data_dir):
+        known = paths.erasures_followed
+        if count == int(known.read_text(encoding="ascii") if known.exists() else 0):
+            return
+        with engine_of(runtime.settings).deriving() as snapshot:
+            _forget_made_files(paths, snapshot)
+        files.write_new(known, f"{count}".encode())
+
+
+def completed(connection: Connection) -> int:
+    """How many erasures the warehouse knows that were carried out."""
+    found = connection.execute("select count(completed_at) from ops.erasure").fetchone()
+    return int(found[0]) if found else 0
+
+
+def _forget_made_files(paths: Paths, snapshot: Connection) -> None:
+    _renew_parquet(paths, snapshot)
+    for page in _pages(paths):
+        page.unlink(missing_ok=True)
 
 
 def register(runtime: Runtime, intent: ErasureIntent, *, completed_at: str | None) -> None:

@@ -114,6 +114,11 @@ class Paths:
         return self.data_dir / "machine.id"
 
     @property
+    def erasures_followed(self) -> Path:
+        """How many erasures of all machines the files of this data folder have followed."""
+        return self.data_dir / "erasures.followed"
+
+    @property
     def orders_note(self) -> Path:
         """Which order files were copied from where machines share them, and by which marks."""
         return self.data_dir / "orders.copied"

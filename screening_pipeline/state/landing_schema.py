@@ -16,6 +16,7 @@ create table inbox (
     response_id text collate "C" primary key, file text collate "C" not null, line bytea not null
 );
 create table recalled (response_id text collate "C" primary key, landed_at timestamptz not null default now());
+create index recalled_by_age on recalled (landed_at);
 create table spool (response_id text collate "C" primary key, sealed bytea not null);
 create table piece (
     file text collate "C" primary key, folder text collate "C" not null, day text collate "C" not null,
@@ -34,4 +35,24 @@ create table gap (
     id text collate "C" primary key, vendor text not null, account text not null, told bytea not null
 );
 create table key (name text primary key, digest text not null);
+
+-- Lines into the inbox in one round trip; its commit is waited for whatever the server is set to, and where it has a
+-- synchronous standby, for that, too.
+create function append(the_file text, ids text[], lines bytea[], are_recalled boolean) returns void
+language plpgsql as $body$
+begin
+    perform set_config('synchronous_commit', 'on', true);
+    if not are_recalled then
+        insert into screening_landing.inbox (response_id, file, line)
+        select one.id, the_file, one.line from unnest(ids, lines) as one (id, line);
+        return;
+    end if;
+    with new as (
+        insert into screening_landing.recalled (response_id) select unnest(ids)
+        on conflict do nothing returning response_id
+    )
+    insert into screening_landing.inbox (response_id, file, line)
+    select new.response_id, the_file, one.line from new inner join unnest(ids, lines) as one (id, line)
+        on new.response_id = one.id;
+end $body$;
 """

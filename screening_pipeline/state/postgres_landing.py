@@ -12,10 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from screening_pipeline.base import postgres
+from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.state.landing_schema import SCHEMA, VERSION
 from screening_pipeline.state.postgres_session import PostgresSession, Row
 
+CLOCK = SystemClock()
 Put = Callable[[Sequence[tuple[str, bytes]]], None]
 """Keeps pieces, by their names; durable when it returns, and harmless when it is called again."""
 
@@ -24,11 +26,8 @@ _DURABLY = "set local synchronous_commit = on"
 _SEALING = "screening sealing"
 _MOST_LINES = 5_000
 _RECALLED_FOR = "30 days"
-_APPEND = "insert into screening_landing.inbox (response_id, file, line) values (%s, %s, %s)"
-_APPEND_ONCE = """
-with new as (insert into screening_landing.recalled (response_id) values (%s) on conflict do nothing returning 1)
-insert into screening_landing.inbox (response_id, file, line) select %s, %s, %s from new
-"""
+_IDLE_SECONDS = 1.0
+_APPEND = "select screening_landing.append(%s, %s, %s::bytea[], %s)"
 _TAKE = """
 delete from screening_landing.inbox where response_id in (
     select response_id from screening_landing.inbox order by response_id limit %s for update skip locked
@@ -60,24 +59,25 @@ class PostgresLanding(PostgresSession):
 
     def append(self, file: str, entries: Sequence[tuple[str, bytes]], *, is_recalled: bool) -> None:
         """Append lines (response id, line) to the inbox; all or nothing. One that is recalled is there once only."""
+        values = (file, [name for name, _ in entries], [line for _, line in entries], is_recalled)
+        with postgres.told(self.where):
+            self._surely_open().execute(_APPEND, values)
 
-        def change(connection: postgres.Connection) -> None:
-            with connection.cursor() as cursor:
-                if is_recalled:
-                    cursor.executemany(_APPEND_ONCE, [(name, name, file, line) for name, line in entries])
-                else:
-                    cursor.executemany(_APPEND, [(name, file, line) for name, line in entries])
-
-        self._once(change)
+    def _surely_open(self) -> postgres.Connection:
+        """The connection, asked whether it lives where it was idle: what is not repeated must not fail of that."""
+        now = CLOCK.monotonic()
+        if now - getattr(self._local, "used_at", -_IDLE_SECONDS) >= _IDLE_SECONDS:
+            self.rows("select 1")
+        self._local.used_at = now
+        return self._connection()
 
     def _once(self, change: Callable[[postgres.Connection], None]) -> None:
         """One durable transaction, on a new connection where the server had closed this one.
 
         It is never repeated: whether a commit went through that nobody answered is not known.
         """
-        self.rows("select 1")
         with postgres.told(self.where):
-            connection = self._connection()
+            connection = self._surely_open()
             with connection.transaction():
                 connection.execute(_DURABLY)
                 change(connection)
