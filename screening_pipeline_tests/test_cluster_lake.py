@@ -23,6 +23,7 @@ from screening_pipeline.cycle.erase import erase_check
 from screening_pipeline.health import scrub
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Warehouse
+from screening_pipeline.settings.shared import LandingPlace
 from screening_pipeline.warehouse import catalog, lake_kept, lake_session, session
 from screening_pipeline.warehouse.engine_ducklake import DuckLake
 from screening_pipeline_tests.support.end_to_end_world import dagster_words, playing
@@ -335,6 +336,7 @@ def test_a_bucket_that_keeps_what_is_deleted_is_refused(
     warehouse = both.lake.runtime.settings.warehouse
     warehouse = replace(warehouse, data_path=engine._live.data_path, published_data_path=shown)
     settings = replace(both.lake.runtime.settings, paths=engine.paths, warehouse=warehouse)
+    settings = replace(settings, landing=LandingPlace(url=f"{shown}landing"))
     told = {finding.name: finding for finding in cluster_findings(settings, os.environ)}
     assert {one.level for one in told.values()} == {"ok", "warn"}
     assert "without data checksums" in told["warehouse.catalog_env"].message
@@ -342,7 +344,10 @@ def test_a_bucket_that_keeps_what_is_deleted_is_refused(
     store.keep_versions(shown, "Enabled")
     told = {finding.name: finding for finding in cluster_findings(settings, os.environ)}
     assert told["warehouse.data_path"].level == "ok"
-    assert told["warehouse.published_data_path"].level == "fail"
+    assert {told[key].level for key in ("warehouse.published_data_path", "landing.url")} == {"fail"}
+    erasing = replace(both.lake.runtime, settings=settings)
+    with pytest.raises(ConfigurationError, match=r"landing\.url.*an erasure would not erase"):
+        erase_check(erasing, "zinc", "anything")
     with (
         pytest.raises(ConfigurationError, match=r"warehouse\.published_data_path.*bucket shown-\w+ keeps versions"),
         engine.writer(clock=clock),

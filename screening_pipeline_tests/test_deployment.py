@@ -16,6 +16,7 @@ import yaml  # type: ignore[import-untyped]
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.component import ScreeningPipeline
 from screening_pipeline.orchestration.instance import CODE_LOCATION, CODE_MODULE
+from screening_pipeline.orchestration.keys import MERGE, SHARD
 from screening_pipeline.orchestration.postgres_storage import SCHEME, require_usable
 from screening_pipeline.runtime import bundled_sandbox
 from screening_pipeline.sandbox.server import VIRTUAL_EPOCH
@@ -103,6 +104,8 @@ def test_what_kubernetes_is_told_names_what_there_is(commands: Commands, tmp_pat
     """The values are rendered by hand, with the chart and its schema: neither is here."""
     values = yaml.safe_load((CLUSTER / "values.yaml").read_text(encoding="utf-8"))
     assert values["postgresql"]["postgresqlScheme"] == SCHEME
+    queue = values["dagsterDaemon"]["runCoordinator"]["config"]["queuedRunCoordinator"]
+    assert [one["key"] for one in queue["tagConcurrencyLimits"]] == [SHARD, MERGE]
     (deployment,) = values["dagster-user-deployments"]["deployments"]
     words = deployment["dagsterApiGrpcArgs"]
     assert words == ["--module-name", CODE_MODULE, "--location-name", CODE_LOCATION]

@@ -49,6 +49,13 @@ def why_it_remembers(address: str, where: str) -> str | None:
     return None
 
 
+def require_forgetting(address: str, where: str) -> None:
+    """Raise ConfigurationError where a bucket keeps what is deleted; otherwise as `why_it_remembers`."""
+    if remembers := why_it_remembers(address, where):
+        problem = f"{remembers}, and an erasure would not erase; turn that off and delete what it kept, or name another"
+        raise ConfigurationError([problem], source=where)
+
+
 def _is_locked(asked: Any, bucket: str) -> bool:
     from botocore.exceptions import ClientError
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base import bucket, postgres
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.cli.findings import Finding
+from screening_pipeline.privacy.forgetting import buckets
 
 if TYPE_CHECKING:
     from screening_pipeline.settings.settings import Settings
@@ -28,7 +29,7 @@ def cluster_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator
         yield from _unless_out_of_reach(key, _database(key, variable, environ))
     if settings.engine == "ducklake":
         yield from _unless_out_of_reach("warehouse.engine", _extensions(settings))
-    for key, address in _buckets(settings).items():
+    for key, address in buckets(settings).items():
         yield from _unless_out_of_reach(key, _bucket(key, address))
 
 
@@ -38,16 +39,6 @@ def _databases(settings: Settings) -> dict[str, str | None]:
         found["warehouse.catalog_env"] = settings.warehouse.catalog_env
         found["warehouse.published_catalog_env"] = settings.warehouse.published_catalog_env
     return {key: variable for key, variable in found.items() if variable}
-
-
-def _buckets(settings: Settings) -> dict[str, str]:
-    if settings.engine != "ducklake":
-        return {}
-    named = {
-        "warehouse.data_path": settings.warehouse.data_path or "",
-        "warehouse.published_data_path": settings.warehouse.published_data_path or "",
-    }
-    return {key: address for key, address in named.items() if bucket.is_bucket(address)}
 
 
 def _unless_out_of_reach(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from screening_pipeline.privacy.erasure_intent import (
     write_intent,
 )
 from screening_pipeline.privacy.erasure_steps import finish_intent, record_erasure, register
+from screening_pipeline.privacy.forgetting import require_forgetting
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import catalog, session
 
@@ -43,6 +44,7 @@ def erase_candidate(runtime: Runtime, candidate_ref: str) -> Erasure | None:
     A person known from refused manifest rows alone is put on the suppression list. Raises UsageError for an unknown
     person.
     """
+    require_forgetting(runtime.settings)
     key = pseudonym(runtime.key, ids.person_form(candidate_ref))  # as manifests are read
     itself = f"select staging.candidate_hash({quote(key)})"
     theirs = f"candidate_key in ({', '.join(map(quote, _keys(runtime, candidate_ref)))})"
@@ -69,6 +71,7 @@ def erase_check(runtime: Runtime, vendor: str, check_id: str, account: str | Non
 
     `account` may be one that is not configured any more. Raises UsageError for an unknown vendor, account or check.
     """
+    require_forgetting(runtime.settings)
     if account is None:
         try:
             account = runtime.settings.account(vendor).name

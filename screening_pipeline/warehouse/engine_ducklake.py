@@ -90,13 +90,10 @@ class DuckLake(Engine):
                 schema.drop_work(connection)  # who has the session next begins with nothing
 
     def _require_forgetting(self) -> None:
-        """Raise ConfigurationError where a bucket keeps what is deleted: no erasure would be one."""
+        """Raise ConfigurationError where a bucket keeps what is deleted."""
         for key, lake in (("data_path", self._live), ("published_data_path", self._shown)):
             if bucket.is_bucket(lake.data_path):
-                source = f"warehouse.{key}"
-                if remembers := bucket.why_it_remembers(lake.data_path, source):
-                    problem = f"{remembers}, and an erasure would not erase; name another, or turn that off"
-                    raise ConfigurationError([problem], source=source)
+                bucket.require_forgetting(lake.data_path, f"warehouse.{key}")
 
     def _session(self, lake: Lake, *, is_read_only: bool = False) -> AbstractContextManager[Connection]:
         """Context manager: a session with that lake as its default, kept for the next who wants the same."""
