@@ -225,7 +225,9 @@ def test_two_machines_with_wrong_clocks_sync_one_world_and_show_what_one_machine
     one, three = house.machines["one"], house.machines["three"]
     running = [(machine.start("screening_pipeline", "sync"), machine) for machine in (one, three)]
     codes = [ended(process, machine) for process, machine in running]
-    assert set(codes) <= {0, 1}, f"the sandbox has words that nobody mapped: {said(one)[-2000:]} {said(three)[-2000:]}"
+    assert min(codes) < 2, said(one)[-2000:] + said(three)[-2000:]
+    for code, machine in zip(codes, (one, three), strict=True):  # on a busy computer one may merge for over a minute
+        assert code < 2 or "the lock 'warehouse' is held by process" in said(machine), said(machine)[-2000:]
     requests = house.sandbox.stats()["requests"]
     synced(one, 1)
     synced(house.alone, 2)
@@ -236,6 +238,9 @@ def test_two_machines_with_wrong_clocks_sync_one_world_and_show_what_one_machine
     assert len({response_id for _, response_id in asked}) == len(asked), "nothing is counted twice"
     assert len(asked) >= sum(requests.values()) - _token_calls(house), "and nothing of what was answered is lost"
     assert house.count("inbox") == 0
+    for command in ("doctor", "status"):
+        assert ended(one.start("screening_pipeline", command), one) in (0, 1), said(one)[-3000:]
+    assert "mistake of this program" not in said(one)
     assert not (one.folder / "data" / "state.sqlite").exists()
 
 
@@ -280,6 +285,7 @@ def test_kills_of_pullers_sealers_mergers_and_a_receiver_lose_nothing_and_count_
     assert (found.kills, found.crashes) == (10, 1)
     assert (found.lost, found.twice) == (set(), 0)
     assert len(found.acknowledged) > 100
+    assert found.pushed > 0
 
 
 def test_runs_that_ask_some_accounts_each_leave_the_star_to_one_that_merges(

@@ -26,13 +26,13 @@ def open_warehouse(runtime: Runtime, *, orders: Mapping[str, list[int]] | None =
     """
     if erasure_intent.is_pending(runtime):
         erasure_steps.finish(runtime)
-    engine = engine_of(runtime.settings)
+    engine, is_shared = engine_of(runtime.settings), runtime.settings.landing.url is not None
     with engine.writer(clock=runtime.clock, wait_seconds=runtime.lock_wait_seconds) as connection:
         batch.set_person_key(connection, runtime.key)
         before = unread.current_watermark(runtime.pull_queue, runtime.settings)
         yield connection
         seals = loading.seals(connection)
-        completed = erasure_steps.completed(connection)
-    if runtime.settings.landing.url is not None:
+        completed = erasure_steps.completed(connection) if is_shared else 0
+    if is_shared:
         erasure_steps.follow(runtime, completed)
     unread.store_watermark(runtime.pull_queue, runtime.settings, before, orders=orders, seals=seals)

@@ -93,7 +93,7 @@ class LandingStore(Protocol):
         """The names of these files, in that order."""
 
     def mark(self, file: str) -> list[int] | None:
-        """The change mark of a file, its identity first, then its size; None where there is no file."""
+        """The change mark of a file, its identity first (0: no other takes its place), then its size; None: no file."""
 
     def content(self, file: str, start: int = 0, end: int | None = None) -> bytes:
         """The bytes [start, end) of a file; fewer where it is shorter."""

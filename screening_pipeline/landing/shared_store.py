@@ -202,7 +202,7 @@ class SharedStore:
         return {file: [0, size] for file, size in self._rows.all_pieces().items() if file.startswith(beginnings)}
 
     def mark(self, file: str) -> list[int] | None:
-        """A piece is never another one under the same name."""
+        """Without an identity: a piece is never another one under the same name."""
         found = self._rows.piece(file)
         return [0, found[0]] if found else None
 

@@ -172,9 +172,8 @@ def note(connection: Connection, landing: Landing, batch: Sequence[Tail]) -> Non
     files = ", ".join(quote(tail.file) for tail in batch)
     connection.execute(f"delete from staging.landed_file where file in ({files})")
     marks = {tail.file: landing.mark(tail.file) for tail in batch}
-    rows = (
-        {"file": t.file, "loaded_bytes": t.end, "inode": mark[0] if (mark := marks[t.file]) else None} for t in batch
-    )
+    inodes = {file: mark[0] or None if mark else None for file, mark in marks.items()}
+    rows = ({"file": t.file, "loaded_bytes": t.end, "inode": inodes[t.file]} for t in batch)
     session.insert(connection, "staging.landed_file", rows)
 
 

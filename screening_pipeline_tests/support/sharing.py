@@ -151,6 +151,7 @@ class Found:
 
     acknowledged: set[str] = field(default_factory=set)
     stored: list[str] = field(default_factory=list)
+    pushed: int = 0
     kills: int = 0
     crashes: int = 0
 
@@ -189,7 +190,9 @@ def play(
         for victim in victims:
             victim.end()
     found.acknowledged = set(noted.read_text().split()) if noted.exists() else set()
-    found.stored = everything_merged(next(iter(machines.values())))
+    merged = everything_merged(next(iter(machines.values())))
+    found.stored = [name for name, _ in merged]
+    found.pushed = sum(channel == "push" for _, channel in merged)
     return found
 
 
@@ -270,19 +273,18 @@ with open_runtime(os.environ, Path.cwd()) as runtime:
     runtime.landing.recover()
     with open_warehouse(runtime) as connection:
         settle(runtime, connection)
-        rows = connection.execute("select response_id from staging.response").fetchall()
+        rows = connection.execute("select response_id, channel from staging.response").fetchall()
     assert runtime.landing.store._rows.waiting() == {}
-print(json.dumps([name for (name,) in rows]))
+print(json.dumps(rows))
 """
 
 
-def everything_merged(machine: Machine) -> list[str]:
-    """The ids of all answers in the star, after a last merge on a machine."""
+def everything_merged(machine: Machine) -> list[tuple[str, str]]:
+    """Id and channel of all answers in the star, after a last merge on a machine."""
     command = [sys.executable, "-c", STORED]
     done = subprocess.run(command, cwd=machine.folder, env=machine.environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found: list[str] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return [(name, channel) for name, channel in json.loads(done.stdout.splitlines()[-1])]
 
 
 def long_form(answers: int, kills: int) -> None:
@@ -301,7 +303,7 @@ def long_form(answers: int, kills: int) -> None:
         print(  # noqa: T201
             f"{len(found.acknowledged)} answers acknowledged in {time.monotonic() - begun:.0f} s, {found.kills} kills, "
             f"{found.crashes} crashes of PostgreSQL: {len(found.lost)} lost, {found.twice} twice, "
-            f"{len(found.stored)} in the star"
+            f"{len(found.stored)} in the star, {found.pushed} of them pushed"
         )
 
 
