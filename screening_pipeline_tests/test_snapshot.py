@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle.writing import open_warehouse
-from screening_pipeline.warehouse import catalog, session, snapshot, store
+from screening_pipeline.warehouse import catalog, session, snapshot, store, zones
 from screening_pipeline.warehouse import publish as warehouse_publish
 from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, playing
 
@@ -95,9 +96,27 @@ def test_it_knows_the_time_zones_of_the_accounts_for_whoever_attaches_it(played:
         (live,), (shown,) = connection.execute(f"{macro} order by database_name").fetchall()
         assert "timezone('Europe/London', moment)" in live
         # Who attaches it may count in another calendar, so there it is arithmetic.
-        assert "'Europe/London'" in shown
+        assert "Europe/London" in shown
         assert "timezone('Europe/London'" not in shown
         assert connection.execute("select count(*) from shown.analytics.check_clock").fetchone() != (0,)
+
+
+@pytest.mark.parametrize("odd", ["Africa/Casablanca", "Pacific/Apia", "Australia/Lord_Howe", "Asia/Kathmandu"])
+def test_its_local_times_are_those_of_the_database_for_as_long_as_there_are_business_days(odd: str) -> None:
+    chosen = ["UTC", "America/Los_Angeles", "Europe/London", odd]
+    times = "range(timestamptz '2009-11-01', timestamptz '2041-03-01', interval 295 minute)"
+    with duckdb.connect() as connection:
+        connection.execute(f"{session.SESSION}; create schema star")
+        connection.execute(zones.shared_macros(connection, chosen))
+        made = f"select unnest({chosen}) as zone, h from (select unnest({times}) as h)"
+        found = connection.execute(
+            "select count(*), count(*) filter (where star.local_time(zone, h) is distinct from timezone(zone, h)), "
+            "count(*) filter (where star.local_time(zone, star.instant_of(zone, timezone(zone, h))) "
+            f"is distinct from timezone(zone, h)) from ({made})"
+        ).fetchone()
+    assert found is not None
+    assert found[0] > 200_000
+    assert found[1:] == (0, 0)
 
 
 def test_what_cycles_add_is_put_together_again(played: Play) -> None:
