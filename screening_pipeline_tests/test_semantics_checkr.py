@@ -108,6 +108,45 @@ def test_an_upgrade_goes_on_with_a_report_that_was_done(s: Story) -> Iterator[No
 
 
 @told.story
+def test_of_two_upgrades_the_last_is_the_last_change(s: Story) -> Iterator[None]:
+    s.of("checkr").order(ordered_at="2026-03-01T08:00Z")
+    for done, again in (("09:00", "10:00"), ("11:00", "12:00")):
+        s.say(**CLEAR, when=done)
+        s.say(status="pending", when=again)
+    yield
+    check = s.check()
+    assert (check["reopened_count"], check["reopened_at"], check["last_changed_at"]) == (2, at("12:00"), at("12:00"))
+
+
+@told.story
+def test_what_is_decided_after_the_end_is_nobody_s_time_of_the_screening(s: Story) -> Iterator[None]:
+    s.of("checkr").order(ordered_at="2026-03-02T08:00Z")
+    s.say(status="pending", when="08:10")
+    s.say(**CONSIDER, when="09:00")
+    s.say(**CONSIDER, adjudication="engaged", when="15:00")
+    yield
+    phases = s.stage.rows(f"from analytics.check_phase where check_key = {s.check()['check_key']}")
+    assert max(row["seconds_most"] for row in phases) == 1800
+
+
+@told.story
+def test_an_order_of_the_day_after_tomorrow_has_no_time(s: Story) -> Iterator[None]:
+    s.of("checkr").order()
+    s.say(status="pending", created_at="2026-03-03T15:00:00Z", when="09:00")
+    yield
+    assert s.check()["ordered_at"] is None
+
+
+@told.story
+def test_a_push_is_an_answer_about_its_check(s: Story) -> Iterator[None]:
+    s.of("checkr").order(ordered_at="2026-03-01T08:00Z")
+    s.push(event(s, object="report", status="pending"), when="09:00")
+    yield
+    answers = s.stage.rows(f"select check_key from staging.response where check_key = {s.check()['check_key']}")
+    assert len(answers) == 1
+
+
+@told.story
 def test_what_the_vendor_counts_and_estimates_stands_beside_ours(s: Story) -> Iterator[None]:
     s.of("checkr").order(ordered_at="2026-03-02T08:00Z")
     s.say(status="pending", estimated_completion_time="2026-03-04T00:00:00Z", when="08:05")

@@ -53,6 +53,11 @@ MEANING_TESTS = (
     "edge_cases",
     "conservation",
     "analytics",
+    "order_files",
+    "discovery",
+    "incidence",
+    "only_pushed",
+    "forecast",
 )
 PYTEST = ("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "--no-header")
 

@@ -164,7 +164,7 @@ timed as (
         case
             -- Not before it was ordered, even where an order is dated after the first look; nulls count for nothing.
             when d.told_at is null then greatest(d.previous_observed_at, f.ordered_at)
-            when d.told_until > d.told_at then greatest(d.told_at, coalesce(f.ordered_at, d.told_at))
+            when d.told_until > d.told_at then greatest(d.told_at, f.ordered_at)
             else d.told_at
         end as done_at_earliest
     from concerned as c
