@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from screening_pipeline.orchestration.event_log import EventLog, Storage
-from screening_pipeline.orchestration.instance import instance
+from screening_pipeline.orchestration.instance import ensure_instance_files, instance
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline_tests.support.commands import Commands
 
@@ -132,6 +132,28 @@ def test_dagster_knows_the_runs_of_an_earlier_version(old: OldFolder) -> None:
         runs = recorded.get_runs()
         assert len(runs) == RUNS
         assert all(recorded.all_logs(run.run_id) for run in runs)
+
+
+@pytest.mark.parametrize("has_capture", [True, False])
+def test_a_dagster_yaml_that_an_earlier_version_wrote_is_renewed_unless_somebody_changed_it(
+    tmp_path: Path, has_capture: bool
+) -> None:
+    paths = Paths.under(tmp_path, {})
+    config = paths.dagster / "dagster.yaml"
+    ensure_instance_files(paths)
+    today = config.read_text()
+    first, _, rest = today.partition("# Steps say")
+    capture, _, rest = rest.partition("# The console")
+    earlier = first + ("# Steps say" + capture if has_capture else "") + rest[rest.index("# A run whose") :]
+    assert "python_log_level" not in earlier
+    assert ("compute_logs" in earlier) == has_capture
+    config.write_text(earlier)
+    ensure_instance_files(paths)
+    assert config.read_text() == today
+    changed = earlier.replace("max_concurrent_runs: 4", "max_concurrent_runs: 2")
+    config.write_text(changed)
+    ensure_instance_files(paths)
+    assert config.read_text() == changed
 
 
 def test_a_dagster_yaml_that_names_the_event_log_by_its_earlier_module_is_mended(tmp_path: Path) -> None:

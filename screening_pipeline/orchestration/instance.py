@@ -49,6 +49,12 @@ retention:
 """
 
 
+_LEVELS = DAGSTER_YAML[DAGSTER_YAML.index("# The console says") : DAGSTER_YAML.index("# A run whose worker")]
+_CAPTURE = DAGSTER_YAML[DAGSTER_YAML.index("# Steps say what") : DAGSTER_YAML.index("# The console says")]
+# What earlier versions wrote: without levels events are stored that nobody reads, and once steps were captured.
+_EARLIER_YAML = (DAGSTER_YAML.replace(_LEVELS, ""), DAGSTER_YAML.replace(_CAPTURE + _LEVELS, ""))
+
+
 CODE_MODULE, CODE_LOCATION = "screening_pipeline.definitions", "screening_pipeline"
 WORKSPACE_YAML = f"""\
 # Written by screening-pipeline for its pages and its daemon, which know the same code by the same name.
@@ -85,14 +91,17 @@ EVENT_LOG = "screening_pipeline.orchestration.event_log"
 def ensure_instance_files(paths: Paths) -> None:
     """Make Dagster's home with a `dagster.yaml`, unless there is one; there, our event log gets its present name.
 
+    One that an earlier version wrote, and that nobody has changed since, becomes what is written today.
+
     Dagster reads the file before any of our code is there to tell it that the module has moved.
     """
     paths.create()
     with _alone_in(paths.dagster):
         config = paths.dagster / "dagster.yaml"
-        if not config.exists():
+        found = config.read_bytes() if config.exists() else None
+        if found is None or found.decode(errors="replace") in _EARLIER_YAML:  # written by us, and nobody's since
             files.write_new(config, DAGSTER_YAML.encode())
-        elif EARLIER_EVENT_LOG.search(found := config.read_bytes()):
+        elif EARLIER_EVENT_LOG.search(found):
             files.write_new(config, EARLIER_EVENT_LOG.sub(EVENT_LOG.encode(), found))
 
 
