@@ -262,6 +262,7 @@ def test_another_folder_than_the_lakes_own_is_refused(both: Both, tmp_path: Path
 
 
 def test_a_missing_extension_is_told_with_what_brings_it(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake_kept.forget()
     monkeypatch.setattr(lake_session, "EXTENSIONS", ("no_such_extension",))
     with pytest.raises(ConfigurationError, match=r"extension no_such_extension.*cluster"), both.lake.engine.reader():
         pass

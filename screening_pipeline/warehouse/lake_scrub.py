@@ -61,7 +61,8 @@ def _sizes(data_path: str, where: str) -> dict[str, int]:
 def _is_readable(connection: Connection, file: str, key: str) -> bool:
     sealed = f"encryption_config = {{footer_key_value: from_base64({quote(key)})}}" if key else "union_by_name = false"
     try:
-        connection.execute(f"select bit_xor(hash(p)) from read_parquet({quote(file)}, {sealed}) as p").fetchall()
+        with session.apart(connection) as beside:  # a reader's transaction would end with the first that fails
+            beside.execute(f"select bit_xor(hash(p)) from read_parquet({quote(file)}, {sealed}) as p").fetchall()
     except session.DatabaseError as problem:
         if session.is_out_of_reach(problem):
             raise
