@@ -53,7 +53,8 @@ def watch(
     while until is None or runtime.clock.monotonic() < until:
         if begun_at is None or _is_wanted(runtime, begun_at):
             is_patient, begun_at = begun_at is not None, runtime.clock.now()
-            seconds_a_cycle, is_lingering = _bounds(runtime, until)
+            # The first one stays for nothing: who has begun to watch is told soon how things stand.
+            seconds_a_cycle, is_lingering = _bounds(runtime, until) if is_patient else (SECONDS_A_CYCLE, False)
             outcome = runs.sync(
                 runtime,
                 instance,
