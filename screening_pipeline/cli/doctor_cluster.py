@@ -9,18 +9,13 @@ from screening_pipeline.base import bucket, postgres
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.cli.findings import Finding
 from screening_pipeline.privacy.forgetting import buckets
+from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
     from screening_pipeline.settings.settings import Settings
 
 
 FORGETTING = "turn versions and object lock off and delete old versions, or an erasure leaves what it erased"
-_SERVER = """
-select
-    current_setting('server_version_num')::integer / 10000,
-    current_setting('synchronous_standby_names'),
-    coalesce(current_setting('data_checksums', true), 'off')
-"""
 
 
 def cluster_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -56,7 +51,8 @@ def _database(key: str, variable: str | None, environ: Mapping[str, str]) -> Ite
     where = f"{key}, {variable}"
     postgres.require_sessions(url, where)
     with postgres.connected(url, where) as connection, postgres.told(where):
-        version, standbys, checksums = connection.execute(_SERVER).fetchone() or (0, "", "off")
+        found = connection.execute(catalog.statement("find_server_settings")).fetchone()
+        version, standbys, checksums = found or (0, "", "off")
     words = f"PostgreSQL {version}"
     if not standbys and key.startswith("state."):
         lost = f"{words} without a synchronous standby: a failover may lose answers, and pushes are not told again"

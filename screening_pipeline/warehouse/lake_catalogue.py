@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from screening_pipeline.base import postgres
 from screening_pipeline.base.errors import LockHeld
 from screening_pipeline.base.postgres import Connection as Session
+from screening_pipeline.warehouse import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,18 +26,6 @@ LOCK = "warehouse"
 _KEY = 0x5C4EE41C  # of our lock in that database; any number that stays the same
 _LOOK_EVERY_SECONDS = 0.2
 _MARK = "select to_regclass('ducklake_snapshot')::oid::bigint, max(snapshot_id) from ducklake_snapshot"
-_FILES = """
-select
-    concat(case when t.path_is_relative and s.path_is_relative then s.path end, t.path, f.path),
-    f.file_size_bytes, coalesce(f.encryption_key, '')
-from (
-    select table_id, path, file_size_bytes, encryption_key from ducklake_data_file where end_snapshot is null
-    union all
-    select table_id, path, file_size_bytes, encryption_key from ducklake_delete_file where end_snapshot is null
-) as f
-inner join ducklake_table as t on f.table_id = t.table_id and t.end_snapshot is null
-inner join ducklake_schema as s on t.schema_id = s.schema_id and s.end_snapshot is null
-"""
 _TABLES = "select count(*) from ducklake_table where end_snapshot is null and table_name = %s"
 
 
@@ -63,7 +52,8 @@ class Catalogue:
     def files(self) -> list[tuple[str, int, str]]:
         """Of each file that the last state needs: its name below the lake's folder, its bytes, the key of its seal."""
         with self.connected() as session:
-            return [(str(name), int(size), str(key)) for name, size, key in session.execute(_FILES).fetchall()]
+            found = session.execute(catalog.statement("find_lake_files")).fetchall()
+            return [(str(name), int(size), str(key)) for name, size, key in found]
 
     def is_locked(self) -> bool:
         """Whether somebody holds the writer's lock."""
