@@ -1,6 +1,6 @@
-"""What sharing costs: slots of the rate limit, Dagster's records, a lake, landing, each beside its embedded form.
+"""What sharing costs: slots of the rate limit, Dagster's records, a lake, landing, workers, beside the embedded form.
 
-    python benchmarks/cluster.py [--runs 3] [--only slots|runs|lake|landing]
+    python benchmarks/cluster.py [--runs 3] [--only slots|runs|lake|landing|workers]
 
 It starts a PostgreSQL of its own (fsync on, loopback) with the programs of this machine, and needs the extra `cluster`.
 CPU is of the client and of all processes of the server, apart.
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
     """0; 1 where there is no PostgreSQL."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", choices=("slots", "runs", "lake", "landing"))
+    parser.add_argument("--only", choices=("slots", "runs", "lake", "landing", "workers"))
     parser.add_argument("--ask", nargs=2, metavar=("STORE", "SLOTS"), help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.ask:
@@ -59,6 +59,7 @@ def main(arguments: list[str]) -> int:
             "runs": lambda: runs(server, Path(folder), given.runs),
             "lake": lambda: lake(server, Path(folder), lambda: server_cpu(server)),
             "landing": lambda: landing(server, Path(folder), lambda: server_cpu(server)),
+            "workers": lambda: workers(server, Path(folder), lambda: server_cpu(server)),
         }
         for name in [given.only] if given.only else tables:
             print(tables[name]())
@@ -77,6 +78,13 @@ def landing(server: Server, folder: Path, cpu: Callable[[], float]) -> str:
     import landing as measured
 
     return measured.landing(server, folder, cpu)
+
+
+def workers(server: Server, folder: Path, cpu: Callable[[], float]) -> str:
+    """The table of workers that ask the accounts they share."""
+    import workers as measured
+
+    return measured.workers(server, folder, cpu)
 
 
 def store_at(address: str) -> Store:

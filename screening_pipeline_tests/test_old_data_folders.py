@@ -117,8 +117,8 @@ def test_an_earlier_versions_folder_goes_through_a_cycle(old: OldFolder) -> None
 
     assert old.star(columns, ended) == before  # their calls as well: nothing was asked again that had ended
     still_open = "select vendor, subject from star.fact_check where is_terminal is not true order by vendor"
-    # One goes on for ever, one is in no feed, one candidate never came.
-    assert old.rows(still_open) == [("checkr", "continuous_check"), ("hireright", "order"), ("zinc", "request")]
+    # Of one nobody has decided, one is in no feed, one candidate never came.
+    assert old.rows(still_open) == [("checkr", "report"), ("hireright", "order"), ("zinc", "request")]
     assert old.rows("select count(*) from ops.run") == [(RUNS + 1,)]
 
     assert not sealed.exists()  # landed, and that check was not asked for: what was pushed had ended it
