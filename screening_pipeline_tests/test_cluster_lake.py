@@ -28,7 +28,7 @@ from screening_pipeline.warehouse import catalog, lake_kept, lake_session, sessi
 from screening_pipeline.warehouse.engine_ducklake import DuckLake
 from screening_pipeline_tests.support.end_to_end_world import dagster_words, playing
 from screening_pipeline_tests.support.object_store import ObjectStore, object_store
-from screening_pipeline_tests.support.postgres import Server, program
+from screening_pipeline_tests.support.postgres import Server
 from screening_pipeline_tests.support.two_engines import LIVE, SHOWN, Side, differing, lakes, rows_of, side
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, dagster_words, pytest.mark.timeout(1800)]
@@ -446,7 +446,7 @@ def test_a_writer_that_is_killed_leaves_nothing_half_and_nothing_twice(both: Bot
 def test_an_erasure_leaves_no_byte_in_files_catalogue_and_server(both: Both, postgres_server: Server) -> None:
     vendor, account, check_id = longest_id(both.lake)
     wanted = check_id.encode()
-    before = {variable: told_by_server(postgres_server, variable, wanted) for variable in (LIVE, SHOWN)}
+    before = {variable: postgres_server.holding(os.environ[variable], wanted) for variable in (LIVE, SHOWN)}
     assert any(before.values()), "the ids are where they are looked for"
     for one in both[:2]:
         assert erase_check(one.runtime, vendor, check_id, account) is not None
@@ -454,7 +454,7 @@ def test_an_erasure_leaves_no_byte_in_files_catalogue_and_server(both: Both, pos
     assert check_id not in str(both.lake.everything())
     assert check_id not in str(both.lake.shown())
     for variable in (LIVE, SHOWN):
-        assert told_by_server(postgres_server, variable, wanted) == []
+        assert postgres_server.holding(os.environ[variable], wanted) == []
     settings = both.lake.runtime.settings.warehouse
     for variable, place in ((LIVE, settings.data_path), (SHOWN, settings.published_data_path)):
         live = "select count(*) from ducklake_data_file where end_snapshot is null"
@@ -473,13 +473,3 @@ def longest_id(side: Side) -> tuple[str, str, str]:
 
 def named(variable: str) -> str:
     return os.environ[variable].rsplit("/", 1)[1]
-
-
-def told_by_server(server: Server, variable: str, wanted: bytes) -> list[str]:
-    """Where a dump of a catalogue, and the files of its tables, have these bytes."""
-    server.say("checkpoint")
-    ((number,),) = server.say(f"select oid from pg_database where datname = '{named(variable)}'")
-    files = [path for path in (server.folder / "base" / str(number)).iterdir() if path.is_file()]
-    found = [path.name for path in files if wanted in path.read_bytes()]
-    dump = subprocess.run([str(program("pg_dump")), os.environ[variable]], capture_output=True, check=True)
-    return [*found, *(["the dump"] if wanted in dump.stdout else [])]

@@ -31,7 +31,7 @@ from screening_pipeline_tests.support.object_store import object_store
 from screening_pipeline_tests.support.postgres import Server
 from screening_pipeline_tests.support.sharing import Machine, machines_at, play
 from screening_pipeline_tests.support.soak_world import configure
-from screening_pipeline_tests.support.two_engines import Side, differing, side
+from screening_pipeline_tests.support.two_engines import LIVE, SHOWN, Side, differing, side
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, dagster_words, pytest.mark.timeout(1800)]
 
@@ -99,12 +99,17 @@ def test_machines_that_share_a_world_hold_what_one_machine_holds_row_for_row(sha
     assert differing(shared.file.shown(), shared.other.shown()) == {}
 
 
-def test_who_is_erased_on_one_machine_is_erased_on_all_with_what_they_made_of_the_snapshot(shared: Shared) -> None:
+def test_who_is_erased_on_one_machine_is_erased_on_all_with_what_they_made_of_the_snapshot(
+    shared: Shared, postgres_server: Server
+) -> None:
     file, one, other = shared.file, shared.one, shared.other
     with one.opened() as connection:
         (check,) = connection.execute(
             "select vendor, account, subject, check_id from staging.response where check_id is not null limit 1"
         ).fetchall()
+    one.runtime.state.queue.replace(check[0], check[1], [(1, *check, 0.0, "worst case", 0)])
+    postgres_server.say("analyze", database=os.environ[STATE].rsplit("/", 1)[1])  # as the server does by itself
+    assert postgres_server.holding(os.environ[STATE], check[3].encode())
     report = one.runtime.settings.paths.report
     report.write_text(f"a page that names {check[3]}")
     for side_ in (file, other):
@@ -113,9 +118,11 @@ def test_who_is_erased_on_one_machine_is_erased_on_all_with_what_they_made_of_th
     assert report.exists()
     one.settle()
     assert not report.exists(), "made before, of a snapshot that still had them"
-    landing = one.runtime.landing
-    assert check[3].encode() not in b"".join(landing.contents())
+    landing, gone = one.runtime.landing, check[3].encode()
+    assert gone not in b"".join(landing.contents())
     assert list(landing.damages()) == []
+    for name in (STATE, LIVE, SHOWN):
+        assert postgres_server.holding(os.environ[name], gone) == [], name
 
 
 OF_AN_ERASURE = {"ops.erasure", "staging.setting"}

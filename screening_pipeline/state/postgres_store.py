@@ -123,12 +123,15 @@ class PostgresStore(PostgresSession):
         self.rows(_FORGET_NOT_FOUND, (vendor, account, subject, check_id))
 
     def erase_not_found(self, ids: Iterable[tuple[str, str, str, str]]) -> None:
-        """Erase the 404 records of these ids (vendor, account, subject, id) and their bytes in the table's files.
+        """Erase the 404 records of these ids (vendor, account, subject, id) and their bytes in the database's files.
 
-        The server's log (WAL), and whatever is made of it, keeps them for as long as it is kept.
+        The queue, which is planned without them by now, and what the server has noted of usual values had them, too. The
+        server's log (WAL), and whatever is made of it, keeps them for as long as it is kept.
         """
         self.together((_FORGET_NOT_FOUND, ids))
-        self.rows("vacuum (full) screening_state.not_found")
+        for table in ("not_found", "agenda"):
+            self.rows(f"vacuum (full, analyze) screening_state.{table}")
+        self.rows("vacuum (full) pg_catalog.pg_statistic")
 
     def not_found(self, vendor: str, account: str, *, at_least: int = NOT_FOUND_AFTER) -> list[Missing]:
         """The account's ids with `at_least` so many 404s in a row, in order of id."""

@@ -58,6 +58,16 @@ class Server:
             cursor = connection.execute(statement)
             return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
+    def holding(self, url: str, wanted: bytes) -> list[str]:
+        """Where the files of a database's tables, and a dump of it, have these bytes."""
+        name = url.rsplit("/", 1)[1]
+        self.say("checkpoint")
+        ((number,),) = self.say(f"select oid from pg_database where datname = '{name}'")
+        files = [path for path in (self.folder / "base" / str(number)).iterdir() if path.is_file()]
+        found = [path.name for path in files if wanted in path.read_bytes()]
+        dump = subprocess.run([str(program("pg_dump")), url], capture_output=True, check=True)
+        return [*found, *(["the dump"] if wanted in dump.stdout else [])]
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it: SIGINT cuts all connections, SIGQUIT is a crash."""
         self.process.send_signal(how)
