@@ -125,7 +125,7 @@ class PostgresStore(PostgresSession):
     def erase_not_found(self, ids: Iterable[tuple[str, str, str, str]]) -> None:
         """Erase the 404 records of these ids (vendor, account, subject, id) and their bytes in the database's files.
 
-        The queue, which is planned without them by now, and what the server has noted of usual values had them, too. The
+        The queue, which is planned without them by now, and what the server notes of usual values had them, too. The
         server's log (WAL), and whatever is made of it, keeps them for as long as it is kept.
         """
         self.together((_FORGET_NOT_FOUND, ids))
