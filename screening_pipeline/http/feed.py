@@ -23,7 +23,7 @@ import base64
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -35,9 +35,10 @@ from screening_pipeline.base.failures import telling
 from screening_pipeline.base.locks import locked
 from screening_pipeline.domain.declaration import Vendor
 from screening_pipeline.domain.exchange import HttpExchange, LandingReceipt, new_response_id
+from screening_pipeline.http import feed_record
 from screening_pipeline.http.feed_answer import Heard, as_exchange, doubt, heard
 from screening_pipeline.http.feed_process import OPENED, PURPOSE, FeedRequest, ResponseParts, room_for
-from screening_pipeline.http.feed_record import DEFAULT_LIMITS, CallIntent, DrainResult, Gap, packed, read, unpacked
+from screening_pipeline.http.feed_record import DEFAULT_LIMITS, CallIntent, DrainResult, Gap, Settled
 from screening_pipeline.http.feed_start import ended, headers, started
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.landing.calls import Call
@@ -62,23 +63,6 @@ class FeedClient(Protocol):
     def permit(self, *, until: float | None = None) -> AbstractAsyncContextManager[None]: ...
 
     def heed(self, http_status: int | None, headers: Mapping[str, str], header: str) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Settled:
-    http_status: int | None
-    headers: Mapping[str, str]
-    landed: LandingReceipt
-    gap: Gap | None
-
-    @property
-    def code(self) -> str | None:
-        """Why draining cannot go on after this answer, or None."""
-        if self.gap is not None:
-            return self.gap.reason
-        if self.landed.is_accepted:
-            return None
-        return self.landed.failure or self.landed.reject or f"http_{self.http_status}"
 
 
 class Feed:
@@ -131,7 +115,7 @@ class Feed:
 
     def gaps(self) -> tuple[Gap, ...]:
         """The gaps on record, the oldest first."""
-        return tuple(Gap(**unpacked(told)) for told in self._calls.gaps())
+        return tuple(Gap(**feed_record.unpacked(told)) for told in self._calls.gaps())
 
     def acknowledge(self, gap: Gap) -> None:
         """Remove a gap's record: it is in the warehouse now, and every open check has been pulled since."""
@@ -160,7 +144,7 @@ class Feed:
                 settled = await self._called(client, header, run_id)
                 if settled is None:
                     return replace(drained, code="not_sent")
-                drained = _added(drained, settled)
+                drained = settled.onto(drained)
                 client.heed(settled.http_status, settled.headers, header)
             except VendorError as problem:
                 return replace(drained, code=problem.code)
@@ -172,7 +156,7 @@ class Feed:
                 return replace(drained, is_empty=True)
         return replace(drained, code="rounds")
 
-    async def _called(self, client: FeedClient, header: str, run_id: str) -> _Settled | None:
+    async def _called(self, client: FeedClient, header: str, run_id: str) -> Settled | None:
         """One call, landed; None where the fetcher died before it sent it. Raises VendorError before that."""
         url = client.url(self._endpoint)
         with self._landing.reserve(_LANDING_FACTOR * self._limits.body_bytes):
@@ -180,7 +164,7 @@ class Feed:
                 intent = await self._fetched(url, header, run_id)
         return await asyncio.to_thread(self._landed, intent, self._clock.now())  # others are being asked meanwhile
 
-    def _landed(self, intent: CallIntent, now: datetime) -> _Settled | None:
+    def _landed(self, intent: CallIntent, now: datetime) -> Settled | None:
         with telling("the landing area", self._limits.body_bytes, self._folder):
             return self._settled(intent, now)
 
@@ -206,10 +190,10 @@ class Feed:
         return CallIntent(id=intent_id, endpoint=self._endpoint, run_id=run_id, requested_at=now)
 
     def _write_intent(self, intent: CallIntent) -> None:
-        files.write_new(self._path(intent.id, "intent"), packed(intent))
+        files.write_new(self._path(intent.id, "intent"), feed_record.packed(intent))
 
     def _intent(self, path: Path) -> CallIntent:
-        return CallIntent(**read(path))
+        return CallIntent(**feed_record.read(path))
 
     def _order(self, intent: CallIntent, url: str, header: str, pieces: int) -> FeedRequest:
         return FeedRequest(
@@ -230,7 +214,7 @@ class Feed:
         with telling("the landing area", self._limits.body_bytes, self._folder):
             for path in sorted(self._folder.glob("*.intent")):
                 settled = self._resumed(self._intent(path))
-                drained = _added(drained, settled) if settled else drained
+                drained = settled.onto(drained) if settled else drained
             # Their intents were never written, or not to their ends: no call was made.
             for orphan in (*self._folder.glob("*.pieces"), *self._folder.glob("*.part")):
                 orphan.unlink()
@@ -243,13 +227,13 @@ class Feed:
             if not self._path(call_id, "intent").exists():
                 self._calls.forget(call_id)
         for call in self._calls.lost(self._limits.deadline + _LOST_AFTER_SECONDS):
-            self._calls.keep_gap(call.id, packed(self._lost(call)))
+            self._calls.keep_gap(call.id, feed_record.packed(self._lost(call)))
 
     def _lost(self, call: Call) -> Gap:
         whose, asked_at = self.vendor.slug, call.requested_at
         return Gap(id=call.id, vendor=whose, account=self.account, requested_at=asked_at, reason=_LOST)
 
-    def _resumed(self, intent: CallIntent) -> _Settled | None:
+    def _resumed(self, intent: CallIntent) -> Settled | None:
         pieces = self._path(intent.id, "pieces")
         if not pieces.exists():  # landed, and then interrupted while tidying up
             self._forget(intent)
@@ -257,7 +241,7 @@ class Feed:
         with locked(pieces):  # a fetcher that lives holds it, for no longer than its deadline
             return self._settled(intent, None)
 
-    def _settled(self, intent: CallIntent, now: datetime | None) -> _Settled | None:
+    def _settled(self, intent: CallIntent, now: datetime | None) -> Settled | None:
         """Land what came of a call, once; None if it was never sent. `now` is None for an earlier run's."""
         found = heard(self._path(intent.id, "pieces"), self._key, intent.id, self._limits.body_bytes)
         if not found.is_sent and found.failure == "interrupted":
@@ -267,9 +251,9 @@ class Feed:
         landed = self._landing.receive_once(exchange)
         gap = self._gap(intent, found, exchange, landed)
         if gap is not None:
-            self._calls.keep_gap(gap.id, packed(gap))
+            self._calls.keep_gap(gap.id, feed_record.packed(gap))
         self._forget(intent)
-        return _Settled(http_status=found.http_status, headers=found.headers, landed=landed, gap=gap)
+        return Settled(http_status=found.http_status, headers=found.headers, landed=landed, gap=gap)
 
     def _identity(self, intent: CallIntent, found: Heard, now: datetime | None) -> tuple[str, datetime]:
         """The response id and the time of receipt, decided once and kept, however often we are killed."""
@@ -277,8 +261,8 @@ class Feed:
         if not path.exists():
             received_at = now or intent.requested_at + timedelta(seconds=self._seconds(intent, found))
             response_id = new_response_id(received_at, self._clock.monotonic())
-            files.write_new(path, packed({"response_id": response_id, "received_at": received_at}))
-        kept = read(path)
+            files.write_new(path, feed_record.packed({"response_id": response_id, "received_at": received_at}))
+        kept = feed_record.read(path)
         return kept["response_id"], kept["received_at"]
 
     def _seconds(self, intent: CallIntent, found: Heard) -> float:
@@ -311,9 +295,3 @@ class Feed:
 
     def _path(self, intent_id: str, kind: str) -> Path:
         return self._folder / f"{intent_id}.{kind}"
-
-
-def _added(drained: DrainResult, settled: _Settled) -> DrainResult:
-    messages = drained.messages + settled.landed.message_count
-    told = drained.told | settled.landed.told
-    return replace(drained, calls=drained.calls + 1, messages=messages, told=told)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from screening_pipeline.domain.exchange import LandingReceipt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,3 +88,28 @@ def unpacked(told: bytes) -> dict[str, Any]:
         if name in found:
             found[name] = datetime.fromisoformat(found[name])
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What came of one call, once it was landed."""
+
+    http_status: int | None
+    headers: Mapping[str, str]
+    landed: LandingReceipt
+    gap: Gap | None
+
+    @property
+    def code(self) -> str | None:
+        """Why draining cannot go on after this answer, or None."""
+        if self.gap is not None:
+            return self.gap.reason
+        if self.landed.is_accepted:
+            return None
+        return self.landed.failure or self.landed.reject or f"http_{self.http_status}"
+
+    def onto(self, drained: DrainResult) -> DrainResult:
+        """What a drain has brought, with this call."""
+        messages = drained.messages + self.landed.message_count
+        told = drained.told | self.landed.told
+        return replace(drained, calls=drained.calls + 1, messages=messages, told=told)

@@ -15,8 +15,9 @@ from screening_pipeline.sandbox.counter import Counter
 from screening_pipeline.sandbox.creations import answer
 from screening_pipeline.sandbox.credentials import ACCOUNT
 from screening_pipeline.sandbox.faults import Faults, Plan
-from screening_pipeline.sandbox.judgement import completion, disputes, is_continued, read_state, words
+from screening_pipeline.sandbox.judgement import completion, disputes, is_continued, read_state
 from screening_pipeline.sandbox.timeline import Body, Check, Order, State
+from screening_pipeline.sandbox.wording import words
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,30 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final
 
-from screening_pipeline.sandbox.reading import Reading, Words
+from screening_pipeline.sandbox.reading import Reading
 from screening_pipeline.sandbox.timeline import Body, Check, State
+from screening_pipeline.sandbox.wording import as_object, as_text, is_taken_back
 
-PARTIAL: Final = "includes_canceled"
-DELETED: Final = "deleted"
 FINAL_ADJUDICATIONS: Final = ("Approved By Security",)
-
-
-def words(vendor: str, subject: str, body: Body) -> Words:
-    """Return the vendor's words in `body`, verbatim."""
-    names = WORD_FIELDS[vendor, subject]
-    source = body | _object(body.get("check"))
-    told = Words(**{axis: _text(source.get(name)) for axis, name in names.items()})
-    if is_taken_back(body):
-        return replace(told, status=DELETED)
-    # A flag whose name is the word.
-    return replace(told, status_detail=PARTIAL) if source.get(PARTIAL) is True else told
-
-
-def is_taken_back(body: Body) -> bool:
-    """Whether it is an invitation that the client deleted: its status goes on to say that it is pending."""
-    return body.get("deleted_at") is not None and body["status"] == "pending"
 
 
 def is_continued(check: Check, state: State) -> bool:
@@ -58,24 +41,6 @@ def disputes(check: Check, states: Iterable[State]) -> int:
     told = [read_state(check, state).dispute for state in states]
     return sum(now == "open" and before != "open" for before, now in zip(["none", *told], told, strict=False))
 
-
-WORD_FIELDS: Final = {
-    ("goodhire", "report"): {"status": "Status", "status_detail": "StatusDetails"},
-    ("goodhire", "subscription"): {"status": "LastStatus"},
-    ("checkr", "report"): {"status": "status", "result": "result", "adjudication": "adjudication"},
-    ("checkr", "invitation"): {"status": "status"},
-    ("checkr", "subscription"): {"status": "status"},
-    ("checkr", "continuous_check"): {"status": "type"},
-    ("hireright", "order"): {
-        "status": "orderStatus",
-        "adjudication": "adjudicationStatus",
-        "dispute": "disputeStatus",
-    },
-    ("hireright", "i9"): {"status": "i9Status", "status_detail": "eVerifyStatus"},
-    ("zinc", "request"): {"status": "status", "status_detail": "statusV2", "result": "result"},
-    ("workerchecks", "check"): {"status": "status", "result": "result"},
-    ("workable", "check"): {"status": "status", "result": "overall_status"},
-}
 
 OPEN_REPORT: Final = {
     "New": ("created", "vendor"),
@@ -183,13 +148,13 @@ DECIDED: Final = {
 
 
 def _screened(body: Body) -> Reading:
-    status, result = str(body["status"]), _text(body["result"])
+    status, result = str(body["status"]), as_text(body["result"])
     if status in SCREENED:
         return Reading(*SCREENED[status], adjudication="not_expected")
     if result == "clear":
         decision, actor = "not_expected", "none"
     else:
-        decision, actor = DECIDED.get(_text(body["adjudication"]) or "", ("pending", "client"))
+        decision, actor = DECIDED.get(as_text(body["adjudication"]) or "", ("pending", "client"))
     is_disputed = status == "dispute"
     dispute = "open" if is_disputed else "none"
     return Reading("completed", "vendor" if is_disputed else actor, result or "unknown", decision, dispute)
@@ -214,7 +179,7 @@ def _repeated(body: Body) -> Reading:
 
 
 def _report(body: Body) -> Reading:
-    status, details = _text(body["Status"]), _text(body["StatusDetails"])
+    status, details = as_text(body["Status"]), as_text(body["StatusDetails"])
     if status in REPORT:
         return REPORT[status]
     return Reading(*OPEN_REPORT.get(details or "", ("in_progress", "vendor")))
@@ -228,9 +193,9 @@ def _subscription(body: Body) -> Reading:
 
 
 def _order(body: Body) -> Reading:
-    adjudication = _text(body.get("adjudicationStatus"))
+    adjudication = as_text(body.get("adjudicationStatus"))
     lifecycle, actor = ORDER[str(body["orderStatus"])]
-    reading = Reading(lifecycle, actor, adjudication="pending", dispute=DISPUTE[_text(body.get("disputeStatus"))])
+    reading = Reading(lifecycle, actor, adjudication="pending", dispute=DISPUTE[as_text(body.get("disputeStatus"))])
     if adjudication in DECISION:
         decision, result, actor = DECISION[adjudication]
         reading = replace(reading, adjudication=decision, result=result, next_actor=actor)
@@ -247,16 +212,16 @@ def _i9(body: Body) -> Reading:
     status = str(body["i9Status"])
     if status in FORM:
         return Reading(*FORM[status], adjudication="not_expected")
-    word = _text(body.get("eVerifyStatus"))
+    word = as_text(body.get("eVerifyStatus"))
     lifecycle, actor, result = E_VERIFY[word]
     return Reading(lifecycle, actor, result, adjudication="not_expected", is_released=word is not None)
 
 
 def _request(body: Body) -> Reading:
-    fine = _text(body.get("statusV2"))
+    fine = as_text(body.get("statusV2"))
     name = fine or str(body["status"])
     lifecycle, actor = REQUEST[name] if fine else COARSE_REQUEST[name]
-    result = _text(body.get("result")) or "none"
+    result = as_text(body.get("result")) or "none"
     reading = Reading(lifecycle, actor, result, REQUEST_ADJUDICATION.get(name, "not_expected"))
     is_contradicted = name in {"all-clear", "completed"} and "consider" in {
         result,
@@ -266,7 +231,7 @@ def _request(body: Body) -> Reading:
 
 
 def _worker(body: Body) -> Reading:
-    status, result = str(body["status"]), _text(body["result"])
+    status, result = str(body["status"]), as_text(body["result"])
     if status != "Completed":
         return Reading(*WORKER[status])
     if result is None:
@@ -280,8 +245,8 @@ def _provider(body: Body) -> Reading:
     status = str(body["status"])
     if status in PROVIDER:
         return Reading(*PROVIDER[status])
-    check = _object(body.get("check"))
-    said = {_text(check.get("overall_status")), *_statuses(check.get("result"))} - {None}
+    check = as_object(body.get("check"))
+    said = {as_text(check.get("overall_status")), *_statuses(check.get("result"))} - {None}
     result = "consider" if "consider" in said else "clear" if said else "unknown"
     return Reading("completed", "client" if result == "consider" else "none", result)
 
@@ -309,11 +274,3 @@ def _statuses(parts: object) -> list[str]:
         return [parts] if parts in COMPONENT_WORDS else []
     inner = parts.values() if isinstance(parts, dict) else parts if isinstance(parts, list) else ()
     return [word for part in inner for word in _statuses(part)]
-
-
-def _object(value: object) -> Body:
-    return cast("Body", value) if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -203,18 +203,6 @@ def url(value: Any) -> str:
     return given.rstrip("/")
 
 
-def place(value: Any) -> str:
-    """Rule: a bucket (`s3://bucket/prefix`) or a folder (`file:///folder`), without keys; never shown."""
-    given = text(value)
-    parts = urlsplit(given)
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise Refused("must carry no key and no query: keys of a bucket come from where AWS's own tools look")
-    is_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
-    if not (is_folder or (parts.scheme == "s3" and parts.netloc)):
-        raise Refused("must be s3://bucket/prefix, or file:///folder that all machines mount")
-    return given.rstrip("/")
-
-
 _NO_ADDRESS = "must be an address such as https://api.example.com/v1"
 
 

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
 
 from screening_pipeline.settings import rules
-from screening_pipeline.settings.table_reader import setting
+from screening_pipeline.settings.table_reader import Refused, setting
+
+
+def _place(value: Any) -> str:
+    """Rule: a bucket (`s3://bucket/prefix`) or a folder (`file:///folder`), without keys; never shown."""
+    given = rules.text(value)
+    parts = urlsplit(given)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise Refused("must carry no key and no query: keys of a bucket come from where AWS's own tools look")
+    is_folder = parts.scheme == "file" and not parts.netloc and parts.path.startswith("/")
+    if not (is_folder or (parts.scheme == "s3" and parts.netloc)):
+        raise Refused("must be s3://bucket/prefix, or file:///folder that all machines mount")
+    return given.rstrip("/")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +38,7 @@ class LandingPlace:
     """Where landed lines lie: with `url` in a bucket, or a folder that all machines mount, else in the data folder."""
 
     url: str | None = setting(
-        rules.place, example='"s3://bucket/landing"', help="goes with state.url_env; or file:///mounted/landing"
+        _place, example='"s3://bucket/landing"', help="goes with state.url_env; or file:///mounted/landing"
     )
 
 
@@ -33,7 +47,7 @@ class OrdersPlace:
     """Where order files lie: with `url` in a bucket or a mounted folder, of which the data folder has a copy."""
 
     url: str | None = setting(
-        rules.place, example='"s3://bucket/orders"', help="goes with state.url_env; or file:///mounted/orders"
+        _place, example='"s3://bucket/orders"', help="goes with state.url_env; or file:///mounted/orders"
     )
 
 
