@@ -53,3 +53,6 @@ where grain = 'package';
 select vendor, package, count(*) filter (where is_open) as n_open
 from analytics.check_count
 group by all;
+
+select vendor, package, label
+from analytics.package_label;

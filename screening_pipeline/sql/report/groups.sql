@@ -1,32 +1,12 @@
 -- How long checks take by vendor, by package, and by package and month: what the turnaround of the page is filtered by.
 with
-package_name as (
-    select
-        vendor,
-        package,
-        coalesce(any_value(package_name order by package_key asc nulls last), package) as package_name
-    from star.dim_package
-    group by vendor, package
-),
-
--- Two of the same name are told apart by what is ordered.
-package_label as (
-    select
-        vendor,
-        package,
-        if(
-            count(*) over (partition by vendor, package_name) > 1, concat(package_name, ' ', package), package_name
-        ) as label
-    from package_name
-),
-
 named as (
     select
         g.*,
         if(g.grain = 'vendor', null, coalesce(k.label, g.package, 'no package')) as package_name,
         max(g.n) filter (where g.grain = 'package') over (partition by g.vendor, g.package) as n_of_package
     from analytics.group_turnaround as g
-    left join package_label as k on g.vendor = k.vendor and g.package = k.package
+    left join analytics.package_label as k on g.vendor = k.vendor and g.package = k.package
     where g.grain <> 'month' or g.month is not null
 ),
 

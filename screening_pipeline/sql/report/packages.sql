@@ -1,25 +1,5 @@
 -- How long the packages of a vendor take of which most are ordered.
 with
-package_name as (
-    select
-        vendor,
-        package,
-        coalesce(any_value(package_name order by package_key asc nulls last), package) as package_name
-    from star.dim_package
-    group by vendor, package
-),
-
--- Two of the same name are told apart by what is ordered.
-package_label as (
-    select
-        vendor,
-        package,
-        if(
-            count(*) over (partition by vendor, package_name) > 1, concat(package_name, ' ', package), package_name
-        ) as label
-    from package_name
-),
-
 percentile as (
     select
         vendor,
@@ -45,7 +25,7 @@ select
     p.p50_earliest
 from analytics.turnaround_by_package as t
 inner join percentile as p on t.vendor = p.vendor and t.package is not distinct from p.package
-left join package_label as k on t.vendor = k.vendor and t.package = k.package
+left join analytics.package_label as k on t.vendor = k.vendor and t.package = k.package
 where t.median_days is not null
 qualify row_number() over (partition by t.vendor order by t.n desc nulls last, t.package asc nulls last) <= 6
 order by t.vendor asc nulls last, t.n desc nulls last, t.package asc nulls last

@@ -1,32 +1,12 @@
 -- How long the packages of a vendor take that are ordered most, by when they were ordered.
 with
-package_name as (
-    select
-        vendor,
-        package,
-        coalesce(any_value(package_name order by package_key asc nulls last), package) as package_name
-    from star.dim_package
-    group by vendor, package
-),
-
--- Two of the same name are told apart by what is ordered.
-package_label as (
-    select
-        vendor,
-        package,
-        if(
-            count(*) over (partition by vendor, package_name) > 1, concat(package_name, ' ', package), package_name
-        ) as label
-    from package_name
-),
-
 named as (
     select
         t.*,
         coalesce(k.label, t.package, 'no package') as label,
         sum(t.n_ordered) over (partition by t.vendor, t.package) as n_of_package
     from analytics.turnaround_trend as t
-    left join package_label as k on t.vendor = k.vendor and t.package = k.package
+    left join analytics.package_label as k on t.vendor = k.vendor and t.package = k.package
 ),
 
 ranked as (
