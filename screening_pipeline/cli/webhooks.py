@@ -17,6 +17,7 @@ def webhooks(host: str, port: int, *, has_metrics: bool = False, is_log_json: bo
     from pathlib import Path
 
     from screening_pipeline.cli import console
+    from screening_pipeline.landing.spool import left_behind
     from screening_pipeline.runtime import opening
     from screening_pipeline.runtime.shared import shared_clock
     from screening_pipeline.settings import load
@@ -27,26 +28,13 @@ def webhooks(host: str, port: int, *, has_metrics: bool = False, is_log_json: bo
     work = opening.build_runtime(settings, os.environ, shared_clock(settings, os.environ))
     if not is_loopback(host):
         console.warn("this is not loopback: put TLS before it, since tokens and messages cross the wire in clear")
-    _recover(work)
+    if left := left_behind(work.landing.recover):  # of what a crash left: no reason to take no messages
+        console.warn(left)
     metrics = (lambda: _metrics(work)) if has_metrics else None
     tell = (lambda line: console.log("receiver", work.clock, message=line)) if is_log_json else console.say
     app = application(work.landing, settings, os.environ, work.pull_queue, work.clock, tell, metrics)
     serve(app, settings.accounts, host=host, port=port, tell=tell)
     return 0
-
-
-def _recover(work: Runtime) -> None:
-    """Land what a crash left. What cannot be opened is no reason to take no messages."""
-    from screening_pipeline.base.errors import EnvironmentFailed
-    from screening_pipeline.cli import console
-    from screening_pipeline.landing.spool import UNOPENED
-
-    try:
-        work.landing.recover()
-    except EnvironmentFailed as problem:
-        if problem.code != UNOPENED:
-            raise
-        console.warn(str(problem))
 
 
 def _metrics(work: Runtime) -> tuple[str, bytes]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.cycle.settle import Taken, advanced, written_by
 from screening_pipeline.cycle.writing import open_warehouse
-from screening_pipeline.landing.spool import UNOPENED
+from screening_pipeline.landing.spool import left_behind
 from screening_pipeline.orders import intake
 from screening_pipeline.orders.intake import IntakeCounts
 from screening_pipeline.runtime import unread
@@ -24,7 +23,8 @@ SPOOL = "the spool"
 
 def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
     """Load new manifests, land what a crash left in the spool, and plan the new checks."""
-    unopened = IntakeCounts(waiting=_recover(runtime))
+    left = left_behind(runtime.landing.recover)
+    unopened = IntakeCounts(waiting={SPOOL: left} if left else {})
     unread.fetch_orders(runtime.settings)
     orders = unread.manifest_marks(runtime.settings)
     if runtime.pull_queue.note(PLANNED) is not None and not unread.has_unread_input(
@@ -41,17 +41,6 @@ def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
         unread.tell_orders(runtime.pull_queue, taken.waiting, intake.dialects(connection))
         plan_what_is_old(connection, runtime)
     return Taken(intake=taken + unopened, settled=settled + BatchCounts(written=written))
-
-
-def _recover(runtime: Runtime) -> dict[str, str]:
-    """Land what a crash left; what cannot be opened stays, since its key may come back, and holds nothing else up."""
-    try:
-        runtime.landing.recover()
-    except EnvironmentFailed as problem:
-        if problem.code != UNOPENED:
-            raise
-        return {SPOOL: str(problem)}
-    return {}
 
 
 def _taken_in(connection: session.Connection, runtime: Runtime, run_id: str) -> tuple[IntakeCounts, BatchCounts]:

@@ -64,6 +64,17 @@ def opened(sealed: Iterable[Callable[[], HttpExchange]]) -> Iterator[HttpExchang
         raise problems[0]
 
 
+def left_behind(recover: Callable[[], object]) -> str | None:
+    """Why something stays in the spool after `recover`: it cannot be opened, and its key may come back; None else."""
+    try:
+        recover()
+    except EnvironmentFailed as problem:
+        if problem.code != UNOPENED:
+            raise
+        return str(problem)
+    return None
+
+
 class FileSpool:
     """The sealed files in `folder`; `key` as in `SpoolSealer`."""
 
