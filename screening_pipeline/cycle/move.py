@@ -115,29 +115,17 @@ def _all_there_is(one: Runtime) -> dict[str, list[int]]:
 
 
 def _copy_orders(here: Runtime, there: Runtime) -> int:
-    from screening_pipeline.landing.objects import objects_at
+    from screening_pipeline.landing.objects import FolderObjects, objects_at
 
     root, url = here.settings.paths.orders, there.settings.orders.url
+    objects = objects_at(url, "orders.url") if url else FolderObjects(there.settings.paths.orders, "orders")
     files = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.name.startswith(".")]
     for path in files:
         name, content = path.relative_to(root).as_posix(), path.read_bytes()
-        if url:
-            objects = objects_at(url, "orders.url")
-            objects.put_new(name, content)
-            is_there = objects.get(name) == content
-        else:
-            is_there = _put(there.settings.paths.orders / name, content)
-        if not is_there:
+        objects.put_new(name, content)
+        if objects.get(name) != content:
             raise UsageError(f"the other place has another order file {name}: empty it", code="usage")
     return len(files)
-
-
-def _put(path: Path, content: bytes) -> bool:
-    with telling("orders", len(content), path.parent.parent):
-        make_folder(path.parent)
-        if not path.exists():
-            write_new(path, content)
-        return path.read_bytes() == content
 
 
 def _copy_lines(here: Runtime, there: Runtime) -> int:
