@@ -80,11 +80,16 @@ def prepared(folder: str, url: str, accounts: int, due: int, limit: int) -> Runt
     (settings.paths.orders / "a.csv").write_text(f"vendor,account,check_id\n{rows}")
     runtime = build_runtime(settings, {"BENCH_KEY": "key of a benchmark"}, SystemClock())
     take_orders.take_orders(runtime, run_id="orders")
-    for account in settings.accounts:
+    have_due(runtime)
+    return runtime
+
+
+def have_due(runtime: Runtime) -> None:
+    """Have every check due now."""
+    for account in runtime.settings.accounts:
         items = runtime.pull_queue.due(account.vendor, account.name, runtime.clock.now(), is_full=True)
         moved = [replace(item, next_pull_at=runtime.clock.now()) for item in items]
         runtime.pull_queue.replace(account.vendor, account.name, moved)
-    return runtime
 
 
 def side_by_side(folder: str, url: str, accounts: int, windows: int, limit: int, window: float) -> Cost:

@@ -12,29 +12,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from answering import answering
+from pace import ACCOUNT, have_due
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 if TYPE_CHECKING:
-    from screening_pipeline.runtime.context import Runtime
     from screening_pipeline_tests.support.postgres import Server
 
-ACCOUNTS, CHECKS, WORKERS, LATENCY = 200, 20, (1, 2, 4), 0.02
+ACCOUNTS, CHECKS, LIMIT, WORKERS, LATENCY = 200, 20, 60, (1, 2, 4), 0.02
 KEYS = {f"SCREENING_{name}_KEY": f"of a benchmark, long enough: {name}" for name in ("PSEUDONYM", "SPOOL", "LANDING")}
-ACCOUNT = """
-[[accounts]]
-vendor = "goodhire"
-name = "a{number}"
-base_url = "{url}/a{number}"
-api_key_env = "BENCH_KEY"
-requests_per_minute = 60
-"""
 SHARED = """
 [state]
 url_env = "SCREENING_STATE_URL"
@@ -91,7 +82,7 @@ def _prepared(server: Server, place: Path, url: str, *, is_shared: bool) -> dict
     (place / "landing").mkdir()
     names = ("STATE", "CATALOG", "PUBLISHED")
     environ = {**KEYS, "BENCH_KEY": "key", **{f"SCREENING_{name}_URL": server.new_database() for name in names}}
-    told = "".join(ACCOUNT.format(number=number, url=url) for number in range(ACCOUNTS))
+    told = "".join(ACCOUNT.format(number=number, url=url, limit=LIMIT) for number in range(ACCOUNTS))
     (place / "screening.toml").write_text((SHARED.format(folder=place) if is_shared else "") + told)
     environ |= {"SCREENING_CONFIG": str(place / "screening.toml"), "SCREENING_DATA_DIR": str(place / "data-0")}
     os.environ.update(environ)  # where the engine looks
@@ -102,15 +93,8 @@ def _prepared(server: Server, place: Path, url: str, *, is_shared: bool) -> dict
     (orders / "a.csv").write_text(f"vendor,account,check_id\n{rows}")
     runtime = build_runtime(settings, environ, SystemClock())
     take_orders(runtime, run_id="orders")
-    _have_due(runtime)
+    have_due(runtime)
     return environ
-
-
-def _have_due(runtime: Runtime) -> None:
-    for account in runtime.settings.accounts:
-        items = runtime.pull_queue.due(account.vendor, account.name, runtime.clock.now(), is_full=True)
-        moved = [replace(item, next_pull_at=runtime.clock.now()) for item in items]
-        runtime.pull_queue.replace(account.vendor, account.name, moved)
 
 
 def _asked(place: Path, count: int, environ: dict[str, str]) -> tuple[float, int]:
