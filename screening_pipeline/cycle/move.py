@@ -26,7 +26,7 @@ from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.landing.interface import Tail
 from screening_pipeline.runtime import plans
 from screening_pipeline.settings import moved
-from screening_pipeline.warehouse import batch, catalog, rebuild, session
+from screening_pipeline.warehouse import batch, catalog, rebuild, register_lines, session
 from screening_pipeline.warehouse.engines import engine_of
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ def _lines(landing: Landing, files: list[str]) -> Iterator[bytes]:
 
 def _copy_register(here: Runtime, there: Runtime) -> None:
     """Who was erased stays so: whoever opens the other warehouse reads this first."""
+    register_lines.bring_together(here.settings.paths, here.landing)  # what other machines have erased, too
     source, target = here.settings.paths.erasure_register, there.settings.paths.erasure_register
     if source.exists():
         with telling(target.name, folder=target.parent):

@@ -33,6 +33,8 @@ class FileStore:
     A line is durable before anybody reads it: whoever appends holds the file's lock until it has synced.
     """
 
+    erasures = None
+
     def __init__(self, root: Path, *, clock: Clock, spool_key: bytes = b"") -> None:
         self._root = root
         self._clock = clock

@@ -61,12 +61,29 @@ class Spool(Protocol):
         """
 
 
+class Erasures(Protocol):
+    """The register of erasures that all machines share, as lines; each is there once."""
+
+    def keep(self, lines: Sequence[bytes]) -> None:
+        """Keep lines, durably, in their order; those that are there stay where they are."""
+
+    def lines(self) -> list[bytes]:
+        """All of them, the oldest first."""
+
+    def digests(self) -> list[str]:
+        """The SHA-256 of each, sorted."""
+
+
 class LandingStore(Protocol):
     """Where landed lines lie. Raises OSError or EnvironmentFailed; `telling` makes the latter of the former."""
 
     @property
     def spool(self) -> Spool:
         """What has arrived and has no line yet."""
+
+    @property
+    def erasures(self) -> Erasures | None:
+        """The register of erasures where machines share it; None where it is that of the data folder alone."""
 
     def telling(self, needed_bytes: int = 0) -> AbstractContextManager[None]:
         """Context manager: turns OSError into DiskFull, NotWritable or EnvironmentFailed."""

@@ -71,6 +71,12 @@ class Rows(CallRows, Protocol):
 
     def spooled(self) -> list[tuple[str, bytes]]: ...
 
+    def keep_erased(self, lines: Sequence[bytes]) -> None: ...
+
+    def erased(self) -> list[bytes]: ...
+
+    def erased_digests(self) -> list[str]: ...
+
     def key_in_use(self, name: str, digest: str) -> str: ...
 
 
@@ -98,6 +104,13 @@ class RowSpool:
         return self._sealer.unseal(name, sealed, place=place, key="spool key", away=away)
 
 
+class RowErasures:
+    """See `Erasures`."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.keep, self.lines, self.digests = rows.keep_erased, rows.erased, rows.erased_digests
+
+
 class SharedStore:
     """See `LandingStore`. `root`: a folder of this machine's own, for what is on its way; `holder`: its name there."""
 
@@ -110,6 +123,7 @@ class SharedStore:
         self._holder = holder
         self._clock = clock
         self.spool = RowSpool(rows, spool_key)
+        self.erasures = RowErasures(rows)
 
     def telling(self, needed_bytes: int = 0) -> AbstractContextManager[None]:
         return telling("the landing area", needed_bytes, self._root)

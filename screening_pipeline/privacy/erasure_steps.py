@@ -59,7 +59,11 @@ def follow(runtime: Runtime, count: int) -> None:
         known = paths.erasures_followed
         if count == int(known.read_text(encoding="ascii") if known.exists() else 0):
             return
-        with engine_of(runtime.settings).deriving() as snapshot:
+        engine = engine_of(runtime.settings)
+        if not engine.is_published():  # one that is made anew, and has nothing yet of which files could be made
+            _remove_pages(paths)
+            return
+        with engine.deriving() as snapshot:
             _forget_made_files(paths, snapshot)
         files.write_new(known, f"{count}".encode())
 
@@ -72,13 +76,18 @@ def completed(connection: Connection) -> int:
 
 def _forget_made_files(paths: Paths, snapshot: Connection) -> None:
     _renew_parquet(paths, snapshot)
+    _remove_pages(paths)
+
+
+def _remove_pages(paths: Paths) -> None:
     for page in _pages(paths):
         page.unlink(missing_ok=True)
 
 
 def register(runtime: Runtime, intent: ErasureIntent, *, completed_at: str | None) -> None:
     """Have the erasure outlive the warehouse, which knows of it: from here on every new one keeps them out."""
-    erasure_register.enter(runtime.settings.paths, runtime.part_key, _row_of(intent, completed_at), intent.hashes)
+    row, places = _row_of(intent, completed_at), (runtime.settings.paths, runtime.landing)
+    erasure_register.enter(*places, row, intent.hashes, part_key=runtime.part_key)
 
 
 def _row_of(intent: ErasureIntent, completed_at: str | None) -> dict[str, Any]:

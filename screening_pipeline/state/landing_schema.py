@@ -6,7 +6,15 @@ from that of the shared state, which may be dropped: this one may not, since it 
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
+
+_ERASED = """
+create table screening_landing.erased (
+    sha256 text collate "C" primary key, number bigint generated always as identity, line bytea not null
+);
+"""
+UPGRADES = {1: f"{_ERASED} update screening_landing.version set version = 2;"}
+"""What makes the next version of one."""
 
 SCHEMA = f"""
 create schema screening_landing;
@@ -35,6 +43,7 @@ create table gap (
     id text collate "C" primary key, vendor text not null, account text not null, told bytea not null
 );
 create table key (name text primary key, digest text not null);
+{_ERASED}
 
 -- Lines into the inbox in one round trip; its commit is waited for whatever the server is set to, and where it has a
 -- synchronous standby, for that, too.

@@ -1,4 +1,4 @@
-"""The rows of a landing area that several machines share: inbox, spool, manifest of pieces, calls of feeds, keys.
+"""The rows of a landing area that machines share: inbox, spool, manifest of pieces, calls of feeds, erasures, keys.
 
 Every method is one transaction, durable when it returns.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from screening_pipeline.base import postgres
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import EnvironmentFailed
-from screening_pipeline.state.landing_schema import SCHEMA, VERSION
+from screening_pipeline.state.landing_schema import SCHEMA, UPGRADES, VERSION
 from screening_pipeline.state.postgres_session import PostgresSession, Row
 
 CLOCK = SystemClock()
@@ -231,6 +231,22 @@ class PostgresLanding(PostgresSession):
         """Remove a gap's record."""
         self.rows("delete from screening_landing.gap where id = %s", (gap_id,))
 
+    # ── who was erased ─────────────────────────────────────────────────────────────────────────────
+
+    def keep_erased(self, lines: Sequence[bytes]) -> None:
+        """Keep lines of the register of erasures, each once, in their order."""
+        keep = "insert into screening_landing.erased (sha256, line) values (%s, %s) on conflict do nothing"
+        values = [(hashlib.sha256(line).hexdigest(), line) for line in lines]
+        self._once(lambda connection: connection.cursor().executemany(keep, values))
+
+    def erased(self) -> list[bytes]:
+        """The lines of the register, the oldest first."""
+        return [bytes(row[0]) for row in self.rows("select line from screening_landing.erased order by number")]
+
+    def erased_digests(self) -> list[str]:
+        """The SHA-256 of each of them, sorted."""
+        return [row[0] for row in self.rows("select sha256 from screening_landing.erased order by sha256")]
+
     # ── keys ───────────────────────────────────────────────────────────────────────────────────────
 
     def key_in_use(self, name: str, digest: str) -> str:
@@ -245,11 +261,14 @@ class PostgresLanding(PostgresSession):
             connection.execute("select pg_advisory_xact_lock(hashtextextended('screening schema', 0))")
             if connection.execute("select to_regclass('screening_landing.version')").fetchone() == (None,):
                 connection.execute(SCHEMA)
-        found = connection.execute("select version from screening_landing.version").fetchone()
+            found = connection.execute("select version from screening_landing.version").fetchone()
+            if found and (upgrade := UPGRADES.get(found[0])):
+                connection.execute(upgrade)
+                found = (VERSION,)
         if found != (VERSION,):
             words = f"{self.where}: the schema screening_landing is of version {found[0] if found else '?'}"
-            upgrade = f"this program needs {VERSION}: bring all machines to one version"
-            raise EnvironmentFailed(f"{words}, {upgrade}", code="state_version")
+            needed = f"this program needs {VERSION}: bring all machines to one version"
+            raise EnvironmentFailed(f"{words}, {needed}", code="state_version")
 
 
 def _pieces(taken: Iterable[tuple[str, str, Any]]) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 `erasures.ndjson` has a line for each erasure, and for hashes that were added since: keyed hashes and the row of
 `ops.erasure`, never a name. It is synced before anything is erased, and every warehouse is brought in line with it.
+Where machines share what is landed, they share its lines (`register_lines`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.failures import telling
-from screening_pipeline.base.files import FILE_MODE, append_line, mark_of
+from screening_pipeline.base.files import FILE_MODE, mark_of
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.landing.line import ERASED_LINE
-from screening_pipeline.warehouse import catalog, session
+from screening_pipeline.warehouse import catalog, register_lines, session
 from screening_pipeline.warehouse.loading import read_notes, write_note
 
 if TYPE_CHECKING:
@@ -41,24 +42,21 @@ class Kept:
     hashes: set[str] = field(default_factory=set)
 
 
-def enter(paths: Paths, part_key: str, row: Mapping[str, Any], hashes: Collection[str]) -> None:
+def enter(paths: Paths, landing: Landing, row: Mapping[str, Any], hashes: Collection[str], *, part_key: str) -> None:
     """Note an erasure durably, owner only, unless it stands there. Raises DiskFull, EnvironmentFailed."""
+    register_lines.bring_together(paths, landing)
     kept = read(paths, part_key)
     if not (_is_told(row, kept.rows.get(row["erasure_id"])) and kept.hashes.issuperset(hashes)):
-        _append(paths, part_key, row=row, hashes=set(hashes) - kept.hashes)
+        _append(paths, landing, part_key, row=row, hashes=set(hashes) - kept.hashes)
     _mark_landing(paths)
 
 
-def _append(paths: Paths, part_key: str, *, row: Mapping[str, Any] | None, hashes: Collection[str]) -> None:
-    """Of rows with the same `erasure_id` the last one holds."""
+def _append(
+    paths: Paths, landing: Landing, part_key: str, *, row: Mapping[str, Any] | None, hashes: Collection[str]
+) -> None:
+    """Of rows with the same `erasure_id` that which is completed holds."""
     line = {"key": _digest(part_key), "erasure": row, "hashes": sorted(hashes)}
-    with telling(paths.erasure_register.name, folder=paths.data_dir):
-        append_line(paths.erasure_register, json.dumps({**line, "digest": _digest_of(line)}).encode())
-
-
-def _digest_of(line: Mapping[str, Any]) -> str:
-    """By which a flipped letter is noticed: a hash with one would keep nobody out."""
-    return hashlib.sha256(json.dumps(line).encode()).hexdigest()[:32]
+    register_lines.append(paths, landing, register_lines.packed(line))
 
 
 def _mark_landing(paths: Paths) -> None:
@@ -73,7 +71,8 @@ def reconcile(connection: Connection, paths: Paths, landing: Landing, *, part_ke
     Raises EnvironmentFailed where the register cannot be read, or is gone and nothing tells who was erased, and where
     the warehouse is an older one that still holds somebody who was.
     """
-    if read_notes(connection, NOTE).get(NOTE) == _stamp(connection, paths):
+    register_lines.bring_together(paths, landing)
+    if read_notes(connection, NOTE).get(NOTE) == _stamp(connection, paths, landing):
         return
     kept = read(paths, part_key)
     rows = {row["erasure_id"]: row for row in session.rows(connection, _ROWS)}
@@ -81,17 +80,14 @@ def reconcile(connection: Connection, paths: Paths, landing: Landing, *, part_ke
     if not (paths.erasure_register.exists() or rows or known):
         _require_nobody_erased(paths, landing)
     _add_to_warehouse(connection, kept, rows, known)
-    _add_to_register(paths, part_key, kept, rows, known)
-    write_note(connection, NOTE, _stamp(connection, paths))
+    _add_to_register((paths, landing, part_key), kept, rows, known)
+    write_note(connection, NOTE, _stamp(connection, paths, landing))
 
 
 def read(paths: Paths, part_key: str) -> Kept:
     """What the register says; nothing where there is none. Raises EnvironmentFailed where it cannot be read."""
     path, kept = paths.erasure_register, Kept()
-    with telling(path.name, folder=paths.data_dir):
-        *lines, _ = path.read_bytes().split(b"\n") if path.exists() else (b"",)  # what has no end was never acted on
-    for number, text in enumerate(lines, 1):
-        line = _parsed(text, path, number)
+    for line in register_lines.parsed(register_lines.read(paths), path.name):
         if line["key"] != _digest(part_key):
             raise EnvironmentFailed(
                 f"{path.name} was written with another pseudonym key, and would keep nobody out; put that "
@@ -99,38 +95,15 @@ def read(paths: Paths, part_key: str) -> Kept:
                 code="wrong_key",
             )
         kept.hashes.update(line["hashes"])
-        if row := line["erasure"]:
+        row = line["erasure"]
+        if row and not _is_told(row, kept.rows.get(row["erasure_id"])):
             kept.rows[row["erasure_id"]] = row
     return kept
 
 
 def require_whole(paths: Paths) -> None:
     """Raise EnvironmentFailed where a line of the register is damaged; whichever key it was written with."""
-    path = paths.erasure_register
-    with telling(path.name, folder=paths.data_dir):
-        *lines, _ = path.read_bytes().split(b"\n") if path.exists() else (b"",)
-    for number, text in enumerate(lines, 1):
-        _parsed(text, path, number)
-
-
-def _parsed(text: bytes, path: Path, number: int) -> dict[str, Any]:
-    try:
-        line = json.loads(text)
-        digest = line.pop("digest", None)  # an earlier version wrote none
-        if (
-            digest in (None, _digest_of(line))
-            and isinstance(line["key"], str)
-            and isinstance(line["hashes"], list)
-            and isinstance(line["erasure"], dict | None)
-        ):
-            return dict(line)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass
-    raise EnvironmentFailed(
-        f"{path.name}, line {number}, is damaged: it tells who was erased; restore it from a backup, or, where the "
-        f"warehouse is whole, move it away: it is made anew from the warehouse",
-        code="register_damaged",
-    )
+    register_lines.parsed(register_lines.read(paths), paths.erasure_register.name)
 
 
 def _require_nobody_erased(paths: Paths, landing: Landing) -> None:
@@ -165,26 +138,27 @@ def _require_none_held(connection: Connection, hashes: Iterable[str]) -> None:
 
 
 def _add_to_register(
-    paths: Paths, part_key: str, kept: Kept, rows: Mapping[str, Mapping[str, Any]], known: Collection[str]
+    where: tuple[Paths, Landing, str], kept: Kept, rows: Mapping[str, Mapping[str, Any]], known: Collection[str]
 ) -> None:
     new = [row for name, row in rows.items() if not _is_told(row, kept.rows.get(name))]
     for row in new:
-        _append(paths, part_key, row=row, hashes=[row["pseudonym"]])
+        _append(*where, row=row, hashes=[row["pseudonym"]])
         kept.hashes.add(row["pseudonym"])
     if hashes := set(known) - kept.hashes:
-        _append(paths, part_key, row=None, hashes=hashes)
+        _append(*where, row=None, hashes=hashes)
 
 
 def _is_told(row: Mapping[str, Any], told: Mapping[str, Any] | None) -> bool:
     return told is not None and bool(told["completed_at"] or not row["completed_at"])
 
 
-def _stamp(connection: Connection, paths: Paths) -> str:
+def _stamp(connection: Connection, paths: Paths, landing: Landing) -> str:
     """What changes when the register does, or the warehouse keeps out somebody more."""
     counts = connection.execute(
         "select (select count(*) from staging.erased), (select count(completed_at) from ops.erasure)"
     ).fetchone()
-    return json.dumps([mark_of(paths.erasure_register), counts])
+    shared = landing.store.erasures  # the same for all machines: none has to note its own folder's file
+    return json.dumps([register_lines.mark(shared) if shared else mark_of(paths.erasure_register), counts])
 
 
 def _mark(paths: Paths) -> Path:
