@@ -56,7 +56,6 @@ def nothing():
 
 defs = dg.Definitions(assets=[nothing], sensors=[idle(number) for number in range({sensors})])
 """
-SENSORS = 4
 LATENCY = 0.02
 PORTS = (3971, 3972)
 
@@ -230,7 +229,7 @@ def ticked(folder: str, url: str, accounts: int) -> Cost:
 def dev(folder: str, warm_up: float, seconds: float) -> Cost:
     """`dev` and the idle peer for some minutes side by side: the facts are CPU seconds an hour, bytes a day."""
     place = Path(folder)
-    (place / "idle.py").write_text(IDLE.format(sensors=SENSORS))
+    (place / "idle.py").write_text(IDLE.format(sensors=_sensors()))
     for name in ("ours", "peer"):
         (place / name).mkdir()
     given = {**environ(), "DAGSTER_DISABLE_TELEMETRY": "yes", "SCREENING_DATA_DIR": str(place / "ours" / "data")}
@@ -253,6 +252,13 @@ def dev(folder: str, warm_up: float, seconds: float) -> Cost:
         grown = _stored(place / "ours" / "data" / "dagster") - stored
     hours = seconds / 3600
     return Cost(facts={**{name: cpu / hours for name, cpu in spent.items()}, "mb_a_day": grown / 1e6 / hours * 24})
+
+
+def _sensors() -> int:
+    """How many sensors of ours tick."""
+    from screening_pipeline.orchestration.definitions import defs
+
+    return len(list(defs.sensors or ()))
 
 
 @contextmanager

@@ -132,12 +132,12 @@ def test_a_skip_says_how_many_are_open_and_when_the_next_is_due(desk: Desk) -> N
     assert "goodhire/east: 2 open, 0 due, next due 2026-03-02 09:05:00Z, 0 of 2 calls" in desk.skipped()
 
 
-def test_one_run_is_asked_for_all_accounts_for_a_few_minutes(desk: Desk) -> None:
+def test_one_run_is_asked_for_all_accounts_for_a_quarter_of_an_hour(desk: Desk) -> None:
     desk.plan("east", -5, 0, 5)
     desk.plan("west", -1, first_key=11)
     (request,) = desk.requests()
     assert asked(request) == ["goodhire/east", "goodhire/west"]
-    assert request.run_config["ops"]["pull"]["config"]["seconds"] == 300
+    assert request.run_config["ops"]["pull"]["config"]["seconds"] == 900
 
 
 def test_who_has_nothing_due_yet_is_asked_by_the_same_run_when_it_has(desk: Desk) -> None:

@@ -192,6 +192,8 @@ def test_everything_is_made_each_time_the_button_is_pressed_and_no_page_says_oth
         for time_pressed in (1, 2):
             press(page, port)
             until(lambda count=time_pressed: done(port) == count, process, seconds=150)  # type: ignore[misc]
+        made = (tmp_path / "data" / "dagster" / "history" / "runs").glob(".empty-*.db")
+        assert [*made], "what the daemon starts writes events by our log, in small files"
         for run in told_of(port, PRESSED)["runsOrError"]["results"]:
             events = told_of(port, EVENTS, run=run["runId"])["logsForRun"]["events"]
             assert run["status"] == "SUCCESS"

@@ -5,22 +5,25 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import DiskFull
-from screening_pipeline.cycle import account_pull, pull, settle, take_orders
+from screening_pipeline.cycle import account_pull, pull, settle, take_orders, turns
 from screening_pipeline.cycle.pull import PullRequest, pull_accounts
 from screening_pipeline.landing.area import Landing, Line
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.opening import build_runtime
 from screening_pipeline.runtime.results import AccountReport
 from screening_pipeline.settings import load
+from screening_pipeline.settings.account import Account
 from screening_pipeline.state.rate_limit import Limiter
 from screening_pipeline.warehouse import session, store
 from screening_pipeline_tests.support.loopback import Answering, Asked, Loopback, Reply, json_reply, serving
@@ -167,7 +170,7 @@ def test_answers_of_one_file_are_synced_together_and_not_in_the_event_loop(
 
 
 def test_what_has_come_is_published_while_calls_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pull, "SETTLED_EVERY_SECONDS", 0.5)
+    monkeypatch.setattr(turns, "SETTLED_EVERY_SECONDS", 0.5)
     seen: list[int] = []
     with side(tmp_path, pending, ["a", "b"], due=16, limit=4, window=WINDOW) as office:
 
@@ -181,6 +184,35 @@ def test_what_has_come_is_published_while_calls_go_on(tmp_path: Path, monkeypatc
         assert len(office.server.asked) == 32 + 2
         assert seen
         assert 0 < seen[0] < 32, "published before the last call was made"
+
+
+def test_runs_side_by_side_take_turns_at_settling_for_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "SETTLED_EVERY_SECONDS", 1.0)
+    begun: list[float] = []
+
+    def slowly(asked: Asked) -> Reply:
+        time.sleep(0.15)
+        return pending(asked)
+
+    with side(tmp_path, slowly, ["a", "b"], due=100, limit=6000, window=60) as office, ThreadPoolExecutor() as pool:
+        other = build_runtime(office.runtime.settings, {"ZINC_KEY": "key-of-a-test"}, SystemClock())
+
+        def run(runtime: Runtime, account: Account) -> AccountReport:
+            def settled() -> None:
+                begun.append(time.monotonic())
+                settle.settle_and_publish(runtime)
+
+            time.sleep(0.4 * (account.name == "b"))
+            (report,) = pull_accounts(runtime, [account], PullRequest(), run_id=account.name, settle=settled)
+            return report
+
+        limited = [office.runtime, replace(other, limiter=office.runtime.limiter)]
+        reports = list(pool.map(run, limited, office.runtime.settings.accounts))
+        assert [report.accepted for report in reports] == [100, 100]
+        assert {len(times) for times in office.arrivals().values()} == {100}, "none is asked twice"
+    gaps = [after - before for before, after in pairwise(sorted(begun))]
+    assert len(begun) >= 2
+    assert min(gaps) > 0.8, f"each by itself would settle every second: {gaps}"
 
 
 def test_in_a_bounded_run_who_falls_due_later_is_asked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ class Served:
         pages += [word for name in self.allowed for word in ("--allow-host", name)]
         pages += ["--path-prefix", self.path_prefix] if self.path_prefix else []
         pages += ["--read-only"] if self.is_read_only else []
-        daemon = ["-m", "dagster._daemon", "run", "--workspace", str(workspace), "--log-level", "warning"]
+        daemon = ["-m", "screening_pipeline.orchestration.daemon", "--workspace", str(workspace)]
         wanted = {"pages": self.has_pages, "daemon": self.has_daemon}
         found = {"pages": pages, "daemon": daemon}
         return {name: [sys.executable, *words] for name, words in found.items() if wanted[name]}
@@ -58,7 +58,12 @@ class Served:
 
 def serve(served: Served) -> int:
     """Run the processes until SIGTERM (0) or Ctrl-C (130), or until one of them ends by itself (3)."""
-    from screening_pipeline.orchestration.instance import make_storage, workspace_file
+    from screening_pipeline.orchestration.instance import (
+        BATCH_VARIABLE,
+        EVENTS_AT_ONCE,
+        make_storage,
+        workspace_file,
+    )
 
     settings = load.load(os.environ, Path.cwd())
     settings.paths.create()
@@ -69,7 +74,8 @@ def serve(served: Served) -> int:
         _require_free(served.host, served.port)
         if not is_loopback(served.host):
             console.warn("Dagster's pages know no users: put a login before them")
-    environ = os.environ | {"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "yes"}
+    environ = {BATCH_VARIABLE: str(EVENTS_AT_ONCE), **os.environ}
+    environ |= {"DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "yes"}
     running: dict[str, subprocess.Popen[bytes]] = {}
     with tempfile.TemporaryDirectory(prefix="screening-", ignore_cleanup_errors=True) as folder:
         try:

@@ -13,14 +13,16 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.errors import EnvironmentFailed, LockHeld, ScreeningError
 from screening_pipeline.base.named_locks import pull_lock
+from screening_pipeline.cycle import turns
 from screening_pipeline.cycle.account_pull import AccountPull, Wanted, left_out
 from screening_pipeline.cycle.lists import is_list_due
+from screening_pipeline.cycle.stay import Stay
 from screening_pipeline.http.account_gate import reason_to_wait
 from screening_pipeline.landing.writer import Writer
 from screening_pipeline.runtime import unread
@@ -33,10 +35,6 @@ if TYPE_CHECKING:
 
 # Until the plan is made anew, what was just asked is not asked again.
 JUST_ASKED = timedelta(minutes=15)
-# What has come is settled and published this often while calls go on: that takes time, too, and a minute is promised.
-SETTLED_EVERY_SECONDS = 45.0
-# In a bounded run an account is asked for so long, and then for what is most urgent by then.
-LOOK_SECONDS = 60.0
 INTERNAL_ERROR = "internal_error"
 _PAUSE_SECONDS = 5.0
 _LOCK_PAUSE_SECONDS = 0.2
@@ -46,9 +44,9 @@ _LOCK_PAUSE_SECONDS = 0.2
 class PullRequest:
     """What a run is to ask. `endpoints`: the vendor → names of its calls; a vendor that is missing is asked for all.
 
-    `seconds` bounds the run: until then accounts are looked at again, as long as any is at work, or to the end if
-    it `is_lingering` (feeds are then drained every minute) and no orders wait to be read. Without it what is due at the
-    start is asked, once.
+    `seconds` bounds the run (`Stay`): until then accounts are looked at again, as long as any is at work, or to the end
+    if it `is_lingering` (feeds are then drained every minute) and no orders wait to be read. Without it what is due at
+    the start is asked, once.
     """
 
     is_full: bool = False
@@ -162,9 +160,10 @@ class _Round:
         self._request = request
         self._writer = writer
         self._run_id = run_id
-        self._until = None if request.seconds is None else runtime.clock.monotonic() + request.seconds
+        self._stay = Stay(runtime, request.seconds, request.is_lingering)
         self._at_work = 0
-        self._asked: set[int] = set()
+        self._turns = turns.Turns(runtime.pull_queue, runtime.clock)
+        self._asked: dict[int, datetime] = {}
 
     async def all(self, accounts: Sequence[Account], settle: Callable[[], object] | None) -> list[AccountReport]:
         """The report of each account. What the machine fails with ends all of them."""
@@ -179,28 +178,34 @@ class _Round:
 
     async def _watched(self, tasks: Sequence[asyncio.Task[AccountReport]], settle: Callable[[], object] | None) -> None:
         """Wait for the tasks, and have settled what has come meanwhile."""
-        pending = set(tasks)
+        pending, pause = set(tasks), turns.SETTLED_EVERY_SECONDS
         while pending:
-            how = asyncio.FIRST_EXCEPTION
-            done, pending = await asyncio.wait(pending, timeout=SETTLED_EVERY_SECONDS, return_when=how)
+            done, pending = await asyncio.wait(pending, timeout=pause, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
-            if pending and settle is not None and self._is_anything_unread():
+            until_turn = self._turns.wait()
+            pause = until_turn or turns.SETTLED_EVERY_SECONDS
+            if pending and settle is not None and not until_turn and self._is_anything_unread():
                 await self._settled(settle)
 
     async def _settled(self, settle: Callable[[], object]) -> None:
         """Settle, which plans what was asked anew; but nobody knows yet how what is asked meanwhile was answered."""
-        self._put_off(self._asked)
-        self._asked = set()
+        self._put_off_asked()
+        self._asked = {}
         await asyncio.to_thread(settle)
-        self._put_off(self._asked)
+        self._turns.taken()
+        self._put_off_asked()
 
     def _is_anything_unread(self) -> bool:
         return bool(unread.unread_files(self._runtime.pull_queue, self._runtime.settings, self._runtime.landing))
 
-    def _put_off(self, check_keys: Collection[int]) -> None:
-        if check_keys:
-            self._runtime.pull_queue.postpone(check_keys, self._runtime.clock.now() + JUST_ASKED)
+    def _put_off_asked(self) -> None:
+        """Put off what was asked and is in no plan yet: another run may have settled it meanwhile."""
+        queue, since = self._runtime.pull_queue, turns.settled_until(self._runtime.pull_queue)
+        if since is not None:
+            self._asked = {key: at for key, at in self._asked.items() if at >= since}
+        if self._asked:
+            queue.postpone(self._asked, self._runtime.clock.now() + JUST_ASKED)
 
     async def _pulled(self, account: Account) -> AccountReport:
         """The report of one account, whatever befalls it."""
@@ -233,7 +238,7 @@ class _Round:
         return report
 
     def _note_asked(self, check_key: int) -> None:
-        self._asked.add(check_key)
+        self._asked[check_key] = self._runtime.clock.now()
 
     async def _looked(self, pulling: AccountPull, wanted: Wanted) -> AccountReport:
         runtime, account = self._runtime, pulling.account
@@ -243,9 +248,11 @@ class _Round:
                 if problem := await self._alone(held, account):
                     return pulling.report(code=problem.code, message=f"already being asked: {problem}")
                 runtime.state.resume(account.vendor, account.name)
-                return await pulling.look(wanted, seconds=self._seconds_of_a_look())
+                report = await pulling.look(wanted, seconds=self._stay.seconds_of_a_look())
+                self._stay.note(report)
+                return report
         finally:
-            self._put_off(self._asked)  # else the next look would ask the same
+            self._put_off_asked()  # else the next look would ask the same
             self._at_work -= 1
 
     async def _alone(self, held: ExitStack, account: Account) -> LockHeld | None:
@@ -263,14 +270,9 @@ class _Round:
             else:
                 return None
 
-    def _seconds_of_a_look(self) -> float | None:
-        if self._until is None:
-            return None
-        return max(0.0, min(LOOK_SECONDS, self._until - self._runtime.clock.monotonic()))
-
     async def _is_to_look_again(self, pulling: AccountPull, wanted: Wanted) -> bool:
         """Wait until something of the account is due; False where the run ends before."""
-        while self._goes_on():
+        while self._stay.goes_on(pause=_PAUSE_SECONDS, is_any_at_work=self._at_work > 0):
             await self._runtime.clock.asleep(_PAUSE_SECONDS)
             if not is_to_wait(self._runtime, pulling.account) and self._is_due(pulling, wanted):
                 return True
@@ -279,17 +281,6 @@ class _Round:
     def _is_due(self, pulling: AccountPull, wanted: Wanted) -> bool:
         is_feed_due = self._request.is_lingering and pulling.is_feed_due(wanted)
         return is_feed_due or is_due(self._runtime, pulling.account, wanted.endpoints)
-
-    def _goes_on(self) -> bool:
-        if self._until is None or self._runtime.clock.monotonic() + _PAUSE_SECONDS >= self._until:
-            return False
-        return self._at_work > 0 or (self._request.is_lingering and not self._do_orders_wait())
-
-    def _do_orders_wait(self) -> bool:
-        """Whether there are orders that the next run would read."""
-        settings = self._runtime.settings
-        folder = unread.manifest_marks(settings)
-        return bool(folder) and not unread.are_manifests_read(self._runtime.pull_queue, settings, folder)
 
 
 def _place_of(problem: Exception) -> str:

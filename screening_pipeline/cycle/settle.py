@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from screening_pipeline.base.errors import LockHeld
+from screening_pipeline.cycle import turns
 from screening_pipeline.cycle.notes import note_accounts, note_gaps
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orders.intake import IntakeCounts
@@ -64,7 +65,7 @@ def settle_and_publish(runtime: Runtime) -> BatchCounts:
     Whatever it leaves is settled the next time.
     """
     try:
-        with open_warehouse(runtime) as connection:
+        with open_warehouse(runtime) as connection, turns.settling(runtime.pull_queue, runtime.clock):
             settled = settle(runtime, connection)
             publication.publish(runtime, connection)
     except LockHeld:

@@ -230,6 +230,8 @@ class EventLog(SqliteEventLogStorage):
         connection.execute("pragma page_size = 1024")
         # Not every event is waited for until a disk has it: losing power may cost the last ones, never the file.
         connection.execute("pragma synchronous = normal")
+        # A connection that stays open keeps its log at the length it ever had.
+        connection.execute("pragma wal_autocheckpoint = 250")
         return connection
 
     # What a file of events has once, it keeps: Dagster's migrations only add.

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     import dagster as dg
     from dagster._config import EvaluationError
+    from dagster._core.instance import InstanceRef
 
 DAGSTER_YAML = """\
 # Written once by screening-pipeline; yours to change.
@@ -80,8 +82,8 @@ def workspace_file(paths: Paths) -> Path:
     return target.absolute()
 
 
-EVENTS_AT_ONCE = 200
-"""Events of a run that begins (what it intends to make) are written together."""
+EVENTS_AT_ONCE, BATCH_VARIABLE = 200, "DAGSTER_EVENT_BATCH_SIZE"
+"""Events of a run that begins (what it intends to make) are written together; and where Dagster looks for it."""
 
 
 EARLIER_EVENT_LOG = re.compile(rb"\bscreening_pipeline\.event_log\b")
@@ -198,11 +200,36 @@ def _configured(paths: Paths, environ: Mapping[str, str]) -> "dg.DagsterInstance
         postgres_storage.require_usable(storage.config_yaml, environ, source=str(paths.dagster / "dagster.yaml"))
     if environ.get("DAGSTER_HOME"):
         return dg.DagsterInstance.get()
-    if storage is None or storage.class_name != "DagsterSqliteStorage":  # somebody chose another in dagster.yaml
-        return dg.DagsterInstance.from_ref(ref)
-    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))  # where Dagster looks for it
-    ours = storage._replace(module_name=EVENT_LOG, class_name="Storage")
-    return dg.DagsterInstance.from_ref(ref._replace(storage_data=ours))
+    return dg.DagsterInstance.from_ref(own_ref(paths) or ref)
+
+
+def own_ref(paths: Paths) -> "InstanceRef | None":
+    """The reference to the instance with our event log; None where somebody has chosen another in dagster.yaml."""
+    from dagster._core.instance import InstanceRef
+
+    ref = InstanceRef.from_dir(str(paths.dagster))
+    storage = ref.storage_data
+    if storage is None or storage.class_name != "DagsterSqliteStorage":
+        return None
+    os.environ.setdefault(BATCH_VARIABLE, str(EVENTS_AT_ONCE))
+    return ref._replace(storage_data=storage._replace(module_name=EVENT_LOG, class_name="Storage"))
+
+
+def instance_of(context: "dg.SensorEvaluationContext | dg.ScheduleEvaluationContext") -> "dg.DagsterInstance":
+    """The instance that a tick is of, kept open from one tick to the next: opening it costs more than most ticks."""
+    from dagster._serdes import serialize_value
+
+    ref = context.instance_ref
+    return context.instance if ref is None else _kept_open(serialize_value(ref))
+
+
+@lru_cache(maxsize=1)
+def _kept_open(ref: str) -> "dg.DagsterInstance":
+    import dagster as dg
+    from dagster._core.instance import InstanceRef
+    from dagster._serdes import deserialize_value
+
+    return dg.DagsterInstance.from_ref(deserialize_value(ref, InstanceRef))
 
 
 def forget_runs(

@@ -9,6 +9,7 @@ import dagster as dg
 from screening_pipeline.notify.attend import attend
 from screening_pipeline.notify.troubles import FailedRun
 from screening_pipeline.orchestration.installation import own_runs
+from screening_pipeline.orchestration.instance import instance_of
 from screening_pipeline.orchestration.outlook import prepared_settings, telling_why_not
 from screening_pipeline.runtime.shared import shared_clock
 from screening_pipeline.settings.paths import Paths
@@ -39,6 +40,6 @@ def notifications(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Look, and tell of what has changed; the reason to skip says what came of it."""
     settings = prepared_settings()
     clock = shared_clock(settings, os.environ)
-    failure = partial(last_failure, context.instance, settings.paths)
+    failure = partial(last_failure, instance_of(context), settings.paths)
     told = attend(settings, os.environ, clock, who=pulse.DAEMON, last_failure=failure)
     return dg.SkipReason(told)

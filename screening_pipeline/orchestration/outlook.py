@@ -29,7 +29,7 @@ from screening_pipeline.warehouse.engines import engine_of
 Context = TypeVar("Context")
 Answer = TypeVar("Answer")
 # How long a run goes on at most. Its process costs some seconds to start, and what it brings is published meanwhile.
-MINUTES_A_RUN = 5
+MINUTES_A_RUN = 15
 
 
 def prepared_settings() -> Settings:

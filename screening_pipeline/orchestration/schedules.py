@@ -3,6 +3,7 @@
 import dagster as dg
 
 from screening_pipeline.domain.declaration import Vendor
+from screening_pipeline.orchestration.instance import instance_of
 from screening_pipeline.orchestration.jobs import PULL_JOBS, sync
 from screening_pipeline.orchestration.keys import (
     PULL,
@@ -34,7 +35,7 @@ def pull_schedule(vendor: Vendor) -> dg.ScheduleDefinition:
     )
     @telling_why_not
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        outlook = Outlook.now(context.instance)
+        outlook = Outlook.now(instance_of(context))
         accounts = outlook.accounts(vendor.slug)
         if not accounts:
             return dg.SkipReason(f"no {vendor.slug} account is configured")

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from screening_pipeline.base.named_locks import pull_lock
+from screening_pipeline.orchestration.instance import instance_of
 from screening_pipeline.orchestration.jobs import order_job, publish_job, recheck_job, shard_job
 from screening_pipeline.orchestration.keys import MERGE, PULL, SHARD, TRIGGER, run_tags
 from screening_pipeline.orchestration.liveness import end_dead, under_way
@@ -37,7 +38,7 @@ def recheck(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SensorRes
 
     Where machines share what is landed, for one for each shard of the accounts, which merges nothing.
     """
-    outlook = Outlook.now(context.instance)
+    outlook = Outlook.now(instance_of(context))
     words, asked, due = [], [], []
     found = [(account, outlook.summary(account)) for account in outlook.settings.accounts]
     is_run_wanted = any(summary.due for _, summary in found)
@@ -96,11 +97,11 @@ def _words(outlook: Outlook, account: Account, summary: Summary) -> str:
 @telling_why_not
 def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for one run at a time; without a key, for one that was used is skipped for good, also when its run failed."""
-    outlook = Outlook.now(context.instance)
+    outlook = Outlook.now(instance_of(context))
     since = publication.overdue(outlook.pull_queue, outlook.clock.now())
     if since is None:
         return dg.SkipReason("no snapshot waits to be made")
-    runs = under_way(context.instance, outlook.settings.paths, job_name=publish_job.name)
+    runs = under_way(instance_of(context), outlook.settings.paths, job_name=publish_job.name)
     if any(run.tags.get(TRIGGER) == "snapshot" for run in runs):
         return dg.SkipReason(f"the snapshot put off at {since} is being made")
     return dg.RunRequest(tags=run_tags("snapshot"))
@@ -116,7 +117,7 @@ def snapshot_put_off(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.
 @telling_why_not
 def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run while something waits on disk; for the same again only when some time has gone by."""
-    outlook = Outlook.now(context.instance)
+    outlook = Outlook.now(instance_of(context))
     settings, now = outlook.settings, outlook.clock.now()
     landing = build_runtime(settings, os.environ, outlook.clock).landing
     waiting = {
@@ -125,10 +126,10 @@ def landed_messages(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
         **unread.settling(outlook.pull_queue, now),
     }
     if not waiting:
-        end_dead(context.instance, settings.paths)  # at every tick, of whatever job
+        end_dead(instance_of(context), settings.paths)  # at every tick, of whatever job
         return dg.SkipReason("everything that was landed is read")
     merging = publish_job.name if outlook.is_everywhere else None  # other runs read nothing there
-    if under_way(context.instance, settings.paths, job_name=merging):
+    if under_way(instance_of(context), settings.paths, job_name=merging):
         return dg.SkipReason("a run is under way, which reads what is landed")
     return _asking(context.cursor, waiting, now, trigger="landed", is_everywhere=outlook.is_everywhere)
 
@@ -146,7 +147,7 @@ def order_manifest(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
 
     A run may fail, since the warehouse is busy or a disk full. Losing the cursor costs one run that finds nothing.
     """
-    outlook = Outlook.now(context.instance)
+    outlook = Outlook.now(instance_of(context))
     settings, now = outlook.settings, outlook.clock.now()
     unread.fetch_orders(settings)
     folder = unread.manifest_marks(settings)

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from screening_pipeline.cycle import notes, settle
+from screening_pipeline.cycle import notes, settle, turns
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.orchestration.installation import prefixed
 from screening_pipeline.orchestration.keys import (
@@ -26,7 +26,7 @@ from screening_pipeline.orchestration.keys import (
 )
 from screening_pipeline.orchestration.metadata import table_metadata
 from screening_pipeline.orchestration.resource import Screening, note
-from screening_pipeline.orchestration.telling import Telling, Verdict, name_of, tell, telling_of
+from screening_pipeline.orchestration.telling import Telling, name_of, tell, telling_of
 from screening_pipeline.runtime import parquet_files, publication
 from screening_pipeline.runtime.context import Runtime
 from screening_pipeline.runtime.results import StepResult, steps_before
@@ -83,7 +83,7 @@ def star(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[An
     runtime, run_id = screening.runtime, run_id_of(context)
     begun_at, trigger = runtime.clock.now(), context.run.tags.get(TRIGGER)
     before = steps_before(runtime.ledger, run_id, LAST_STEP, begun_at=begun_at)
-    with open_warehouse(runtime) as connection:
+    with open_warehouse(runtime) as connection, turns.settling(runtime.pull_queue, runtime.clock):
         own = StepResult(begun_at=begun_at, settled=settle.settle(runtime, connection))
         whole = before + own
         notes.note_run(runtime, connection, whole, run_id=run_id, trigger=trigger or "dagster")
@@ -97,10 +97,15 @@ def star(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[An
         "%s answers read, %s checks changed, %s rejects",
         *(getattr(whole.settled, name) for name in ("responses", "changed", "rejects")),
     )
-    yield from _shown(context, runtime, telling, size)
-    if size is not None:
+    if size is None:
+        due = publication.due_at(runtime.pull_queue, runtime.clock.now())
+        context.log.info("making a snapshot takes long by now: the next one is made after %s", due)
+    else:
+        with engine_of(runtime.settings).reader() as snapshot:
+            yield from _shown(context, telling, snapshot)
+            verdicts += telling.tried(snapshot, is_published=True)
+        yield from tell(context, SNAPSHOT_SPEC, {"bytes": size, "path": engine_of(runtime.settings).place})
         _renew_parquet(context, runtime)
-    verdicts += _on_snapshot(runtime, telling) if size is not None else []
     for verdict in telling.news(verdicts):
         context.log_event(dg.AssetCheckEvaluation(**verdict))  # Dagster takes them of a step, whatever it declares
     telling.done(verdicts)
@@ -109,18 +114,11 @@ def star(context: dg.AssetExecutionContext, screening: Screening) -> Iterator[An
 
 
 def _shown(
-    context: dg.AssetExecutionContext, runtime: Runtime, telling: Telling, size: int | None
+    context: dg.AssetExecutionContext, telling: Telling, snapshot: Connection
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Tell of tables and of the snapshot, of `size` bytes; None: it was put off."""
-    if size is None:
-        due = publication.due_at(runtime.pull_queue, runtime.clock.now())
-        context.log.info("making a snapshot takes long by now: the next one is made after %s", due)
-        return
-    engine = engine_of(runtime.settings)
-    with engine.reader() as snapshot:
-        for name in (name for name in SPECS if name in telling.tables):
-            yield from tell(context, SPECS[name], table_metadata(snapshot, catalog.relations()[name]))
-    yield from tell(context, SNAPSHOT_SPEC, {"bytes": size, "path": engine.place})
+    """Tell of tables, as they are published."""
+    for name in (name for name in SPECS if name in telling.tables):
+        yield from tell(context, SPECS[name], table_metadata(snapshot, catalog.relations()[name]))
 
 
 def _renew_parquet(context: dg.AssetExecutionContext, runtime: Runtime) -> None:
@@ -131,11 +129,6 @@ def _renew_parquet(context: dg.AssetExecutionContext, runtime: Runtime) -> None:
     facts: dict[str, Any] = {"files": files, "path": str(runtime.settings.paths.parquet)}
     tags = version_tags(dg.AssetSpec(PARQUET, deps=[SNAPSHOT]))
     context.log_event(dg.AssetMaterialization(PARQUET, metadata=facts, tags=tags))
-
-
-def _on_snapshot(runtime: Runtime, telling: Telling) -> list[Verdict]:
-    with engine_of(runtime.settings).reader() as snapshot:
-        return telling.tried(snapshot, is_published=True)
 
 
 def _selected(context: dg.AssetExecutionContext) -> frozenset[str]:
