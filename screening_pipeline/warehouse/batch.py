@@ -180,7 +180,7 @@ def recompute(connection: Connection, *, is_packaged: bool) -> set[str]:
         match relation.refresh:
             case "work" if not relation.key:
                 _refresh_work(connection, relation.name)
-            case "check_key":
+            case "check_key" if relation.only is None or _is_found(connection, relation.only):
                 written[relation.qualified] = _replace(connection, relation, "select check_key from touched")
             case "append":
                 written[relation.qualified] = _append(connection, relation)

@@ -9,7 +9,8 @@ A file's first comment line is its grain; then come one line per column, and `--
   what is appended, ``work state`` of the sets of words that are new
 - ``load``: appended from the batch
 - ``state``: appended for the sets of words that are new
-- ``check_key``: rows of the checks touched by the batch are replaced
+- ``check_key``: rows of the checks touched by the batch are replaced; where a line `-- @only <query>` follows, only in
+  batches of which that finds something: no others have such rows
 - ``response``: rows of the responses recounted in the batch are replaced
 - ``full``: replaced as a whole; for what stays small
 - ``append <key>``: rows whose key is new are added
@@ -37,6 +38,7 @@ _REFRESH = re.compile(r"^-- @refresh (\w+)(?: (\w+))?$", re.MULTILINE)
 _MACRO = re.compile(r"^\s*create macro \S+ as table\s")
 _NOTHING = "select null"
 _GIVEN = re.compile(r"\$(\w+)")
+_ONLY = re.compile(r"^-- @only (.+)$", re.MULTILINE)
 _COLUMN = re.compile(r"^-- (\w+)\s+(.+)$")
 
 
@@ -46,7 +48,10 @@ class CatalogError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Relation:
-    """One table, view or macro. `columns` maps each column to its comment; `sql` is the statement itself."""
+    """One table, view or macro. `columns` maps each column to its comment; `sql` is the statement itself.
+
+    `only`: a query that finds a row in each batch in which some of its rows may change; None: in all.
+    """
 
     schema: str
     name: str
@@ -54,6 +59,7 @@ class Relation:
     columns: Mapping[str, str]
     refresh: str
     key: str | None
+    only: str | None
     sql: str
 
     @property
@@ -248,6 +254,7 @@ def parse(schema: str, name: str, source: str) -> Relation:
     how = _REFRESH.search("\n".join(header))
     if not header or not how:
         raise CatalogError(f"sql/{schema}/{name}.sql: it needs a first comment line and a line `-- @refresh …`")
+    only = _ONLY.search("\n".join(header))
     columns = {found.group(1): found.group(2) for found in map(_COLUMN.match, header[1:]) if found}
     return Relation(
         schema=schema,
@@ -256,6 +263,7 @@ def parse(schema: str, name: str, source: str) -> Relation:
         columns=MappingProxyType(columns),
         refresh=how.group(1),
         key=how.group(2),
+        only=only.group(1) if only else None,
         sql=source.split("\n", len(header))[-1],
     )
 

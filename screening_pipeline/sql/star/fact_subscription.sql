@@ -13,6 +13,7 @@
 -- report_check_id  the report it belongs to; kept when the vendor stops telling
 -- last_observed_at when it was last shown
 -- @refresh check_key
+-- @only from concerned where star.is_ongoing(subject) limit 1
 select
     c.check_key,
     c.vendor,

@@ -12,6 +12,7 @@
 -- first_observed_at  when it was first listed
 -- last_observed_at   when it was last listed
 -- @refresh check_key
+-- @only from concerned where star.is_ongoing(subject) limit 1
 with
 listed as (
     select
