@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,19 +15,22 @@ from uuid import uuid4
 import pytest
 
 from screening_pipeline.base.clock import ManualClock
-from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
+from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed, PlaceOutOfReach
+from screening_pipeline.cli.doctor_cluster import _folder
 from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.http.feed import Feed
+from screening_pipeline.landing import shared_store
 from screening_pipeline.landing.area import Landing
 from screening_pipeline.landing.calls import Call
 from screening_pipeline.landing.day_seals import Seals
-from screening_pipeline.landing.interface import LandingStore
+from screening_pipeline.landing.interface import LandingStore, Waiting
 from screening_pipeline.landing.objects import objects_at
 from screening_pipeline.landing.shared_store import SharedStore
 from screening_pipeline.state.postgres_landing import PostgresLanding
 from screening_pipeline.vendors import all_vendors, vendor
 from screening_pipeline_tests.support.object_store import object_store
 from screening_pipeline_tests.support.postgres import Server
+from screening_pipeline_tests.support.soak_world import small_disk
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SPOOL_KEY, LANDING_KEY = b"the spool key of a test", b"the landing key of a test"
@@ -225,14 +229,64 @@ def test_a_call_of_a_feed_whose_machine_does_not_come_back_is_told_once(sharing:
     one.note(Call("c2", "feed", "run", datetime.now(UTC)))
     assert one.lost(60) == []
     assert [call.id for call in other.lost(60)] == ["c1"], "the other one may still be answered"
+    other.give_up("c1", b"{}")
     assert other.lost(60) == []
-    other.keep_gap("c1", b"{}")
     assert one.gaps() == other.gaps() == [b"{}"]
     one.drop_gap("c1")
     assert other.gaps() == []
     assert one.mine() == ["c1", "c2"]
     one.forget("c1")
     assert (one.mine(), other.mine()) == (["c2"], [])
+
+
+def test_nothing_more_is_asked_for_where_too_much_waits_and_what_is_pushed_is_taken(
+    sharing: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_of(sharing.one)
+    assert store.waiting() == Waiting(0, None, 0)
+    sharing.one.receive(said("a"))
+    store.require_room()
+    waiting = store.waiting()
+    assert (waiting.lines, waiting.since, waiting.bytes > 0) == (1, NOON, True)
+    monkeypatch.setattr(shared_store, "MOST_WAITING_BYTES", 100)
+    with pytest.raises(EnvironmentFailed, match=r"wait in the database.*nothing more is asked for"):
+        store.require_room()
+    with pytest.raises(EnvironmentFailed, match="nothing more is asked for"), sharing.one.reserve(1):
+        pass
+    sharing.one.receive(said("b", channel="push"))
+    assert sharing.news() == ["a", "b"]
+    store.require_room()
+
+
+@pytest.mark.cluster
+def test_a_mounted_folder_that_became_read_only_keeps_lines_waiting_and_loses_none(
+    tmp_path: Path, postgres_server: Server
+) -> None:
+    clock, url = ManualClock(NOON), postgres_server.new_database()
+    with small_disk(tmp_path / "mounted", 4) as is_mounted:
+        if not is_mounted:
+            pytest.skip("only root may mount a disk")
+        place = f"file://{tmp_path}/mounted/pieces"
+        world = World(
+            lambda name: machine(tmp_path / name, clock, shared(url, place, tmp_path / name, clock)), clock, bytes
+        )
+        world.one.receive(said("a"))
+        assert world.news() == ["a"]
+        mount("ro", tmp_path / "mounted")
+        world.one.receive(said("b"))
+        for _ in range(2):
+            with pytest.raises(PlaceOutOfReach, match=r"landing\.url: Read-only file system") as told:
+                world.news()
+        assert told.value.exit_code == 3
+        assert _folder("landing.url", tmp_path / "mounted").level == "fail"
+        world.one.receive(said("c", channel="push"))
+        mount("rw", tmp_path / "mounted")
+        assert world.news() == ["b", "c"]
+        assert world.news() == []
+
+
+def mount(how: str, folder: Path) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
 
 
 def test_pieces_that_a_crash_left_are_read_by_nobody_and_swept(sharing: World) -> None:

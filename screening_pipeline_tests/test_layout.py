@@ -102,7 +102,10 @@ def test_each_door_to_the_outside_stands_in_one_place(library: str) -> None:
 def test_nothing_of_what_machines_share_is_loaded_before_it_is_configured() -> None:
     of_lakes = {"warehouse.engine_ducklake", "warehouse.lake_session", "warehouse.lake_catalogue"}
     of_lakes |= {"warehouse.lake_kept", "warehouse.lake_scrub"}
-    of_lakes |= {"landing.shared_store", "landing.objects", "state.postgres_landing", "state.landing_schema"}
+    of_lakes |= {"landing.shared_store", "landing.shared_rows", "landing.objects"}
+    of_lakes |= {
+        f"state.{name}" for name in ("postgres_landing", "postgres_calls", "landing_session", "landing_schema")
+    }
     assert of_lakes <= set(modules())
     others = set(modules()) - of_lakes
     assert {name for name in others if uses(name, at_import=True) & of_lakes} == set()

@@ -105,6 +105,13 @@ class LockLost(EnvironmentFailed):
         super().__init__(f"the lock '{lock}' was lost ({reason}), so what it guarded was ended; begin again")
 
 
+class PlaceOutOfReach(EnvironmentFailed):
+    """A bucket, or a folder that machines mount, cannot be used now: what is to be put there waits in the database."""
+
+    code = "place_out_of_reach"
+    is_retryable = True
+
+
 class DiskFull(EnvironmentFailed):
     """There is too little room to go on safely."""
 

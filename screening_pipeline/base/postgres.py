@@ -7,8 +7,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from math import inf
 from typing import TYPE_CHECKING, Any
 
+from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ _OPTIONS: dict[str, Any] = {
     "connect_timeout": 10,
 }
 
+ANSWER_SECONDS = 60.0
+"""For so long an answer is waited for where the wire lives and nothing comes: a proxy, or a server, that hangs."""
+_SUSPECT_SECONDS = 5.0
+CLOCK = SystemClock()
+
 _HOLDER = """
 select activity.application_name
 from pg_locks as held left join pg_stat_activity as activity using (pid)
@@ -43,12 +50,12 @@ def connected(url: str, where: str) -> psycopg.Connection[Any]:
     Raises ConfigurationError without the driver, EnvironmentFailed where the server cannot be reached.
     """
     try:
-        import psycopg
+        connect = _class().connect
     except ModuleNotFoundError:
         problem = "needs the package psycopg: install screening-pipeline[cluster]"
         raise ConfigurationError([problem], source=where) from None
     with told(where):
-        connection = psycopg.connect(address(url), autocommit=True, application_name=our_name(), **_OPTIONS)
+        connection = connect(address(url), autocommit=True, application_name=our_name(), **_OPTIONS)
         try:
             for name, seconds in _KEEPALIVE.items():
                 connection.execute("select set_config(%s, %s, false)", (name, str(seconds)))
@@ -56,6 +63,47 @@ def connected(url: str, where: str) -> psycopg.Connection[Any]:
             connection.close()
             raise
         return connection
+
+
+@cache
+def _class() -> type[psycopg.Connection[Any]]:
+    """A connection that waits for no answer for ever."""
+    import psycopg
+
+    class Connection(psycopg.Connection[Any]):
+        answer_seconds: float | None = ANSWER_SECONDS
+        heard_at, silent_at = -inf, -inf  # the latter of any connection of this process
+
+        def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+            seconds = timeout or self.answer_seconds
+            if seconds and self.heard_at < Connection.silent_at:  # one that was there when another one hung
+                seconds = min(seconds, _SUSPECT_SECONDS)
+            try:
+                found = super().wait(gen, interval, seconds)
+            except psycopg.errors._WaitTimeout:  # noqa: SLF001 - an OperationalError as others, but the answer may come yet
+                Connection.silent_at = CLOCK.monotonic()
+                self.pgconn.finish()
+                raise psycopg.OperationalError(f"no answer came for {seconds:.0f} s") from None
+            self.heard_at = CLOCK.monotonic()
+            return found
+
+    return Connection
+
+
+@contextmanager
+def patiently(connection: Connection) -> Iterator[None]:
+    """Wait in the block for as long as it takes: for who writes a table anew, or for whoever keeps others out."""
+    connection.answer_seconds, before = None, connection.answer_seconds
+    try:
+        yield
+    finally:
+        connection.answer_seconds = before
+
+
+def lasting_address(url: str) -> str:
+    """The address for whoever opens connections of its own: those notice that the other side is gone as ours do."""
+    given = "&".join(f"{name}={value}" for name, value in _OPTIONS.items() if f"{name}=" not in url)
+    return f"{address(url)}{'&' if '?' in url else '?'}{given}" if given else address(url)
 
 
 @cache

@@ -42,6 +42,10 @@ def _tell_status(found: StatusReport) -> None:
     from screening_pipeline.health.accounts import AccountStatus
 
     console.say(found.running.words())
+    if found.unpublished:
+        console.say(f"What is published cannot be read, so of checks nothing is told: {found.unpublished}")
+    if found.backlog and found.backlog.is_alarming:
+        console.say(found.backlog.words())
     console.table([row.words() for row in found.accounts], AccountStatus.COLUMNS)
     if found.order_rejects:
         console.say(f"Rejected rows of order files: {found.order_rejects:,}; `screening-pipeline rejects` lists them")

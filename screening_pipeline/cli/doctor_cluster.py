@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from screening_pipeline.base import bucket, postgres
+from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import ScreeningError
 from screening_pipeline.cli.findings import Finding
+from screening_pipeline.health.backlog import backlog
 from screening_pipeline.privacy.forgetting import buckets
 from screening_pipeline.warehouse import catalog
 
@@ -26,6 +31,9 @@ def cluster_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator
         yield from _unless_out_of_reach("warehouse.engine", _extensions(settings))
     for key, address in buckets(settings).items():
         yield from _unless_out_of_reach(key, _bucket(key, address))
+    for key, folder in _folders(settings).items():
+        yield _folder(key, folder)
+    yield from _unless_out_of_reach("inbox", _inbox(settings, environ))
 
 
 def _databases(settings: Settings) -> dict[str, str | None]:
@@ -68,6 +76,31 @@ def _extensions(settings: Settings) -> Iterator[Finding]:
     from screening_pipeline.warehouse import lake_session
 
     yield Finding("warehouse.engine", "ok", lake_session.versions(settings.data_dir))
+
+
+def _folders(settings: Settings) -> dict[str, Path]:
+    named = {"landing.url": settings.landing.url, "orders.url": settings.orders.url}
+    return {key: Path(unquote(urlsplit(url).path)) for key, url in named.items() if url and url.startswith("file:")}
+
+
+def _folder(key: str, folder: Path) -> Finding:
+    needed = os.R_OK | os.X_OK | (os.W_OK if key == "landing.url" else 0)
+    if not folder.is_dir() or not os.access(folder, needed):
+        why = "cannot be written, or is not mounted" if key == "landing.url" else "cannot be read, or is not mounted"
+        return Finding(key, "fail", f"the folder {why}", "mount it, and see that this user may use it")
+    return Finding(key, "ok", "the folder is there")
+
+
+def _inbox(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    found = backlog(settings, environ, SystemClock())
+    if found is None:
+        return
+    if found.is_alarming:
+        yield Finding(
+            "inbox", "warn", found.words(), "what landing.url and the last run say; nothing is lost meanwhile"
+        )
+    else:
+        yield Finding("inbox", "ok", f"{found.waiting.lines:,} answers wait to be put away")
 
 
 def _bucket(key: str, address: str) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from screening_pipeline.base.errors import LockHeld, VendorError
+from screening_pipeline.base.errors import LockHeld, PlaceOutOfReach, VendorError
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle.feeds import feed_of, gap_note
 from screening_pipeline.cycle.lists import due_query, note_look
@@ -177,7 +177,7 @@ class AccountPull:
 
     def _take_in(self) -> None:
         """Have what lists have shown known and planned before checks are asked for by id; else the next run does."""
-        with suppress(LockHeld), open_warehouse(self._runtime) as connection:
+        with suppress(LockHeld, PlaceOutOfReach), open_warehouse(self._runtime) as connection:
             settle(self._runtime, connection)
 
     async def _asked_by_id(

@@ -96,6 +96,7 @@ def pull_accounts(
     chosen = list(accounts)
     if not chosen:
         return []
+    runtime.landing.store.require_room()
     with _interruptible(), _writing(runtime) as writer:
         return asyncio.run(_Round(runtime, request, writer, run_id=run_id).all(chosen, settle))
 

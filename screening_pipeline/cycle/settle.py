@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from screening_pipeline.base.errors import LockHeld
+from screening_pipeline.base.errors import LockHeld, PlaceOutOfReach
 from screening_pipeline.cycle import turns
 from screening_pipeline.cycle.notes import note_accounts, note_gaps
 from screening_pipeline.cycle.writing import open_warehouse
@@ -62,13 +62,14 @@ def settle(runtime: Runtime, connection: session.Connection) -> BatchCounts:
 def settle_and_publish(runtime: Runtime) -> BatchCounts:
     """Settle what was landed, and publish, while calls go on. Nothing where another process keeps the warehouse.
 
-    Whatever it leaves is settled the next time.
+    Whatever it leaves is settled the next time; so is everything where a bucket is out of reach: it waits, and is told
+    by the step that settles at the end.
     """
     try:
         with open_warehouse(runtime) as connection, turns.settling(runtime.pull_queue, runtime.clock):
             settled = settle(runtime, connection)
             publication.publish(runtime, connection)
-    except LockHeld:
+    except (LockHeld, PlaceOutOfReach):
         return BatchCounts()
     parquet_files.renew(runtime)
     return settled

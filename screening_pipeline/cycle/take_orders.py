@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from screening_pipeline.base.errors import PlaceOutOfReach
 from screening_pipeline.cycle.settle import Taken, advanced, written_by
 from screening_pipeline.cycle.writing import open_warehouse
 from screening_pipeline.landing.spool import left_behind
@@ -17,14 +18,25 @@ from screening_pipeline.warehouse import ingest, rebuild, schema, session
 if TYPE_CHECKING:
     from screening_pipeline.runtime.context import Runtime
 
+PLACE = "everything"
 SPOOL = "the spool"
 """What waits, beside order files, where an answer that a crash left cannot be opened: a person has to see to it."""
 
 
 def take_orders(runtime: Runtime, *, run_id: str) -> Taken:
-    """Load new manifests, land what a crash left in the spool, and plan the new checks."""
+    """Load new manifests, land what a crash left in the spool, and plan the new checks.
+
+    Where a bucket is out of reach, that is said of it, and what is known is asked for: its answers wait to be put away.
+    """
     left = left_behind(runtime.landing.recover)
     unopened = IntakeCounts(waiting={SPOOL: left} if left else {})
+    try:
+        return _taken(runtime, run_id, unopened)
+    except PlaceOutOfReach as problem:
+        return Taken(intake=unopened + IntakeCounts(waiting={PLACE: str(problem)}))
+
+
+def _taken(runtime: Runtime, run_id: str, unopened: IntakeCounts) -> Taken:
     unread.fetch_orders(runtime.settings)
     orders = unread.manifest_marks(runtime.settings)
     if runtime.pull_queue.note(PLANNED) is not None and not unread.has_unread_input(

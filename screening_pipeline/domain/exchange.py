@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 
 def new_response_id(received_at: datetime, monotonic_seconds: float) -> str:
@@ -13,6 +13,11 @@ def new_response_id(received_at: datetime, monotonic_seconds: float) -> str:
     ticks = int(monotonic_seconds * 1_000_000_000)
     told = received_at.isoformat(timespec="microseconds")[:26].translate(_BARE)  # strftime takes ten times as long
     return f"{told}Z-{ticks:016x}-{secrets.token_hex(4)}"
+
+
+def instant_of(response_id: str) -> datetime:
+    """When what has this id was received."""
+    return datetime.strptime(response_id.partition("Z")[0], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
 
 
 _BARE = str.maketrans("", "", "-:.")

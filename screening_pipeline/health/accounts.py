@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from screening_pipeline.base import inert
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 OVERDUE_AFTER_SECONDS = 60.0
+_GAP_TOLD_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class AccountStatus:
     """The status of one account. Counts are of checks, answers and words; times are UTC; `used` is calls per minute.
 
     `last_error` is None once an answer could be read after it. `next_due_at` lies in the past where checks wait.
+    `open_gaps`: calls of its feed that may have lost something and are not made good; `last_gap_at`: when any was made.
     """
 
     account: str
@@ -54,6 +56,8 @@ class AccountStatus:
     states_lost_per_day: float
     states_lost_share: float | None
     refused_pushes: int = 0
+    open_gaps: int = 0
+    last_gap_at: datetime | None = None
     as_of: datetime
 
     COLUMNS: ClassVar[Mapping[str, str]] = {
@@ -123,6 +127,14 @@ class AccountStatus:
             return "now"
         return f"{self.next_due_at:%d %b %H:%M:%S}" if self.next_due_at else None
 
+    def _gap(self) -> str:
+        """What is known of calls of the feed that have lost something; a day long also of those that were made good."""
+        at, ago = self.last_gap_at, self._ago(self.last_gap_at)
+        if self.open_gaps:
+            return f"the feed may have lost something{ago}: every open check is to be asked for by its id"
+        is_recent = at is not None and self.as_of - at < _GAP_TOLD_FOR
+        return f"the feed may have lost something{ago}; every open check was asked for since" if is_recent else ""
+
     def _ago(self, at: datetime | None) -> str:
         return f", {inert.span(max(0.0, (self.as_of - at).total_seconds()))} ago" if at else ""
 
@@ -138,7 +150,9 @@ class AccountStatus:
             (self.unconfirmed, f"{self.unconfirmed} with a message nobody can confirm, see ops.mapping_conflict"),
             (self.refused_pushes, f"{self.refused_pushes:,} pushed messages refused today for their proof"),
             (self.is_overloaded, "budget too small: only the likeliest changes are asked for"),
+            (self.open_gaps, self._gap()),
             (self.last_error, f"last error: {self.last_error}{self._ago(self.last_error_at)}"),
+            (self._gap(), self._gap()),
         )
         return next((words for is_so, words in troubles if is_so), "")
 
@@ -183,5 +197,7 @@ def standing(
         states_lost_per_day=facts.get("states_lost_per_day", 0.0),
         states_lost_share=facts.get("states_lost_share"),
         refused_pushes=refusals(pull_queue, account.key, now).count,
+        open_gaps=facts.get("open_gaps", 0),
+        last_gap_at=facts.get("last_gap_at"),
         as_of=now,
     )

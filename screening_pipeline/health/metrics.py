@@ -40,6 +40,7 @@ _OF_ACCOUNT: dict[str, tuple[str, Callable[[AccountStatus], _Value]]] = {
     "rejected_answers": ("Answers that could not be read and are open.", lambda a: a.rejects),
     "unmapped_words": ("Words in use that nobody has mapped.", lambda a: a.unmapped),
     "ids_not_found": ("Ids that the vendor does not know.", lambda a: a.not_found),
+    "feed_gaps_open": ("Calls of the feed that may have lost something, not made good.", lambda a: a.open_gaps),
     "states_missed_per_day": ("States expected to pass unseen within the limit.", lambda a: a.states_lost_per_day),
     "states_missed_share": ("Share of states that came and went unseen.", lambda a: a.states_lost_share),
     "refused_pushes_today": (
@@ -57,6 +58,14 @@ _OF_ALL: dict[str, tuple[str, Callable[[StatusReport], _Value]]] = {
     "parquet_timestamp_seconds": ("When the Parquet files were made.", lambda s: s.running.parquet_at),
     "stale": ("1 where nothing has run for longer than the limit.", lambda s: s.running.is_stale),
     "rejected_order_rows": ("Rows of order files that are refused and open.", lambda s: s.order_rejects),
+    "landed_waiting": (
+        "Answers that wait in the database to be put away and merged.",
+        lambda s: s.backlog.waiting.lines if s.backlog else None,
+    ),
+    "landed_waiting_since_timestamp_seconds": (
+        "When the oldest of them came.",
+        lambda s: s.backlog.waiting.since if s.backlog else None,
+    ),
     "needs_attention": ("1 where `status` ends with 1.", lambda s: s.needs_attention),
 }
 

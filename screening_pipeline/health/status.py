@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from screening_pipeline.base.errors import UsageError
+from screening_pipeline.base.errors import PlaceOutOfReach, UsageError
 from screening_pipeline.health.accounts import AccountStatus, standing
+from screening_pipeline.health.backlog import Backlog, backlog
 from screening_pipeline.health.running import Running, running
 from screening_pipeline.runtime import unread
 from screening_pipeline.runtime.shared import shared_store
@@ -41,7 +42,8 @@ class StatusReport:
 
     `order_rejects` counts rows of manifests that are open; `order_files` says of files why they wait, or how they are
     written where that is not plain CSV; each of `unmapped_words` has vendor, account, field and value; each of
-    `unconfigured` has vendor, account and how many checks are known of it.
+    `unconfigured` has vendor, account and how many checks are known of it. `backlog`: what waits to be put away, where
+    machines share it; `unpublished` says why what is published cannot be read, where a bucket is out of reach.
     """
 
     running: Running
@@ -50,12 +52,15 @@ class StatusReport:
     order_files: Mapping[str, str]
     unmapped_words: list[dict[str, Any]]
     unconfigured: list[dict[str, Any]]
+    backlog: Backlog | None = None
+    unpublished: str | None = None
 
     @property
     def needs_attention(self) -> bool:
         """Whether nothing runs any more, or any account, or any order reject, needs a person's attention."""
         is_account = any(account.needs_attention for account in self.accounts)
-        return self.running.is_stale or bool(self.order_rejects) or is_account
+        is_waiting = self.backlog is not None and self.backlog.is_alarming
+        return self.running.is_stale or bool(self.order_rejects) or is_account or is_waiting or bool(self.unpublished)
 
     def facts(self) -> list[dict[str, Any]]:
         """The status as JSON values: a row for each account; what belongs to none is repeated in each."""
@@ -65,6 +70,8 @@ class StatusReport:
                 **self.running.facts(),
                 "order_rejects": self.order_rejects,
                 "order_files": dict(self.order_files),
+                **(self.backlog.facts() if self.backlog else {}),
+                **({"unpublished": self.unpublished} if self.unpublished else {}),
                 "unconfigured": self.unconfigured,
                 "unmapped_words": [
                     {"field": word["field"], "value": word["value"]}
@@ -81,9 +88,11 @@ def status_report(settings: Settings, environ: Mapping[str, str], clock: Clock) 
     settings.paths.create()
     state = shared_store(settings, environ)
     pull_queue, limiter = PullQueue(state), Limiter(state, clock)
-    known, rejected, words, checks = published(
-        settings, catalog.statement("account_status"), _ORDER_REJECTS, _UNMAPPED, _CHECKS
-    )
+    queries = (catalog.statement("account_status"), _ORDER_REJECTS, _UNMAPPED, _CHECKS)
+    try:
+        (known, rejected, words, checks), unpublished = published(settings, *queries), None
+    except PlaceOutOfReach as problem:
+        (known, rejected, words, checks), unpublished = [[] for _ in queries], str(problem)
     facts = {(row["vendor"], row["account"]): row for row in known}
     return StatusReport(
         running=running(settings, pull_queue, clock.now()),
@@ -95,6 +104,8 @@ def status_report(settings: Settings, environ: Mapping[str, str], clock: Clock) 
         order_files=_order_files(unread.told_of_orders(pull_queue)),
         unmapped_words=words,
         unconfigured=[row for row in checks if f"{row['vendor']}/{row['account']}" not in settings.account_keys],
+        backlog=backlog(settings, environ, clock),
+        unpublished=unpublished,
     )
 
 

@@ -227,7 +227,7 @@ class Feed:
             if not self._path(call_id, "intent").exists():
                 self._calls.forget(call_id)
         for call in self._calls.lost(self._limits.deadline + _LOST_AFTER_SECONDS):
-            self._calls.keep_gap(call.id, feed_record.packed(self._lost(call)))
+            self._calls.give_up(call.id, feed_record.packed(self._lost(call)))
 
     def _lost(self, call: Call) -> Gap:
         whose, asked_at = self.vendor.slug, call.requested_at

@@ -38,7 +38,10 @@ class Calls(Protocol):
         """The ids of calls that this machine has told of."""
 
     def lost(self, older_than: float) -> list[Call]:
-        """Calls of other machines that are older than so many seconds, each told once."""
+        """Calls of other machines that are older than so many seconds and are not given up."""
+
+    def give_up(self, call_id: str, told: bytes) -> None:
+        """Put such a call on record as a gap, durably; nothing where somebody else has done it."""
 
     def gaps(self) -> list[bytes]:
         """The gaps on record, the oldest first."""
@@ -68,6 +71,9 @@ class FileCalls:
     def lost(self, older_than: float) -> list[Call]:  # noqa: ARG002 - there is no other machine
         return []
 
+    def give_up(self, call_id: str, told: bytes) -> None:
+        """Nothing: none is lost."""
+
     def gaps(self) -> list[bytes]:
         return [path.read_bytes() for path in sorted(self._folder.glob("*.gap"))]
 
@@ -90,6 +96,8 @@ class CallRows(Protocol):
     def lost_calls(
         self, vendor: str, account: str, holder: str, older_than: float
     ) -> list[tuple[str, str, str, datetime]]: ...
+
+    def give_up(self, call_id: str, told: bytes) -> None: ...
 
     def keep_gap(self, gap_id: str, vendor: str, account: str, told: bytes) -> None: ...
 
@@ -117,6 +125,9 @@ class SharedCalls:
 
     def lost(self, older_than: float) -> list[Call]:
         return [Call(*row) for row in self._rows.lost_calls(*self._whose, self._holder, older_than)]
+
+    def give_up(self, call_id: str, told: bytes) -> None:
+        self._rows.give_up(call_id, told)
 
     def gaps(self) -> list[bytes]:
         return self._rows.gaps(*self._whose)

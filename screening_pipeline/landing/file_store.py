@@ -40,6 +40,12 @@ class FileStore:
         self._clock = clock
         self.spool = FileSpool(root / "spool", spool_key)
 
+    def waiting(self) -> None:
+        """Nothing: a line is where it is read."""
+
+    def require_room(self) -> None:
+        """A disk that is full is told by whoever writes."""
+
     def telling(self, needed_bytes: int = 0) -> AbstractContextManager[None]:
         return telling("the landing area", needed_bytes, self._root)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +33,15 @@ class Tail:
     file: str
     start: int
     end: int
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is landed and not put away yet: lines, since when the oldest waits, and about how many bytes they take."""
+
+    lines: int
+    since: datetime | None
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,12 @@ class LandingStore(Protocol):
 
     def calls(self, vendor: str, account: str) -> Calls:
         """What others must know of the calls of an account's feed."""
+
+    def waiting(self) -> Waiting | None:
+        """What waits in a database to be put away; None where nothing has to."""
+
+    def require_room(self) -> None:
+        """Raise EnvironmentFailed where so much waits that nothing more should be asked for: pushes have to fit in."""
 
     def reserve(self, needed_bytes: int) -> AbstractContextManager[None]:
         """Context manager: reserves that many bytes of disk space. Raises DiskFull before the block."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
+from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed, PlaceOutOfReach
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import make_folder, mark_of, write_new, write_once
 
@@ -21,7 +21,7 @@ _ALREADY_THERE = ("PreconditionFailed", "ConditionalRequestConflict", "412", "40
 
 
 class Objects(Protocol):
-    """Named contents. Raises EnvironmentFailed where the place cannot be reached."""
+    """Named contents. Raises PlaceOutOfReach where the place cannot be reached, or takes nothing."""
 
     def put_new(self, name: str, content: bytes) -> None:
         """Keep a content, durably; nothing where the name is there already."""
@@ -60,27 +60,35 @@ class FolderObjects:
         self._key = key
 
     def put_new(self, name: str, content: bytes) -> None:
-        with telling(self._key, len(content)):
+        with self._told(len(content)):
             path = self._folder / name
             make_folder(path.parent)
             write_once(path, content)
 
     def replace(self, name: str, content: bytes) -> None:
-        with telling(self._key, len(content)):
+        with self._told(len(content)):
             write_new(self._folder / name, content)
 
     def get(self, name: str) -> bytes:
-        with telling(self._key):
+        with self._told():
             return (self._folder / name).read_bytes()
 
     def names(self) -> Mapping[str, str]:
-        with telling(self._key):
+        with self._told():
             found = [path for path in self._folder.rglob("*") if path.is_file()]  # drafts of a crash among them
             return {str(path.relative_to(self._folder)): str(mark_of(path)) for path in sorted(found)}
 
     def delete(self, name: str) -> None:
-        with telling(self._key):
+        with self._told():
             (self._folder / name).unlink(missing_ok=True)
+
+    @contextmanager
+    def _told(self, needed_bytes: int = 0) -> Iterator[None]:
+        try:
+            with telling(self._key, needed_bytes, self._folder):
+                yield
+        except EnvironmentFailed as problem:
+            raise PlaceOutOfReach(str(problem), code=problem.code) from None
 
 
 class BucketObjects:
@@ -145,7 +153,7 @@ class BucketObjects:
         except ClientError as problem:
             code = problem.response.get("Error", {}).get("Code", "?")
             told = f"{self._key}: the bucket {self._bucket} says {code}; see that it is there and lets us in"
-            raise EnvironmentFailed(told, code="objects_failed") from None
+            raise PlaceOutOfReach(told, code="objects_failed") from None
         except (BotoCoreError, HTTPClientError) as problem:
             told = f"{self._key}: {client.meta.endpoint_url} cannot be reached ({type(problem).__name__})"
-            raise EnvironmentFailed(told, code="objects_unreachable") from None
+            raise PlaceOutOfReach(told, code="objects_unreachable") from None

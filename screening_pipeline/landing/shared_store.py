@@ -11,104 +11,34 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from screening_pipeline.base.clock import Clock
-from screening_pipeline.base.errors import ConfigurationError
+from screening_pipeline.base.errors import ConfigurationError, EnvironmentFailed
 from screening_pipeline.base.failures import telling
 from screening_pipeline.base.files import make_folder, reserved
-from screening_pipeline.domain.exchange import HttpExchange
-from screening_pipeline.landing.calls import CallRows, Calls, SharedCalls
+from screening_pipeline.domain.exchange import instant_of
+from screening_pipeline.landing.calls import Calls, SharedCalls
 from screening_pipeline.landing.day_seals import OPEN_DAYS, Seal
-from screening_pipeline.landing.interface import Change, Entry, Look, Offsets, Tail
+from screening_pipeline.landing.interface import Change, Entry, Look, Offsets, Tail, Waiting
 from screening_pipeline.landing.names import ENDING, segment
 from screening_pipeline.landing.objects import Objects
-from screening_pipeline.landing.spool import SpoolSealer, opened
+from screening_pipeline.landing.shared_rows import RowErasures, Rows, RowSpool
 
 Days = Mapping[str, tuple[int, int]]
 """Day → how many pieces it has, and their bytes."""
 _PUTS_AT_ONCE = 8
+MOST_WAITING_BYTES = 4_000_000_000
+"""In the inbox, before nothing more is asked for: the database's disk has to take what is pushed for days to come."""
 _OWNER = "landing.owner"
 # A draft that a crash left in a folder has something before or behind it.
 _PIECE = re.compile(r"[^/]+/[^/]+/\d{4}-\d\d-\d\d/\.?[0-9a-f]{64}\.ndjson(\.[\w.-]+)?")
-
-
-class Rows(CallRows, Protocol):
-    """The rows in the database; see `state.postgres_landing`."""
-
-    def append(self, file: str, entries: Sequence[tuple[str, bytes]], *, is_recalled: bool) -> None: ...
-
-    def is_recalled(self, response_id: str) -> bool: ...
-
-    def waiting(self) -> dict[str, int]: ...
-
-    def seal(self, put: Callable[[Sequence[tuple[str, bytes]]], None]) -> int: ...
-
-    def days(self) -> dict[str, dict[str, tuple[int, int]]]: ...
-
-    def pieces(self, folder: str, days: Sequence[str] | None = None) -> dict[str, int]: ...
-
-    def all_pieces(self) -> dict[str, int]: ...
-
-    def piece(self, file: str) -> tuple[int, str] | None: ...
-
-    def rewrite(self, file: str, replaced: Callable[[], bytes | None]) -> None: ...
-
-    def while_nobody_seals(self, sweep: Callable[[set[str]], None]) -> None: ...
-
-    def forget_dead_rows(self) -> None: ...
-
-    def put_spooled(self, response_id: str, sealed: bytes) -> None: ...
-
-    def remove_spooled(self, response_id: str) -> None: ...
-
-    def spooled(self) -> list[tuple[str, bytes]]: ...
-
-    def keep_erased(self, lines: Sequence[bytes]) -> None: ...
-
-    def erased(self) -> list[bytes]: ...
-
-    def erased_digests(self) -> list[str]: ...
-
-    def key_in_use(self, name: str, digest: str) -> str: ...
-
-
-class RowSpool:
-    """The spool as rows. Nobody holds it: what two land at once is landed once, since its line is recalled."""
-
-    def __init__(self, rows: Rows, key: bytes) -> None:
-        self._rows = rows
-        self._sealer = SpoolSealer(key)
-
-    def locked(self, *, is_shared: bool = False) -> AbstractContextManager[object]:  # noqa: ARG002
-        return nullcontext()
-
-    def put(self, exchange: HttpExchange) -> None:
-        self._rows.put_spooled(exchange.response_id, self._sealer.seal(exchange))
-
-    def remove(self, response_id: str) -> None:
-        self._rows.remove_spooled(response_id)
-
-    def waiting(self) -> Iterator[HttpExchange]:
-        return opened(partial(self._unsealed, name, sealed) for name, sealed in self._rows.spooled())
-
-    def _unsealed(self, name: str, sealed: bytes) -> HttpExchange:
-        place, away = f"row {name} of screening_landing.spool", "delete the row"
-        return self._sealer.unseal(name, sealed, place=place, key="spool key", away=away)
-
-
-class RowErasures:
-    """See `Erasures`."""
-
-    def __init__(self, rows: Rows) -> None:
-        self.keep, self.lines, self.digests = rows.keep_erased, rows.erased, rows.erased_digests
 
 
 class SharedStore:
@@ -139,9 +69,21 @@ class SharedStore:
     def note_change(self, file: str) -> None:
         """Nothing: every piece is counted by its day."""
 
+    def waiting(self) -> Waiting:
+        lines, oldest, size = self._rows.inbox(MOST_WAITING_BYTES)
+        return Waiting(lines, instant_of(oldest) if oldest else None, size)
+
+    def require_room(self) -> None:
+        if (size := self._rows.inbox_bytes(MOST_WAITING_BYTES)) > MOST_WAITING_BYTES:
+            raise EnvironmentFailed(
+                f"{size / 1e9:.1f} GB of answers wait in the database to be put away, so nothing more is asked for; "
+                "`screening-pipeline doctor` tries landing.url. What is pushed is still taken",
+                code="inbox_full",
+            )
+
     @contextmanager
     def reserve(self, needed_bytes: int) -> Iterator[None]:
-        self._rows.waiting()  # the database lets us in
+        self.require_room()  # and the database lets us in
         make_folder(self._root / "spool")
         with reserved(self._root / "spool", needed_bytes):
             yield
@@ -159,8 +101,13 @@ class SharedStore:
                 self._objects.put_new(name, content)
             return
         with ThreadPoolExecutor(_PUTS_AT_ONCE) as pool:
-            for done in [pool.submit(self._objects.put_new, *piece) for piece in pieces]:
-                done.result()
+            puts = [pool.submit(self._objects.put_new, *piece) for piece in pieces]
+            try:
+                for put in puts:
+                    put.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)  # where one cannot be put, each of the others would wait as long
+                raise
 
     def rewrite(self, file: str, change: Change) -> None:
         """A piece keeps its name: under another one the old content would stay until somebody swept it."""

@@ -63,6 +63,8 @@ def _running(
 ) -> Iterator[Trouble]:
     if found.running.is_stale:
         yield Trouble("stale", found.running.words())
+    if found.backlog and found.backlog.is_alarming:
+        yield Trouble("backlog", found.backlog.words(), found.backlog.waiting.lines)
     if failed_run is not None:
         run = f"The last run failed: job {failed_run.job}, run {failed_run.run_id}"
         yield Trouble("run", f"{run}. Its page in Dagster says where.")

@@ -8,25 +8,19 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 from screening_pipeline.base import postgres
-from screening_pipeline.base.clock import SystemClock
-from screening_pipeline.base.errors import EnvironmentFailed
-from screening_pipeline.state.landing_schema import SCHEMA, UPGRADES, VERSION
-from screening_pipeline.state.postgres_session import PostgresSession, Row
+from screening_pipeline.state.landing_session import DURABLY
+from screening_pipeline.state.postgres_calls import PostgresCalls
+from screening_pipeline.state.postgres_session import Row
 
-CLOCK = SystemClock()
 Put = Callable[[Sequence[tuple[str, bytes]]], None]
 """Keeps pieces, by their names; durable when it returns, and harmless when it is called again."""
 
-# A commit is waited for whatever the server is set to; where it has a synchronous standby, for that, too.
-_DURABLY = "set local synchronous_commit = on"
 _SEALING = "screening sealing"
 _MOST_LINES = 5_000
 _RECALLED_FOR = "30 days"
-_IDLE_SECONDS = 1.0
 _APPEND = "select screening_landing.append(%s, %s, %s::bytea[], %s)"
 _TAKE = """
 delete from screening_landing.inbox where response_id in (
@@ -40,19 +34,9 @@ _DAY = """
 insert into screening_landing.day as known (folder, day, pieces, bytes) values (%s, %s, 1, %s)
 on conflict (folder, day) do update set pieces = known.pieces + 1, bytes = known.bytes + excluded.bytes
 """
-_CALL = """
-insert into screening_landing.call (id, vendor, account, endpoint, run_id, requested_at, holder, is_given_up)
-values (%s, %s, %s, %s, %s, %s, %s, false)
-"""
-_LOST_CALLS = """
-update screening_landing.call set is_given_up = true
-where vendor = %s and account = %s and holder <> %s and not is_given_up
-    and requested_at < clock_timestamp() - make_interval(secs => %s)
-returning id, endpoint, run_id, requested_at
-"""
 
 
-class PostgresLanding(PostgresSession):
+class PostgresLanding(PostgresCalls):
     """The rows in a PostgreSQL database; `where`: the key that names its address, told in errors."""
 
     # ── inbox ──────────────────────────────────────────────────────────────────────────────────────
@@ -63,25 +47,6 @@ class PostgresLanding(PostgresSession):
         with postgres.told(self.where):
             self._surely_open().execute(_APPEND, values)
 
-    def _surely_open(self) -> postgres.Connection:
-        """The connection, asked whether it lives where it was idle: what is not repeated must not fail of that."""
-        now = CLOCK.monotonic()
-        if now - getattr(self._local, "used_at", -_IDLE_SECONDS) >= _IDLE_SECONDS:
-            self.rows("select 1")
-        self._local.used_at = now
-        return self._connection()
-
-    def _once(self, change: Callable[[postgres.Connection], None]) -> None:
-        """One durable transaction, on a new connection where the server had closed this one.
-
-        It is never repeated: whether a commit went through that nobody answered is not known.
-        """
-        with postgres.told(self.where):
-            connection = self._surely_open()
-            with connection.transaction():
-                connection.execute(_DURABLY)
-                change(connection)
-
     def is_recalled(self, response_id: str) -> bool:
         """Whether a line that was to be recalled was appended."""
         return self.row("select 1 from screening_landing.recalled where response_id = %s", (response_id,)) is not None
@@ -89,6 +54,18 @@ class PostgresLanding(PostgresSession):
     def waiting(self) -> dict[str, int]:
         """How many lines wait in the inbox, by file."""
         return {row[0]: row[1] for row in self.rows("select file, count(*) from screening_landing.inbox group by file")}
+
+    def inbox(self, more_than: int) -> tuple[int, str | None, int]:
+        """How many lines wait in the inbox, the id of the oldest, and their bytes as `inbox_bytes`."""
+        row = self.row("select count(*), min(response_id) from screening_landing.inbox") or (0, None)
+        return row[0], row[1], self.inbox_bytes(more_than) if row[0] else 0
+
+    def inbox_bytes(self, more_than: int) -> int:
+        """The bytes of the inbox on the server's disk; where those are `more_than` this, what of them are lines."""
+        (size,) = self.row("select pg_total_relation_size('screening_landing.inbox')") or (0,)
+        if size > more_than:  # room of rows that are gone is used again
+            (size,) = self.row("select coalesce(sum(octet_length(line)), 0) from screening_landing.inbox") or (0,)
+        return int(size)
 
     def seal(self, put: Put) -> int:
         """Make pieces of what waits, which `put` keeps, and note them in the manifest; the number of lines.
@@ -103,8 +80,9 @@ class PostgresLanding(PostgresSession):
         def change(connection: postgres.Connection) -> list[Row]:
             nonlocal count
             with connection.transaction():
-                connection.execute(_DURABLY)
-                connection.execute("select pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", (_SEALING,))
+                connection.execute(DURABLY)
+                with postgres.patiently(connection):  # while somebody sweeps
+                    connection.execute("select pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", (_SEALING,))
                 taken = connection.execute(_TAKE, (_MOST_LINES,)).fetchall()
                 count = len(taken)
                 pieces = _pieces(taken)
@@ -165,7 +143,8 @@ class PostgresLanding(PostgresSession):
 
         def change(connection: postgres.Connection) -> list[Row]:
             with connection.transaction():
-                connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (_SEALING,))
+                with postgres.patiently(connection):  # while others seal
+                    connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (_SEALING,))
                 sweep({row[0] for row in connection.execute("select file from screening_landing.piece").fetchall()})
             return []
 
@@ -176,8 +155,11 @@ class PostgresLanding(PostgresSession):
 
         The server's log (WAL), and whatever is made of it, keeps it for as long as it is kept.
         """
-        for table in ("inbox", "spool"):
-            self.rows(f"vacuum (full, analyze) screening_landing.{table}")
+        with postgres.told(self.where):
+            connection = self._surely_open()
+            with postgres.patiently(connection):
+                for table in ("inbox", "spool"):
+                    connection.execute(f"vacuum (full, analyze) screening_landing.{table}")
 
     # ── spool ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -195,42 +177,6 @@ class PostgresLanding(PostgresSession):
         rows = self.rows("select response_id, sealed from screening_landing.spool order by response_id")
         return [(name, bytes(sealed)) for name, sealed in rows]
 
-    # ── calls of feeds ─────────────────────────────────────────────────────────────────────────────
-
-    def note_call(self, values: Sequence[object]) -> None:
-        """Note a call before it is made: id, vendor, account, endpoint, run, instant, holder."""
-        self._once(lambda connection: connection.execute(_CALL, values))
-
-    def forget_call(self, call_id: str) -> None:
-        """Its answer is landed, or it was not made."""
-        self.rows("delete from screening_landing.call where id = %s", (call_id,))
-
-    def calls_of(self, vendor: str, account: str, holder: str) -> list[str]:
-        """The ids of calls of an account that a holder has noted."""
-        query = "select id from screening_landing.call where vendor = %s and account = %s and holder = %s order by id"
-        return [row[0] for row in self.rows(query, (vendor, account, holder))]
-
-    def lost_calls(
-        self, vendor: str, account: str, holder: str, older_than: float
-    ) -> list[tuple[str, str, str, datetime]]:
-        """Calls of other holders that are older than so many seconds, each told once: id, endpoint, run, instant."""
-        rows = self.rows(_LOST_CALLS, (vendor, account, holder, older_than))
-        return [(row[0], row[1], row[2], row[3]) for row in rows]
-
-    def keep_gap(self, gap_id: str, vendor: str, account: str, told: bytes) -> None:
-        """Put a gap on record."""
-        keep = "insert into screening_landing.gap values (%s, %s, %s, %s) on conflict do nothing"
-        self._once(lambda connection: connection.execute(keep, (gap_id, vendor, account, told)))
-
-    def gaps(self, vendor: str, account: str) -> list[bytes]:
-        """The gaps of an account, the oldest first."""
-        query = "select told from screening_landing.gap where vendor = %s and account = %s order by id"
-        return [bytes(row[0]) for row in self.rows(query, (vendor, account))]
-
-    def drop_gap(self, gap_id: str) -> None:
-        """Remove a gap's record."""
-        self.rows("delete from screening_landing.gap where id = %s", (gap_id,))
-
     # ── who was erased ─────────────────────────────────────────────────────────────────────────────
 
     def keep_erased(self, lines: Sequence[bytes]) -> None:
@@ -246,29 +192,6 @@ class PostgresLanding(PostgresSession):
     def erased_digests(self) -> list[str]:
         """The SHA-256 of each of them, sorted."""
         return [row[0] for row in self.rows("select sha256 from screening_landing.erased order by sha256")]
-
-    # ── keys ───────────────────────────────────────────────────────────────────────────────────────
-
-    def key_in_use(self, name: str, digest: str) -> str:
-        """The digest of the key of this name that is in use; the given one, which is noted, where none was."""
-        self.rows("insert into screening_landing.key values (%s, %s) on conflict do nothing", (name, digest))
-        row = self.row("select digest from screening_landing.key where name = %s", (name,))
-        return str(row[0]) if row else digest
-
-    def _require_usable(self, connection: postgres.Connection) -> None:
-        super()._require_usable(connection)
-        with connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(hashtextextended('screening schema', 0))")
-            if connection.execute("select to_regclass('screening_landing.version')").fetchone() == (None,):
-                connection.execute(SCHEMA)
-            found = connection.execute("select version from screening_landing.version").fetchone()
-            if found and (upgrade := UPGRADES.get(found[0])):
-                connection.execute(upgrade)
-                found = (VERSION,)
-        if found != (VERSION,):
-            words = f"{self.where}: the schema screening_landing is of version {found[0] if found else '?'}"
-            needed = f"this program needs {VERSION}: bring all machines to one version"
-            raise EnvironmentFailed(f"{words}, {needed}", code="state_version")
 
 
 def _pieces(taken: Iterable[tuple[str, str, Any]]) -> dict[str, bytes]:

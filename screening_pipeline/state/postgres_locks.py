@@ -10,6 +10,7 @@ import hashlib
 import os
 import select
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ from screening_pipeline.base.errors import LockHeld, LockLost, ScreeningError
 ASK_EVERY_SECONDS = 5.0
 ANSWER_SECONDS = 9.0
 _LOOK_EVERY_SECONDS = 0.2
+_LAST_SECONDS = 75.0
+"""After which who was interrupted and still holds what others may have by now is ended: it waits for nothing."""
 
 
 def key_of(name: str) -> int:
@@ -33,6 +36,13 @@ def key_of(name: str) -> int:
 def interrupted() -> None:
     """Interrupt what this process does, as Ctrl-C would."""
     os.kill(os.getpid(), signal.SIGINT)
+
+
+def ended(lost: LockLost) -> None:
+    """End this process at once, with the exit code of what befell it."""
+    sys.stderr.write(f"screening-pipeline: {lost}\n")
+    sys.stderr.flush()
+    os._exit(lost.exit_code)
 
 
 @dataclass
@@ -49,18 +59,25 @@ class _Session:
 class PostgresLocks:
     """Locks of all machines that share a database. `where`: the key that names its address, told in errors.
 
-    `on_lost` is called, in a thread of its own, when the session was lost while anything is held.
+    `on_lost` is called, in a thread of its own, when the session was lost while anything is held, and `on_stuck` where
+    anything still is some time later.
     """
 
     is_everywhere = True
     lost: LockLost | None = None
 
     def __init__(
-        self, url: str, where: str, *, clock: Clock | None = None, on_lost: Callable[[], None] = interrupted
+        self,
+        url: str,
+        where: str,
+        *,
+        clock: Clock | None = None,
+        on_lost: Callable[[], None] = interrupted,
+        on_stuck: Callable[[LockLost], None] = ended,
     ) -> None:
         self._url, self._where = url, where
         self._clock = clock or SystemClock()
-        self._on_lost = on_lost
+        self._on_lost, self._on_stuck = on_lost, on_stuck
         self._session: _Session | None = None
         self._mutex = threading.RLock()
 
@@ -182,8 +199,10 @@ class PostgresLocks:
         session.lost_by = reason
         postgres.cut(session.connection)
         if held is not None:
-            self.lost = LockLost(held, reason)
+            self.lost = lost = LockLost(held, reason)
             self._on_lost()
+            if not session.ended.wait(_LAST_SECONDS):
+                self._on_stuck(lost)
 
 
 def _silence(connection: postgres.Connection) -> str | None:

@@ -84,8 +84,8 @@ class DuckLake(Engine):
             if not self.is_made():
                 self._require_forgetting()
                 _make(connection)
-            lake_session.traits_of(connection).fenced(connection, require_lock)
             with session.failures_told():
+                lake_session.traits_of(connection).fenced(connection, require_lock)
                 yield connection
                 schema.drop_work(connection)  # who has the session next begins with nothing
 
@@ -134,7 +134,7 @@ class DuckLake(Engine):
 
     @contextmanager
     def reader(self) -> Iterator[Connection]:
-        with self._session(self._shown, is_read_only=True) as connection:
+        with self._session(self._shown, is_read_only=True) as connection, session.reach_told():
             connection.execute("begin")  # one state, however long the block reads
             with snapshot.earlier_told(connection):
                 yield connection

@@ -82,7 +82,7 @@ class Catalogue:
 
     def forget_dead_rows(self) -> None:
         """Have the server write its tables anew: what was deleted stays in their files until then."""
-        with self.connected() as session:
+        with self.connected() as session, postgres.patiently(session):
             session.execute("set lock_timeout = '60s'")
             session.execute("analyze")  # what it sampled before is among the rows that go
             session.execute("vacuum full")

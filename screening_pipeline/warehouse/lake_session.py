@@ -153,7 +153,7 @@ def attach(
         Path(data_path).mkdir(mode=0o700, parents=True, exist_ok=True)
     options = [f"data_path {quote(data_path)}", "encrypted true", f"data_inlining_row_limit {INLINED_ROWS}"]
     options += ["read_only"] if is_read_only else []
-    lake = f"ducklake:postgres:{postgres.address(catalogue.url)}"
+    lake = f"ducklake:postgres:{postgres.lasting_address(catalogue.url)}"
     try:
         connection.execute(f"attach {quote(lake)} as {name} ({', '.join(options)})")
     except duckdb.Error as problem:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from screening_pipeline.base import memory_files
-from screening_pipeline.base.errors import EnvironmentFailed
+from screening_pipeline.base.errors import EnvironmentFailed, PlaceOutOfReach
 from screening_pipeline.base.failures import disk_full, is_full
 from screening_pipeline.base.sql_text import quote
 
@@ -114,13 +114,27 @@ def failures_told(folder: Path | None = None) -> Iterator[None]:
         yield
     except duckdb.Error as problem:
         _require_room(problem, folder)
-        failure = EnvironmentFailed(_failed(problem), code="warehouse_failed")
+        kind = PlaceOutOfReach if is_out_of_reach(problem) else EnvironmentFailed
+        failure = kind(_failed(problem), code="warehouse_failed")
         raise failure.with_traceback(problem.__traceback__) from None
+
+
+@contextmanager
+def reach_told() -> Iterator[None]:
+    """Context manager: turns what an object store that does not answer makes of a query into PlaceOutOfReach."""
+    try:
+        yield
+    except duckdb.Error as problem:
+        if not is_out_of_reach(problem):
+            raise
+        raise PlaceOutOfReach(_failed(problem), code="warehouse_failed") from None
 
 
 def _failed(problem: duckdb.Error) -> str:
     if is_damage(problem):
         return "a part of warehouse.duckdb is damaged; `screening-pipeline doctor --deep` says what to do"
+    if is_out_of_reach(problem):
+        return "warehouse.data_path: the object store cannot be reached, or refuses; see that it lets us in"
     return f"the warehouse failed: {type(problem).__name__}"
 
 
@@ -144,6 +158,8 @@ def is_unknown_name(problem: DatabaseError) -> bool:
 
 def is_out_of_reach(problem: DatabaseError) -> bool:
     """Whether an object store, or the way to it, is what failed, and nothing is known of what lies there."""
+    if isinstance(problem, duckdb.IOException) and " error for HTTP " in str(problem):  # no answer, of any status
+        return True
     return isinstance(problem, duckdb.HTTPException) or "Connection" in type(problem).__name__
 
 

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 
-@dataclass(frozen=True)
+@dataclass
 class ObjectStore:
     """A running store. `environ`: where clients that know AWS's variables find it."""
 
-    url: str
+    port: int = 0
+    _server: Any = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Serve; after `stop` at the same port, and with what lay there."""
+        from moto.server import ThreadedMotoServer
+
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
+        self._server.start()
+        _, self.port = self._server.get_host_and_port()
+
+    def stop(self) -> None:
+        """Answer nobody any more."""
+        self._server.stop()
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -38,9 +56,9 @@ class ObjectStore:
         """What lies in a bucket."""
         return [one["Key"] for one in self._client().list_objects_v2(Bucket=_named(address)).get("Contents", [])]
 
-    def put(self, address: str, key: str) -> None:
+    def put(self, address: str, key: str, content: bytes = b"") -> None:
         """Put an object there."""
-        self._client().put_object(Bucket=_named(address), Key=key, Body=b"")
+        self._client().put_object(Bucket=_named(address), Key=key, Body=content)
 
     def delete(self, address: str, key: str) -> None:
         """Delete an object."""
@@ -74,12 +92,9 @@ def _named(address: str) -> str:
 @contextmanager
 def object_store() -> Iterator[ObjectStore]:
     """Context manager: a store with nothing in it."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
+    store = ObjectStore()
+    store.start()
     try:
-        host, port = server.get_host_and_port()
-        yield ObjectStore(f"http://{host}:{port}")
+        yield store
     finally:
-        server.stop()
+        store.stop()

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -250,14 +250,13 @@ def _send(port: int, noted: Path, is_over: threading.Event) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     while not is_over.is_set():
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("POST", f"/webhooks/workable/{PUSHED}", MESSAGE, headers)
-            response = connection.getresponse()
-            told = json.loads(response.read())
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+                connection.request("POST", f"/webhooks/workable/{PUSHED}", MESSAGE, headers)
+                response = connection.getresponse()
+                told = json.loads(response.read())
             if response.status == 200:
                 with noted.open("a") as file:
                     file.write(f"{told['stored']}\n")
-            connection.close()
         except (OSError, http.client.HTTPException, ValueError):
             time.sleep(0.1)
         time.sleep(0.01)

@@ -16,12 +16,17 @@ class StallingProxy:
         self._flows = threading.Event()
         self._flows.set()
         self._open: list[socket.socket] = []
+        self._stranded: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
 
     def stall(self) -> None:
         """Pass nothing on any more."""
         self._flows.clear()
+
+    def strand(self) -> None:
+        """Pass nothing on of the connections that there are; those that are made from now on live."""
+        self._stranded += [*self._open]
 
     def serve(self) -> None:
         """Take connections until it is closed."""
@@ -45,6 +50,8 @@ class StallingProxy:
         with suppress(OSError):
             while data := source.recv(65536):
                 self._flows.wait()
+                if source in self._stranded:
+                    return
                 sink.sendall(data)
             if self._flows.is_set():
                 sink.shutdown(socket.SHUT_RDWR)

@@ -26,6 +26,16 @@ select
         from star.fact_check_component as p
         where p.vendor = a.vendor and p.account = a.account and p.is_label_hidden
     ) as hidden_labels,
+    (
+        select count(*)
+        from ops.feed_gap as g
+        where g.vendor = a.vendor and g.account = a.account and g.settled_at is null
+    ) as open_gaps,
+    (
+        select max(g.requested_at)
+        from ops.feed_gap as g
+        where g.vendor = a.vendor and g.account = a.account
+    ) as last_gap_at,
     coalesce(b.is_overloaded, false) as is_overloaded,
     coalesce(b.states_lost_per_day, 0) as states_lost_per_day,
     (
