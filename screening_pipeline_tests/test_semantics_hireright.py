@@ -454,6 +454,18 @@ def test_an_undated_update_does_not_reopen_a_finished_order(s: Story) -> Iterato
 
 
 @told.story
+def test_an_undated_decision_follows_a_review_and_a_review_no_decision(s: Story) -> Iterator[None]:
+    s.of("hireright", account="plain")
+    s.say(orderStatus="InProgress", when="10:00")
+    s.push(orderStatus="Completed", adjudicationStatus="Client Review Required", when="11:00")
+    s.push(orderStatus="Completed", when="11:01")
+    s.push(orderStatus="Completed", adjudicationStatus="Meets Company Standards", when="11:02")
+    s.push(orderStatus="Completed", adjudicationStatus="Escalated To Legal", when="11:03")
+    yield
+    assert [event["adjudication"] for event in s.events()] == ["not_expected", "pending", "not_expected", "meets"]
+
+
+@told.story
 def test_an_expired_invitation_that_is_renewed_goes_on(s: Story) -> Iterator[None]:
     s.of("hireright").order(ordered_at="2026-03-02T08:00Z")
     s.say(orderStatus="Sent to Applicant", when="09:00")

@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ EQUIVALENT = ROOT / "tools" / "equivalent_mutants.toml"
 PACKAGE, TESTS = "screening_pipeline", "screening_pipeline_tests"
 KINDS = ("python", "csv", "sql")
 GOAL = 0.9
-SECONDS = 300  # for the tests of one change; who takes longer goes round in circles
+PATIENCE = 5  # times as long as the tests take while nothing is changed; who takes longer goes round in circles
 MODULES = (
     "domain/*.py",
     "landing/judge.py",
@@ -59,6 +60,7 @@ MEANING_TESTS = (
     "only_pushed",
     "forecast",
 )
+TABLE_TESTS = ("vendor_tables", "vendor_examples", "semantics_*")
 PYTEST = ("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "--no-header")
 
 
@@ -155,15 +157,15 @@ def of_statements(package: Path) -> Iterator[Mutant]:
                     yield Mutant("sql", str(path.relative_to(package)), found.group(), becomes, found.start())
 
 
-def is_noticed(mutant: Mutant, copy: Path) -> bool:
-    """Whether a test fails while the copy is changed so."""
+def is_noticed(mutant: Mutant, copy: Path, limit: int) -> bool:
+    """Whether a test fails while the copy is changed so, or does not end within so many seconds."""
     path = copy / PACKAGE / mutant.place
     original = path.read_text(encoding="utf-8")
     end = mutant.offset + len(mutant.was)
     assert_same(original[mutant.offset : end], mutant.was)
     path.write_text(original[: mutant.offset] + mutant.becomes + original[end:], encoding="utf-8")
     try:
-        return not passes(copy, tests_of(mutant))
+        return not passes(copy, tests_of(mutant), limit)
     finally:
         path.write_text(original, encoding="utf-8")
 
@@ -180,12 +182,12 @@ def tests_of(mutant: Mutant) -> list[str]:
     return ["vendor_tables", "vendor_examples", f"semantics_{slug}"] if mutant.kind == "csv" else list(MEANING_TESTS)
 
 
-def passes(copy: Path, names: Iterable[str]) -> bool:
-    """Run test files in the copy, in a process that has imported what they need already."""
+def passes(copy: Path, names: Iterable[str], limit: int = 0) -> bool:
+    """Run test files in the copy, in a process that has imported what they need already; no limit of seconds is 0."""
     files = test_files(copy, names)
     child = os.fork()
     if child == 0:
-        signal.alarm(SECONDS)
+        signal.alarm(limit)
         os.chdir(copy)
         _be_silent()
         import pytest
@@ -279,22 +281,24 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def meaning_survivors(kind: str, copy: Path, size: int | None, seed: int) -> tuple[int, list[Mutant]]:
+def meaning_survivors(kind: str, copy: Path, size: int | None, seed: int, limit: int) -> tuple[int, list[Mutant]]:
     """How many changes of tables or statements were tried, and those that no test noticed."""
     every = list((of_tables if kind == "csv" else of_statements)(copy / PACKAGE))
     chosen = every if size is None else random.Random(seed).sample(every, min(size, len(every)))
-    return len(chosen), [mutant for mutant in chosen if not is_noticed(mutant, copy)]
+    return len(chosen), [mutant for mutant in chosen if not is_noticed(mutant, copy, limit)]
 
 
-def warm_up(copy: Path, names: Iterable[str]) -> None:
-    """Import from the copy what its tests import, and see that they pass while nothing is changed."""
+def warm_up(copy: Path, names: Iterable[str]) -> int:
+    """Import from the copy what its tests import, and see that they pass; how many seconds a change's may take."""
     sys.path[:] = [str(copy), *(path for path in sys.path if Path(path).resolve() != ROOT)]
     os.environ["PYTHONPATH"] = str(copy)
     for name in ("pytest", f"{PACKAGE}.warehouse.store", f"{PACKAGE}.runtime.opening", f"{PACKAGE}.planning.planner"):
         import_module(name)
     import_module("duckdb").default_connection().close()  # its threads: no fork would have them
+    begun = time.monotonic()
     if not passes(copy, names):
         raise SystemExit("the tests fail while nothing is changed")
+    return round(PATIENCE * (time.monotonic() - begun)) + 60
 
 
 def tell(kind: str, tried: int, survivors: Sequence[Mutant], known: Mapping[tuple[str, str, str], str]) -> float:
@@ -322,16 +326,16 @@ def main() -> int:
     grammar.add_argument("--all", action="store_true", help="every change there is")
     given = grammar.parse_args()
     kinds, size = given.kind or KINDS, None if given.all else given.sample
-    shares, known = [], equivalents()
+    shares, known, limit = [], equivalents(), 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = copied(Path(folder).resolve())
         if "sql" in kinds or "csv" in kinds:
-            warm_up(copy, MEANING_TESTS if "sql" in kinds else ("vendor_tables", "vendor_examples", "semantics_*"))
+            limit = warm_up(copy, MEANING_TESTS if "sql" in kinds else TABLE_TESTS)
         for kind in kinds:
             tried, survivors = (
                 python_survivors(copy, size, given.seed)
                 if kind == "python"
-                else meaning_survivors(kind, copy, size, given.seed)
+                else meaning_survivors(kind, copy, size, given.seed, limit)
             )
             shares.append(tell(kind, tried, survivors, known))
     return int(min(shares) < GOAL)
