@@ -285,7 +285,11 @@ def meaning_survivors(kind: str, copy: Path, size: int | None, seed: int, limit:
     """How many changes of tables or statements were tried, and those that no test noticed."""
     every = list((of_tables if kind == "csv" else of_statements)(copy / PACKAGE))
     chosen = every if size is None else random.Random(seed).sample(every, min(size, len(every)))
-    return len(chosen), [mutant for mutant in chosen if not is_noticed(mutant, copy, limit)]
+    survivors = []
+    for number, mutant in enumerate(chosen, 1):
+        survivors += [] if is_noticed(mutant, copy, limit) else [mutant]
+        print(f"\r{kind}: {number} of {len(chosen)}, {len(survivors)} unnoticed ", end="", file=sys.stderr, flush=True)
+    return len(chosen), survivors
 
 
 def warm_up(copy: Path, names: Iterable[str]) -> int:
