@@ -24,8 +24,9 @@ from screening_pipeline.health import scrub
 from screening_pipeline.settings.paths import Paths
 from screening_pipeline.settings.settings import Warehouse
 from screening_pipeline.settings.shared import LandingPlace
-from screening_pipeline.warehouse import catalog, lake_kept, lake_session, session
+from screening_pipeline.warehouse import catalog, lake_kept, lake_session, publish, session
 from screening_pipeline.warehouse.engine_ducklake import DuckLake
+from screening_pipeline_tests.support import parquet
 from screening_pipeline_tests.support.end_to_end_world import dagster_words, playing
 from screening_pipeline_tests.support.object_store import ObjectStore, object_store
 from screening_pipeline_tests.support.postgres import Server
@@ -75,6 +76,13 @@ def test_what_is_published_in_a_lake_is_what_a_file_shows(both: Both) -> None:
     assert both.updates == [False, False, True], "as a whole, until less than half has changed"
     assert differing(both.file.shown(), both.lake.shown()) == {}
     assert both.lake.shown() == rows_only_of_published(both.lake.everything())
+
+
+def test_files_of_what_a_lake_shows_are_its_tables_and_views(both: Both, tmp_path: Path) -> None:
+    for _ in range(2):  # the session is kept, and is as it was before
+        with both.lake.engine.deriving() as connection:
+            publish.export_parquet(connection, tmp_path / "parquet")
+            assert parquet.differing(connection, tmp_path / "parquet") == []
 
 
 def rows_only_of_published(found: dict[str, list[str]]) -> dict[str, list[str]]:

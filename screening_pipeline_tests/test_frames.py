@@ -11,8 +11,9 @@ import pytest
 from screening_pipeline import frames
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import UsageError
-from screening_pipeline.warehouse import catalog, publish, store
+from screening_pipeline.warehouse import catalog, computed, publish, store
 from screening_pipeline_tests.support import generated_world
+from screening_pipeline_tests.support.parquet import differing
 
 NOTEBOOK = Path(__file__).parent.parent / "examples" / "turnaround.ipynb"
 
@@ -75,14 +76,48 @@ def test_files_where_a_copy_has_followed_their_link_are_replaced_as_well(snapsho
     assert [path.name for path in copied.parent.glob("parquet-*")] == [copied.resolve().name]
 
 
-def test_the_example_notebook_runs_from_its_first_cell_to_its_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lock = tmp_path / "warehouse.lock"
-    with store.writer(tmp_path / "warehouse.duckdb", lock_path=lock, clock=SystemClock()) as live:
+@pytest.fixture(scope="module")
+def imagined(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data folder of an imagined customer."""
+    folder = tmp_path_factory.mktemp("imagined")
+    with store.writer(folder / "warehouse.duckdb", lock_path=folder / "warehouse.lock", clock=SystemClock()) as live:
         generated_world.fill(live)
-        publish.publish(live, tmp_path / "data" / "published" / "screening.duckdb")
-    monkeypatch.chdir(tmp_path)
+        publish.publish(live, folder / "data" / "published" / "screening.duckdb")
+    return folder
+
+
+def test_each_file_has_the_rows_and_types_of_its_table_or_view(imagined: Path, tmp_path: Path) -> None:
+    with store.reader(imagined / "data" / "published" / "screening.duckdb") as connection:
+        publish.export_parquet(connection, tmp_path / "parquet")
+        assert differing(connection, tmp_path / "parquet") == []
+        (filled,) = connection.execute("select count(*) from analytics.turnaround_survival").fetchone() or (0,)
+    assert filled > 100
+
+
+def test_a_view_that_was_computed_is_not_computed_for_those_that_read_it(imagined: Path, tmp_path: Path) -> None:
+    read, reads = (catalog.relations()[f"analytics.{name}"] for name in ("incidence_tally", "survival_curve"))
+    counted = f"select count(*) from {reads.qualified}"
+    with store.reader(imagined / "data" / "published" / "screening.duckdb") as connection:
+        before = connection.execute(counted).fetchall()
+        with computed.standing_before(connection) as placed:
+            assert {relation.qualified for relation in placed} > {read.qualified, reads.qualified}
+            assert connection.execute(counted).fetchall() == before
+            for chosen, found in (("limit 0", [(0,)]), ("", before)):  # a file with nothing in it shows who reads it
+                connection.execute(f"copy (from {read.qualified} {chosen}) to '{tmp_path}/rows.parquet'")
+                computed.replace_by_file(connection, read, tmp_path / "rows.parquet")
+                assert connection.execute(counted).fetchall() == found
+                connection.execute(f"create or replace view {read.qualified} as from screening.{read.qualified}")
+            texts = f"select * replace (time::text as time) from {read.qualified}"
+            connection.execute(f"copy ({texts}) to '{tmp_path}/texts.parquet'")
+            computed.replace_by_file(connection, read, tmp_path / "texts.parquet")
+            assert connection.execute(counted).fetchall() == before, "a file with other types stands for nothing"
+        assert connection.execute(counted).fetchall() == before
+
+
+def test_the_example_notebook_runs_from_its_first_cell_to_its_last(
+    imagined: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(imagined)
     cells = [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
     said: dict[str, Any] = {}
     for cell in cells:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,10 +12,10 @@ import pytest
 
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.errors import NotWritable, UsageError
-from screening_pipeline.report import charts, write
+from screening_pipeline.report import charts, figures, write
 from screening_pipeline.report.page import escaped, share, span
 from screening_pipeline.vendors import all_vendors
-from screening_pipeline.warehouse import catalog, session, store
+from screening_pipeline.warehouse import catalog, publish, session, store
 from screening_pipeline.warehouse.session import Connection
 from screening_pipeline_tests.support import generated_world
 
@@ -126,6 +126,18 @@ def test_packages_have_their_names_and_two_of_one_name_are_told_apart(connection
         connection.execute("rollback")
 
 
+def test_figures_are_those_of_their_queries_whatever_is_computed_once_for_several(connection: Connection) -> None:
+    asked = {name: session.rows(connection, query) for name, query in catalog.questions().items()}
+    found = figures.collect(connection)
+    assert found.keys() == asked.keys()
+    for name, rows in found.items():
+        assert list(map(_rounded, rows)) == list(map(_rounded, asked[name])), name
+
+
+def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 9) if isinstance(value, float) else value for name, value in row.items()}
+
+
 def test_an_empty_warehouse_makes_a_page_that_says_so(empty: Connection) -> None:
     empty_page = write.build_report(empty, generated_at=GENERATED_AT)
     found = Elements(empty_page)
@@ -175,13 +187,15 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(empty: Connection, tmp
     assert path.read_text(encoding="utf-8") == "the old one"
 
 
-def test_a_snapshot_of_an_earlier_version_says_how_to_renew_it(empty: Connection) -> None:
-    empty.execute("begin; drop view analytics.turnaround_trend")
-    try:
-        with pytest.raises(UsageError, match="earlier version; run `screening-pipeline sync`"):
-            write.build_report(empty, generated_at=GENERATED_AT)
-    finally:
-        empty.execute("rollback")
+def test_a_snapshot_of_an_earlier_version_says_how_to_renew_it(empty: Connection, tmp_path: Path) -> None:
+    publish.publish(empty, tmp_path / "screening.duckdb")
+    with session.attached(tmp_path / "screening.duckdb") as earlier:
+        earlier.execute("drop view analytics.turnaround_trend")
+    with store.reader(tmp_path / "screening.duckdb") as earlier:
+        for _ in range(2):  # and the session is as it was
+            with pytest.raises(UsageError, match="earlier version; run `screening-pipeline sync`"):
+                write.build_report(earlier, generated_at=GENERATED_AT)
+        assert earlier.execute("select count(*) from star.fact_check").fetchone() == (0,)
 
 
 def test_the_page_replaces_the_one_before_it_and_is_its_owners(empty: Connection, tmp_path: Path) -> None:

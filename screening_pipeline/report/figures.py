@@ -7,14 +7,17 @@ from collections.abc import Iterable, Mapping
 
 from screening_pipeline.report import page as html
 from screening_pipeline.report.page import Row
-from screening_pipeline.warehouse import catalog, session, snapshot
+from screening_pipeline.warehouse import catalog, computed, session, snapshot
 
 Figures = Mapping[str, list[Row]]
+
+# Several figures rest on each of these, which have few rows and are read from all checks or calls.
+_SHARED = {"analytics.account_horizon", "analytics.turnaround_group", "analytics.group_summary"}
 
 
 def collect(connection: session.Connection) -> Figures:
     """The rows of every report query, by its name. Raises UsageError for a snapshot of an earlier version."""
-    with snapshot.earlier_told(connection):
+    with snapshot.earlier_told(connection), computed.keeping(connection, _SHARED):
         return {name: session.rows(connection, query) for name, query in catalog.questions().items()}
 
 

@@ -36,7 +36,10 @@ SECTIONS = (
 
 
 def build_report(connection: Connection, *, generated_at: datetime) -> str:
-    """The page as HTML text, from the analytics views of `connection` (live or a published snapshot)."""
+    """The page as HTML text, from the analytics views of `connection`.
+
+    That is a published snapshot, or live where no transaction has written.
+    """
     figures = collect(connection)
     names = Names(figures)
     closing = f"<p>Made on {html.moment(generated_at)} UTC.</p>"

@@ -15,7 +15,7 @@ import duckdb
 
 from screening_pipeline.base.files import mark_of, put_in_place, share
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.warehouse import catalog, snapshot
+from screening_pipeline.warehouse import computed, snapshot
 from screening_pipeline.warehouse.session import NAME, SHARED
 
 if TYPE_CHECKING:
@@ -138,12 +138,15 @@ def export_parquet(
 
 
 def _parquet_files(connection: Connection, folder: Path) -> Iterator[Path]:
-    for relation in catalog.relations().values():
-        if relation.schema in catalog.PUBLISHED and relation.refresh != "macro":
+    """Write the file of each table and view; a view reads the files of those before it."""
+    with computed.standing_before(connection) as relations:
+        for relation in relations:
             file = folder / relation.schema / f"{relation.name}.parquet"
             if not file.parent.exists():
                 file.parent.mkdir()
                 share(file.parent)
             connection.execute(f"copy (from {relation.qualified}) to {quote(str(file))} (format parquet)")
             share(file)
+            if relation.refresh == "view":
+                computed.replace_by_file(connection, relation, file)
             yield file
