@@ -19,6 +19,7 @@ from typing import Any
 from screening_pipeline.base.clock import StandingClock
 from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.landing.area import Landing
+from screening_pipeline.landing.day_seals import mark_changed
 from screening_pipeline.landing.judge import examine
 from screening_pipeline.landing.line import line_of
 from screening_pipeline.orders import intake
@@ -127,6 +128,7 @@ def _append(path: Path, lines: Sequence[bytes]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as opened:
         opened.writelines(lines)
+    mark_changed(path.parent)  # as whoever adds to a day that is over does
     return sum(map(len, lines))
 
 
