@@ -23,7 +23,7 @@ PERSON = "Jane Q. Doe"
 DETAILS: dict[str, Any] = {
     "Name on record": PERSON,
     "Date of birth match": True,
-    "Completed on": "2026-03-02",
+    "Completed on": "2026-02-27",
     "Score": 700,
     "Fee": 12.5,
     "Remarks": None,
@@ -180,4 +180,4 @@ def test_what_a_provider_writes_beside_words_never_leaves_the_landing_area(
         found.settle()
         tables = (*FACTS, "staging.observation", "staging.state", "staging.reading")
         text = json.dumps({table: found.rows(f"from {table}") for table in tables}, default=str)
-        assert [word for word in (PERSON, "Jane", '2026-03-02"', "700", "Name on record") if word in text] == []
+        assert [word for word in (PERSON, "Jane", '2026-02-27"', "700", "Name on record") if word in text] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count, groupby
 from random import Random
@@ -19,6 +19,7 @@ from screening_pipeline.sandbox.judgement import is_continued, read_state
 from screening_pipeline.sandbox.timeline import Check
 from screening_pipeline.sandbox.world import World
 from screening_pipeline.warehouse import ingest, loading, rebuild, schema
+from screening_pipeline_tests.support.derived import derive
 from screening_pipeline_tests.support.stage import (
     MORNING,
     PART_KEY,
@@ -291,6 +292,31 @@ def test_a_rebuild_twice_is_a_rebuild_once(tmp_path_factory: pytest.TempPathFact
         )
 
 
+def test_what_is_kept_of_days_and_delays_is_what_the_rows_say_in_any_calendar_and_zone(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with opened(tmp_path_factory) as stage:
+        settle_by_the_dozen(stage)
+        kept = [stage.facts()]
+        derive(stage.connection)
+        assert stage.facts() == kept[0]
+        moved = [replace(a, calendar="AU", timezone="Pacific/Kiritimati") for a in stage.settings.accounts]
+        elsewhere = replace(stage.settings, accounts=tuple(moved))
+        found = ingest.prepare(stage.connection, elsewhere, stage.landing, part_key=PART_KEY)
+        assert found is ingest.Prepared.REREAD
+        kept.append(stage.facts())
+        derive(stage.connection)
+        assert stage.facts() == kept[1]
+        changed = {table for table in kept[0] if kept[0][table] != kept[1][table]}
+        assert changed == {
+            "star.fact_check",
+            "star.fact_check_component",
+            "star.fact_check_event",
+            "star.fact_check_phase",
+            "star.fact_turnaround",
+        }
+
+
 class Stopped(Exception):
     """Nobody expects it."""
 
@@ -369,6 +395,16 @@ def settle_much(stage: Stage) -> None:
     for said in told([(line, check_id, 1) for line in LINES for check_id in ("one", "two")]):
         stage.land(**said)
     stage.settle()
+
+
+def settle_by_the_dozen(stage: Stage) -> None:
+    """The same told over two days, and settled in many batches."""
+    order_everything(stage)
+    whole = told([(line, check_id, 29) for line in LINES for check_id in ("one", "two")])
+    for first in range(0, len(whole), 12):
+        for said in whole[first : first + 12]:
+            stage.land(**said)
+        stage.settle()
 
 
 # -- an independent witness ----------------------------------------------------------------------------------

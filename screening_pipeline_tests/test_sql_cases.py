@@ -15,7 +15,7 @@ from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import catalog, reference_tables, store
 from screening_pipeline.warehouse.session import Connection
-from screening_pipeline_tests.support.stage import derive_turnaround
+from screening_pipeline_tests.support.derived import derive
 
 ROOT = Path(__file__).parent / "sql"
 CASES = sorted(path.parent for path in ROOT.glob("*/*/expect.csv"))
@@ -42,7 +42,7 @@ def connection(empty: Connection) -> Iterator[Connection]:
 def test_it_answers_as_worked_out_by_hand(case: Path, connection: Connection) -> None:
     for given in sorted((case / "given").glob("*.csv")):
         connection.execute(f"insert into {given.stem} by name from {_csv(given)}")
-    derive_turnaround(connection)
+    derive(connection)
     source = case.parent.name
     if (case / "from.sql").is_file():
         source = (case / "from.sql").read_text(encoding="utf-8")

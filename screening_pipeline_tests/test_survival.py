@@ -17,7 +17,7 @@ from lifelines.utils import qth_survival_time
 from screening_pipeline.base.clock import SystemClock
 from screening_pipeline.warehouse import reference_tables, session, store
 from screening_pipeline.warehouse.session import Connection
-from screening_pipeline_tests.support.stage import derive_turnaround
+from screening_pipeline_tests.support.derived import derive
 from screening_pipeline_tests.test_data_model import QUERIES
 
 KNOWN_AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -185,7 +185,7 @@ def _account(vendor: str) -> dict[str, Any]:
 def _fill(connection: Connection, cases: list[Case]) -> None:
     rows = [_row(number, case) for number, case in enumerate(cases, start=1)]
     session.insert(connection, "star.fact_check", rows)
-    derive_turnaround(connection)
+    derive(connection)
 
 
 def _row(number: int, case: Case) -> dict[str, Any]:

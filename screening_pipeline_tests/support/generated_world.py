@@ -13,7 +13,7 @@ from screening_pipeline.runtime import forecast
 from screening_pipeline.vendors import all_vendors
 from screening_pipeline.warehouse import reference, reference_tables, session
 from screening_pipeline.warehouse.session import Connection
-from screening_pipeline_tests.support.stage import derive_turnaround
+from screening_pipeline_tests.support.derived import derive
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = 86_400
@@ -45,7 +45,7 @@ def fill(connection: Connection, *, checks: int = 60, packages: tuple[str, ...] 
     for table in dict.fromkeys(name for name, _ in story):
         session.insert(connection, table, [row for name, row in story if name == table])
     connection.execute(_COUNT_BUSINESS_DAYS)
-    derive_turnaround(connection)
+    derive(connection)
     forecast.renew(connection, NOW)
 
 

@@ -74,19 +74,6 @@ def broken_rules(connection: session.Connection) -> list[str]:
     return [name for name, sql in rules.items() if connection.execute(sql).fetchall()]
 
 
-def derive_turnaround(connection: session.Connection) -> None:
-    """Compute what follows from the rows of `star.fact_check` and its events, where these were put in by hand."""
-    connection.execute("create or replace temp table concerned as select check_key from star.fact_check")
-    work = ("phase_clock", "phase_stretch")
-    for name in work:
-        connection.execute(f"create or replace temp table {name} as {catalog.relations()[name].sql}")
-    for name in ("star.fact_turnaround", "star.fact_check_phase"):
-        relation = catalog.relations()[name]
-        connection.execute(f"delete from {name}; insert into {name} by name {relation.sql}")
-    for name in ("concerned", *work):
-        connection.execute(f"drop table temp.{name}")
-
-
 def at(text: str) -> datetime:
     """An instant written as ISO 8601 with an offset; a time alone is one of the first Monday."""
     return datetime.fromisoformat(text if "-" in text else f"2026-03-02T{text}+00:00").astimezone(UTC)

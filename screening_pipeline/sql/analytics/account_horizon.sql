@@ -5,31 +5,34 @@
 -- calendar   holiday calendar for business days
 -- timezone   zone in which its days begin
 -- known_at   the last instant at which the account told something that could be read, null if it never did
+-- known_day  running number of that business day
 -- latest_at  the latest instant the warehouse knows of at all, the same for every account
 -- @refresh view
 with
+-- Each table by itself, then what little is left of both: nearly every view asks for this.
 told as (
     select
         vendor,
         account,
-        received_at,
-        outcome in ('changed', 'unchanged') as is_answer
+        max(received_at) filter (where outcome in ('changed', 'unchanged')) as answered_at,
+        max(received_at) as told_at
     from star.fact_pull
+    group by vendor, account
     union all
     select
         vendor,
         account,
-        last_observed_at as received_at,
-        true as is_answer
+        max(last_observed_at) as answered_at,
+        max(last_observed_at) as told_at
     from star.fact_check
-    where last_observed_at is not null
+    group by vendor, account
 ),
 
 known as (
     select
         vendor,
         account,
-        max(received_at) filter (where is_answer) as known_at
+        max(answered_at) as known_at
     from told
     group by vendor, account
 )
@@ -40,7 +43,10 @@ select
     a.calendar,
     a.timezone,
     k.known_at,
-    (select max(t.received_at) from told as t) as latest_at
+    d.business_day_number as known_day,
+    (select max(t.told_at) from told as t) as latest_at
 from star.dim_account as a
 left join known as k on a.vendor = k.vendor and a.account = k.account
+left join star.dim_calendar as d
+    on a.calendar = d.calendar and star.local_time(a.timezone, k.known_at)::date = d.date
 where a.is_analyzed

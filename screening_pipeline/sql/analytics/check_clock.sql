@@ -11,6 +11,7 @@
 -- region                           region of the order
 -- cost_center                      cost center of the order
 -- result                           clear, consider, referred, none or unknown
+-- ordered_on                       local date on which it was ordered
 -- ordered_month                    first day of the local month in which it was ordered
 -- is_open                          whether something is still expected
 -- is_included                      whether it is closed and has a turnaround
@@ -35,9 +36,7 @@
 with
 placed as (
     select
-        f.*,
-        h.calendar,
-        h.timezone,
+        f.* exclude (ended_day, ended_day_earliest),
         k.package_name,
         f.is_terminal is not true as is_open,
         (
@@ -49,12 +48,19 @@ placed as (
         (
             f.completed_at = f.first_observed_at and coalesce(f.completed_at_source <> 'vendor', true)
         ) as is_left_censored,
-        coalesce(f.completed_at, f.closed_at, h.known_at) as ended_at,
+        coalesce(f.completed_at, f.closed_at) is null as is_running,
         -- An open check may have been complete since it was last seen open; one never seen, since it was ordered.
+        greatest(f.last_observed_at, f.ordered_at) <= h.known_at as is_last_look_known,
+        coalesce(f.completed_at, f.closed_at, h.known_at) as ended_at,
         coalesce(
             f.completed_at_earliest, f.closed_at,
             if(h.known_at is null, null, least(h.known_at, greatest(f.last_observed_at, f.ordered_at)))
-        ) as ended_at_earliest
+        ) as ended_at_earliest,
+        if(is_running, h.known_day, f.ended_day) as ended_day,
+        if(
+            coalesce(f.completed_at_earliest, f.closed_at) is not null or is_last_look_known,
+            f.ended_day_earliest, h.known_day
+        ) as ended_day_earliest
     from star.fact_check as f
     inner join analytics.account_horizon as h on f.vendor = h.vendor and f.account = h.account
     left join star.dim_package as k on f.package_key = k.package_key
@@ -63,26 +69,15 @@ placed as (
 
 timed as (
     select
-        p.*,
-        date_sub('second', p.ordered_at, p.ended_at) as elapsed_seconds,
-        date_sub('second', p.ordered_at, p.ended_at_earliest) as elapsed_seconds_earliest,
-        order_day.business_day_number as ordered_day,
-        end_day.business_day_number as ended_day,
-        early_day.business_day_number as ended_day_earliest,
+        *,
+        date_sub('second', ordered_at, ended_at) as elapsed_seconds,
+        date_sub('second', ordered_at, ended_at_earliest) as elapsed_seconds_earliest,
         -- An open check that is complete already waits for something else: its clock has stopped.
         (
-            p.is_included
-            or (p.is_open and p.is_left_censored is not true and p.ended_at >= p.ordered_at)
+            is_included
+            or (is_open and is_left_censored is not true and ended_at >= ordered_at)
         ) as is_observed
-    from placed as p
-    left join star.dim_calendar as order_day
-        on p.calendar = order_day.calendar and star.local_time(p.timezone, p.ordered_at)::date = order_day.date
-    left join star.dim_calendar as end_day
-        on p.calendar = end_day.calendar and star.local_time(p.timezone, p.ended_at)::date = end_day.date
-    left join star.dim_calendar as early_day
-        on
-            p.calendar = early_day.calendar
-            and star.local_time(p.timezone, p.ended_at_earliest)::date = early_day.date
+    from placed
 )
 
 select
@@ -97,7 +92,8 @@ select
     region,
     cost_center,
     result,
-    date_trunc('month', star.local_time(timezone, ordered_at))::date as ordered_month,
+    ordered_on,
+    date_trunc('month', ordered_on)::date as ordered_month,
     is_open,
     is_included,
     case when not is_open and not is_included then turnaround_excluded_reason end as excluded_reason,

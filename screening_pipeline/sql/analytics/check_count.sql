@@ -13,7 +13,7 @@ select
     f.vendor,
     f.account,
     f.package,
-    date_trunc('month', star.local_time(a.timezone, f.ordered_at))::date as ordered_month,
+    date_trunc('month', f.ordered_on)::date as ordered_month,
     f.is_terminal is not true as is_open,
     (
         f.is_terminal is true and f.completed_at is not null

@@ -12,17 +12,6 @@
 -- business_days_most   the most business days it can have been
 -- @refresh view
 with
-horizon as (
-    select
-        h.vendor,
-        h.account,
-        h.known_at,
-        d.business_day_number as known_day
-    from analytics.account_horizon as h
-    left join star.dim_calendar as d
-        on h.calendar = d.calendar and star.local_time(h.timezone, h.known_at)::date = d.date
-),
-
 -- Whoever held a running check when it was last seen is taken to hold it still; it can be anybody's since.
 run_on as (
     select
@@ -30,7 +19,7 @@ run_on as (
         if(p.is_running, greatest(0, epoch_us(h.known_at) - epoch_us(p.until_at)), 0) as unseen_us,
         if(p.is_running and h.known_at > p.until_at, h.known_day - p.until_day, 0) as unseen_days
     from star.fact_check_phase as p
-    inner join horizon as h on p.vendor = h.vendor and p.account = h.account
+    inner join analytics.account_horizon as h on p.vendor = h.vendor and p.account = h.account
     where not p.is_running or h.known_at >= p.until_at
 )
 

@@ -9,6 +9,7 @@ promised as (
     select
         f.check_key,
         f.ordered_at,
+        f.ordered_day,
         a.calendar,
         a.timezone,
         t.sla_target,
@@ -49,9 +50,7 @@ select
         p.ordered_at + to_seconds(p.target_hours * 3600), star.instant_of(p.timezone, o.date::timestamp)
     ) as due_at
 from promised as p
-left join star.dim_calendar as ordered
-    on p.calendar = ordered.calendar and star.local_time(p.timezone, p.ordered_at)::date = ordered.date
 left join over as o
     on
         p.calendar = o.calendar
-        and floor(ordered.business_day_number + p.target_business_days) + 1 = o.business_day_number
+        and floor(p.ordered_day + p.target_business_days) + 1 = o.business_day_number

@@ -32,10 +32,17 @@
 with
 call as (
     select
-        p.*,
-        date_trunc('week', star.local_time('UTC', p.requested_at))::date as week
+        p.vendor,
+        p.account,
+        p.outcome,
+        p.requested_at,
+        star.utc_week(p.requested_at) as week,
+        case
+            when p.was_due_at is not null then greatest(0, date_sub('second', p.was_due_at, p.requested_at))
+        end as seconds_overdue
     from star.fact_pull as p
-    inner join analytics.account_horizon as h on p.vendor = h.vendor and p.account = h.account
+    inner join star.dim_account as a on p.vendor = a.vendor and p.account = a.account
+    where a.is_analyzed
 ),
 
 called as (
@@ -48,9 +55,7 @@ called as (
         count(*) filter (where outcome = 'rejected') as n_rejected,
         count(*) filter (where outcome = 'throttled') as n_throttled,
         count(*) filter (where outcome = 'failed') as n_failed,
-        quantile_cont(
-            greatest(0, date_sub('second', was_due_at, requested_at)), [0.5, 0.95]
-        ) filter (where was_due_at is not null) as overdue
+        quantile_cont(seconds_overdue, [0.5, 0.95]) as overdue
     from call
     group by vendor, week
 ),
@@ -87,75 +92,20 @@ allowance as (
     group by w.vendor, w.week
 ),
 
-told as (
-    select
-        *,
-        -- Only a pull shows that nothing had changed until the look before; a dated message speaks of its date.
-        case when channel = 'pull' or occurred_at is null then observed_at_earliest end as unchanged_at
-    from star.fact_check_event
-),
-
--- A first message without a time says nothing about how late it is; a vendor's clock may run ahead of ours.
-change as (
-    select
-        e.vendor,
-        e.channel,
-        e.observed_at,
-        h.calendar,
-        h.timezone,
-        date_trunc('week', star.local_time('UTC', e.observed_at))::date as week,
-        case
-            when coalesce(e.occurred_at, e.observed_at_earliest) is not null
-                then least(greatest(e.occurred_at, e.unchanged_at), e.observed_at)
-        end as happened_at,
-        case
-            when e.occurred_at is null then e.observed_at
-            -- The first moment of a local day stands for a date: it may have been any time of it.
-            when star.local_time(h.timezone, e.occurred_at)::time = time '00:00:00'
-                then least(
-                    greatest(
-                        star.instant_of(h.timezone, star.local_time(h.timezone, e.occurred_at) + interval 1 day),
-                        e.unchanged_at
-                    ),
-                    e.observed_at
-                )
-            else least(greatest(e.occurred_at, e.unchanged_at), e.observed_at)
-        end as happened_at_latest
-    from told as e
-    inner join analytics.account_horizon as h on e.vendor = h.vendor and e.account = h.account
-),
-
-late as (
-    select
-        c.vendor,
-        c.week,
-        c.channel,
-        date_sub('second', c.happened_at, c.observed_at) as seconds,
-        case
-            when c.happened_at is not null then date_sub('second', c.happened_at_latest, c.observed_at)
-        end as seconds_earliest,
-        seen_day.business_day_number - happened_day.business_day_number as business_days
-    from change as c
-    left join star.dim_calendar as happened_day
-        on
-            c.calendar = happened_day.calendar
-            and star.local_time(c.timezone, c.happened_at)::date = happened_day.date
-    left join star.dim_calendar as seen_day
-        on c.calendar = seen_day.calendar and star.local_time(c.timezone, c.observed_at)::date = seen_day.date
-),
-
 seen as (
     select
-        vendor,
-        week,
-        count(*) filter (where channel <> 'push') as n_changes,
-        count(*) filter (where channel = 'push') as n_pushed,
-        count(seconds) as n,
-        quantile_cont(seconds, [0.5, 0.75, 0.9, 0.95]) as most,
-        quantile_cont(seconds_earliest, [0.5, 0.75, 0.9, 0.95]) as least,
-        quantile_cont(business_days, [0.5, 0.75, 0.9, 0.95]) as days
-    from late
-    group by vendor, week
+        e.vendor,
+        star.utc_week(e.observed_at) as week,
+        count(*) filter (where e.channel <> 'push') as n_changes,
+        count(*) filter (where e.channel = 'push') as n_pushed,
+        count(e.seconds_late_most) as n,
+        quantile_cont(e.seconds_late_most, [0.5, 0.75, 0.9, 0.95]) as most,
+        quantile_cont(e.seconds_late_least, [0.5, 0.75, 0.9, 0.95]) as least,
+        quantile_cont(e.business_days_late, [0.5, 0.75, 0.9, 0.95]) as days
+    from star.fact_check_event as e
+    inner join star.dim_account as a on e.vendor = a.vendor and e.account = a.account
+    where a.is_analyzed
+    group by e.vendor, star.utc_week(e.observed_at)
 )
 
 select

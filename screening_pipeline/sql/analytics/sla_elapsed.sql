@@ -22,61 +22,74 @@
 -- spent_days_most       the most it can have been
 -- @refresh view
 with
-scoped as (
+ordered as (
     select
-        c.*,
+        vendor,
+        account,
+        package
+    from star.fact_check
+    group by vendor, account, package
+),
+
+-- By what was ordered where, of which there is little, and not for each of a million checks.
+scope as (
+    select
+        f.vendor,
+        f.account,
+        f.package,
         t.sla_target,
         t.clock,
         t.target_business_days,
-        t.target_hours,
-        rank() over (
-            partition by c.check_key, t.clock
-            order by
-                if(t.package is null, 0, 4) + if(t.account is null, 0, 2) + if(t.vendor is null, 0, 1) desc nulls last
-        ) as precedence
-    from analytics.check_clock as c
+        t.target_hours
+    from ordered as f
     inner join star.dim_sla_target as t
         on
-            (t.vendor is null or c.vendor = t.vendor)
-            and (t.account is null or c.account = t.account)
-            and (t.package is null or c.package = t.package)
+            (t.vendor is null or f.vendor = t.vendor)
+            and (t.account is null or f.account = t.account)
+            and (t.package is null or f.package = t.package)
+    qualify
+        rank() over (
+            partition by f.vendor, f.account, f.package, t.clock
+            order by
+                if(t.package is null, 0, 4) + if(t.account is null, 0, 2) + if(t.vendor is null, 0, 1) desc nulls last
+        ) = 1
 ),
 
-horizon as (
-    select
-        h.*,
-        d.business_day_number as known_day
-    from analytics.account_horizon as h
-    left join star.dim_calendar as d
-        on h.calendar = d.calendar and star.local_time(h.timezone, h.known_at)::date = d.date
+-- The vendor's time where a promise asks for it.
+held as (
+    select p.*
+    from analytics.check_phase as p
+    semi join scope as t on p.vendor = t.vendor and p.account = t.account and t.clock = 'vendor'
+    where p.phase = 'vendor'
 )
 
 select
-    s.sla_target,
+    t.sla_target,
     s.check_key,
     s.vendor,
     s.account,
     s.subject,
     s.check_id,
     s.package,
-    date_trunc('week', star.local_time(h.timezone, s.ordered_at))::date as ordered_week,
-    s.clock,
-    s.target_business_days,
-    s.target_hours,
+    date_trunc('week', s.ordered_on)::date as ordered_week,
+    t.clock,
+    t.target_business_days,
+    t.target_hours,
     s.is_open,
     e.outcome,
     coalesce(
-        date_sub('second', s.ordered_at, h.known_at) > s.target_hours * 3600,
-        h.known_day - s.ordered_day > s.target_business_days
+        date_sub('second', s.ordered_at, h.known_at) > t.target_hours * 3600,
+        h.known_day - s.ordered_day > t.target_business_days
     ) as is_mature,
-    if(s.clock = 'total', date_sub('second', s.ordered_at, s.ended_at), p.seconds) as spent_seconds,
-    if(s.clock = 'total', e.seconds_earliest, p.seconds_least) as spent_seconds_least,
-    if(s.clock = 'total', date_sub('second', s.ordered_at, s.ended_at), p.seconds_most) as spent_seconds_most,
-    if(s.clock = 'total', s.ended_day - s.ordered_day, p.business_days) as spent_days,
-    if(s.clock = 'total', e.business_days_earliest, p.business_days_least) as spent_days_least,
-    if(s.clock = 'total', s.ended_day - s.ordered_day, p.business_days_most) as spent_days_most
-from scoped as s
-inner join horizon as h on s.vendor = h.vendor and s.account = h.account
+    if(t.clock = 'total', date_sub('second', s.ordered_at, s.ended_at), p.seconds) as spent_seconds,
+    if(t.clock = 'total', e.seconds_earliest, p.seconds_least) as spent_seconds_least,
+    if(t.clock = 'total', date_sub('second', s.ordered_at, s.ended_at), p.seconds_most) as spent_seconds_most,
+    if(t.clock = 'total', s.ended_day - s.ordered_day, p.business_days) as spent_days,
+    if(t.clock = 'total', e.business_days_earliest, p.business_days_least) as spent_days_least,
+    if(t.clock = 'total', s.ended_day - s.ordered_day, p.business_days_most) as spent_days_most
+from analytics.check_clock as s
+inner join scope as t
+    on s.vendor = t.vendor and s.account = t.account and s.package is not distinct from t.package
+inner join analytics.account_horizon as h on s.vendor = h.vendor and s.account = h.account
 left join star.fact_turnaround as e on s.check_key = e.check_key
-left join analytics.check_phase as p on s.check_key = p.check_key and p.phase = 'vendor'
-where s.precedence = 1
+left join held as p on s.check_key = p.check_key

@@ -11,8 +11,8 @@ with
 moved as (
     select
         f.vendor,
-        date_trunc('week', star.local_time(a.timezone, f.ordered_at))::date as ordered_week,
-        date_trunc('week', star.local_time(a.timezone, coalesce(f.completed_at, f.closed_at)))::date as ended_week,
+        date_trunc('week', f.ordered_on)::date as ordered_week,
+        date_trunc('week', f.ended_on)::date as ended_week,
         f.completed_at is not null as is_complete
     from star.fact_check as f
     inner join star.dim_account as a on f.vendor = a.vendor and f.account = a.account

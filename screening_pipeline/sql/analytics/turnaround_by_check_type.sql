@@ -24,82 +24,40 @@
 -- p95_business_days_earliest  95th percentile of the same
 -- @refresh view
 with
--- Whatever showed the check before, showed the part not complete: an answer, or a change that anything told. A dated
--- message shows it as it was at its date, however late it comes.
-answered as (
-    select
-        check_key,
-        received_at as observed_at,
-        received_at as seen_at
-    from star.fact_pull
-    where outcome in ('changed', 'unchanged') and check_key is not null
-    union all
-    select
-        check_key,
-        observed_at,
-        if(channel = 'pull', observed_at, least(occurred_at, observed_at)) as seen_at
-    from star.fact_check_event
-),
-
 part as (
     select
-        p.check_key,
-        p.component_id,
         p.vendor,
-        p.account,
         p.subject,
         p.check_type_key,
-        -- One that fell back has not been completed.
-        if(p.lifecycle = 'completed', p.completed_at, null) as completed_at,
+        p.completed_day,
         f.ordered_at,
+        f.ordered_day,
+        p.completed_at,
         f.is_terminal is not true and p.lifecycle not in ('completed', 'canceled', 'expired', 'declined') as is_open,
-        max(a.seen_at) as seen_before_at
+        -- One that fell back has not been completed.
+        coalesce(
+            p.lifecycle = 'completed' and p.completed_at >= f.ordered_at and p.seen_before_at is not null, false
+        ) as is_included,
+        greatest(f.ordered_at, p.seen_before_at) as completed_at_earliest,
+        if(p.seen_before_at > f.ordered_at, p.seen_before_day, f.ordered_day) as completed_day_earliest
     from star.fact_check_component as p
     inner join star.fact_check as f on p.check_key = f.check_key
-    left join answered as a on p.check_key = a.check_key and p.completed_at > a.observed_at
-    group by all
-),
-
-placed as (
-    select
-        p.*,
-        h.calendar,
-        h.timezone,
-        coalesce(
-            p.completed_at >= p.ordered_at and p.seen_before_at is not null,
-            false
-        ) as is_included,
-        greatest(p.ordered_at, p.seen_before_at) as completed_at_earliest
-    from part as p
-    inner join analytics.account_horizon as h on p.vendor = h.vendor and p.account = h.account
+    inner join star.dim_account as a on p.vendor = a.vendor and p.account = a.account
+    where a.is_analyzed
 ),
 
 timed as (
     select
-        p.vendor,
-        p.subject,
-        p.check_type_key,
-        p.is_open,
-        p.is_included,
-        case when p.is_included then date_sub('second', p.ordered_at, p.completed_at) end as seconds,
-        case
-            when p.is_included then date_sub('second', p.ordered_at, p.completed_at_earliest)
-        end as seconds_earliest,
-        case
-            when p.is_included then end_day.business_day_number - order_day.business_day_number
-        end as business_days,
-        case
-            when p.is_included then early_day.business_day_number - order_day.business_day_number
-        end as business_days_earliest
-    from placed as p
-    left join star.dim_calendar as order_day
-        on p.calendar = order_day.calendar and star.local_time(p.timezone, p.ordered_at)::date = order_day.date
-    left join star.dim_calendar as end_day
-        on p.calendar = end_day.calendar and star.local_time(p.timezone, p.completed_at)::date = end_day.date
-    left join star.dim_calendar as early_day
-        on
-            p.calendar = early_day.calendar
-            and star.local_time(p.timezone, p.completed_at_earliest)::date = early_day.date
+        vendor,
+        subject,
+        check_type_key,
+        is_open,
+        is_included,
+        case when is_included then date_sub('second', ordered_at, completed_at) end as seconds,
+        case when is_included then date_sub('second', ordered_at, completed_at_earliest) end as seconds_earliest,
+        case when is_included then completed_day - ordered_day end as business_days,
+        case when is_included then completed_day_earliest - ordered_day end as business_days_earliest
+    from part
 ),
 
 figure as (

@@ -37,34 +37,44 @@ party as (
     select unnest(['candidate', 'client', 'client_or_candidate', 'vendor', 'unknown']) as phase
 ),
 
+counted as (
+    select
+        vendor,
+        count(*) filter (where is_included) as n,
+        count(*) filter (where is_open) as n_open,
+        count(*) filter (where not is_open and not is_included) as n_excluded,
+        sum(seconds) as total_seconds
+    from analytics.check_clock
+    group by vendor
+),
+
+included as (
+    select check_key
+    from analytics.check_clock
+    where is_included
+),
+
+-- What has ended, as it is kept: nothing of it runs on. Days as small numbers, since all of them are held at once.
 spent as (
     select
-        c.vendor,
-        y.phase,
-        c.is_open,
-        c.is_included,
-        p.seconds > 0 as is_touched,
-        if(c.is_included, p.seconds, null) as seconds,
-        if(c.is_included, p.seconds_least, null) as seconds_least,
-        if(c.is_included, p.seconds_most, null) as seconds_most,
-        if(c.is_included, p.business_days, null) as business_days,
-        if(c.is_included, p.business_days_least, null) as business_days_least,
-        if(c.is_included, p.business_days_most, null) as business_days_most,
-        if(c.is_included, c.seconds, null) as total_seconds
-    from analytics.check_clock as c
-    cross join party as y
-    left join analytics.check_phase as p on c.check_key = p.check_key and y.phase = p.phase
+        p.vendor,
+        p.phase,
+        p.held_us // 1000000 as seconds,
+        p.least_us // 1000000 as seconds_least,
+        p.most_us // 1000000 as seconds_most,
+        p.held_days::integer as business_days,
+        p.least_days::integer as business_days_least,
+        p.most_days::integer as business_days_most
+    from star.fact_check_phase as p
+    semi join included as c on p.check_key = c.check_key
 ),
 
 figure as (
     select
         vendor,
         phase,
-        count(*) filter (where is_included) as n,
-        count(*) filter (where is_open) as n_open,
-        count(*) filter (where not is_open and not is_included) as n_excluded,
-        count(*) filter (where is_included and is_touched) as n_touched,
-        sum(seconds) / nullif(sum(total_seconds), 0) as share,
+        count(*) filter (where seconds > 0) as n_touched,
+        sum(seconds) as seconds,
         quantile_cont(seconds, [0.5, 0.75, 0.9, 0.95]) as likely,
         quantile_cont(seconds_least, [0.5, 0.75, 0.9, 0.95]) as least,
         quantile_cont(seconds_most, [0.5, 0.75, 0.9, 0.95]) as most,
@@ -76,35 +86,37 @@ figure as (
 )
 
 select
-    vendor,
-    phase,
-    n,
-    n_open,
-    n_excluded,
-    n_touched,
-    share,
-    likely[1] as p50,
-    likely[2] as p75,
-    likely[3] as p90,
-    likely[4] as p95,
-    least[1] as p50_least,
-    least[2] as p75_least,
-    least[3] as p90_least,
-    least[4] as p95_least,
-    most[1] as p50_most,
-    most[2] as p75_most,
-    most[3] as p90_most,
-    most[4] as p95_most,
-    days[1] as p50_business_days,
-    days[2] as p75_business_days,
-    days[3] as p90_business_days,
-    days[4] as p95_business_days,
-    least_days[1] as p50_business_days_least,
-    least_days[2] as p75_business_days_least,
-    least_days[3] as p90_business_days_least,
-    least_days[4] as p95_business_days_least,
-    most_days[1] as p50_business_days_most,
-    most_days[2] as p75_business_days_most,
-    most_days[3] as p90_business_days_most,
-    most_days[4] as p95_business_days_most
-from figure
+    c.vendor,
+    y.phase,
+    c.n,
+    c.n_open,
+    c.n_excluded,
+    coalesce(f.n_touched, 0) as n_touched,
+    f.seconds / nullif(c.total_seconds, 0) as share,
+    f.likely[1] as p50,
+    f.likely[2] as p75,
+    f.likely[3] as p90,
+    f.likely[4] as p95,
+    f.least[1] as p50_least,
+    f.least[2] as p75_least,
+    f.least[3] as p90_least,
+    f.least[4] as p95_least,
+    f.most[1] as p50_most,
+    f.most[2] as p75_most,
+    f.most[3] as p90_most,
+    f.most[4] as p95_most,
+    f.days[1] as p50_business_days,
+    f.days[2] as p75_business_days,
+    f.days[3] as p90_business_days,
+    f.days[4] as p95_business_days,
+    f.least_days[1] as p50_business_days_least,
+    f.least_days[2] as p75_business_days_least,
+    f.least_days[3] as p90_business_days_least,
+    f.least_days[4] as p95_business_days_least,
+    f.most_days[1] as p50_business_days_most,
+    f.most_days[2] as p75_business_days_most,
+    f.most_days[3] as p90_business_days_most,
+    f.most_days[4] as p95_business_days_most
+from counted as c
+cross join party as y
+left join figure as f on c.vendor = f.vendor and y.phase = f.phase

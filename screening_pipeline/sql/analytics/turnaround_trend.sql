@@ -10,38 +10,36 @@
 -- p50         median calendar seconds to completion, as first observed or as its vendor says
 -- @refresh view
 with
-counted as (
+-- From the first to the last of each zone alone: all between lie between, and need not be told in local time.
+spanned as (
     select
-        c.vendor,
-        c.package,
-        star.local_time(h.timezone, c.ordered_at) as ordered_at,
-        c.is_included,
-        c.is_open,
-        c.seconds
+        star.local_time(h.timezone, min(c.ordered_at)) as first_at,
+        star.local_time(h.timezone, max(c.ordered_at)) as last_at
     from analytics.check_clock as c
     inner join analytics.account_horizon as h on c.vendor = h.vendor and c.account = h.account
-    where c.ordered_at is not null
+    group by h.timezone
 ),
 
 stretch as (
     select
         case
-            when max(ordered_at) - min(ordered_at) <= interval 14 day then 'day'
-            when max(ordered_at) - min(ordered_at) <= interval 70 day then 'week'
+            when max(last_at) - min(first_at) <= interval 14 day then 'day'
+            when max(last_at) - min(first_at) <= interval 70 day then 'week'
             else 'month'
         end as part
-    from counted
+    from spanned
 )
 
 select
     c.vendor,
     c.package,
     s.part,
-    date_trunc(s.part, c.ordered_at)::date as ordered_on,
+    date_trunc(s.part, c.ordered_on)::date as ordered_on,
     count(*) as n_ordered,
     count(*) filter (where c.is_included) as n,
     count(*) filter (where c.is_open) as n_open,
     quantile_cont(c.seconds, 0.5) as p50
-from counted as c
+from analytics.check_clock as c
 cross join stretch as s
+where c.ordered_on is not null
 group by all

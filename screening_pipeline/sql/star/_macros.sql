@@ -5,6 +5,11 @@ create or replace macro star.local_time(zone, moment) as (timezone(zone, moment)
 
 create or replace macro star.instant_of(zone, local) as (timezone(zone, local));
 
+-- The Monday with which an instant's week begins in UTC, as plain arithmetic: millions of calls ask for it.
+create or replace macro star.utc_week(moment) as (
+    date '1970-01-05' + (7 * ((epoch_us(moment) - 345600000000) // 604800000000))::integer
+);
+
 -- Whether a check in this state came to an end without being completed.
 create or replace macro star.is_ended_otherwise(lifecycle) as (lifecycle in ('canceled', 'expired', 'declined'));
 

@@ -20,24 +20,12 @@
 -- adjudication               the client's decision on the part
 -- first_observed_at          when it was first shown
 -- completed_at               the first observation that shows it completed
+-- seen_before_at             the last look that showed it not complete before that, null where there was none
+-- completed_day              running number of the business day of completed_at
+-- seen_before_day            the same of seen_before_at
 -- last_observed_at           when it was last shown; a part that vanishes is kept
 -- @refresh check_key
 with
-part as (
-    select
-        check_key,
-        component_id,
-        -- All from one message: the last that shows the part.
-        max_by(part_number, place) as last_number,
-        min(observed_at) as first_observed_at,
-        min(observed_at) filter (where part_lifecycle = 'completed') as completed_at,
-        max(observed_at) as last_observed_at,
-        min(place) as first_place,
-        min_by(position, place) as first_position
-    from told_part
-    group by check_key, component_id
-),
-
 named as (
     select
         p.*,
@@ -46,7 +34,7 @@ named as (
             partition by p.check_key, r.component_type
             order by p.first_place asc nulls last, p.first_position asc nulls last, p.component_id asc nulls last
         ) as ordinal
-    from part as p
+    from shown_part as p
     inner join told_part as r on p.last_number = r.part_number
 )
 
@@ -74,6 +62,10 @@ select
     n.part_adjudication as adjudication,
     n.first_observed_at,
     n.completed_at,
+    d.seen_before_at,
+    d.completed_day,
+    d.seen_before_day,
     n.last_observed_at
 from named as n
 inner join concerned as c on n.check_key = c.check_key
+left join part_day as d on n.check_key = d.check_key and n.component_id = d.component_id

@@ -28,6 +28,9 @@
 -- response_id                the response that told us
 -- seconds_in_previous_state  seconds since the event before
 -- previous_lifecycle         the lifecycle before
+-- seconds_late_least         calendar seconds at least from the change to its being seen, null if nobody knows
+-- seconds_late_most          the same at most
+-- business_days_late         business days at most from the change to its being seen
 -- @refresh check_key
 with
 change as (
@@ -73,9 +76,13 @@ select
     q.channel,
     q.response_id,
     date_sub('second', e.changed_before_at, q.received_at) as seconds_in_previous_state,
-    e.previous_lifecycle
+    e.previous_lifecycle,
+    l.seconds_late_least,
+    l.seconds_late_most,
+    l.business_days_late
 from change as e
 inner join sequence as q on e.message_number = q.message_number
 inner join staging.state as s on e.state_key = s.state_key
 inner join staging.reading as r on e.state_key = r.state_key
+inner join change_lateness as l on e.message_number = l.message_number
 inner join concerned as c on q.check_key = c.check_key

@@ -24,6 +24,8 @@ placed as (
         f.account,
         f.package,
         f.ordered_at,
+        f.ordered_on,
+        f.ordered_day,
         a.calendar,
         a.timezone,
         f.first_observed_at is not null as is_observed,
@@ -35,6 +37,7 @@ placed as (
         end as outcome,
         greatest(f.first_observed_at, f.ordered_at) as entered_at,
         coalesce(f.completed_at, f.closed_at, greatest(f.last_observed_at, f.ordered_at)) as ended_at,
+        if(coalesce(f.completed_at, f.closed_at) is null, f.ended_day_earliest, f.ended_day) as ended_day,
         -- Whose end nothing bounds from below can have ended as soon as it was ordered.
         case
             when f.completed_at is not null then coalesce(f.completed_at_earliest, f.ordered_at)
@@ -56,7 +59,7 @@ select
     p.vendor,
     p.account,
     p.package,
-    date_trunc('month', star.local_time(p.timezone, p.ordered_at))::date as ordered_month,
+    date_trunc('month', p.ordered_on)::date as ordered_month,
     p.outcome,
     p.is_observed,
     p.outcome = 'open' or coalesce(p.entered_at < p.ended_at, false) as is_seen_open,
@@ -64,15 +67,11 @@ select
     date_sub('second', p.ordered_at, p.entered_at) as seconds_entered,
     greatest(0, date_sub('second', p.ordered_at, p.ended_at_earliest)) as seconds_earliest,
     date_sub('second', p.ordered_at, p.ended_at) as seconds_latest,
-    enter_day.business_day_number - order_day.business_day_number as business_days_entered,
-    early_day.business_day_number - order_day.business_day_number as business_days_earliest,
-    end_day.business_day_number - order_day.business_day_number as business_days_latest
+    enter_day.business_day_number - p.ordered_day as business_days_entered,
+    early_day.business_day_number - p.ordered_day as business_days_earliest,
+    p.ended_day - p.ordered_day as business_days_latest
 from placed as p
-left join star.dim_calendar as order_day
-    on p.calendar = order_day.calendar and star.local_time(p.timezone, p.ordered_at)::date = order_day.date
 left join star.dim_calendar as enter_day
     on p.calendar = enter_day.calendar and star.local_time(p.timezone, p.entered_at)::date = enter_day.date
 left join star.dim_calendar as early_day
     on p.calendar = early_day.calendar and star.local_time(p.timezone, p.ended_at_earliest)::date = early_day.date
-left join star.dim_calendar as end_day
-    on p.calendar = end_day.calendar and star.local_time(p.timezone, p.ended_at)::date = end_day.date

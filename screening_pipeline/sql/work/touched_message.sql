@@ -26,9 +26,14 @@ select
     row_number() over () as message_number,
     *
 from (
-    select * from own
+    select
+        *,
+        false as is_of_beginning
+    from own
     union all by name
-    select o.* replace (b.check_key as check_key)
+    select
+        o.* replace (b.check_key as check_key),
+        true as is_of_beginning
     from staging.observation as o
     inner join begun as b on o.check_key = b.continues_key
     where o.state_key is not null and (b.begun_at is null or o.received_at < b.begun_at)
