@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from screening_pipeline.base.clock import SystemClock
+from screening_pipeline.base.clock import StandingClock, SystemClock
 from screening_pipeline.base.errors import DiskFull
 from screening_pipeline.cycle import account_pull, pull, settle, take_orders, turns
 from screening_pipeline.cycle.pull import PullRequest, pull_accounts
@@ -213,6 +213,22 @@ def test_runs_side_by_side_take_turns_at_settling_for_both(tmp_path: Path, monke
     gaps = [after - before for before, after in pairwise(sorted(begun))]
     assert len(begun) >= 2
     assert min(gaps) > 0.8, f"each by itself would settle every second: {gaps}"
+
+
+def test_a_clock_that_was_put_back_has_nobody_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pull, "_PAUSE_SECONDS", 0.1)
+    with side(tmp_path, pending, ["quick", "slow"], due=9, limit=4, window=WINDOW) as office:
+        queue, clock = office.runtime.pull_queue, office.runtime.clock
+        with turns.settling(queue, StandingClock(clock.now() + timedelta(days=1))):
+            pass
+        assert turns.settled_until(queue, clock) is None
+        queue.replace("zinc", "quick", queue.due("zinc", "quick", clock.now())[:1])
+        assert office.pulled(seconds=20)["quick"].accepted == 1, (
+            "while another account is at work it is looked at again"
+        )
+        with turns.settling(queue, clock):
+            pass
+        assert turns.settled_until(queue, clock) is not None
 
 
 def test_in_a_bounded_run_who_falls_due_later_is_asked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

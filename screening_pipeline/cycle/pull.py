@@ -202,7 +202,8 @@ class _Round:
 
     def _put_off_asked(self) -> None:
         """Put off what was asked and is in no plan yet: another run may have settled it meanwhile."""
-        queue, since = self._runtime.pull_queue, turns.settled_until(self._runtime.pull_queue)
+        queue = self._runtime.pull_queue
+        since = turns.settled_until(queue, self._runtime.clock)
         if since is not None:
             self._asked = {key: at for key, at in self._asked.items() if at >= since}
         if self._asked:

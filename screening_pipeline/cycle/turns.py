@@ -26,10 +26,14 @@ def settling(pull_queue: PullQueue, clock: Clock) -> Iterator[None]:
     pull_queue.remember(_DONE, begun_at)
 
 
-def settled_until(pull_queue: PullQueue) -> datetime | None:
-    """What was landed before is settled, published and planned; None where nobody has noted it."""
+def settled_until(pull_queue: PullQueue, clock: Clock) -> datetime | None:
+    """What was landed before is settled, published and planned; None where that is not known, or yet to come.
+
+    Under a clock that was put back nothing would seem to wait for a plan, and all would be asked at every look.
+    """
     noted = pull_queue.note(_DONE)
-    return datetime.fromisoformat(noted) if noted else None
+    at = datetime.fromisoformat(noted) if noted else None
+    return None if at is None or at > clock.now() else at
 
 
 @dataclass(slots=True)
