@@ -1,4 +1,4 @@
-"""How much of what vendors allow is used: accounts side by side, the lock, sensors, and an hour of `dev`.
+"""How much of what vendors allow is used: accounts side by side, the lock, sensors, and an hour of `dev` and `watch`.
 
     python benchmarks/pace.py [--smallest | --short | --full]
 
@@ -6,7 +6,8 @@ Accounts: 1, 5 and 50 of them, each with more due than its limit allows, asked b
 calls came. The peer is the leanest script that keeps the same limits: a list of instants per account, bare httpx,
 nothing kept. Lock: who held the writer's lock how long in a cycle and in the daily job. Sensors: 200 accounts with one
 check due each, from the tick to the end of the run that it asks for. `dev`: its processes for some minutes over the
-bundled sandbox, beside `dagster dev` with as many sensors that always skip.
+bundled sandbox, beside `dagster dev` with as many sensors that always skip. `watch`: its one process for some minutes
+over the bundled sandbox, whose feed it drains every minute, and where nothing is due.
 """
 
 from __future__ import annotations
@@ -301,14 +302,51 @@ def _stored(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+# ── watch ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def watch(folder: str, warm_up: float, seconds: float) -> Cost:
+    """`watch` for some minutes, without the sandbox that it starts: the facts are CPU seconds an hour."""
+    place = Path(folder)
+    given = {**environ(), "DAGSTER_DISABLE_TELEMETRY": "yes", "BENCH_KEY": "key of a benchmark"}
+    given.pop("DAGSTER_HOME", None)
+    words = [sys.executable, "-m", "screening_pipeline", "watch"]
+    with ExitStack() as running:
+        groups = {}
+        for name in ("sandbox", "nothing due"):
+            (place / name).mkdir()
+            if name == "nothing due":
+                told = ACCOUNT.format(number=1, url="http://127.0.0.1:9", limit=60)
+                (place / name / "screening.toml").write_text(told)
+            data = {"SCREENING_DATA_DIR": str(place / name / "data")}
+            groups[name] = running.enter_context(_running(words, place / name, {**given, **data}))
+        time.sleep(warm_up)
+        before = {name: _own_cpu(process) for name, process in groups.items()}
+        time.sleep(seconds)
+        spent = {name: _own_cpu(process) - before[name] for name, process in groups.items()}
+    return Cost(facts={name: cpu * 3600 / seconds for name, cpu in spent.items()})
+
+
+def _own_cpu(process: int) -> float:
+    """CPU seconds of a process alone."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 # ── what is printed ────────────────────────────────────────────────────────────────────────────────────
 
 
 def plan(options: Options) -> None:
     """Measure and print."""
-    chosen = options.rest.only or ("accounts", "lock", "sensors", "dev")
-    for name in chosen:
-        {"accounts": _print_accounts, "lock": _print_lock, "sensors": _print_sensors, "dev": _print_dev}[name](options)
+    parts = {
+        "accounts": _print_accounts,
+        "lock": _print_lock,
+        "sensors": _print_sensors,
+        "dev": _print_dev,
+        "watch": _print_watch,
+    }
+    for name in options.rest.only or parts:
+        parts[name](options)
 
 
 def _print_accounts(options: Options) -> None:
@@ -360,9 +398,16 @@ def _print_dev(options: Options) -> None:
     say(f"Ours / idle: {found['ours'] / max(found['peer'], 1e-9):.2f}")
 
 
+def _print_watch(options: Options) -> None:
+    warm_up, seconds = options.choose((5, 5), (60, 300), (300, 3_600))
+    found = run_part("watch", folder=fetch.new(options.folder), warm_up=warm_up, seconds=seconds).facts
+    say(f"`watch`, {seconds} s after {warm_up} s, extrapolated, without the vendors' CPU:")
+    table(("over", "CPU s an hour"), list(found.items()))
+
+
 if __name__ == "__main__":
     main(
         plan,
-        {"side_by_side": side_by_side, "leanest": leanest, "lock": lock, "ticked": ticked, "dev": dev},
-        ("--only", {"action": "append", "choices": ("accounts", "lock", "sensors", "dev")}),
+        {"side_by_side": side_by_side, "leanest": leanest, "lock": lock, "ticked": ticked, "dev": dev, "watch": watch},
+        ("--only", {"action": "append", "choices": ("accounts", "lock", "sensors", "dev", "watch")}),
     )
