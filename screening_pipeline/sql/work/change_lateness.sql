@@ -55,4 +55,7 @@ from happened as h
 left join star.dim_calendar as happened_day
     on h.calendar = happened_day.calendar and star.local_time(h.timezone, h.happened_at)::date = happened_day.date
 left join star.dim_calendar as seen_day
-    on h.calendar = seen_day.calendar and star.local_time(h.timezone, h.observed_at)::date = seen_day.date
+    on
+        h.calendar = seen_day.calendar
+        -- Of a change of which nobody knows when it happened, no day is needed.
+        and if(h.happened_at is null, null, star.local_time(h.timezone, h.observed_at)::date) = seen_day.date
