@@ -126,9 +126,19 @@ def test_packages_have_their_names_and_two_of_one_name_are_told_apart(connection
         connection.execute("rollback")
 
 
-def test_figures_are_those_of_their_queries_whatever_is_computed_once_for_several(connection: Connection) -> None:
-    asked = {name: session.rows(connection, query) for name, query in catalog.questions().items()}
-    found = figures.collect(connection)
+def test_figures_are_those_of_their_queries_whatever_is_computed_once_for_several(
+    connection: Connection, tmp_path: Path
+) -> None:
+    publish.publish(connection, tmp_path / "screening.duckdb")
+    with session.attached(tmp_path / "screening.duckdb") as snapshot:
+        # More months than are shown, many checks in the oldest that is and in the one before it, and some of no month.
+        spread = "nullif(check_key // 5 % 20, 19)::integer"
+        at = f"date '2026-05-01' - to_months([12, 12, 13, 13, {spread}][check_key % 5 + 1])"
+        snapshot.execute(f"update star.fact_turnaround set ordered_month = {at}")
+        asked = {name: session.rows(snapshot, query) for name, query in catalog.questions().items()}
+        found = figures.collect(snapshot)
+    assert {row["month"] for row in found["groups"] if row["month"] and row["median"]} >= {"2025-05"}
+    assert len({row["month"] for row in found["groups"]} - {None}) == 13
     assert found.keys() == asked.keys()
     for name, rows in found.items():
         assert list(map(_rounded, rows)) == list(map(_rounded, asked[name])), name

@@ -11,14 +11,21 @@ from screening_pipeline.warehouse import catalog, computed, session, snapshot
 
 Figures = Mapping[str, list[Row]]
 
-# Several figures rest on each of these, which have few rows and are read from all checks or calls.
-_SHARED = {"analytics.account_horizon", "analytics.turnaround_group", "analytics.group_summary"}
-
 
 def collect(connection: session.Connection) -> Figures:
     """The rows of every report query, by its name. Raises UsageError for a snapshot of an earlier version."""
-    with snapshot.earlier_told(connection), computed.keeping(connection, _SHARED):
+    with snapshot.earlier_told(connection), computed.keeping(connection, _shared(connection)):
         return {name: session.rows(connection, query) for name, query in catalog.questions().items()}
+
+
+def _shared(connection: session.Connection) -> Mapping[str, str]:
+    """On each of these rest several figures, and they have few rows, read from all checks or calls.
+
+    Of months those are enough that are shown; curves of all years would be half of the time.
+    """
+    found = connection.execute(catalog.statement("find_first_month")).fetchone()
+    months = f"grain <> 'month' or month >= date '{found[0]}'" if found else ""
+    return {"analytics.account_horizon": "", "analytics.turnaround_group": "", "analytics.group_summary": months}
 
 
 def by_vendor_of(rows: Iterable[Row]) -> Mapping[str, list[Row]]:

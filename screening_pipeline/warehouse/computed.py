@@ -15,7 +15,7 @@ from screening_pipeline.warehouse import catalog, session
 from screening_pipeline.warehouse.snapshot import published
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from screening_pipeline.warehouse.catalog import Relation
@@ -45,12 +45,16 @@ def standing_before(connection: Connection) -> Iterator[Iterator[Relation]]:
 
 
 @contextmanager
-def keeping(connection: Connection, names: Collection[str]) -> Iterator[None]:
-    """Context manager: the same with all of its tables and views, of which those of `names` are kept in memory."""
+def keeping(connection: Connection, kept: Mapping[str, str]) -> Iterator[None]:
+    """Context manager: the same with all of its tables and views, of which those that `kept` names are in memory.
+
+    Of each it has the rows that meet a condition, "" for all; then no question may be about another one.
+    """
     with standing_before(connection) as relations:
         for relation in relations:
-            if relation.qualified in names:
-                connection.execute(f"create table {relation.qualified}_kept as from {relation.qualified}")
+            if (condition := kept.get(relation.qualified)) is not None:
+                rows = f"from {relation.qualified} where {condition or 'true'}"
+                connection.execute(f"create table {relation.qualified}_kept as {rows}")
                 _replace(connection, relation, f"from {relation.qualified}_kept")
         yield
 

@@ -37,5 +37,6 @@ select
     p90_high * 86400 as ninety_high,
     note
 from placed
+-- As many months as in statements/find_first_month.sql: of others nothing is computed for the report.
 where place <= 12 and months_ago <= 13
 order by vendor asc nulls last, package asc nulls first, month asc nulls first
