@@ -12,6 +12,7 @@ import pytest
 
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.cycle.writing import open_warehouse
+from screening_pipeline.runtime import publication
 from screening_pipeline.warehouse import catalog, session, snapshot, store, zones
 from screening_pipeline.warehouse import publish as warehouse_publish
 from screening_pipeline_tests.support.end_to_end_world import Play, dagster_words, playing
@@ -53,7 +54,7 @@ def copied(play: Play, file: Path) -> dict[str, list[str]]:
     """What a whole copy says now."""
     with open_warehouse(play.runtime) as connection:
         connection.execute(f"attach {quote(str(file))} as copied")
-        assert snapshot.copy(connection, "copied")
+        snapshot.copy(connection, "copied")
         connection.execute("detach copied")
     with session.attached(file, is_read_only=True) as connection:
         return everything(connection)
@@ -66,6 +67,17 @@ def test_brought_up_to_date_it_shows_what_a_whole_copy_shows(played: Play, tmp_p
         assert published(played) == copied(played, tmp_path / f"{number}.duckdb")
         shown.append((changed > 0, updates(played) > 0))
     assert (True, True) in shown
+
+
+def test_a_table_that_had_no_row_gets_its_first_one_and_loses_its_last_one_without_a_whole_copy(played: Play) -> None:
+    gap = "('g', 'hireright', 'sandbox', now(), 'interrupted', 0, now(), now())"
+    played.cycle(DAYS[-1])
+    for change, shown in ((f"insert into ops.feed_gap values {gap}", 1), ("delete from ops.feed_gap", 0)):
+        with open_warehouse(played.runtime) as connection:
+            connection.execute(change)
+            publication.publish(played.runtime, connection, is_due=True)
+        assert updates(played) > 0
+        assert len(published(played)["ops.feed_gap"]) == shown
 
 
 def test_it_has_the_format_of_the_oldest_duckdb_that_may_read_it(played: Play) -> None:

@@ -117,11 +117,20 @@ def _queue_all(connection: Connection, pull_queue: PullQueue, made: Sequence[_Ma
 def _queue_touched(connection: Connection, pull_queue: PullQueue, made: Sequence[_Made], now: datetime) -> None:
     keys = connection.execute("select distinct check_key from staging.unplanned_check").fetchall()
     pull_queue.put_rows([key for (key,) in keys], [row for one in made for row in one.agenda()])
-    for account in (one.account for one in made):
-        summary = pull_queue.summary(account.vendor, account.name, now)
-        given = {"now": now.isoformat(), "vendor": account.vendor, "account": account.name}
-        texts = {name: quote(value) for name, value in given.items()}
-        connection.execute(catalog.statement("recount_plan", open=summary.open, due=summary.due, **texts))
+    if made:
+        _recount(connection, pull_queue, [one.account for one in made], now)
+
+
+def _recount(connection: Connection, pull_queue: PullQueue, accounts: Sequence[Account], now: datetime) -> None:
+    counted = [pull_queue.summary(account.vendor, account.name, now) for account in accounts]
+    given = {
+        "vendors": [quote(account.vendor) for account in accounts],
+        "accounts": [quote(account.name) for account in accounts],
+        "open": [str(one.open) for one in counted],
+        "due": [str(one.due) for one in counted],
+    }
+    lists = {name: f"[{', '.join(values)}]" for name, values in given.items()}
+    connection.execute(catalog.statement("recount_plan", now=quote(now.isoformat()), **lists))
 
 
 def _planned(

@@ -147,11 +147,12 @@ class DuckLake(Engine):
     def publish(self, connection: Connection) -> int:
         is_update = self.is_updatable(connection)
         _attach(connection, PUBLISHED, self._shown)
-        is_update = is_update and snapshot.update(connection, PUBLISHED)
-        if not is_update:
-            snapshot.copy(connection, PUBLISHED)
+        empty = snapshot.update(connection, PUBLISHED) if is_update else None
+        is_update = empty is not None
+        if empty is None:
+            empty = snapshot.copy(connection, PUBLISHED)
         self._maintain_at_times(connection)
-        snapshot.note(connection, _told_by(self._shown.catalogue.mark()), is_update=is_update)
+        snapshot.note(connection, _told_by(self._shown.catalogue.mark()), is_update=is_update, empty=empty)
         return lake_session.size(connection, PUBLISHED)
 
     def _maintain_at_times(self, connection: Connection) -> None:

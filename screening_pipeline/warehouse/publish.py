@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
@@ -20,6 +20,8 @@ from screening_pipeline.warehouse.session import NAME, SHARED
 
 if TYPE_CHECKING:
     from screening_pipeline.warehouse.session import Connection
+
+T = TypeVar("T")
 
 
 def is_opened_for_writing(path: Path) -> bool:
@@ -47,14 +49,15 @@ def publish(connection: Connection, target: Path) -> int:
     discard(new)
     if snapshot.is_packed_next(connection):
         connection.execute("reset max_vacuum_tasks")  # in both files, whenever they are written next
-    is_update = is_updatable(connection, target) and _update(connection, target, new)
-    if not is_update:
+    empty = _update(connection, target, new) if is_updatable(connection, target) else None
+    is_update = empty is not None
+    if empty is None:
         discard(new)
-        _written(connection, new, snapshot.copy, f" ({SHARED})")
+        empty = _written(connection, new, snapshot.copy, f" ({SHARED})")
     share(new)
     log_of(target).unlink(missing_ok=True)
     put_in_place(new, target)
-    snapshot.note(connection, _told_by(target), is_update=is_update)
+    snapshot.note(connection, _told_by(target), is_update=is_update, empty=empty)
     return target.stat().st_size
 
 
@@ -74,26 +77,26 @@ def _told_by(path: Path) -> str:
     return " ".join(map(str, mark_of(path) or ()))
 
 
-def _update(connection: Connection, target: Path, new: Path) -> bool:
-    """Write the snapshot at `target` brought up to date; whether that shows everything."""
+def _update(connection: Connection, target: Path, new: Path) -> list[str] | None:
+    """Write the snapshot at `target` brought up to date; as `snapshot.update`, None where a whole copy is wanted."""
     try:
         shutil.copyfile(target, new)
     except OSError:  # a whole copy will tell what is wrong, if it is
-        return False
+        return None
     connection.execute("set wal_autocheckpoint = '0 bytes'")  # no log of what is checkpointed at once
     try:
         return _written(connection, new, snapshot.update)
     except (duckdb.IOException, duckdb.SerializationException):  # the last one rots, or the disk is full: then as above
-        return False
+        return None
     finally:
         connection.execute("reset wal_autocheckpoint")
 
 
-def _written(connection: Connection, new: Path, write: Callable[[Connection, str], bool], made_with: str = "") -> bool:
+def _written(connection: Connection, new: Path, write: Callable[[Connection, str], T], made_with: str = "") -> T:
     """Write to the database at `new`, made if it is missing; what `write` returned."""
     connection.execute(f"attach {quote(str(new))} as published{made_with}")
     try:
-        is_whole = write(connection, "published")
+        found = write(connection, "published")
         connection.execute("checkpoint published")
     except BaseException:
         with suppress(duckdb.Error):
@@ -102,7 +105,7 @@ def _written(connection: Connection, new: Path, write: Callable[[Connection, str
         raise
     finally:
         connection.execute("detach published")
-    return is_whole
+    return found
 
 
 def log_of(path: Path) -> Path:

@@ -89,7 +89,7 @@ def create_derived(connection: Connection) -> None:
     for relation in catalog.relations().values():
         if relation.schema != "work" and relation.refresh != "landed":
             comment(connection, relation)
-    drop_work(connection)
+    _drop_work(connection)
 
 
 def drop_derived(connection: Connection) -> None:
@@ -202,7 +202,12 @@ def scan(connection: Connection, sources: Mapping[str, Sequence[Path | str]]) ->
 
 
 def drop_work(connection: Connection) -> None:
-    """Drop the temporary tables of the batch."""
+    """Drop the temporary tables of the batch, in one transaction: in a lake each begins by asking the catalogue."""
+    with own_transaction(connection):
+        _drop_work(connection)
+
+
+def _drop_work(connection: Connection) -> None:
     batch = ("landed", "batch_id", "batch_new", "batch_touched", "batch_response", "batch_package", "new_order")
     work = (relation.name for relation in catalog.refreshed("work"))
     names = [*batch, *_INPUTS, *work]

@@ -17,7 +17,7 @@ from screening_pipeline.warehouse import catalog, session
 from screening_pipeline.warehouse.schema import comment, create_empty, name_zones
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from screening_pipeline.warehouse.catalog import Relation
     from screening_pipeline.warehouse.session import Connection
@@ -88,10 +88,10 @@ def _is_true(connection: Connection, condition: str) -> bool:
     return bool(found and found[0])
 
 
-def note(connection: Connection, file: str, *, is_update: bool) -> None:
-    """Record the published file, by its change mark, as up to date with the warehouse."""
+def note(connection: Connection, file: str, *, is_update: bool, empty: Sequence[str]) -> None:
+    """Record the published file, by its change mark, as up to date with the warehouse, and the `empty` tables in it."""
     updates = _last(connection)["updates"] + 1 if is_update else 0
-    value = quote(json.dumps({"file": file, "updates": updates}))
+    value = quote(json.dumps({"file": file, "updates": updates, "empty": [*empty]}))
     with session.transaction(connection):
         forget(connection)
         connection.execute(f"insert into staging.setting values ('{_NOTE}', {value})")
@@ -102,10 +102,11 @@ def forget(connection: Connection) -> None:
     connection.execute(catalog.statement("forget_snapshot"))
 
 
-def copy(connection: Connection, database: str) -> bool:
-    """Copy the public schemas into an attached database: tables as rows, views and macros as they are. True.
+def copy(connection: Connection, database: str) -> list[str]:
+    """Copy the public schemas into an attached database: tables as rows, views and macros as they are.
 
-    What stands there under their names goes, for readers at the same moment as the new comes.
+    What stands there under their names goes, for readers at the same moment as the new comes. Returns the tables
+    without a row.
     """
     connection.execute(f"use {database}")
     try:
@@ -116,7 +117,7 @@ def copy(connection: Connection, database: str) -> bool:
             session.traits(connection).copied(connection, list(published()))
     finally:
         connection.execute(f"use {session.HOME}")
-    return True
+    return _empty(_counts(connection, session.HOME, _tables()))
 
 
 def _fill(connection: Connection) -> None:
@@ -148,27 +149,37 @@ def _copy(connection: Connection, relation: Relation) -> None:
             connection.execute(f"insert into {relation.qualified} by name {source}")
 
 
-def update(connection: Connection, database: str) -> bool:
-    """Update an attached snapshot, if each of its tables then has as many rows as the warehouse's; whether it has."""
+def update(connection: Connection, database: str) -> list[str] | None:
+    """Update an attached snapshot, if each of its tables then has as many rows as the warehouse's; else None.
+
+    Returns the tables without a row. Those that had none when it was made, and have none, are left alone: in a lake
+    each statement costs ten milliseconds.
+    """
+    wanted, were_empty = _counts(connection, session.HOME, _tables()), _last(connection).get("empty", ())
+    tables = [one for one in _tables() if wanted[one.qualified] or one.qualified not in were_empty]
     try:
         with session.own_transaction(connection):
-            for relation in _tables():
+            for relation in tables:
                 _update(connection, relation, f"{database}.{relation.qualified}")
             connection.execute(catalog.statement("plan_anew"))
-            _require_equal(connection, database)
+            _require_equal(_counts(connection, database, tables), wanted)
     except _UnequalError:
-        return False
-    return True
+        return None
+    return _empty(wanted)
 
 
-def _require_equal(connection: Connection, database: str) -> None:
-    if _counts(connection, database) != _counts(connection, session.HOME):
+def _empty(counts: Mapping[str, int]) -> list[str]:
+    return [name for name, count in counts.items() if not count]
+
+
+def _require_equal(found: Mapping[str, int], wanted: Mapping[str, int]) -> None:
+    if any(count != wanted[name] for name, count in found.items()):
         raise _UnequalError
 
 
-def _counts(connection: Connection, database: str) -> dict[str, int]:
-    """Row counts of each published table in a database; one query without joins is planned in half the time."""
-    tables = (relation.qualified for relation in _tables())
+def _counts(connection: Connection, database: str, relations: Iterable[Relation]) -> dict[str, int]:
+    """Row counts of published tables in a database; one query without joins is planned in half the time."""
+    tables = (relation.qualified for relation in relations)
     counts = " union all ".join(f"select {quote(table)}, count(*) from {database}.{table}" for table in tables)
     return dict(connection.execute(counts).fetchall())
 
