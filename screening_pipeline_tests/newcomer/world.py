@@ -119,7 +119,8 @@ def play(work: Runtime, counter: Counter) -> dict[str, Any]:
         first = runs.sync(work, recorded, is_full=True)
         facts: dict[str, Any] = {"first": states(work), "exit_code": first.exit_code, "failed": first.failed_checks}
         facts["planned"] = rows(
-            work, "select check_id, next_pull_at - now() > interval 1 hour as is_left_alone from star.fact_check"
+            work,
+            "select check_id, next_pull_at > now() + interval 1 hour as is_left_alone from star.fact_check order by all",
         )
 
         counter.untold.append(counter.end("L-1", "bright"))
