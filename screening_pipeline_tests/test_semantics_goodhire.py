@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from screening_pipeline_tests.support.stage import DONE, OPEN, Saying, Stories, Story, at
 
@@ -326,6 +327,25 @@ def test_two_runs_of_one_instant_are_one_row_that_tells_of_the_alert(s: Story) -
         s.say(LastStatus="Alert", Results=[{**run, "Status": "Alert"}, {**run, "Status": "Clear"}], when=when)
     yield
     assert [(r["vendor_status"], r["result"], r["rewritten_count"]) for r in s.runs()] == [("Alert", "consider", 0)]
+
+
+@told.story
+def test_runs_may_be_dated_a_day_ahead_and_no_further(s: Story) -> Iterator[None]:
+    s.of("goodhire", subject="subscription")
+    runs = [{"Date": date, "Status": "Clear"} for date in ("2026-03-03T10:00:00Z", "2026-03-03T22:00:00Z")]
+    s.say(LastStatus="Clear", IsActive=True, Results=runs, when="10:00")
+    yield
+    assert [run["run_at"] for run in s.runs()] == [at("10:00"), at("10:00") + timedelta(days=1)]
+    assert s.unmapped() == {("vendor_time", "2026-03-03T22:00:00Z")}
+
+
+@told.story
+def test_a_subscription_may_have_started_a_day_ahead_and_no_further(s: Story) -> Iterator[None]:
+    s.of("goodhire", subject="subscription")
+    s.say(LastStatus="New", IsActive=True, StartedOn="2026-03-03T22:00:00Z", when="10:00")
+    yield
+    assert s.subscription()["started_at"] is None
+    assert s.unmapped() == {("vendor_time", "2026-03-03T22:00:00Z")}
 
 
 @told.story

@@ -239,6 +239,18 @@ def test_adjudication_comes_after_completion_and_closes_the_order(s: Story) -> I
 
 
 @told.story
+def test_a_review_after_the_screening_is_no_part_of_its_turnaround(s: Story) -> Iterator[None]:
+    s.of("hireright", account="judged").order(ordered_at="2026-03-02T08:00Z")
+    s.say(orderStatus="InProgress", when="09:00")
+    s.say(orderStatus="Completed", when="10:00")
+    s.say(orderStatus="Completed", adjudicationStatus="Client Review Required", when="11:00")
+    yield
+    held = {row["phase"]: (row["held_us"], row["is_holding"]) for row in s.phases()}
+    assert held["vendor"] == (7200 * 1_000_000, False)
+    assert held["client"] == (0, False), "whoever acts now holds up no screening"
+
+
+@told.story
 def test_a_dispute_opens_a_finished_order_again_and_its_end_closes_it(s: Story) -> Iterator[None]:
     s.of("hireright", account="judged").order(ordered_at="2026-03-02T08:00Z")
     done: dict[str, Any] = {"orderStatus": "Completed", "adjudicationStatus": "Meets Company Standards"}

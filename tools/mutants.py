@@ -59,6 +59,7 @@ MEANING_TESTS = (
     "incidence",
     "only_pushed",
     "forecast",
+    "replan",
 )
 TABLE_TESTS = ("vendor_tables", "vendor_examples", "semantics_*")
 PYTEST = ("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "--no-header")
@@ -66,7 +67,10 @@ PYTEST = ("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:x
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: `place` is a file below the package or a Python function, `was` and `becomes` are its text."""
+    """One change: `place` is a file below the package or a Python function, `was` and `becomes` are its text.
+
+    `line` is where a statement is changed, without the space around it: a word stands there more than once.
+    """
 
     kind: str
     place: str
@@ -74,9 +78,17 @@ class Mutant:
     becomes: str
     offset: int = 0
     name: str = ""
+    line: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What it is known by."""
+        return self.place, self.line, self.was, self.becomes
 
     def __str__(self) -> str:
-        return f"{self.kind:<6} {self.place}: {self.was!r} -> {self.becomes!r}"
+        return f"{self.kind:<6} {self.place}: {self.was!r} -> {self.becomes!r}" + (
+            f" in {self.line!r}" * bool(self.line)
+        )
 
 
 # Columns that say how we know; nothing is computed of them.
@@ -154,7 +166,10 @@ def of_statements(package: Path) -> Iterator[Mutant]:
             for found in SWAP.finditer(text):
                 if not any(begin <= found.start() < end for begin, end in comments):
                     becomes = tuple(SWAPS.values())[(found.lastindex or 1) - 1]
-                    yield Mutant("sql", str(path.relative_to(package)), found.group(), becomes, found.start())
+                    line = text[text.rfind("\n", 0, found.start()) + 1 : text.find("\n", found.start())].strip()
+                    yield Mutant(
+                        "sql", str(path.relative_to(package)), found.group(), becomes, found.start(), line=line
+                    )
 
 
 def is_noticed(mutant: Mutant, copy: Path, limit: int) -> bool:
@@ -264,10 +279,10 @@ def mutmut(copy: Path, *words: str) -> str:
 # ── all of it ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def equivalents(path: Path = EQUIVALENT) -> Mapping[tuple[str, str, str], str]:
+def equivalents(path: Path = EQUIVALENT) -> Mapping[tuple[str, str, str, str], str]:
     """The changes that were judged to make no difference, each with its reason."""
     listed = tomllib.loads(path.read_text(encoding="utf-8")).get("mutant", [])
-    return {(one["place"], one["was"], one["becomes"]): one["reason"] for one in listed}
+    return {(one["place"], one.get("line", ""), one["was"], one["becomes"]): one["reason"] for one in listed}
 
 
 def copied(folder: Path) -> Path:
@@ -305,15 +320,15 @@ def warm_up(copy: Path, names: Iterable[str]) -> int:
     return round(PATIENCE * (time.monotonic() - begun)) + 60
 
 
-def tell(kind: str, tried: int, survivors: Sequence[Mutant], known: Mapping[tuple[str, str, str], str]) -> float:
+def tell(kind: str, tried: int, survivors: Sequence[Mutant], known: Mapping[tuple[str, str, str, str], str]) -> float:
     """Print what came of one kind; the share that was noticed or is equivalent."""
-    counts = Counter((m.place, m.was, m.becomes) in known for m in survivors)
+    counts = Counter(mutant.key in known for mutant in survivors)
     good = tried - counts[False]
     print(
         f"{kind}: {tried} tried, {tried - len(survivors)} killed, {counts[True]} equivalent, {counts[False]} survived"
     )
     for mutant in survivors:
-        reason = known.get((mutant.place, mutant.was, mutant.becomes))
+        reason = known.get(mutant.key)
         print(
             f"    {'equivalent' if reason else 'survived':<10} {mutant}" + (f" ({reason})" if reason else ""),
             flush=True,

@@ -120,7 +120,7 @@ def play(work: Runtime, counter: Counter) -> dict[str, Any]:
         facts: dict[str, Any] = {"first": states(work), "exit_code": first.exit_code, "failed": first.failed_checks}
         facts["planned"] = rows(
             work,
-            "select check_id, next_pull_at > now() + interval 1 hour as is_left_alone from star.fact_check order by all",
+            "select check_id, next_pull_at > now() + interval 1 hour as is_left_alone from star.fact_check order by 1",
         )
 
         counter.untold.append(counter.end("L-1", "bright"))

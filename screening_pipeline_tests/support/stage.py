@@ -315,6 +315,12 @@ class Story:
         """The rows of star.fact_check_component, by name."""
         return self._mine("star.fact_check_component", "component_name")
 
+    def phases(self) -> list[Row]:
+        """The rows of star.fact_check_phase, by party."""
+        return self.stage.rows(
+            f"from star.fact_check_phase where check_key = {self.check()['check_key']} order by phase"
+        )
+
     def actions(self) -> list[Row]:
         """The rows of star.fact_required_action."""
         return self._mine("star.fact_required_action", "action_type, action_seq")
