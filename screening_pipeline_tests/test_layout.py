@@ -63,6 +63,7 @@ DOORS = {
         "warehouse.session",
         "warehouse.publish",
         "warehouse.dependencies",  # only parses
+        "warehouse.failures",  # only its kinds of errors
         "warehouse.lake_session",
     },
     "dagster": {"orchestration"},

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from screening_pipeline.planning import priors
 from screening_pipeline.planning.calendar import BusinessCalendar
-from screening_pipeline.planning.columns import columns_of
+from screening_pipeline.planning.columns import WORST_CASE, columns_of
 from screening_pipeline.planning.fastlane import AGES, UNSEEN_SECONDS, best_ages
 from screening_pipeline.planning.histogram import BIN_AGES, Histogram, Sojourn
 from screening_pipeline.planning.inputs import Budget, OpenCheck, PlanOptions
@@ -29,6 +29,7 @@ from screening_pipeline.planning.planner import Plan, plan
 from screening_pipeline.planning.priors import FAST_EDGES
 from screening_pipeline.planning.timeline import Timeline
 from screening_pipeline.planning.weighing import weigh
+from screening_pipeline.planning.wording import reasons_of
 from screening_pipeline.runtime.pull_model import declared_priors
 from screening_pipeline.vendors import all_vendors
 
@@ -565,3 +566,9 @@ def test_planning_a_hundred_thousand_open_checks_takes_under_a_second_of_cpu() -
 def test_importing_the_planner_does_not_import_numpy() -> None:
     code = "import sys, screening_pipeline.planning.planner; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_waits_that_differ_in_their_unit_alone_are_told_apart() -> None:
+    waited = np.array([5.0, 300.0, 18_000.0, 432_000.0])
+    told = reasons_of(np.full(4, WORST_CASE), np.zeros(4), waited, is_overloaded=False)
+    assert told == [f"not looked at for {words} by then" for words in ("5 s", "5 min", "5 h", "5 d")]

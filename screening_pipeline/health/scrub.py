@@ -18,7 +18,7 @@ from screening_pipeline.orders.intake import known_looks
 from screening_pipeline.state.connection import LOST
 from screening_pipeline.warehouse import erasure_register
 from screening_pipeline.warehouse.engine_duckdb import DuckDBFiles
-from screening_pipeline.warehouse.session import failures_told
+from screening_pipeline.warehouse.failures import failures_told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from screening_pipeline.base import bucket
 from screening_pipeline.base.errors import ConfigurationError
 from screening_pipeline.base.locks import WAIT_SECONDS, lock
-from screening_pipeline.warehouse import catalog, lake_kept, lake_session, schema, session, snapshot
+from screening_pipeline.warehouse import catalog, failures, lake_kept, lake_session, schema, session, snapshot
 from screening_pipeline.warehouse.engine import Engine, is_gone
 from screening_pipeline.warehouse.lake_catalogue import Catalogue
 from screening_pipeline.warehouse.lake_scrub import damaged_files
@@ -84,7 +84,7 @@ class DuckLake(Engine):
             if not self.is_made():
                 self._require_forgetting()
                 _make(connection)
-            with session.failures_told():
+            with failures.failures_told():
                 lake_session.traits_of(connection).fenced(connection, require_lock)
                 yield connection
                 schema.drop_work(connection)  # who has the session next begins with nothing
@@ -115,7 +115,7 @@ class DuckLake(Engine):
         with (
             self._live.catalogue.locked(clock=clock, wait_seconds=0),
             self._session(self._live, is_read_only=True) as connection,
-            session.failures_told(),
+            failures.failures_told(),
         ):
             connection.execute('select count(*) from raw."check"')
 
@@ -134,7 +134,7 @@ class DuckLake(Engine):
 
     @contextmanager
     def reader(self) -> Iterator[Connection]:
-        with self._session(self._shown, is_read_only=True) as connection, session.reach_told():
+        with self._session(self._shown, is_read_only=True) as connection, failures.reach_told():
             connection.execute("begin")  # one state, however long the block reads
             with snapshot.earlier_told(connection):
                 yield connection

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from screening_pipeline.base import bucket
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.warehouse import session
+from screening_pipeline.warehouse import failures, session
 
 if TYPE_CHECKING:
     from screening_pipeline.warehouse.lake_catalogue import Catalogue
@@ -64,7 +64,7 @@ def _is_readable(connection: Connection, file: str, key: str) -> bool:
         with session.apart(connection) as beside:  # a reader's transaction would end with the first that fails
             beside.execute(f"select bit_xor(hash(p)) from read_parquet({quote(file)}, {sealed}) as p").fetchall()
     except session.DatabaseError as problem:
-        if session.is_out_of_reach(problem):
+        if failures.is_out_of_reach(problem):
             raise
         return False
     return True

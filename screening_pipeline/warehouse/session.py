@@ -1,4 +1,4 @@
-"""A session of DuckDB: opened in UTC, statements, rows, transactions, errors in our words."""
+"""A session of DuckDB: opened in UTC, statements, rows, transactions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from screening_pipeline.base import memory_files
-from screening_pipeline.base.errors import EnvironmentFailed, PlaceOutOfReach
-from screening_pipeline.base.failures import disk_full, is_full
+from screening_pipeline.base.errors import EnvironmentFailed
 from screening_pipeline.base.sql_text import quote
+from screening_pipeline.warehouse.failures import require_room
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,75 +92,12 @@ THREADS = max(1, (os.cpu_count() or 1) // 2)
 SESSION = "set timezone = 'UTC'; set calendar = 'gregorian'; set enable_external_file_cache = false"
 # Between the cells of a row that DuckDB reads; no text has it that is kept as one.
 _SEPARATOR = "\x1f"
-_DAMAGE_SIGNS = ("checksum", "corrupt", "deserializ")
-_FULL_SIGNS = ("No space left", "Disk quota exceeded", "Could not write all bytes")
-_LEAST_BYTES = 4 * 1024 * 1024
-"""With less than that free DuckDB can keep neither its log nor what it spills."""
 _MEMORY = "set memory_limit = '4GB'"
 # A quarter of what DuckDB takes: most tables, and what a cycle adds to any, fill a small part of a block.
 _BLOCKS = "block_size 65536"
 # Who reads a snapshot needs this version or a later one. In an older format earlier ones could read a whole copy, but
 # not one that this version has changed, and say so as an internal error.
 SHARED = f"storage_version 'v1.5.0', {_BLOCKS}"
-
-
-@contextmanager
-def failures_told(folder: Path | None = None) -> Iterator[None]:
-    """Context manager: turns DuckDB errors into DiskFull (of the disk of `folder`) or EnvironmentFailed, by kind.
-
-    Their texts quote values, and ours are stored in event logs and shown.
-    """
-    try:
-        yield
-    except duckdb.Error as problem:
-        _require_room(problem, folder)
-        kind = PlaceOutOfReach if is_out_of_reach(problem) else EnvironmentFailed
-        failure = kind(_failed(problem), code="warehouse_failed")
-        raise failure.with_traceback(problem.__traceback__) from None
-
-
-@contextmanager
-def reach_told() -> Iterator[None]:
-    """Context manager: turns what an object store that does not answer makes of a query into PlaceOutOfReach."""
-    try:
-        yield
-    except duckdb.Error as problem:
-        if not is_out_of_reach(problem):
-            raise
-        raise PlaceOutOfReach(_failed(problem), code="warehouse_failed") from None
-
-
-def _failed(problem: duckdb.Error) -> str:
-    if is_damage(problem):
-        return "a part of warehouse.duckdb is damaged; `screening-pipeline doctor --deep` says what to do"
-    if is_out_of_reach(problem):
-        return "warehouse.data_path: the object store cannot be reached, or refuses; see that it lets us in"
-    return f"the warehouse failed: {type(problem).__name__}"
-
-
-def is_damage(problem: duckdb.Error) -> bool:
-    """Whether DuckDB means that a file is not as it was written."""
-    told = str(problem).lower()
-    return any(sign in told for sign in _DAMAGE_SIGNS)
-
-
-def _require_room(problem: duckdb.Error, folder: Path | None) -> None:
-    """Raise DiskFull where DuckDB means that; it says so in several ways, and by now the room may be there again."""
-    is_said = any(sign in str(problem) for sign in _FULL_SIGNS)
-    if folder and (is_said or is_full(folder, _LEAST_BYTES)):
-        raise disk_full("the warehouse", folder, _LEAST_BYTES) from None
-
-
-def is_unknown_name(problem: DatabaseError) -> bool:
-    """Whether DuckDB knows no such table, view, column or function."""
-    return isinstance(problem, duckdb.CatalogException | duckdb.BinderException)
-
-
-def is_out_of_reach(problem: DatabaseError) -> bool:
-    """Whether an object store, or the way to it, is what failed, and nothing is known of what lies there."""
-    if isinstance(problem, duckdb.IOException) and " error for HTTP " in str(problem):  # no answer, of any status
-        return True
-    return isinstance(problem, duckdb.HTTPException) or "Connection" in type(problem).__name__
 
 
 @contextmanager
@@ -181,7 +118,7 @@ def attached(path: Path, *, is_read_only: bool = False, is_new: bool = False) ->
         try:
             connection.execute(f"attach {quote(str(path))} as {NAME}{mode}; use {NAME}")
         except duckdb.Error as problem:
-            _require_room(problem, path.parent)
+            require_room(problem, path.parent)
             raise EnvironmentFailed(
                 f"cannot open {path.name}: {type(problem).__name__}; `screening-pipeline doctor` looks into it",
                 code="warehouse_unreadable",

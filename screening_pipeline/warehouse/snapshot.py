@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from screening_pipeline.base.errors import UsageError
 from screening_pipeline.base.sql_text import quote
-from screening_pipeline.warehouse import catalog, session
+from screening_pipeline.warehouse import catalog, failures, session
 from screening_pipeline.warehouse.schema import comment, create_empty, name_zones
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def earlier_told(connection: Connection) -> Iterator[None]:
     try:
         yield
     except session.DatabaseError as problem:
-        if session.is_unknown_name(problem) and not _is_of_this_version(connection):
+        if failures.is_unknown_name(problem) and not _is_of_this_version(connection):
             told = "what is published is of an earlier version; run `screening-pipeline sync` first"
             raise UsageError(told, code="published_before") from None
         raise

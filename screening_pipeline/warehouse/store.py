@@ -23,8 +23,9 @@ from screening_pipeline.base.files import put_in_place
 from screening_pipeline.base.locks import WAIT_SECONDS, lock
 from screening_pipeline.base.sql_text import quote
 from screening_pipeline.warehouse import catalog, schema, snapshot
+from screening_pipeline.warehouse.failures import failures_told
 from screening_pipeline.warehouse.publish import discard, is_opened_for_writing, log_of
-from screening_pipeline.warehouse.session import NAME, attached, failures_told
+from screening_pipeline.warehouse.session import NAME, attached
 
 if TYPE_CHECKING:
     from screening_pipeline.warehouse.session import Connection

@@ -46,20 +46,6 @@ part as (
     where a.is_analyzed
 ),
 
-timed as (
-    select
-        vendor,
-        subject,
-        check_type_key,
-        is_open,
-        is_included,
-        case when is_included then date_sub('second', ordered_at, completed_at) end as seconds,
-        case when is_included then date_sub('second', ordered_at, completed_at_earliest) end as seconds_earliest,
-        case when is_included then completed_day - ordered_day end as business_days,
-        case when is_included then completed_day_earliest - ordered_day end as business_days_earliest
-    from part
-),
-
 figure as (
     select
         vendor,
@@ -68,11 +54,19 @@ figure as (
         count(*) filter (where is_included) as n,
         count(*) filter (where is_open) as n_open,
         count(*) filter (where not is_open and not is_included) as n_excluded,
-        quantile_cont(seconds, [0.5, 0.75, 0.9, 0.95]) as late,
-        quantile_cont(seconds_earliest, [0.5, 0.75, 0.9, 0.95]) as early,
-        quantile_cont(business_days, [0.5, 0.75, 0.9, 0.95]) as late_days,
-        quantile_cont(business_days_earliest, [0.5, 0.75, 0.9, 0.95]) as early_days
-    from timed
+        quantile_cont(date_sub('second', ordered_at, completed_at), [0.5, 0.75, 0.9, 0.95]) filter (
+            where is_included
+        ) as late,
+        quantile_cont(date_sub('second', ordered_at, completed_at_earliest), [0.5, 0.75, 0.9, 0.95]) filter (
+            where is_included
+        ) as early,
+        quantile_cont(completed_day - ordered_day, [0.5, 0.75, 0.9, 0.95]) filter (
+            where is_included
+        ) as late_days,
+        quantile_cont(completed_day_earliest - ordered_day, [0.5, 0.75, 0.9, 0.95]) filter (
+            where is_included
+        ) as early_days
+    from part
     group by vendor, subject, check_type_key
 )
 
