@@ -805,7 +805,8 @@ def test_a_batch_is_asked_in_the_order_given_and_no_more_at_once_than_allowed(pl
         outcome = place.run(replace(account("zinc", server.url), max_concurrency=3), pulling(*ids))
     assert (outcome.accepted, outcome.left) == (12, 0)
     assert most <= 3
-    assert {target.rpartition("/")[2] for target in server.targets[:3]} == set(ids[:3])
+    places = [ids.index(target.rpartition("/")[2]) for target in server.targets]
+    assert all(place_ < count + 3 for count, place_ in enumerate(places)), "none comes before more than two others"
 
 
 def test_the_pulls_that_are_left_are_named_wherever_they_stood(place: Place) -> None:

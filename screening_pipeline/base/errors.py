@@ -7,6 +7,7 @@ ScreeningError                     code, exit_code, is_retryable
 ├── EnvironmentFailed              3  the machine: disk, locks, network
 │   ├── LockHeld                   3  another process has it; worth waiting
 │   ├── LockLost                   3  what it guarded was ended; worth beginning again
+│   ├── PlaceOutOfReach            3  a bucket or shared folder; worth trying again
 │   ├── DiskFull                   3
 │   └── NotWritable                3
 └── VendorError                    1  one account's vendor; the others go on

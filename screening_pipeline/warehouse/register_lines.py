@@ -47,9 +47,10 @@ def bring_together(paths: Paths, landing: Landing) -> None:
     _append(paths, _missing(there, here))
 
 
-def mark(shared: Erasures) -> str:
-    """What changes with what machines share of it."""
-    return hashlib.sha256("".join(shared.digests()).encode()).hexdigest()
+def mark(shared: Erasures) -> str | None:
+    """What changes with what machines share of it; None where nobody was erased."""
+    digests = shared.digests()
+    return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else None
 
 
 def read(paths: Paths) -> list[bytes]:

@@ -135,6 +135,7 @@ class Ground:
     def damage(self) -> None:
         """The power fails, and a file of some store is not what it was; then all of it starts again."""
         self.sender.rest()
+        self._run("sync")  # what is gone before anybody has read it, nobody can miss
         self.crowd.end_all()
         there = {name: found for name, one in soak_damage.STORES.items() if (found := one.files(self.data))}
         name = self.draw.choice([*there, "landing", "landing", "warehouse"])
