@@ -97,7 +97,7 @@ def looks() -> list[dict[str, Any]]:
                     "is_over": number % 3 != 0,
                     "before": 0.0 if number % 11 == 0 else gap,
                     "within": draw.lognormal(math.log((30.0, 2.0, 6.0)[place] * HOUR), 1.0),
-                    "after": math.nan if number % 3 == 0 else draw.uniform(0.5, 12) * HOUR,
+                    "after": math.nan if number % 3 == 0 or (number + place) % 5 == 1 else draw.uniform(0.5, 12) * HOUR,
                 }
             )
     return rows
@@ -113,9 +113,9 @@ def forecasts() -> dict[str, Any]:
             "check_key": number,
             "vendor": "nobody" if number == 17 else ("goodhire", "zinc")[number % 2],
             "package": PACKAGES[number % 3] or "",
-            "state": ("in_progress", "awaiting_candidate", "paused")[number % 3],
-            "entered": now - number * 7 * HOUR,
-            "seen_until": now - number * HOUR,
+            "state": "unknown" if number % 7 == 6 else ("in_progress", "awaiting_candidate", "paused")[number % 3],
+            "entered": now - (0.1 if number == 6 else 2_000 if number == 16 else number * 7) * HOUR,
+            "seen_until": now - (0 if number == 6 else number) * HOUR,
             "due": math.nan if number % 4 == 0 else now + number * 5 * HOUR,
             "needed": math.nan if number % 5 == 0 else now + number * 3 * HOUR,
         }
