@@ -37,7 +37,7 @@ from screening_pipeline.state.store import State
 from screening_pipeline.vendors import vendor
 from screening_pipeline_tests.support import plain_feed
 from screening_pipeline_tests.support.loopback import Asked, Loopback, Reply, json_reply, listening, serving
-from screening_pipeline_tests.support.plain_feed import LIMITS, SECRET, PlainClient, drain, feed_of
+from screening_pipeline_tests.support.plain_feed import LIMITS, SECRET, PlainClient, drain, feed_of, fetchers
 from screening_pipeline_tests.test_guard import ORDER
 from screening_pipeline_tests.test_landing import envelopes, opened
 from screening_pipeline_tests.tls import self_signed
@@ -330,20 +330,6 @@ def wait_until(condition: Callable[[], bool]) -> None:
     pytest.fail("it never came to that")
 
 
-def fetchers(landing: Landing) -> list[int]:
-    """The fetchers that hold a file of this landing area."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes()
-            files = [str(file.readlink()) for file in (process / "fd").iterdir()]
-        except OSError:
-            continue
-        if b"feed_process" in command and any(file.startswith(str(landing.root)) for file in files):
-            found.append(int(process.name))
-    return found
-
-
 @contextmanager
 def parent(landing: Landing, server: Loopback) -> Iterator[subprocess.Popen[bytes]]:
     """Another process that drains; killed at the end of the block, if it still lives."""
@@ -403,7 +389,7 @@ def test_the_credential_is_in_no_argument_no_environment_and_no_file(landing: La
         working = threading.Thread(target=lambda: drain(feed, PlainClient(server.url)))
         working.start()
         wait_until(lambda: bool(server.asked))
-        (fetcher,) = fetchers(landing)
+        (fetcher,) = fetchers(landing.root)
         process = Path(f"/proc/{fetcher}")
         shown = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
         kept = b"".join(path.read_bytes() for path in landing.root.rglob("*") if path.is_file())
@@ -424,7 +410,7 @@ def test_when_the_fetcher_is_killed_the_complete_messages_are_saved_and_the_gap_
         working.start()
         wait_until(lambda: bool(server.asked))
         time.sleep(1.0)
-        for fetcher in fetchers(landing):
+        for fetcher in fetchers(landing.root):
             os.kill(fetcher, signal.SIGKILL)
         working.join()
         assert len(server.asked) == 1
@@ -440,7 +426,7 @@ def test_when_both_are_killed_the_next_run_finds_the_intent(landing: Landing) ->
         with parent(landing, server):
             wait_until(lambda: bool(server.asked))
             time.sleep(0.8)
-        for fetcher in fetchers(landing):
+        for fetcher in fetchers(landing.root):
             os.kill(fetcher, signal.SIGKILL)
         found = drain(feed_of(landing), PlainClient(server.url))
         assert len(server.asked) == 2
@@ -473,7 +459,7 @@ def test_a_call_that_was_landed_and_not_tidied_up_is_not_landed_twice(landing: L
     feed = feed_of(landing)
     (intent_path,) = feed._folder.glob("*.intent")
     with feed._alone():
-        wait_until(lambda: not fetchers(landing))
+        wait_until(lambda: not fetchers(landing.root))
         kept = {kind: intent_path.with_suffix(f".{kind}").read_bytes() for kind in ("intent", "pieces")}
         feed._identity(
             feed._intent(intent_path),

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,6 +18,7 @@ import pytest
 from screening_pipeline.sandbox.faults import FEED
 from screening_pipeline_tests.support.end_to_end_world import dagster_words
 from screening_pipeline_tests.support.loopback import Asked, Loopback, Reply, serving
+from screening_pipeline_tests.support.plain_feed import fetchers
 from screening_pipeline_tests.support.sharing import Machine
 from screening_pipeline_tests.test_machines import ASKED, TOLD, House, ended, house, said, synced
 
@@ -113,25 +113,12 @@ def _await(event: threading.Event, process: subprocess.Popen[bytes], machine: Ma
 
 def _kill(process: subprocess.Popen[bytes], machine: Machine) -> float:
     """Everything that the machine runs dies at once; when that was."""
-    fetchers = _fetchers(machine)
-    assert fetchers, "it fetches"
-    for pid in (process.pid, *fetchers):
+    fetching = fetchers(machine.folder)
+    assert fetching, "it fetches"
+    for pid in (process.pid, *fetching):
         os.kill(pid, signal.SIGKILL)
     process.wait()
     return time.monotonic()
-
-
-def _fetchers(machine: Machine) -> list[int]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes()
-            files = [str(file.readlink()) for file in (process / "fd").iterdir()]
-        except OSError:
-            continue
-        if b"feed_process" in command and any(file.startswith(str(machine.folder)) for file in files):
-            found.append(int(process.name))
-    return found
 
 
 def _let_pass(house: House, died: float) -> None:

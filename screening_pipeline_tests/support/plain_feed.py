@@ -20,6 +20,20 @@ SECRET = "Bearer canary-of-the-tests"
 SPOOL_KEY = b"spool key of the tests"
 
 
+def fetchers(folder: Path) -> list[int]:
+    """The processes that fetch from a feed and hold a file below this folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+            files = [str(file.readlink()) for file in (process / "fd").iterdir()]
+        except OSError:
+            continue
+        if b"feed_process" in command and any(file.startswith(str(folder)) for file in files):
+            found.append(int(process.name))
+    return found
+
+
 class PlainClient:
     """What draining needs of a client: it sends one token after the other."""
 
