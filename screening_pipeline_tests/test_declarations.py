@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from holidays.utils import list_supported_countries
 
-from screening_pipeline.domain.conduct import Push, Sandbox, Stale
+from screening_pipeline.domain.conduct import LimitHeaders, Push, Sandbox, Stale, WordList
 from screening_pipeline.domain.declaration import Auth, DeclarationError, Endpoint, Vendor
 from screening_pipeline.domain.durations import DAY, HOUR, Prior, Spell
 from screening_pipeline.vendors import all_vendors
@@ -28,6 +28,8 @@ TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent / "screening_pipeline"
 NEWCOMER = TESTS / "newcomer"
 BY_ID, FEED, _, LIST = LANTERN.endpoints
+PUSH = Push(header="X-Sign", scheme="hmac_sha256", secrets=("key",))
+NO_LIMIT = "is none of the x-ratelimit-* headers, which alone are kept, in small letters"
 WATCH = Endpoint(name="watch", path="/watch/{id}", subject="subscription")
 
 
@@ -116,11 +118,11 @@ def test_a_feed_has_a_schedule_of_its_own_even_where_a_list_has_the_same() -> No
             "lantern.oauth_url: None is no https address, and oauth2 asks there for a token",
         ),
         (
-            {"push": Push(header="X Sign", scheme="hmac_sha256", secrets=("key",))},
+            {"push": replace(PUSH, header="X Sign")},
             "lantern.push.header: 'X Sign' is no name of a header",
         ),
         (
-            {"push": Push(header="X-Sign", scheme="rsa", secrets=("key",))},
+            {"push": replace(PUSH, scheme="rsa")},
             "lantern.push.scheme: 'rsa' is none of hmac_sha256, hmac_sha256_of_json, bearer, basic",
         ),
         (
@@ -128,13 +130,20 @@ def test_a_feed_has_a_schedule_of_its_own_even_where_a_list_has_the_same() -> No
             "lantern.push.secrets: ('webhook_username',) are not the 2 that basic takes",
         ),
         (
-            {"push": Push(header="X-Sign", scheme="hmac_sha256", secrets=("Webhook Key",))},
+            {"push": replace(PUSH, secrets=("Webhook Key",))},
             "lantern.push.secrets: 'Webhook Key' is no role",
         ),
-        ({"stale": (Stale(),)}, "lantern.stale: Stale(lifecycle=None, days=None, business_days=None) must have one of"),
-        ({"stale": (Stale(days=0),)}, "lantern.stale: Stale(lifecycle=None, days=0, business_days=None) must have a"),
+        ({"stale": (Stale(),)}, f"lantern.stale: {Stale()!r} must have one of days and business_days"),
+        ({"stale": (Stale(days=0),)}, f"lantern.stale: {Stale(days=0)!r} must have a number above zero"),
         ({"stale": (Stale(lifecycle="done", days=3),)}, "lantern.stale: 'done' is none of created, pending,"),
-        ({"prior": Prior(first_pull_seconds=0)}, "lantern.prior.first_pull_seconds: 0 is no number of seconds"),
+        (
+            {"prior": Prior(first_pull_seconds=0)},
+            "lantern.prior.first_pull_seconds: 0 is no number of seconds above zero",
+        ),
+        (
+            {"prior": Prior(first_pull_seconds=365 * DAY)},
+            "lantern.prior.first_pull_seconds: 31536000.0 is no number of seconds above zero",
+        ),
         ({"prior": Prior(first_state="lit")}, "lantern.prior.first_state: 'lit' is none of created,"),
         ({"prior": Prior(spells={"lit": (Spell(1.0, 1, 2),)})}, "lantern.prior.spells: 'lit' is none of created,"),
         (
@@ -146,10 +155,73 @@ def test_a_feed_has_a_schedule_of_its_own_even_where_a_list_has_the_same() -> No
             "lantern.prior.spells[pending]: Spell(share=1.0, low=0.0, high=7200.0, is_fast=True, is_log=False) is no",
         ),
         ({"sandbox": Sandbox(path="lantern/v1")}, "lantern.sandbox.path: 'lantern/v1' is no path such as /vendor/v1"),
+        ({"sandbox": Sandbox(path="/v1/")}, "lantern.sandbox.path: '/v1/' is no path such as /vendor/v1"),
+        (
+            {"sandbox": Sandbox(path="/v1", oauth_path="token")},
+            "lantern.sandbox.oauth_path: 'token' is no path such as /vendor/v1",
+        ),
+        (
+            {"sandbox": Sandbox(path="/v1", promise_clock="theirs")},
+            "lantern.sandbox.promise_clock: 'theirs' is none of vendor, total",
+        ),
+        ({"slug": "Lantern"}, "Lantern.slug: 'Lantern' is no name of small letters"),
+        ({"oauth_url": "ftp://a.example"}, "lantern.oauth_url: 'ftp://a.example' is no https address"),
+        (
+            {"push": replace(PUSH, token_clients=("client_id", "client_secret"))},
+            "lantern.push.token_clients: ('client_id', 'client_secret') are not an id and a secret beside basic",
+        ),
+        (
+            {"limit_headers": LimitHeaders(limit="x-ratelimit-limit", remaining="x-ratelimit-left", reset="x-reset")},
+            f"lantern.limit_headers.reset: 'x-reset' {NO_LIMIT}",
+        ),
+        (
+            {"offered_adjudications": WordList(path="/words", subject="order", keys=("name",))},
+            "lantern.offered_adjudications.path: '/words' is no path with the {id} of a check",
+        ),
     ],
 )
 def test_what_cannot_be_right_is_named_with_vendor_attribute_and_value(changes: dict[str, Any], said: str) -> None:
     assert refusal(**changes).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("spell", "why"),
+    [
+        (Spell(0.0, 0.0, DAY), "its share is not above 0 and at most 1"),
+        (Spell(1.5, 0.0, DAY), "its share is not above 0 and at most 1"),
+        (Spell(1.0, DAY, DAY), "its ages do not rise from 0"),
+        (Spell(1.0, -1.0, DAY), "its ages do not rise from 0"),
+        (Spell(1.0, 0.0, DAY, is_log=True), "magnitudes have no beginning at age 0"),
+        (Spell(1.0, 0.0, HOUR + 1, is_fast=True), "fast is what happens within an hour"),
+        (Spell(1.0, 0.0, HOUR, is_fast=True), None),
+        (Spell(1.0, 1.0, DAY, is_log=True), None),
+        (Spell(0.01, 0.0, DAY), None),
+    ],
+)
+def test_a_spell_is_valid_or_its_problem_is_told(spell: Spell, why: str | None) -> None:
+    assert spell.problem() == why
+
+
+def test_a_check_may_be_looked_at_within_a_second_of_its_order() -> None:
+    assert list(Prior(first_pull_seconds=1).problems()) == []
+
+
+def test_all_that_is_wrong_with_records_is_told() -> None:
+    order = replace(
+        LANTERN.records["order"], id="the id", columns={"vendor_status": "state", "colour": "hue"}, continues="lantern"
+    )
+    said = refusal(records={"order": order, "lamp": order, "package": LANTERN.records["package"]}).split("; ")
+    assert [part.partition(" is ")[0] for part in said] == [
+        "lantern.records: 'lamp'",
+        "lantern.records[order].columns: 'colour'",
+        "lantern.records[order].continues: 'lantern'",
+        "lantern.records[order]: 'the id'",
+        "lantern.records[lamp].columns: 'colour'",
+        "lantern.records[lamp].continues: 'lantern'",
+        "lantern.records[lamp]: 'the id'",
+    ]
+    assert refusal(default_subject="lamp") == "lantern.default_subject: 'lamp' is none of package, order"
+    assert refusal(adjudication_default="lamp").startswith("lantern.adjudication_default: 'lamp' is none of ")
 
 
 def test_all_that_is_wrong_is_told_at_once() -> None:

@@ -18,6 +18,7 @@ from screening_pipeline.domain.exchange import HttpExchange
 from screening_pipeline.landing.judge import REASONS, Examined, examine
 from screening_pipeline.landing.line import line_of
 from screening_pipeline.landing.masking import MASK, mask, mask_words, masked_keys
+from screening_pipeline.landing.strict_json import Refused
 from screening_pipeline.vendors import all_vendors, vendor
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -260,6 +261,7 @@ def test_sixty_four_levels_are_not_too_deep() -> None:
 
 def test_brackets_in_texts_are_no_levels() -> None:
     assert report({"Id": "a1", "Status": "New", "x": '[{"' * 500}).reject is None
+    assert report("[{" * 500).reject == "not_an_object"
 
 
 def test_a_pair_of_surrogates_is_a_letter() -> None:
@@ -307,6 +309,7 @@ CASE, ZEROS = (f"the id answered differs from the one asked for only in {what}" 
         (GUID, GUID.replace("-", "").lower(), "id_mismatch", None),
         (GUID, f"{{{GUID}}}", "id_mismatch", None),
         ("-17", -17, None, None),
+        ("0-17", -17, "id_mismatch", ZEROS),
         pytest.param("١٧", 17, "id_mismatch", None, id="arabic-digits"),
         ("170", 17, "id_mismatch", None),
     ],
@@ -349,6 +352,27 @@ def test_an_answer_that_is_not_believed_about_its_check_is_believed_about_no_oth
     assert (found.reject, found.messages, found.message_rejects) == (reason, (), ())
 
 
+def test_an_answer_that_tells_twice_of_its_check_is_believed_once() -> None:
+    twice = replace(vendor("goodhire"), reshape=lambda _, body: [("report", body), ("report", bare(body, "Status"))])
+    found = examine(exchange("goodhire", "report", "a1", REPORT, subject="report"), twice)
+    assert (found.reject, found.message_rejects) == (None, ((1, "missing_status"),))
+    assert [(message.subject, message.check_id) for message in found.messages] == [("report", "a1")]
+
+
+def test_an_id_and_a_status_may_lie_within_an_object() -> None:
+    declared = vendor("goodhire")
+    record = replace(declared.records["report"], id="order.key", required=("order.state.word",))
+    nested = replace(declared, records={**declared.records, "report": record}, reshape=None)
+    body = {"order": {"key": "a1", "state": {"word": "New"}}}
+    assert examine(exchange("goodhire", "report", "a1", body), nested).reject is None
+    assert examine(exchange("goodhire", "report", "a2", body), nested).reject == "id_mismatch"
+    assert examine(exchange("goodhire", "report", "a1", {"order": {"key": "a1"}}), nested).reject == "missing_status"
+
+
+def test_why_a_body_is_refused_is_what_its_exception_says() -> None:
+    assert str(Refused("empty", "a detail")) == "empty"
+
+
 @pytest.mark.parametrize("nothing", ["\0", "\u200b", " \u00a0 ", "\ufeff\u2060"])
 def test_an_id_of_which_nothing_can_be_seen_names_no_check(nothing: str) -> None:
     feed = examined("hireright", "status_updates", None, [ORDER, {**ORDER, "orderId": nothing}])
@@ -389,6 +413,8 @@ def test_a_full_answer_under_another_status_than_200_is_no_state(status: int) ->
     assert report(REPORT, http_status=status).reject == "unexpected_status"
     packages = [{"id": 1, "name": "x"}]
     assert examined("zinc", "packages", None, packages, http_status=status).reject == "unexpected_status"
+    part = examined("zinc", "results", "z1", b"\xff{", http_status=status)
+    assert (part.reject, part.text, part.raw) == ("unexpected_status", None, b"\xff{")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", "application/problem+json", ""])
@@ -406,6 +432,17 @@ def test_failures_and_error_statuses_are_kept_and_not_judged(others: dict[str, A
     found = report(b'{"StatusCode": "NotFound", "SSN": "900-55-1234', **others)
     assert (found.reject, found.messages) == (None, ())
     assert found.text == '{"StatusCode": "NotFound", "SSN": "***"'
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_text_within_the_json_of_an_error_is_kept_to_the_letter(mark: str) -> None:
+    body = mark + '{"message": "we take no ssn: leave it out", "code": 17}'
+    assert report(body.encode(), http_status=400).text == body
+
+
+def test_what_came_without_a_content_type_is_named_for_what_it_is() -> None:
+    assert report(b"no JSON", headers={}).reject == "not_json"
+    assert report(b"\xff", headers={}).reject == "not_utf8"
 
 
 def test_no_content_is_empty() -> None:
@@ -466,6 +503,9 @@ def test_fields_of_another_subject_are_fitted_to_the_common_scan() -> None:
     found = examined("hireright", "i9_status", "I-1", changed(I9, products=5))
     assert (found.messages[0].body.get("products"), found.part_rejects) == ([], ((0, "products"),))
     assert examined("hireright", "i9_status", "I-1", changed(I9, products=[{"name": "x"}])).part_rejects == ()
+    feed = [changed(ORDER, products=5), changed(ORDER, orderId="HR-2"), changed(ORDER, orderId="HR-3", products="?")]
+    found = examined("hireright", "status_updates", None, feed)
+    assert found.part_rejects == ((0, "products"), (2, "products"))
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -524,6 +564,11 @@ def test_lists_are_kept_whole(body: Any) -> None:
     found = examined("zinc", "packages", None, body)
     assert (found.reject, found.is_verbatim) == (None, False)
     assert found.text == json.dumps(body)
+
+
+def test_an_answer_that_is_no_list_of_packages_names_none() -> None:
+    found = examined("workerchecks", "auth_token", None, {"token": "t", "scopes": [{"id": "1", "name": "x"}]})
+    assert (found.reject, found.messages) == (None, ())
 
 
 @pytest.mark.parametrize(
@@ -627,6 +672,18 @@ def test_masking_finds_its_keys_in_broken_bodies_too(body: str) -> None:
         assert b"***" in kept
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (r'{"data": "{\"SSN\": 5, \"x\": 1}", "b": 2}', r'{"data": "{\"SSN\": ***", "b": 2}'),
+        (r'{"a": [{"S\u0053N": [5, 6]}], "b": 2}', r'{"a": [{"S\u0053N": "***"}], "b": 2}'),
+        (r'{"\u0073sn": 5, "SSN": "x", "b": 2}', r'{"\u0073sn": "***", "SSN": "***", "b": 2}'),
+    ],
+)
+def test_what_stands_beside_a_masked_value_stays(text: str, masked: str) -> None:
+    assert mask(text, KEYS) == masked
+
+
 def test_what_cannot_be_read_is_masked_to_the_end() -> None:
     assert mask('{"a": 1, "SSN": tru, "b": 2}', KEYS) == '{"a": 1, "SSN": "***"'
 
@@ -640,6 +697,7 @@ def test_of_a_text_that_is_no_json_only_the_values_go() -> None:
     found = report(b"<error><id>7</id><SSN>900-55-1234</SSN><code>E17</code></error>")
     assert found.text == "<error><id>7</id><SSN>***</SSN><code>E17</code></error>"
     assert report(b"ssn=900-55-1234&code=E17").text == "ssn=***&code=E17"
+    assert report(b"ssn=900-55-1234&code=E17&dob=1900-01-01&x=1").text == "ssn=***&code=E17&dob=***&x=1"
 
 
 def test_a_text_of_unclosed_tags_is_looked_through_once() -> None:

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from screening_pipeline.planning import priors
 from screening_pipeline.planning.calendar import BusinessCalendar
-from screening_pipeline.planning.columns import WORST_CASE, columns_of
+from screening_pipeline.planning.columns import CHANCE, WORST_CASE, columns_of
 from screening_pipeline.planning.fastlane import AGES, UNSEEN_SECONDS, best_ages
+from screening_pipeline.planning.hazards import known_at
 from screening_pipeline.planning.histogram import BIN_AGES, Histogram, Sojourn
 from screening_pipeline.planning.inputs import Budget, OpenCheck, PlanOptions
 from screening_pipeline.planning.model import Model
@@ -145,6 +146,47 @@ def test_what_was_asked_in_vain_is_as_urgent_as_before_once_it_has_waited() -> N
     assert (due.next_pull_at, due.reason) == (later, "not seen yet")
 
 
+def test_stays_as_they_were_known_tell_of_nothing_later() -> None:
+    stays = {
+        "left_by": np.array([50.0, 100.0, 101.0, np.nan]),
+        "next_state": np.array(["paused", "paused", "paused", None], dtype=object),
+        "seen_until": np.array([40.0, 100.0, 100.5, 300.0]),
+        "state": np.array(["pending"] * 4, dtype=object),
+    }
+    then = {name: column.tolist() for name, column in known_at(stays, 100.0).items()}
+    assert then["next_state"] == ["paused", "paused", None, None]
+    assert str(then["left_by"]) == "[50.0, 100.0, nan, nan]"
+    assert then["seen_until"] == [40.0, 100.0, 100.0, 100.0]
+    assert then["state"] == ["pending"] * 4
+
+
+def test_reasons_are_told_apart_where_their_words_differ() -> None:
+    waited = np.array([10.0, 11.0, 59.0, 60.0, 3_600.0, 86_400.0, 2 * 86_400.0])
+    chance = np.array([0.001, 0.5, 0.99, 0.991, 0.999, 1.0, 0.5])
+    code = np.full(7, WORST_CASE)
+    told = ["10 s", "11 s", "59 s", "1 min", "1 h", "1 d", "2 d"]
+    assert reasons_of(code, chance, waited, is_overloaded=False) == [f"not looked at for {one} by then" for one in told]
+    shares = ["under 1 %", "50 %", "99 %", "99 %", "over 99 %", "over 99 %", "50 %"]
+    said = [f"{one} chance that it has changed by then, over budget" for one in shares]
+    assert reasons_of(np.full(7, CHANCE), chance, waited, is_overloaded=True) == said
+
+
+@pytest.mark.parametrize(
+    ("hours", "subject", "seconds"),
+    [
+        ({}, "check", 3 * 86_400),
+        ({"*": 5.0}, "check", 5 * 3_600),
+        ({"*": 5.0, "zinc": 2.5}, "check", 9_000),
+        ({"zinc": 2.5}, "subscription", 7 * 86_400),
+        ({"goodhire": 2.5}, "check", 3 * 86_400),
+    ],
+)
+def test_the_longest_wait_is_the_vendors_own_else_that_of_all(
+    hours: dict[str, float], subject: str, seconds: float
+) -> None:
+    assert PlanOptions(worst_case_hours=hours).worst_case_seconds("zinc", subject) == seconds
+
+
 @settings(deadline=None, max_examples=60)
 @given(open_checks(), st.integers(1, 60))
 def test_no_check_waits_longer_than_its_worst_case_while_the_budget_allows(checks: list[OpenCheck], calls: int) -> None:
@@ -152,7 +194,7 @@ def test_no_check_waits_longer_than_its_worst_case_while_the_budget_allows(check
     queue = timedelta(minutes=2 * len(checks) / calls + 1)
     worst = {
         one.check_key: timedelta(
-            seconds=options.worst_case_seconds(one.vendor, one.lifecycle, one.subject)
+            seconds=options.worst_case_seconds(one.vendor, one.subject)
             if NOW - one.state_since <= timedelta(days=45)
             else 7 * 86_400
         )

@@ -9,7 +9,7 @@ import pytest
 from screening_pipeline_tests.support import planning_figures
 
 
-@pytest.mark.parametrize("part", ["forecasts", "plans"])
+@pytest.mark.parametrize("part", ["forecasts", "plans", "rules"])
 def test_what_is_computed_of_a_small_past_changes_only_where_somebody_means_it(part: str) -> None:
     kept = json.loads(planning_figures.FILE.read_text(encoding="utf-8"))
     found = dict(planning_figures.placed(part, getattr(planning_figures, part)()))

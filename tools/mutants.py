@@ -54,6 +54,19 @@ PURE_TESTS = (
     "vendor_tables",
     "fitting",
     "pseudonym",
+    "exchange",
+    "semantics_*",
+    "raw_response",
+    "order_files",
+    "id_spellings",
+    "plans",
+    "edge_cases",
+    "silence",
+    "survival",
+    "forecast",
+    "discovery",
+    "intake",
+    "declarations",
 )
 MEANING_TESTS = (
     "vendor_tables",
@@ -72,6 +85,23 @@ MEANING_TESTS = (
     "replan",
 )
 TABLE_TESTS = ("vendor_tables", "vendor_examples", "semantics_*")
+# What is computed once is what a test sees that begins later: mutmut would not ask it, and its forks remember what was
+# computed while nothing was changed.
+FORGETTING = f"""
+def _forget(*names):
+    for name in [name for name in sys.modules if name.startswith(names)]:
+        for value in vars(sys.modules[name]).values():
+            getattr(value, "cache_clear", int)()
+
+def pytest_sessionstart():
+    _forget("{PACKAGE}.")
+
+def pytest_runtest_setup():
+    _forget("{PACKAGE}.domain.", "{PACKAGE}.planning.", "{PACKAGE}.landing.masking")
+"""
+# Its forks leave sockets behind, which is no fault of a test.
+IN_FORKS = ("-W", "ignore::pytest.PytestUnraisableExceptionWarning")
+PURE_OPTIONS = ("-p", "no:randomly", "-p", "no:xdist", "--timeout=600", *IN_FORKS)
 PYTEST = ("-x", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "--no-header")
 
 
@@ -242,18 +272,35 @@ def python_survivors(copy: Path, size: int | None, seed: int) -> tuple[int, list
         "source_paths": [PACKAGE],
         "only_mutate": [f"{PACKAGE}/{name}" for name in MODULES],
         "also_copy": [TESTS, "docs", "benchmarks", "tools", "README.md"],
-        "pytest_add_cli_args": ["-p", "no:randomly", "-p", "no:xdist", "--timeout=600", "-k", "not under_a_second"],
+        "pytest_add_cli_args": [*PURE_OPTIONS, "-k", "not under_a_second"],
         "pytest_add_cli_args_test_selection": test_files(copy, PURE_TESTS),
         "use_git_change_detection": False,
     }
     with (copy / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write("\n[tool.mutmut]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+    with (copy / TESTS / "conftest.py").open("a", encoding="utf-8") as file:
+        file.write(FORGETTING)
     mutmut(copy, "run", f"{PACKAGE}.warehouse.scan.*__mutmut_1")
+    ask_whole_files(copy)
     names = sorted(verdicts(copy))
     chosen = names if size is None else random.Random(seed).sample(names, min(size, len(names)))
     mutmut(copy, "run", *chosen)
     told = verdicts(copy)
     return len(chosen), [python_mutant(copy, name) for name in chosen if told[name] in UNNOTICED]
+
+
+def ask_whole_files(copy: Path) -> None:
+    """Have a change tried by all tests of a file that share what was made for the first of them."""
+    path = copy / "mutants" / "mutmut-stats.json"
+    known = json.loads(path.read_text(encoding="utf-8"))
+    of_file: dict[str, set[str]] = {}
+    for test in known["duration_by_test"]:
+        of_file.setdefault(test.partition("::")[0], set()).add(test)
+    sharing = {name for name in of_file if 'scope="module"' in (copy / name).read_text(encoding="utf-8")}
+    for tests in known["tests_by_mangled_function_name"].values():
+        files = {test.partition("::")[0] for test in tests} & sharing
+        tests[:] = sorted({*tests, *(test for name in files for test in of_file[name])})
+    path.write_text(json.dumps(known), encoding="utf-8")
 
 
 # mutmut's exit codes of a change that all its tests passed with, or that no test ran at all.

@@ -179,7 +179,7 @@ class Ours(Policy):
             is_push_fed=never,
             is_requested=never,
             least_wait=np.full(count, self.options.min_interval_seconds),
-            worst_case=np.full(count, self.options.worst_case_seconds(vendor, "in_progress", "check")),
+            worst_case=np.full(count, self.options.worst_case_seconds(vendor, "check")),
             first_pull=np.full(count, self.model.prior_of(vendor).first_pull_seconds),
             retry=np.full(count, np.nan),
         )

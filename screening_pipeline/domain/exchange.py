@@ -69,4 +69,5 @@ class LandingReceipt:
     @property
     def is_accepted(self) -> bool:
         """Whether its body could be believed (no reject, a 2xx)."""
-        return self.failure is None and self.reject is None and self.http_status is not None and self.http_status < 300
+        is_read = self.failure is None and self.reject is None
+        return is_read and self.http_status is not None and 200 <= self.http_status < 300

@@ -126,12 +126,12 @@ def unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError("not_finite")
+        raise ValueError
     return number
 
 
 def _no_constant(_name: str) -> NoReturn:
-    raise ValueError("not_finite")
+    raise ValueError
 
 
 _STRICT = json.JSONDecoder(object_pairs_hook=unique, parse_float=_finite, parse_constant=_no_constant)

@@ -67,7 +67,6 @@ def normalised(pace: list[float] | tuple[float, ...]) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=64)
-@lru_cache(maxsize=64)
 def cells_of_hours(calendar: BusinessCalendar, first_hour: int, hours: int) -> NDArray[np.int64]:
     """Return the profile cell (0-47) of each of `hours` whole UTC hours from `first_hour` (hours since 1970)."""
     import numpy as np

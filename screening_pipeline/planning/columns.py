@@ -56,7 +56,7 @@ class OpenColumns:
 def columns_of(checks: Sequence[OpenCheck], model: Model, options: PlanOptions) -> OpenColumns:
     """Return open checks as numpy columns, with the model's and the options' limits looked up."""
     seconds = {
-        name: np.array([_seconds(getattr(check, name)) for check in checks], dtype=np.float64)
+        name: np.array([_seconds(getattr(check, name)) for check in checks])
         for name in ("state_since", "last_pulled_at", "retry_at", "wait_seconds")
     }
     kinds = [Kind(check.vendor, check.lifecycle, check.package, check.subject) for check in checks]
@@ -105,11 +105,11 @@ def looked_up(rows: OpenRows, model: Model, options: PlanOptions) -> OpenColumns
     kind = np.array([places.setdefault(one, len(places)) for one in rows.kinds], dtype=np.int64)
     known, index = list(map(Kind._make, places)), dict[GroupKey, int]()
     groups = [index.setdefault(_group(one, model), len(index)) for one in known]
-    worst = [options.worst_case_seconds(one.vendor, one.lifecycle, one.subject) for one in known]
+    worst = [options.worst_case_seconds(one.vendor, one.subject) for one in known]
     # A subscription is for years: the calendar says when to look, not the chance of news.
     is_ongoing = np.array([one.subject in ONGOING for one in known], dtype=bool)[kind]
     is_told = ~np.isnan(rows.wait_seconds)
-    worst_case = np.where(is_told, rows.wait_seconds, np.array(worst, dtype=np.float64)[kind])
+    worst_case = np.where(is_told, rows.wait_seconds, np.array(worst)[kind])
     first = [model.prior_of(one.vendor).first_pull_seconds for one in known]
     return OpenColumns(
         check_key=rows.check_key,
@@ -121,7 +121,7 @@ def looked_up(rows: OpenRows, model: Model, options: PlanOptions) -> OpenColumns
         is_requested=rows.is_requested,
         least_wait=np.where(is_told | is_ongoing, worst_case, options.min_interval_seconds),
         worst_case=worst_case,
-        first_pull=np.array(first, dtype=np.float64)[kind],
+        first_pull=np.array(first)[kind],
         retry=rows.retry_at,
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from screening_pipeline.planning.hazards import EDGES, NOTHING, Columns, Hazards, by_state, chosen, learn
+from screening_pipeline.planning.hazards import EDGES, Columns, Hazards, by_state, chosen, known_at, learn
 
 if TYPE_CHECKING:
     from screening_pipeline.domain.durations import Prior
@@ -21,7 +21,8 @@ def departures(
     declared: Mapping[str, Prior] | None = None,
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """For each vendor and state how many stays ended after `since`, and how many would have as before."""
-    hazards = learn(_before(stays, since), calendars, since, declared)
+    begun = chosen(stays, stays["watched_from"] < since)
+    hazards = learn(known_at(begun, since), calendars, since, declared)
     found: dict[tuple[str, str], tuple[float, float]] = {}
     for vendor, state, own in by_state(stays):
         later = chosen(own, ~(own["left_by"] <= since))
@@ -29,18 +30,6 @@ def departures(
         if state != "unknown" and (vendor, state) in hazards.states and len(later["entered"]):
             found[vendor, state] = _counted(hazards, vendor, state, later, since)
     return found
-
-
-def _before(stays: Columns, since: float) -> Columns:
-    """The stays as they were known at the instant `since`."""
-    begun = chosen(stays, stays["watched_from"] < since)
-    is_over = begun["left_by"] <= since
-    return {
-        **begun,
-        "left_by": np.where(is_over, begun["left_by"], np.nan),
-        "next_state": np.where(is_over, begun["next_state"], NOTHING),
-        "seen_until": np.minimum(begun["seen_until"], since),
-    }
 
 
 def _counted(hazards: Hazards, vendor: str, state: str, later: Columns, since: float) -> tuple[float, float]:

@@ -16,54 +16,50 @@ if TYPE_CHECKING:
 
 MOST_STATES = 25
 OPEN = ("check_key", "vendor", "package", "state", "entered", "seen_until")
+PATHS, SEED = 200, 7
 PIECE = 2_000
 """So many checks are drawn at a time: all paths of many would take gigabytes."""
 COMPLETE, LOST = "end:complete", "end:unknown"
 
 
-def ends(hazards: Hazards, checks: Columns, *, paths: int = 200, seed: int = 7) -> tuple[Floats, NDArray[np.bool_]]:
-    """When each check ends, and whether it does complete, on each of so many paths: two arrays of one row per check.
+def ends(hazards: Hazards, checks: Columns) -> tuple[Floats, NDArray[np.bool_]]:
+    """When each check ends, and whether it does complete, on each of PATHS: two arrays of one row per check.
 
     `checks` has the columns OPEN: since when the check is in its state, and until when it was seen to be.
     """
-    when = np.empty((len(checks["vendor"]), paths))
+    when = np.empty((len(checks["vendor"]), PATHS))
     is_complete = np.empty(when.shape, dtype=bool)
-    for places, drawn_when, drawn_complete in _pieces(hazards, checks, paths, seed):
+    for places, drawn_when, drawn_complete in _pieces(hazards, checks):
         when[places], is_complete[places] = drawn_when, drawn_complete
     return when, is_complete
 
 
-def _pieces(
-    hazards: Hazards, checks: Columns, paths: int, seed: int
-) -> Iterator[tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]]:
+def _pieces(hazards: Hazards, checks: Columns) -> Iterator[tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]]:
     """Places of some checks of one vendor, and what `ends` tells of them."""
     # In an order that the process does not choose: each draws from the same generator.
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(SEED)
     for vendor in sorted(set(checks["vendor"].tolist())):
         own = np.flatnonzero(checks["vendor"] == vendor)
         for first in range(0, len(own), PIECE):
             places = own[first : first + PIECE]
-            yield places, *_Paths(hazards, vendor, chosen(checks, places), paths, generator).ends()
+            yield places, *_Paths(hazards, vendor, chosen(checks, places), generator).ends()
 
 
 class _Paths:
     """Checks of one vendor on their paths to the end; states and packages are numbers."""
 
-    def __init__(
-        self, hazards: Hazards, vendor: str, checks: Columns, paths: int, generator: np.random.Generator
-    ) -> None:
+    def __init__(self, hazards: Hazards, vendor: str, checks: Columns, generator: np.random.Generator) -> None:
         self.hazards, self.vendor, self.generator = hazards, vendor, generator
         own = {state: known for (of, state), known in hazards.states.items() if of == vendor}
         following = (name for known in own.values() for name in known.next_states)
         self.names = sorted({COMPLETE, LOST, *own, *following, *checks["state"].tolist()})
         self.number = {name: place for place, name in enumerate(self.names)}
         self.packages, package = np.unique(checks["package"].astype(str), return_inverse=True)
-        self.package = np.repeat(package, paths)
-        self.shape = (len(package), paths)
-        self.state = np.repeat(np.array([self.number[name] for name in checks["state"].tolist()], dtype=int), paths)
-        self.entered = np.repeat(np.asarray(checks["entered"], dtype=np.float64), paths)
-        seen = np.repeat(np.asarray(checks["seen_until"], dtype=np.float64), paths)
-        self.seen = np.maximum(seen, self.entered)
+        self.package = np.repeat(package, PATHS)
+        self.shape = (len(package), PATHS)
+        self.state = np.repeat(np.array([self.number[name] for name in checks["state"].tolist()], dtype=int), PATHS)
+        self.entered = np.repeat(checks["entered"], PATHS)
+        self.seen = np.maximum(np.repeat(checks["seen_until"], PATHS), self.entered)
         # How the vendor has been of late is known but roughly: each path has a speed of its own.
         self.luck = generator.standard_normal(len(self.entered))
 
@@ -108,7 +104,7 @@ def _left(
     return known.clock.instant(begun + left), choice
 
 
-def predict(hazards: Hazards, checks: Columns, now: float, *, paths: int = 200) -> dict[str, NDArray[Any]]:
+def predict(hazards: Hazards, checks: Columns, now: float) -> dict[str, NDArray[Any]]:
     """When each check ends: columns in the order of the checks, with their `check_key`.
 
     `p10`, `p50` and `p90` are instants, `chance_over` is the chance that it has ended by now, `chance_complete` that it
@@ -116,13 +112,13 @@ def predict(hazards: Hazards, checks: Columns, now: float, *, paths: int = 200) 
     where it tells one `needed`, `chance_in_time` the chance that it is complete before that.
     """
     names = ("p10", "p50", "p90", "chance_over", "chance_complete", "chance_late", "chance_in_time")
-    told: dict[str, NDArray[Any]] = {name: np.full(len(checks["vendor"]), np.nan) for name in names}
-    for places, when, is_complete in _pieces(hazards, checks, paths, seed=7):
-        due, needed = (np.asarray(checks[name], dtype=np.float64)[places, None] for name in ("due", "needed"))
+    told: dict[str, NDArray[Any]] = {name: np.empty(len(checks["vendor"])) for name in names}
+    for places, when, is_complete in _pieces(hazards, checks):
+        due, needed = (checks[name][places, None] for name in ("due", "needed"))
         told["p10"][places], told["p50"][places], told["p90"][places] = np.quantile(when, [0.1, 0.5, 0.9], axis=1)
         told["chance_over"][places] = (when <= now).mean(axis=1)
         told["chance_complete"][places] = is_complete.mean(axis=1)
         told["chance_late"][places] = np.where(np.isnan(due[:, 0]), np.nan, (when >= due).mean(axis=1))
         in_time = (is_complete & (when < needed)).mean(axis=1)
         told["chance_in_time"][places] = np.where(np.isnan(needed[:, 0]), np.nan, in_time)
-    return {"check_key": np.asarray(checks["check_key"]), **told}
+    return {"check_key": checks["check_key"], **told}

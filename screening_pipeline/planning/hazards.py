@@ -54,7 +54,7 @@ AGE_GROUPS = np.searchsorted(EDGES, [HOUR, DAY, 5 * DAY, 14 * DAY, 25 * DAY])
 STAYS = ("vendor", "package", "state", "entered", "watched_from", "seen_until", "left_by", "next_state")
 Columns = Mapping[str, "NDArray[Any]"]
 """Columns of equal length by name."""
-NOTHING = np.array(None, dtype=object)
+_NOTHING = np.array(None, dtype=object)
 """What stands for a text that is not there."""
 
 
@@ -156,6 +156,17 @@ def by_state(stays: Columns) -> Iterator[tuple[str, str, Columns]]:
         yield vendor, state, chosen(stays, np.array(places[vendor, state]))
 
 
+def known_at(stays: Columns, when: float) -> Columns:
+    """The stays as they were known at an instant: nothing had been seen later, and what was left later had not been."""
+    is_over = stays["left_by"] <= when
+    return {
+        **stays,
+        "left_by": np.where(is_over, stays["left_by"], np.nan),
+        "next_state": np.where(is_over, stays["next_state"], _NOTHING),
+        "seen_until": np.minimum(stays["seen_until"], when),
+    }
+
+
 def chosen(columns: Columns, places: NDArray[Any]) -> Columns:
     """The same columns at some places: numbers of them, or whether each is meant."""
     return {name: column[places] for name, column in columns.items()}
@@ -205,7 +216,7 @@ class _Table:
         """In which hours of the week stays end: the speed of each cell."""
         ended = self.is_ended & (self.left - self.seen < 2 * DAY)
         points = self.seen[ended, None] + (np.arange(12) + 0.5) / 12 * (self.left - self.seen)[ended, None]
-        place = np.clip(((points - flat.times[0]) // HOUR).astype(np.int64), 0, len(flat.cells) - 1)
+        place = np.clip(((points - flat.times[0]) / HOUR).astype(np.int64), 0, len(flat.cells) - 1)
         hours = np.arange(len(flat.cells) + 1) * HOUR + flat.times[0]
         begun, over = (np.searchsorted(np.sort(times), hours[:-1]) for times in (self.watched_from, self.left))
         open_at = begun - over

@@ -66,7 +66,7 @@ class Histogram:
     sojourns: float
     followed: float = 0.0
 
-    def plus(self, other: Histogram, weight: float = 1.0) -> Histogram:
+    def plus(self, other: Histogram, weight: float) -> Histogram:
         """Return two histograms pooled, the other one with a weight."""
         return Histogram(
             tuple(a + weight * b for a, b in zip(self.events, other.events, strict=True)),

@@ -56,12 +56,9 @@ class PlanOptions:
     min_interval_seconds: float = 10.0
     worst_case_hours: Mapping[str, float] = field(default_factory=dict)
 
-    def worst_case_seconds(self, vendor: str, lifecycle: str, subject: str) -> float:
+    def worst_case_seconds(self, vendor: str, subject: str) -> float:
         """Return the longest interval between two pulls of a check of this kind, in seconds, budget permitting."""
         if subject in ONGOING:
             return priors.SUBSCRIPTION_SECONDS
         hours = self.worst_case_hours.get(vendor, self.worst_case_hours.get("*"))
-        if hours is not None:
-            return hours * priors.HOUR
-        table = priors.WORST_CASE_SECONDS
-        return table.get((vendor, lifecycle)) or table[None, None]
+        return priors.WORST_CASE_SECONDS if hours is None else hours * priors.HOUR

@@ -50,12 +50,12 @@ class Stays:
 
     def __init__(self, stays: Sequence[Sojourn], half_life_days: float) -> None:
         self.entered = np.array([stay.entered_at.timestamp() for stay in stays])
-        self.lower = np.array([stay.seconds_lower for stay in stays], dtype=np.float64)
+        self.lower = np.array([stay.seconds_lower for stay in stays])
         self.is_ended = np.array([not stay.is_censored for stay in stays])
-        upper = np.array([stay.seconds_upper for stay in stays], dtype=np.float64)
+        upper = np.array([stay.seconds_upper for stay in stays])
         self.upper = np.where(self.is_ended, np.maximum(upper, self.lower + 1.0), self.lower)
         self.is_followed = np.array([stay.is_followed for stay in stays])
-        self.before = np.minimum(np.array([stay.seconds_before for stay in stays], dtype=np.float64), self.lower)
+        self.before = np.minimum(np.array([stay.seconds_before for stay in stays]), self.lower)
         self.ends = self.entered + self.upper
         self.half_life = self._half_life(half_life_days * priors.DAY)
 

@@ -86,7 +86,7 @@ class Model:
         return {
             "version": 1,
             "learned": [
-                [*key, _rounded(h.events), _rounded(h.exposure), round(h.sojourns, 4), round(h.followed, 4)]
+                [*key, _rounded(h.events), _rounded(h.exposure), *_rounded((h.sojourns, h.followed))]
                 for key, h in self.learned.items()
             ],
             "paces": [[*state, _rounded(pace)] for state, pace in self.paces.items()],

@@ -66,9 +66,7 @@ NEUTRAL_PACE = normalised((1.0,) * 48)
 FOLLOWED = 0.6
 """The share of states that another open state follows, of a vendor whose checks pass through several."""
 
-WORST_CASE_SECONDS: dict[tuple[str | None, str | None], float] = {
-    (None, None): 3 * DAY,
-}
+WORST_CASE_SECONDS = 3 * DAY
 SUBSCRIPTION_SECONDS = 7 * DAY
 STALE_AFTER_SECONDS = 45 * DAY
 STALE_SECONDS = 7 * DAY

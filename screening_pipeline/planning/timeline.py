@@ -27,7 +27,7 @@ class Timeline:
         hours = (floor(end / day) + 1) * 24 - first_hour
         self.start = first_hour * HOUR
         self.cells = cells_of_hours(calendar, first_hour, hours)
-        self.speed = np.array(paces, dtype=np.float64)[:, self.cells]
+        self.speed = np.array(paces)[:, self.cells]
         clocks = self.speed.shape[0]
         self.work = np.zeros((clocks, hours + 1))
         np.cumsum(self.speed * HOUR, axis=1, out=self.work[:, 1:])

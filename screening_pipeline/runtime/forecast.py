@@ -152,22 +152,13 @@ def stays(connection: Connection, now: datetime, *, sample: int | None = SAMPLE)
 
     A check that was looked at again since counts as seen at the instant. Of more than `sample` a fair choice.
     """
-    import numpy as np
-
-    from screening_pipeline.planning.hazards import NOTHING
+    from screening_pipeline.planning.hazards import known_at
 
     given = {"since": _instant(now - HISTORY), "now": _instant(now)}
     query = f"from ({catalog.statement('forecast_stays', **given)})"
     if sample:
         query += f" using sample reservoir({sample} rows) repeatable (7)"
-    found = session.columns(connection, query)
-    is_later = found["left_by"] > now.timestamp()
-    return {
-        **found,
-        "left_by": np.where(is_later, np.nan, found["left_by"]),
-        "next_state": np.where(is_later, NOTHING, found["next_state"]),
-        "seen_until": np.minimum(found["seen_until"], now.timestamp()),
-    }
+    return known_at(session.columns(connection, query), now.timestamp())
 
 
 def business_calendars(connection: Connection) -> dict[str, BusinessCalendar]:
