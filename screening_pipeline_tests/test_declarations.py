@@ -184,6 +184,12 @@ def test_what_cannot_be_right_is_named_with_vendor_attribute_and_value(changes: 
     assert refusal(**changes).startswith(said)
 
 
+def test_a_call_that_is_not_declared_is_named_with_its_vendor() -> None:
+    for found in (LANTERN.endpoint, LANTERN.endpoint_for):
+        with pytest.raises(KeyError, match="lantern declares no endpoint for 'lamp'"):
+            found("lamp")
+
+
 @pytest.mark.parametrize(
     ("spell", "why"),
     [

@@ -195,7 +195,12 @@ def test_an_ordinary_answer_is_taken_to_the_letter() -> None:
     assert found.text == body.decode()
 
 
-@pytest.mark.parametrize("body", [json.dumps(CHECK, indent=1).encode(), b"\xef\xbb\xbf" + json.dumps(CHECK).encode()])
+LINES = [
+    text.encode() for text in (json.dumps(CHECK, indent=1), f"{json.dumps(CHECK)}\r", f"\ufeff{json.dumps(CHECK)}")
+]
+
+
+@pytest.mark.parametrize("body", LINES)
 def test_an_answer_on_several_lines_or_with_a_byte_order_mark_is_accepted_but_not_to_the_letter(
     body: bytes,
 ) -> None:

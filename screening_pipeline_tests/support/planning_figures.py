@@ -39,7 +39,7 @@ NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
 HOUR, DAY = 3_600.0, 86_400.0
 BEGIN = NOW.timestamp() - 60 * DAY
 CALENDARS = {
-    "goodhire": BusinessCalendar("America/New_York", frozenset({date(2026, 1, 19), date(2026, 2, 16)})),
+    "goodhire": BusinessCalendar("America/New_York", frozenset({date(2026, 2, 16), date(2026, 3, 6)})),
     "zinc": BusinessCalendar("Europe/London"),
     "workerchecks": BusinessCalendar("Australia/Sydney"),
 }
@@ -193,12 +193,13 @@ def open_checks(count: int = 60) -> list[OpenCheck]:
 
 def plans() -> dict[str, Any]:
     """Plans with enough calls and with too few, and of some checks behind the line that those have left."""
-    model = Model(priors=declared_priors()).learn(sojourns(), CALENDARS)
-    found: dict[str, Any] = {"model": model.to_dict()}
+    learned = Model(priors=declared_priors()).learn(sojourns(), CALENDARS).to_dict()
+    model = Model.from_dict(json.loads(json.dumps(learned)), declared_priors())
+    found: dict[str, Any] = {"model": learned}
     kinds = {"enough": Budget(30), "few": Budget(1, 20), "fed": Budget(2, 5, True), "too few": Budget(1)}
     for name, budget in kinds.items():
         options = PlanOptions()
-        columns_ = columns_of(open_checks(3_000 if name == "too few" else 60), model, options)
+        columns_ = columns_of(open_checks(5_000 if name == "too few" else 60), model, options)
         given: dict[str, Any] = {"model": model, "budget": budget, "calendar": CALENDARS["goodhire"], "now": NOW}
         made = plan_columns(columns_, options=options, **given)
         standing = Standing.from_dict(json.loads(json.dumps(made.schedule.standing.to_dict())))
@@ -311,4 +312,4 @@ def placed(place: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(figures()) + "\n", encoding="utf-8")
+    FILE.write_text(json.dumps(figures(), indent=0) + "\n", encoding="utf-8")
