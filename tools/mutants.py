@@ -359,7 +359,9 @@ def meaning_survivors(kind: str, copy: Path, size: int | None, seed: int, limit:
     chosen = every if size is None else random.Random(seed).sample(every, min(size, len(every)))
     survivors = []
     for number, mutant in enumerate(chosen, 1):
-        survivors += [] if is_noticed(mutant, copy, limit) else [mutant]
+        if not is_noticed(mutant, copy, limit):
+            survivors.append(mutant)
+            print(f"\runnoticed: {mutant}", file=sys.stderr)
         print(f"\r{kind}: {number} of {len(chosen)}, {len(survivors)} unnoticed ", end="", file=sys.stderr, flush=True)
     return len(chosen), survivors
 
