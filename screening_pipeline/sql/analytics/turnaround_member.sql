@@ -10,10 +10,10 @@
 -- is_seen_open            whether it was ever seen before it ended
 -- is_late                 whether it was first looked at more than a day after its order
 -- is_dated                whether the vendor says when it was complete
--- seconds_entered         calendar seconds from ordered to the first look at it
+-- seconds_entered         calendar seconds from ordered to the first look at it, null where there was none
 -- seconds_earliest        calendar seconds to its end, the earliest that can have been; or to the last look
 -- seconds_latest          the same, the latest that can have been
--- business_days_entered   business days from ordered to the first look
+-- business_days_entered   business days from ordered to the first look, null where there was none
 -- business_days_earliest  business days to its end, the earliest that can have been; or to the last look
 -- business_days_latest    the same, the latest that can have been
 -- @refresh view

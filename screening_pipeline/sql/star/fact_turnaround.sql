@@ -12,7 +12,7 @@
 -- seconds_entered         calendar seconds from ordered to the first look at it, null where there was none
 -- seconds_earliest        calendar seconds from ordered to its end at the earliest, or to the last look
 -- seconds_latest          the same to its end at the latest
--- business_days_entered   business days from ordered to the first look
+-- business_days_entered   business days from ordered to the first look, null where there was none
 -- business_days_earliest  business days from ordered to its end at the earliest, or to the last look
 -- business_days_latest    the same to its end at the latest
 -- @refresh check_key
@@ -35,7 +35,7 @@ placed as (
             when f.is_terminal then 'otherwise'
             else 'open'
         end as outcome,
-        greatest(f.first_observed_at, f.ordered_at) as entered_at,
+        if(f.first_observed_at is not null, greatest(f.first_observed_at, f.ordered_at), null) as entered_at,
         coalesce(f.completed_at, f.closed_at, greatest(f.last_observed_at, f.ordered_at)) as ended_at,
         if(coalesce(f.completed_at, f.closed_at) is null, f.ended_day_earliest, f.ended_day) as ended_day,
         -- Whose end nothing bounds from below can have ended as soon as it was ordered.
@@ -62,7 +62,7 @@ select
     date_trunc('month', p.ordered_on)::date as ordered_month,
     p.outcome,
     p.is_observed,
-    p.outcome = 'open' or coalesce(p.entered_at < p.ended_at, false) as is_seen_open,
+    p.outcome = 'open' or p.entered_at < p.ended_at as is_seen_open,
     p.is_dated,
     date_sub('second', p.ordered_at, p.entered_at) as seconds_entered,
     greatest(0, date_sub('second', p.ordered_at, p.ended_at_earliest)) as seconds_earliest,
