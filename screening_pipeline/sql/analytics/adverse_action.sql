@@ -111,8 +111,15 @@ waited as (
     select
         p.*,
         greatest(0, date_sub('second', p.waiting_since, p.until_at)) as seconds,
-        greatest(0, until_day.business_day_number - since_day.business_day_number) as business_days,
-        greatest(0, early_day.business_day_number - since_day.business_day_number) as business_days_least
+        -- Null where no calendar has the day, of which `greatest` would take no notice.
+        if(
+            until_day.business_day_number < since_day.business_day_number, 0,
+            until_day.business_day_number - since_day.business_day_number
+        ) as business_days,
+        if(
+            early_day.business_day_number < since_day.business_day_number, 0,
+            early_day.business_day_number - since_day.business_day_number
+        ) as business_days_least
     from placed as p
     left join star.dim_calendar as since_day
         on p.calendar = since_day.calendar and star.local_time(p.timezone, p.waiting_since)::date = since_day.date
